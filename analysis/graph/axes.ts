@@ -1,0 +1,56 @@
+/** @file Axis atoms: what every axis of every tensor is made of (see symmetry/spaces for the inference that fills this). */
+import type { Node } from "./graph";
+import type { Tensor } from "./tensor";
+
+/** One factor of a product axis. Factors with equal `atom` are the same coordinate system. */
+export interface AxisFactor {
+  readonly atom: number;
+  readonly size: number;
+  /** Nothing may act on it: graph inputs and outputs, spatial axes, opaque operators. */
+  readonly pinned: boolean;
+}
+
+/** A row-major product of factors, outermost first; empty for size 1. */
+export type AxisSegment = readonly AxisFactor[];
+
+/** An axis: segments in order of concatenation. */
+export type AxisLayout = readonly AxisSegment[];
+
+/** What inference found out about the axes of all values of a graph. */
+export interface AxisStructure {
+  /** The layouts of a value's axes, outermost axis first; undefined for values of unknown shape. */
+  layout(value: string): readonly AxisLayout[] | undefined;
+}
+
+/** An axis under inference; only the algebra that made it looks inside. */
+export type Axis = { readonly brand: "axis" };
+
+/** What an axis rule can do. Indices of axes count from the outermost; `input(i)[k]` is axis k of input i. */
+export interface AxisRuleContext {
+  readonly node: Node;
+  input(index: number): readonly Axis[];
+  /** True where the optional input is absent. */
+  absent(index: number): boolean;
+  shape(index: number): readonly number[];
+  outputShape(index?: number): readonly number[];
+  /** The value of an input where it is a constant. */
+  constant(index: number): Tensor | undefined;
+  output(axes: readonly Axis[], index?: number): void;
+
+  size(axis: Axis): number;
+  /** A new axis of one free atom (no atom at all for size 1). */
+  fresh(size: number): Axis;
+  /** A new axis of one pinned atom. */
+  pinned(size: number): Axis;
+  pin(axis: Axis): void;
+  /** States that two axes of equal size are one coordinate system. */
+  unify(a: Axis, b: Axis): void;
+  /** Part [start, end) of an axis. */
+  slice(axis: Axis, start: number, end: number): Axis;
+  /** Concatenation in order. */
+  concat(parts: readonly Axis[]): Axis;
+  /** Row-major product, outermost first. */
+  product(factors: readonly Axis[]): Axis;
+  /** Reads an axis as a product of the given sizes, outermost first (refining atoms as needed). */
+  split(axis: Axis, sizes: readonly number[]): readonly Axis[];
+}

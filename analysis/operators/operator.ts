@@ -1,0 +1,62 @@
+/**
+ * @file What an entry of the operator table is. An operator lives in one place, whole: its shape rule, its value and
+ * derivative, what it is made of, and how parameter symmetries pass through it. Adding an operator is adding one entry.
+ */
+import type { Graph, Node } from "../graph/graph";
+import type { Tensor, TensorType } from "../graph/tensor";
+import type { Equivariance } from "./equivariance";
+
+/** What a shape rule may look at. */
+export interface InferenceContext {
+  /** Types of the inputs; an absent optional input has type "other" and no shape. */
+  readonly inputs: readonly TensorType[];
+  /** The value of an input where it is a constant (shapes, axes, indices), else undefined. */
+  constant(index: number): Tensor | undefined;
+  /** The opset whose semantics apply. */
+  readonly opset: number;
+}
+
+/** Builds the nodes that an operator is lowered to; names are made unique by the builder. */
+export interface Lowering {
+  readonly node: Node;
+  readonly opset: number;
+  /** Type of any value, also of those made here. */
+  type(value: string): TensorType;
+  constant(value: string): Tensor | undefined;
+  /** Adds a constant and returns its name. */
+  addConstant(tensor: Tensor): string;
+  /** Adds a node of another operator and returns its first output's name. The origin is that of the node being lowered. */
+  add(operator: string, inputs: readonly string[], attributes?: Node["attributes"]): string;
+}
+
+/** One entry of the operator table. */
+export interface Operator {
+  /** ONNX op_type. */
+  readonly name: string;
+  /** "" for the standard domain, "com.microsoft" for ONNX Runtime's own. */
+  readonly domain?: string;
+  /**
+   * Types of the outputs. Return a type with an undefined shape where it cannot be known.
+   * Throws Error with a plain sentence when the inputs do not fit ("MatMul: inner sizes 4 and 5 differ").
+   */
+  infer(node: Node, context: InferenceContext): readonly TensorType[];
+  /** The value in float64; the reference that numeric engines, constant folding and tests use. */
+  evaluate?(node: Node, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
+  /**
+   * The derivative of the first output along one direction: inputs x, output y, directions dx (undefined is zero).
+   * Returns undefined for zero. Only primitives need it; the others are lowered first.
+   */
+  tangent?(node: Node, x: readonly (Tensor | undefined)[], y: Tensor, dx: readonly (Tensor | undefined)[]): Tensor | undefined;
+  /**
+   * Rewrites the node into other operators, closer to the primitives; returns the names of the values that take the
+   * place of its outputs, or undefined where this node must stay as it is.
+   */
+  lower?(lowering: Lowering): readonly string[] | undefined;
+  /** How parameter symmetries pass through; primitives have it. An operator without one, after lowering, is opaque. */
+  readonly equivariance?: Equivariance;
+}
+
+/** Looks an operator up; undefined means opaque. */
+export type OperatorTable = (operator: string, domain: string) => Operator | undefined;
+
+export type { Graph };

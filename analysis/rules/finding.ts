@@ -1,0 +1,34 @@
+/** @file What a rule reports: one finding at one place, with the edits that would mend it. */
+import type { SourceRange, RelatedPlace } from "../graph/source";
+
+export type Severity = "error" | "warning" | "info" | "hint";
+
+/** One replacement in one file. */
+export interface TextEdit {
+  readonly range: SourceRange;
+  readonly newText: string;
+}
+
+/** A change that mends a finding. */
+export interface Fix {
+  readonly title: string;
+  /** True when the function the model computes is exactly unchanged. */
+  readonly exact: boolean;
+  readonly edits: readonly TextEdit[];
+}
+
+/** One thing that the author should know or change. */
+export interface Finding {
+  readonly rule: string;
+  readonly severity: Severity;
+  /** First line stands alone, about 100 characters. */
+  readonly message: string;
+  /** Absent for ONNX files, where `node` names the place. */
+  readonly range?: SourceRange;
+  readonly node?: string;
+  readonly file: string;
+  readonly related: readonly RelatedPlace[];
+  /** The symmetry behind it, in notation. */
+  readonly symmetry: string;
+  readonly fixes: readonly Fix[];
+}
