@@ -1,0 +1,45 @@
+/**
+ * @file The one facade that an editor host calls: documents in, findings, hovers and symmetries out. The language
+ * server and its worker know nothing of analysis beyond this interface.
+ */
+import type { SourceRange } from "../graph/source";
+import type { Finding } from "../rules/finding";
+
+/** What was found in one model. */
+export interface ModelSummary {
+  /** Class name in Python; the file's stem for ONNX. */
+  readonly name: string;
+  readonly file: string;
+  /** The class statement; absent for ONNX files. */
+  readonly range?: SourceRange;
+  /** Number of trainable scalars. */
+  readonly parameters: number;
+  /** The plain text report (`noether symmetries`), without colour. */
+  readonly text: string;
+  /** One member of `models` in the public JSON of `noether symmetries --format json`. */
+  readonly json: unknown;
+}
+
+/** What is known of one document. */
+export interface DocumentAnalysis {
+  readonly path: string;
+  readonly findings: Finding[];
+  /** Markdown to show when the pointer is on a range, for example on the call that makes a layer. */
+  readonly hovers: { readonly range: SourceRange; readonly markdown: string }[];
+  readonly models: ModelSummary[];
+  /** Why something was not analysed: unreadable files, unknown calls. Never symmetry findings. */
+  readonly problems: { readonly message: string; readonly range?: SourceRange }[];
+  readonly milliseconds: number;
+}
+
+/** Analyses documents. Input that cannot be analysed is reported in `problems`; a rejected promise is a defect. */
+export interface AnalysisService {
+  /** Python text -> findings, layers with hover text, models. */
+  analysePython(path: string, text: string): Promise<DocumentAnalysis>;
+  /** An ONNX file on disk. */
+  analyseOnnx(path: string): Promise<DocumentAnalysis>;
+  /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */
+  certify(path: string): Promise<DocumentAnalysis>;
+  /** Frees everything, child processes included. */
+  dispose(): void;
+}
