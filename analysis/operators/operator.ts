@@ -27,6 +27,18 @@ export interface Lowering {
   addConstant(tensor: Tensor): string;
   /** Adds a node of another operator and returns its first output's name. The origin is that of the node being lowered. */
   add(operator: string, inputs: readonly string[], attributes?: Node["attributes"]): string;
+  /**
+   * Adds the nodes of a graph-valued attribute, its inputs replaced by the given values; values that it does not define
+   * are those of the surrounding graph. Returns the names of its outputs.
+   */
+  inline(body: Graph, inputs: readonly string[]): readonly string[];
+  /**
+   * How many steps of a recurrence that reads these sequences along these axes to unroll at most: Infinity where the
+   * function itself is wanted, or where the steps differ by more than their data.
+   */
+  recurrentSteps(sequences: readonly { readonly value: string; readonly axis: number }[]): number;
+  /** Tells the reader of the normal form what this lowering left out. Equal sentences are kept once. */
+  note(text: string): void;
 }
 
 /** One entry of the operator table. */
@@ -40,13 +52,30 @@ export interface Operator {
    * Throws Error with a plain sentence when the inputs do not fit ("MatMul: inner sizes 4 and 5 differ").
    */
   infer(node: Node, context: InferenceContext): readonly TensorType[];
-  /** The value in float64; the reference that numeric engines, constant folding and tests use. */
-  evaluate?(node: Node, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
+  /**
+   * The value in float64; the reference that numeric engines, constant folding and tests use. `opset` is the version whose
+   * semantics apply, the newest when absent (only Softmax and its kin changed in a way that the node does not show).
+   */
+  evaluate?(node: Node, inputs: readonly (Tensor | undefined)[], opset?: number): readonly Tensor[];
   /**
    * The derivative of the first output along one direction: inputs x, output y, directions dx (undefined is zero).
    * Returns undefined for zero. Only primitives need it; the others are lowered first.
    */
-  tangent?(node: Node, x: readonly (Tensor | undefined)[], y: Tensor, dx: readonly (Tensor | undefined)[]): Tensor | undefined;
+  tangent?(
+    node: Node,
+    x: readonly (Tensor | undefined)[],
+    y: Tensor,
+    dx: readonly (Tensor | undefined)[],
+    opset?: number,
+  ): Tensor | undefined;
+  /** The derivatives of all outputs; only operators with several differentiable outputs (Split) have it. */
+  tangents?(
+    node: Node,
+    x: readonly (Tensor | undefined)[],
+    y: readonly Tensor[],
+    dx: readonly (Tensor | undefined)[],
+    opset?: number,
+  ): readonly (Tensor | undefined)[];
   /**
    * Rewrites the node into other operators, closer to the primitives; returns the names of the values that take the
    * place of its outputs, or undefined where this node must stay as it is.

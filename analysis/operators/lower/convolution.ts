@@ -1,0 +1,132 @@
+/** @file Convolutions without bias and with explicit padding, and global pooling as reductions. */
+import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import type { Lowering } from "../operator";
+import { namedActivation } from "./activation";
+import { input, perChannel, plus, range, reduce, shapeOf } from "./build";
+
+type Attributes = Node["attributes"];
+
+/** The attributes without those named, and with those given. */
+function withAttributes(node: Node, drop: readonly string[], set: Attributes): Attributes {
+  const kept = Object.entries(node.attributes).filter(([name]) => !drop.includes(name));
+  return { ...Object.fromEntries(kept), ...set };
+}
+
+const ones = (n: number) => new Array<number>(n).fill(1);
+
+/** What `auto_pad` means for a convolution at these sizes, as explicit pads; undefined where the pads are explicit already. */
+function convolutionPads(node: Node, space: readonly number[], kernel: readonly number[]): number[] | undefined {
+  const mode = stringAttribute(node, "auto_pad", "NOTSET");
+  if (mode === "NOTSET" || mode === "") return undefined;
+  const n = space.length;
+  if (mode === "VALID") return new Array<number>(2 * n).fill(0);
+  const strides = numbersAttribute(node, "strides") ?? ones(n);
+  const dilations = numbersAttribute(node, "dilations") ?? ones(n);
+  const pads = new Array<number>(2 * n).fill(0);
+  for (let i = 0; i < n; i++) {
+    const out = Math.ceil(space[i]! / strides[i]!);
+    const total = Math.max(0, (out - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - space[i]!);
+    const small = Math.floor(total / 2);
+    pads[i] = mode === "SAME_LOWER" ? total - small : small;
+    pads[i + n] = total - pads[i]!;
+  }
+  return pads;
+}
+
+/** A Conv without bias and with explicit pads; undefined where the node is one already. */
+function plainConvolution(l: Lowering): { readonly value: string; readonly rank: number } | undefined {
+  const [x, w] = l.node.inputs;
+  const shape = shapeOf(l, x);
+  const kernel = shapeOf(l, w)?.slice(2);
+  if (!x || !w || !shape || !kernel) return undefined;
+  const pads = convolutionPads(l.node, shape.slice(2), kernel);
+  const value = l.add("Conv", [x, w], withAttributes(l.node, ["auto_pad", "activation", "activation_params"], pads ? { pads } : {}));
+  return { value, rank: shape.length };
+}
+
+function hasAutoPad(node: Node): boolean {
+  return !["NOTSET", ""].includes(stringAttribute(node, "auto_pad", "NOTSET"));
+}
+
+/** Conv: bias-free with explicit pads, then Add of the bias as [C, 1, ..]. */
+export function lowerConv(l: Lowering): readonly string[] | undefined {
+  const bias = input(l, 2);
+  if (bias === undefined && !hasAutoPad(l.node)) return undefined;
+  const plain = plainConvolution(l);
+  if (plain === undefined) return undefined;
+  return [plus(l, plain.value, bias === undefined ? undefined : perChannel(l, bias, plain.rank))];
+}
+
+/** com.microsoft FusedConv: Conv, bias, a second summand and an activation. */
+export function lowerFusedConv(l: Lowering): readonly string[] | undefined {
+  const plain = plainConvolution(l);
+  if (plain === undefined) return undefined;
+  const bias = input(l, 2);
+  const sum = plus(l, plain.value, bias === undefined ? undefined : perChannel(l, bias, plain.rank));
+  const y = namedActivation(l, plus(l, sum, input(l, 3)));
+  return y === undefined ? undefined : [y];
+}
+
+/** What `auto_pad` or `output_shape` mean for a transposed convolution, as pads and output padding. */
+function transposedPads(node: Node, space: readonly number[], kernel: readonly number[]): Attributes | undefined {
+  const mode = stringAttribute(node, "auto_pad", "NOTSET");
+  const wanted = numbersAttribute(node, "output_shape");
+  const n = space.length;
+  if (wanted === undefined) {
+    if (mode === "NOTSET" || mode === "") return undefined;
+    if (mode === "VALID") return { pads: new Array<number>(2 * n).fill(0) };
+  }
+  const strides = numbersAttribute(node, "strides") ?? ones(n);
+  const dilations = numbersAttribute(node, "dilations") ?? ones(n);
+  const extra = [...(numbersAttribute(node, "output_padding") ?? new Array<number>(n).fill(0))];
+  const pads = new Array<number>(2 * n).fill(0);
+  for (let i = 0; i < n; i++) {
+    const target = wanted ? wanted[wanted.length - n + i]! : space[i]! * strides[i]!;
+    let total = strides[i]! * (space[i]! - 1) + extra[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - target;
+    if (total < 0) {
+      extra[i] = extra[i]! - total;
+      total = 0;
+    }
+    const half = Math.floor(total / 2);
+    pads[i] = mode === "SAME_UPPER" ? half : total - half;
+    pads[i + n] = total - pads[i]!;
+  }
+  return { pads, output_padding: extra };
+}
+
+/** ConvTranspose: the same. */
+export function lowerConvTranspose(l: Lowering): readonly string[] | undefined {
+  const [x, w] = l.node.inputs;
+  const bias = input(l, 2);
+  const shape = shapeOf(l, x);
+  const kernel = shapeOf(l, w)?.slice(2);
+  if (!x || !w || !shape || !kernel) return undefined;
+  const pads = transposedPads(l.node, shape.slice(2), kernel);
+  if (bias === undefined && pads === undefined) return undefined;
+  const value = l.add("ConvTranspose", [x, w], withAttributes(l.node, ["auto_pad", "output_shape"], pads ?? {}));
+  return [plus(l, value, bias === undefined ? undefined : perChannel(l, bias, shape.length))];
+}
+
+function globalPool(l: Lowering, operator: string): readonly string[] | undefined {
+  const [x] = l.node.inputs;
+  const rank = shapeOf(l, x)?.length;
+  if (!x || rank === undefined || rank < 3) return undefined;
+  return [reduce(l, operator, x, range(2, rank))];
+}
+
+/** GlobalAveragePool: ReduceMean over the spatial axes. */
+export function lowerGlobalAveragePool(l: Lowering): readonly string[] | undefined {
+  return globalPool(l, "ReduceMean");
+}
+
+/** GlobalMaxPool: ReduceMax over the spatial axes. */
+export function lowerGlobalMaxPool(l: Lowering): readonly string[] | undefined {
+  return globalPool(l, "ReduceMax");
+}
+
+/** GlobalLpPool for p = 1 and 2. */
+export function lowerGlobalLpPool(l: Lowering): readonly string[] | undefined {
+  const p = numberAttribute(l.node, "p", 2);
+  if (p !== 1 && p !== 2) return undefined;
+  return globalPool(l, p === 2 ? "ReduceL2" : "ReduceL1");
+}
