@@ -1,0 +1,33 @@
+/** @file Entry of the VS Code extension: starts the language server and registers what VS Code shows of it. */
+import type * as vscode from "vscode";
+import * as commands from "./commands";
+import { NoetherClient } from "./noether-client";
+import * as onnxEditor from "./onnx-editor";
+import * as statusItem from "./status-item";
+import * as symmetriesDocument from "./symmetries-document";
+
+/** What `activate` returns: for other extensions, and for tests. */
+export interface NoetherApi {
+  /** Whether the server runs and what it does; changes with `onDidChangeStatus`. */
+  readonly status: NoetherClient["status"];
+  readonly onDidChangeStatus: NoetherClient["onDidChangeStatus"];
+}
+
+let client: NoetherClient | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<NoetherApi> {
+  const noether = new NoetherClient(context);
+  client = noether;
+  for (const part of [statusItem, symmetriesDocument, onnxEditor, commands]) part.register(context, noether);
+  await noether.start();
+  return {
+    get status() {
+      return noether.status;
+    },
+    onDidChangeStatus: noether.onDidChangeStatus,
+  };
+}
+
+export async function deactivate(): Promise<void> {
+  await client?.dispose();
+}

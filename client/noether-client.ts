@@ -1,0 +1,102 @@
+/** @file The language client: starts, restarts and talks to the bundled server. */
+import * as vscode from "vscode";
+import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
+import {
+  ONNX_REQUEST,
+  STATUS_NOTIFICATION,
+  SYMMETRIES_REQUEST,
+  type OnnxParams,
+  type OnnxSummary,
+  type ServerStatus,
+  type SymmetriesParams,
+  type SymmetriesReport,
+} from "../server/protocol";
+
+/** `starting` and `stopped` are the client's own findings, the others the server's. */
+export type ClientStatus =
+  | ServerStatus
+  | { readonly state: "starting" | "stopped"; readonly message: string; readonly uri?: string; readonly milliseconds?: number };
+
+/** The connection to the server, with Noether's own requests by name. */
+export class NoetherClient {
+  readonly output: vscode.LogOutputChannel;
+  readonly onDidChangeStatus: vscode.Event<ClientStatus>;
+  readonly #changed = new vscode.EventEmitter<ClientStatus>();
+  readonly #client: LanguageClient;
+  #status: ClientStatus = { state: "starting", message: "Starting" };
+
+  constructor(context: vscode.ExtensionContext) {
+    this.onDidChangeStatus = this.#changed.event;
+    this.output = vscode.window.createOutputChannel("Noether", { log: true });
+    const module = context.asAbsolutePath("dist/server.js");
+    const server: ServerOptions = {
+      run: { module, transport: TransportKind.ipc },
+      debug: { module, transport: TransportKind.ipc, options: { execArgv: ["--nolazy", "--enable-source-maps"] } },
+    };
+    const files = vscode.workspace.createFileSystemWatcher("**/*.py");
+    context.subscriptions.push(this.output, this.#changed, files);
+    const options: LanguageClientOptions = {
+      // Not notebook cells: they are parts of a document, not documents.
+      documentSelector: ["file", "untitled", "vscode-vfs", "vscode-remote"].map((scheme) => ({ scheme, language: "python" })),
+      diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
+      outputChannel: this.output,
+      synchronize: { fileEvents: files },
+    };
+    this.#client = new LanguageClient("noether", "Noether", server, options);
+    this.#client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
+    this.#client.onDidChangeState(({ newState }) => {
+      if (newState === State.Starting) this.#setStatus({ state: "starting", message: "Starting" });
+      if (newState === State.Stopped) this.#setStatus({ state: "stopped", message: "The language server is not running" });
+    });
+  }
+
+  get status(): ClientStatus {
+    return this.#status;
+  }
+
+  /** Resolves once the server answers; a failure to start is shown, not thrown, as the commands must stay usable. */
+  async start(): Promise<void> {
+    await this.#attempt(() => this.#client.start());
+  }
+
+  async restart(): Promise<void> {
+    await this.#attempt(() => this.#client.restart());
+  }
+
+  /** The analysis of an .onnx file. Rejects with a CancellationError or with an Error that says what is wrong. */
+  onnx(uri: vscode.Uri, certify: boolean, token: vscode.CancellationToken): Promise<OnnxSummary> {
+    return this.#request<OnnxParams, OnnxSummary>(ONNX_REQUEST, { uri: uri.toString(), certify }, token);
+  }
+
+  /** The text report of the model at a position, null where the document has no model. */
+  symmetries(uri: vscode.Uri, position?: vscode.Position): Promise<SymmetriesReport | null> {
+    const params: SymmetriesParams = position
+      ? { uri: uri.toString(), position: { line: position.line, character: position.character } }
+      : { uri: uri.toString() };
+    return this.#request<SymmetriesParams, SymmetriesReport | null>(SYMMETRIES_REQUEST, params);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#client.dispose();
+  }
+
+  async #request<P, R>(method: string, params: P, token?: vscode.CancellationToken): Promise<R> {
+    if (!this.#client.isRunning()) throw new Error("the language server is not running; run the command Noether: Restart Server");
+    return this.#client.sendRequest<R>(method, params, token);
+  }
+
+  async #attempt(start: () => Promise<void>): Promise<void> {
+    try {
+      await start();
+      if (this.#status.state === "starting") this.#setStatus({ state: "ready", message: "Ready" });
+    } catch (error) {
+      this.output.error(`the language server did not start: ${String(error)}`);
+      this.#setStatus({ state: "stopped", message: "The language server did not start; see the output" });
+    }
+  }
+
+  #setStatus(status: ClientStatus): void {
+    this.#status = status;
+    this.#changed.fire(status);
+  }
+}

@@ -1,0 +1,150 @@
+/** @file The pages of the .onnx view, as HTML without scripts. Pure functions; everything from the file is escaped. */
+import type { Finding, ModelSummary, OnnxSummary } from "../server/protocol";
+import { readSymmetries, type Certificate, type ChannelSpace, type ModelSymmetries } from "./public-json";
+
+/** Shown while the file is being read. */
+export function progressPage(name: string, nonce: string): string {
+  return page(name, nonce, `<p role="status">Reading the graph and its symmetries…</p>`);
+}
+
+/** Shown when there was no answer. */
+export function errorPage(name: string, message: string, nonce: string): string {
+  return page(name, nonce, problems([{ message }]));
+}
+
+/** The models of a file; `certifying` while the numeric check is still running. */
+export function summaryPage(
+  name: string,
+  summary: OnnxSummary,
+  options: { readonly nonce: string; readonly certifying: boolean },
+): string {
+  const parts = [
+    summary.problems.length > 0 ? problems(summary.problems) : "",
+    ...summary.models.map((m) => modelSection(m, options.certifying)),
+    findings(summary.findings),
+    summary.models.length > 0 ? `<footer>Read in ${Math.max(1, Math.round(summary.milliseconds))} ms.</footer>` : "",
+  ];
+  return page(name, options.nonce, parts.join("\n"));
+}
+
+function modelSection(model: ModelSummary, certifying: boolean): string {
+  const symmetries = readSymmetries(model.json);
+  const body = symmetries
+    ? `${overview(model, symmetries, certifying)}${spaces(symmetries.spaces)}${swaps(symmetries)}${opaque(symmetries)}`
+    : "";
+  return `<section aria-label="${escape(model.name)}"><h2>${escape(model.name)}</h2>${body}
+<details${symmetries ? "" : " open"}><summary>Text report</summary><pre>${escape(model.text)}</pre></details></section>`;
+}
+
+function overview(model: ModelSummary, { continuous, spaces, certificate }: ModelSymmetries, certifying: boolean): string {
+  const families = Object.entries(continuous.families).filter(([, dimension]) => dimension > 0);
+  const rows = families.map(
+    ([family, dimension]) => `<tr><th scope="row">${escape(family)}</th><td>${number(dimension)}</td></tr>`,
+  );
+  return `<p class="facts"><span>${number(model.parameters)} parameters</span>
+<span>${number(spaces.length)} channel ${spaces.length === 1 ? "space" : "spaces"}</span>
+<span>${number(continuous.total)} continuous ${continuous.total === 1 ? "direction" : "directions"}</span>${badge(certificate, certifying)}</p>
+${families.length === 0 ? "" : `<table class="families"><caption>Directions that leave the function unchanged</caption><tbody>${rows.join("")}</tbody></table>`}`;
+}
+
+function badge(certificate: Certificate | undefined, certifying: boolean): string {
+  if (certificate?.status === "certified") {
+    const deviation = certificate.maxRelativeDeviation;
+    return `<span class="badge good">certified${deviation === undefined ? "" : ` (deviation ${escape(deviation.toExponential(0))})`}</span>`;
+  }
+  if (certificate?.status === "failed") return `<span class="badge bad">certification failed</span>`;
+  return certifying
+    ? `<span class="badge" role="status">certifying…</span>`
+    : `<span class="badge">proved by rule, not certified</span>`;
+}
+
+function spaces(all: readonly ChannelSpace[]): string {
+  if (all.length === 0) return `<p>No channel space: nothing may be permuted or rescaled.</p>`;
+  const rows = all.map(
+    ({ size, group, acts }) =>
+      `<tr><td class="number">${number(size)}</td><td class="group">${escape(group)}</td><td>${addresses(acts)}</td></tr>`,
+  );
+  return `<table><caption>Channel spaces</caption><thead><tr><th scope="col">Channels</th><th scope="col">Group</th><th scope="col">Acts on</th></tr></thead>
+<tbody>${rows.join("\n")}</tbody></table>`;
+}
+
+/** How many addresses a row shows before the rest is folded away. */
+const SHOWN = 4;
+
+function addresses(acts: readonly string[]): string {
+  const list = acts.map((a) => `<code>${escape(a)}</code>`);
+  const rest = list.length - SHOWN;
+  if (rest <= 1) return list.join(" ");
+  return `${list.slice(0, SHOWN).join(" ")} <details class="more"><summary>${rest} more</summary>${list.slice(SHOWN).join(" ")}</details>`;
+}
+
+function swaps({ swaps: pairs }: ModelSymmetries): string {
+  if (pairs.length === 0) return "";
+  const items = pairs.map((branches) => `<li>${branches.map((b) => `<code>${escape(b)}</code>`).join(" ↔ ")}</li>`);
+  return `<h3>Branches that may be exchanged</h3><ul>${items.join("")}</ul>`;
+}
+
+function opaque({ opaque: operators }: ModelSymmetries): string {
+  if (operators.length === 0) return "";
+  const items = operators.map(
+    ({ operator, where }) =>
+      `<li><code>${escape(operator)}</code>${where === "" ? "" : ` at <code>${escape(where)}</code>`}</li>`,
+  );
+  return `<h3>Operators not understood</h3><p>Nothing is claimed through these.</p><ul>${items.join("")}</ul>`;
+}
+
+function findings(all: readonly Finding[]): string {
+  if (all.length === 0) return "";
+  const items = all.map(
+    (f) =>
+      `<li class="${f.severity}"><strong>${f.severity}</strong> ${escape(f.message)} <code>${escape(f.rule)}</code>${f.node === undefined ? "" : ` at <code>${escape(f.node)}</code>`}</li>`,
+  );
+  return `<section aria-label="Findings"><h2>Findings</h2><ul class="findings">${items.join("\n")}</ul></section>`;
+}
+
+function problems(all: readonly { readonly message: string }[]): string {
+  return `<div class="problems" role="alert">${all.map((p) => `<p>${escape(p.message)}</p>`).join("")}</div>`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** Text as HTML text or attribute value. */
+export function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}
+
+const STYLE = `
+body { font-family: var(--vscode-font-family); font-size: var(--vscode-font-size); color: var(--vscode-foreground); padding: 0 1.5rem 2rem; max-width: 70rem; }
+h1 { font-size: 1.5em; font-weight: 600; margin: 1.2rem 0 0.2rem; }
+h2 { font-size: 1.2em; font-weight: 600; margin: 1.4rem 0 0.4rem; }
+h3 { font-size: 1em; margin: 1.2rem 0 0.3rem; }
+code, pre, .group { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); }
+code { color: var(--vscode-textPreformat-foreground); background: var(--vscode-textPreformat-background); border-radius: 3px; padding: 0 0.25em; white-space: nowrap; }
+table { border-collapse: collapse; margin: 1rem 0; }
+caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
+th, td { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--vscode-editorWidget-border, rgba(128, 128, 128, 0.35)); line-height: 1.6; }
+th { font-weight: 600; } .families th { font-weight: normal; }
+.number, .families td { text-align: right; font-variant-numeric: tabular-nums; }
+.facts span { margin-right: 1.2rem; } .facts { margin: 0.4rem 0; }
+.badge { border: 1px solid var(--vscode-descriptionForeground); border-radius: 0.7em; padding: 0 0.6em; }
+.good { border-color: var(--vscode-testing-iconPassed); color: var(--vscode-testing-iconPassed); }
+.bad { border-color: var(--vscode-errorForeground); color: var(--vscode-errorForeground); }
+.problems { border-left: 4px solid var(--vscode-errorForeground); background: var(--vscode-textBlockQuote-background); padding: 0.2rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+.findings { padding-left: 1.2rem; } .error strong { color: var(--vscode-errorForeground); } .warning strong { color: var(--vscode-editorWarning-foreground); }
+details.more { display: inline; } details.more[open] summary { display: none; }
+summary { cursor: pointer; color: var(--vscode-textLink-foreground); } summary:focus-visible { outline: 1px solid var(--vscode-focusBorder); }
+pre { background: var(--vscode-textCodeBlock-background); padding: 0.8rem; overflow-x: auto; }
+footer { color: var(--vscode-descriptionForeground); margin-top: 1.5rem; }`;
+
+function page(name: string, nonce: string, body: string): string {
+  return `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'nonce-${nonce}'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(name)}</title><style nonce="${nonce}">${STYLE}</style></head>
+<body><h1>${escape(name)}</h1>
+${body}
+</body></html>`;
+}

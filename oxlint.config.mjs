@@ -1,0 +1,75 @@
+// Lint rules, and the direction of imports: what each room of the project may import. `npm run lint` checks both.
+
+/** Inside analysis/: each room and the rooms it may import. A room that is not listed may import none. */
+const ROOMS = {
+  graph: [],
+  operators: ["graph"],
+  numerics: ["graph"],
+  lowering: ["operators", "graph"],
+  frontends: ["operators", "graph"],
+  symmetry: ["lowering", "numerics", "operators", "graph"],
+  dynamics: ["symmetry", "lowering", "numerics", "operators", "graph"],
+  runtime: ["frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
+  probe: ["dynamics", "symmetry", "runtime", "frontends", "lowering", "numerics", "operators", "graph"],
+  rules: ["probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
+  fixes: ["rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
+  report: ["fixes", "rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "operators", "graph"],
+};
+/** The two ways in, which may import every room of analysis/: a host calls `service`, a shell calls `cli`. */
+ROOMS.service = Object.keys(ROOMS);
+ROOMS.cli = Object.keys(ROOMS);
+
+const restrict = (files, ...patterns) => ({ files, rules: { "no-restricted-imports": ["error", { patterns }] } });
+
+const HOSTS = {
+  message: "analysis is a pure library: it knows neither an editor nor a protocol.",
+  group: ["vscode", "vscode/**", "vscode-language*", "vscode-language*/**", "**/server/**", "**/client/**"],
+};
+const EDITOR = {
+  message: "The language server knows nothing of VS Code.",
+  group: ["vscode", "vscode/**", "vscode-languageclient", "vscode-languageclient/**", "**/client/**"],
+};
+const ANALYSIS = {
+  message: "The server holds no analysis: types come from server/protocol, results from the analysis host.",
+  group: ["**/analysis/**"],
+};
+const SERVER = {
+  message: "The client talks to the server in the terms of server/protocol, and to nothing else.",
+  group: ["**/analysis/**", "**/server/**", "!**/server/protocol", "vscode-languageserver", "vscode-languageserver/**"],
+};
+
+const rooms = Object.entries(ROOMS).map(([room, allowed]) => {
+  const forbidden = Object.keys(ROOMS).filter((other) => other !== room && !allowed.includes(other));
+  if (forbidden.length === 0) return restrict([`analysis/${room}/**`], HOSTS);
+  const message = `analysis/${room} may import ${allowed.length > 0 ? `only ${allowed.join(", ")}` : "no other room"}.`;
+  return restrict([`analysis/${room}/**`], HOSTS, { message, group: forbidden.map((other) => `**/${other}/**`) });
+});
+
+export default {
+  plugins: ["typescript", "unicorn", "oxc", "import", "promise", "node"],
+  categories: { correctness: "error" },
+  ignorePatterns: ["dist", "out", "testFixtures", "**/generated", "**/node_modules"],
+  rules: {
+    "typescript/await-thenable": "error",
+    "typescript/ban-ts-comment": "error",
+    "typescript/consistent-type-imports": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/no-floating-promises": "error",
+    "typescript/no-misused-promises": "error",
+    "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+    "import/no-cycle": ["error", { ignoreTypes: false }],
+    "import/no-self-import": "error",
+    "no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+    // new Array(n) is the plain way to reserve n entries in numeric code.
+    "unicorn/no-new-array": "off",
+  },
+  overrides: [
+    restrict(["analysis/**"], HOSTS),
+    ...rooms,
+    restrict(["server/**"], EDITOR, ANALYSIS),
+    restrict(["server/protocol.ts", "server/worker/main.ts"], EDITOR),
+    restrict(["client/**"], SERVER),
+    // Tests compare rooms with each other, so no direction holds for them.
+    { files: ["**/*.test.ts", "**/testing/**"], rules: { "no-restricted-imports": "off" } },
+  ],
+};

@@ -1,0 +1,59 @@
+/**
+ * @file Owns the processes that analyse. Two of them: one answers at typing speed, one certifies, which takes seconds
+ * and is killed when the document changes under it.
+ */
+import type { DocumentAnalysis } from "./protocol";
+import type { AnalysisCall } from "./worker/messages";
+import { AnalysisProcess, type WorkerModule } from "./worker/process";
+
+/** A document as the analysis takes it: Python with its text, ONNX by its path. */
+export type AnalysisInput =
+  | { readonly kind: "python"; readonly path: string; readonly text: string }
+  | { readonly kind: "onnx"; readonly path: string };
+
+/** Limits in milliseconds, after which a process is taken to hang and is ended. */
+export interface TimeLimits {
+  readonly analyse: number;
+  readonly certify: number;
+}
+
+const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000 };
+
+/** Analyses documents outside of this process. All promises reject with `AnalysisFailure` or the signal's reason. */
+export class AnalysisHost {
+  readonly #quick: AnalysisProcess;
+  readonly #certifier: AnalysisProcess;
+  readonly #limits: TimeLimits;
+
+  constructor(module: WorkerModule, limits: TimeLimits = LIMITS) {
+    this.#quick = new AnalysisProcess(module, { killOnAbort: false });
+    this.#certifier = new AnalysisProcess(module, { killOnAbort: true });
+    this.#limits = limits;
+  }
+
+  /** Starts the quick process ahead of the first request. */
+  warmUp(): void {
+    this.#quick.warmUp();
+  }
+
+  analyse(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
+    return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limits.analyse });
+  }
+
+  /** Analyses and then certifies. */
+  certify(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "certify", args: [input.path] }];
+    return this.#certifier.run({ calls, signal, timeLimit: this.#limits.certify });
+  }
+
+  dispose(): void {
+    this.#quick.dispose();
+    this.#certifier.dispose();
+  }
+}
+
+function analysisCall(input: AnalysisInput): AnalysisCall {
+  return input.kind === "python"
+    ? { method: "analysePython", args: [input.path, input.text] }
+    : { method: "analyseOnnx", args: [input.path] };
+}

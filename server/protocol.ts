@@ -1,0 +1,67 @@
+/**
+ * @file What client and server say to each other beyond the Language Server Protocol, and the only door through which
+ * either sees analysis types. Types and method names only: nothing here runs.
+ */
+import type { AnalysisService, DocumentAnalysis, ModelSummary } from "../analysis/service/types";
+
+export type { AnalysisService, DocumentAnalysis, ModelSummary };
+export type Finding = DocumentAnalysis["findings"][number];
+export type Fix = Finding["fixes"][number];
+export type SourceRange = NonNullable<Finding["range"]>;
+
+/** Request: an .onnx file's analysis for the read-only view. `OnnxParams` -> `OnnxSummary`. */
+export const ONNX_REQUEST = "noether/onnx";
+
+export interface OnnxParams {
+  readonly uri: string;
+  /** Also check the claims numerically; slower. */
+  readonly certify?: boolean;
+}
+
+/** `problems` says why there is nothing to show when there is nothing to show. */
+export interface OnnxSummary {
+  readonly uri: string;
+  readonly models: readonly ModelSummary[];
+  readonly findings: readonly Finding[];
+  readonly problems: readonly { readonly message: string }[];
+  readonly milliseconds: number;
+}
+
+/** Request: the text report of the model at a position. `SymmetriesParams` -> `SymmetriesReport | null`. */
+export const SYMMETRIES_REQUEST = "noether/symmetries";
+
+export interface SymmetriesParams {
+  readonly uri: string;
+  /** Where the cursor is; without it, or outside every model, all models of the document are reported. */
+  readonly position?: { readonly line: number; readonly character: number };
+}
+
+export interface SymmetriesReport {
+  /** Names of the models reported. */
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Notification from server to client: what the server is doing. `ServerStatus`. */
+export const STATUS_NOTIFICATION = "noether/status";
+
+export interface ServerStatus {
+  /**
+   * ready: nothing to do; analysing, certifying: working on `uri`; failed: the analysis of `uri` broke off and will be
+   * tried again when the document changes; off: switched off in the settings.
+   */
+  readonly state: "ready" | "analysing" | "certifying" | "failed" | "off";
+  /** One sentence for a person. */
+  readonly message: string;
+  /** The document that it is about. */
+  readonly uri?: string;
+  /** How long the last analysis took. */
+  readonly milliseconds?: number;
+}
+
+/** The settings `noether.*` that the server reads. */
+export interface Settings {
+  readonly enable: boolean;
+  readonly lint: { readonly run: "onType" | "onSave" };
+  readonly certify: "idle" | "never";
+}

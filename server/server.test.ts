@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  CancellationTokenSource,
+  CodeActionRequest,
+  DidChangeConfigurationNotification,
+  DidCloseTextDocumentNotification,
+  DidSaveTextDocumentNotification,
+  HoverRequest,
+  LSPErrorCodes,
+  type CodeAction,
+  type Diagnostic,
+  type DocumentDiagnosticReport,
+  type MarkupContent,
+  type ResponseError,
+} from "vscode-languageserver/node";
+import { ONNX_REQUEST, SYMMETRIES_REQUEST, type OnnxSummary, type SymmetriesReport } from "./protocol";
+import { Harness } from "./testing/harness";
+
+const URI = "file:///work/model.py";
+
+async function withServer(options: Parameters<typeof Harness.start>[0], test: (server: Harness) => Promise<void>): Promise<void> {
+  const server = await Harness.start(options);
+  try {
+    await test(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+function items(report: DocumentDiagnosticReport): Diagnostic[] {
+  assert.equal(report.kind, "full");
+  return report.items;
+}
+
+describe("language server", () => {
+  it("says what it can do", async () => {
+    await withServer({}, async ({ initialized: { capabilities, serverInfo } }) => {
+      assert.equal(serverInfo?.name, "noether");
+      assert.deepEqual(capabilities.diagnosticProvider, {
+        identifier: "noether",
+        interFileDependencies: true,
+        workspaceDiagnostics: false,
+      });
+      assert.equal(capabilities.hoverProvider, true);
+      assert.deepEqual(capabilities.codeActionProvider, { codeActionKinds: ["quickfix", "source.fixAll.noether"] });
+    });
+  });
+
+  it("reports findings, and the same findings only once", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "class A\nLinear(4, 4, bias=True)\n");
+      const first = await server.pull(URI);
+      const [diagnostic] = items(first);
+      assert.deepEqual(diagnostic?.range, { start: { line: 1, character: 13 }, end: { line: 1, character: 22 } });
+      assert.equal(diagnostic?.code, "bias-before-norm");
+      assert.equal(diagnostic?.source, "noether");
+      assert.equal(diagnostic?.severity, 2);
+      assert.equal(diagnostic?.relatedInformation?.[0]?.location.uri, URI);
+      const resultId = first.kind === "full" ? first.resultId : undefined;
+      assert.ok(resultId);
+      assert.equal((await server.pull(URI, resultId)).kind, "unchanged");
+      await server.change(URI, "class A\nLinear(4, 4)\n");
+      assert.deepEqual(items(await server.pull(URI, resultId)), []);
+    });
+  });
+
+  it("answers for the text after the last of many edits, and cancels what the edits outdate", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "SLOW bias=True");
+      const pulls = [];
+      for (let i = 0; i < 20; i++) {
+        pulls.push(server.pull(URI).catch((error: ResponseError) => error.code));
+        await server.change(URI, `SLOW ${"bias=True ".repeat(i)}`);
+      }
+      assert.equal(items(await server.pull(URI)).length, 19);
+      // The outdated requests were answered, by a cancellation or by what the text was when they were taken up.
+      for (const outcome of await Promise.all(pulls)) {
+        assert.ok(outcome === LSPErrorCodes.ServerCancelled || typeof outcome === "object", String(outcome));
+      }
+    });
+  });
+
+  it("stops waiting when the client cancels", async () => {
+    await withServer({}, async (server) => {
+      await server.open(URI, "SLOW bias=True");
+      const source = new CancellationTokenSource();
+      const pull = server.pull(URI, undefined, source.token);
+      source.cancel();
+      await assert.rejects(pull, (error: ResponseError) => error.code === LSPErrorCodes.RequestCancelled);
+      assert.equal(items(await server.pull(URI)).length, 1);
+    });
+  });
+
+  it("hovers over a layer", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "\n  class Net\n");
+      const on = await server.client.sendRequest(HoverRequest.type, {
+        textDocument: { uri: URI },
+        position: { line: 1, character: 9 },
+      });
+      assert.equal((on?.contents as MarkupContent).value, "**Net** by rule");
+      assert.deepEqual(on?.range, { start: { line: 1, character: 2 }, end: { line: 1, character: 11 } });
+      const off = await server.client.sendRequest(HoverRequest.type, {
+        textDocument: { uri: URI },
+        position: { line: 0, character: 0 },
+      });
+      assert.equal(off, null);
+    });
+  });
+
+  it("offers fixes: exact ones preferred and in fix-all, others with a confirmation", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "bias=True\ngain\nbias=True\n");
+      const ask = async (line: number, only?: string[]): Promise<CodeAction[]> => {
+        const range = { start: { line, character: 0 }, end: { line, character: 1 } };
+        const context = only ? { diagnostics: [], only } : { diagnostics: [] };
+        const answer = await server.client.sendRequest(CodeActionRequest.type, { textDocument: { uri: URI }, range, context });
+        return (answer ?? []) as CodeAction[];
+      };
+      const [exact, ...none] = await ask(0);
+      assert.deepEqual(none, []);
+      assert.equal(exact?.isPreferred, true);
+      assert.deepEqual(exact?.edit?.documentChanges, [
+        {
+          textDocument: { uri: URI, version: 1 },
+          edits: [{ range: { start: { line: 0, character: 0 }, end: { line: 0, character: 9 } }, newText: "bias=False" }],
+        },
+      ]);
+      const [unsafe] = await ask(1);
+      assert.equal(unsafe?.isPreferred, false);
+      assert.equal(Object.values(unsafe?.edit?.changeAnnotations ?? {})[0]?.needsConfirmation, true);
+      const [all] = await ask(1, ["source.fixAll"]);
+      assert.equal(all?.kind, "source.fixAll.noether");
+      const [change] = all?.edit?.documentChanges ?? [];
+      assert.ok(change && "edits" in change);
+      assert.deepEqual(
+        change.edits.map((e) => e.range.start.line),
+        [0, 2],
+      );
+      assert.deepEqual(await ask(1, ["refactor"]), []);
+    });
+  });
+
+  it("certifies when idle and asks for a new pull", async () => {
+    await withServer({}, async (server) => {
+      await server.open(URI, "class A\nbias=True");
+      assert.match(String(items(await server.pull(URI))[0]?.message), /of the fake$/);
+      await server.until("a refresh", () => server.refreshes > 0);
+      assert.match(String(items(await server.pull(URI))[0]?.message), /certified$/);
+      assert.ok(server.statuses.some((s) => s.state === "certifying"));
+      assert.equal(server.statuses.at(-1)?.state, "ready");
+    });
+  });
+
+  it("survives a crash, a hang and an exception of the analysis, with one log line each", async () => {
+    await withServer({ limits: { analyse: 2_000, certify: 2_000 } }, async (server) => {
+      await server.open(URI, "bias=True");
+      assert.equal(items(await server.pull(URI)).length, 1);
+      for (const trouble of ["CRASH", "HANG", "THROW"]) {
+        const before = server.logs.length;
+        await server.change(URI, `${trouble} bias=True`);
+        assert.deepEqual(items(await server.pull(URI)), []);
+        assert.deepEqual(items(await server.pull(URI)), [], "the same text is not tried again");
+        await server.until("a failed status", () => server.statuses.at(-1)?.state === "failed");
+        assert.equal(server.logs.length, before + 1, server.logs.join("\n"));
+        await server.change(URI, "bias=True bias=True");
+        assert.equal(items(await server.pull(URI)).length, 2, `analyses again after ${trouble}`);
+        assert.equal(server.statuses.at(-1)?.state, "ready");
+      }
+    });
+  });
+
+  it("keeps the static result when certification crashes", async () => {
+    await withServer({}, async (server) => {
+      await server.open(URI, "class A\nbias=True DIES_LATER");
+      assert.equal(items(await server.pull(URI)).length, 1);
+      await server.until("a failed status", () => server.statuses.at(-1)?.state === "failed");
+      assert.equal(items(await server.pull(URI)).length, 1);
+    });
+  });
+
+  it("answers malformed requests with an error and goes on", async () => {
+    await withServer({}, async (server) => {
+      const bad: [string, unknown][] = [
+        ["textDocument/hover", {}],
+        ["textDocument/hover", { textDocument: { uri: 4 }, position: null }],
+        ["textDocument/codeAction", { textDocument: { uri: URI } }],
+        ["textDocument/diagnostic", {}],
+        ["noether/onnx", {}],
+        ["noether/symmetries", null],
+        ["noether/unknown", {}],
+      ];
+      await server.open(URI, "class A bias=True");
+      for (const [method, params] of bad)
+        await server.client.sendRequest(method, params).catch((error: ResponseError) => assert.ok(error.code));
+      await server.client.sendNotification("textDocument/didChange", {
+        textDocument: { uri: "file:///nowhere.py", version: 2 },
+        contentChanges: [],
+      });
+      const body = '{"jsonrpc":"2.0","id":7,"method":"textDocument/hov';
+      server.toServer.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+      assert.equal(items(await server.pull(URI)).length, 1);
+    });
+  });
+
+  it("waits for the save when told to", async () => {
+    await withServer({ configuration: { lint: { run: "onSave" }, certify: "never" } }, async (server) => {
+      await server.open(URI, "bias=True");
+      const first = await server.pull(URI);
+      assert.equal(items(first).length, 1);
+      await server.change(URI, "nothing");
+      assert.equal((await server.pull(URI, first.kind === "full" ? first.resultId : "")).kind, "unchanged");
+      await server.client.sendNotification(DidSaveTextDocumentNotification.type, { textDocument: { uri: URI } });
+      assert.deepEqual(items(await server.pull(URI)), []);
+    });
+  });
+
+  it("can be switched off and on", async () => {
+    await withServer({ configuration: { enable: false } }, async (server) => {
+      await server.open(URI, "class A bias=True");
+      assert.deepEqual(items(await server.pull(URI)), []);
+      await server.until("the status", () => server.statuses.at(-1)?.state === "off");
+      server.configuration = { enable: true };
+      await server.client.sendNotification(DidChangeConfigurationNotification.type, { settings: null });
+      await server.until("a refresh", () => server.refreshes > 0);
+      assert.equal(items(await server.pull(URI)).length, 1);
+    });
+  });
+
+  it("reads .onnx files for the view, and says what is wrong with broken ones", async () => {
+    await withServer({}, async (server) => {
+      const ask = (uri: string): Promise<OnnxSummary> => server.client.sendRequest(ONNX_REQUEST, { uri });
+      assert.deepEqual(
+        (await ask("file:///work/a%20b.onnx")).models.map((m) => m.name),
+        ["Graph"],
+      );
+      assert.match((await ask("file:///work/broken.onnx")).problems[0]?.message ?? "", /not an ONNX file/);
+      assert.match((await ask("vscode-vfs://github/a.onnx")).problems[0]?.message ?? "", /save a local copy/);
+    });
+  });
+
+  it("reports the model at the cursor", async () => {
+    await withServer({}, async (server) => {
+      await server.open(URI, "class A\n  x\nclass B\n  y\n");
+      const at = (line?: number): Promise<SymmetriesReport | null> =>
+        server.client.sendRequest(SYMMETRIES_REQUEST, {
+          uri: URI,
+          ...(line !== undefined && { position: { line, character: 2 } }),
+        });
+      assert.deepEqual(await at(1), { title: "A", text: "report of A\n" });
+      assert.deepEqual(await at(3), { title: "B", text: "report of B\n" });
+      assert.equal((await at())?.title, "A, B");
+    });
+  });
+
+  it("forgets closed documents and serves many at once", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      const uris = Array.from({ length: 50 }, (_, i) => `file:///work/m${i}.py`);
+      for (const [i, uri] of uris.entries()) await server.open(uri, "bias=True ".repeat(i));
+      const counts = await Promise.all(uris.map(async (uri) => items(await server.pull(uri)).length));
+      assert.deepEqual(
+        counts,
+        uris.map((_, i) => i),
+      );
+      await server.client.sendNotification(DidCloseTextDocumentNotification.type, { textDocument: { uri: uris[9]! } });
+      assert.deepEqual(items(await server.pull(uris[9]!)), []);
+    });
+  });
+});

@@ -1,0 +1,111 @@
+/** @file The language server: documents in, diagnostics, hovers and actions out. Composes the features. */
+import {
+  DidChangeConfigurationNotification,
+  TextDocuments,
+  TextDocumentSyncKind,
+  type ClientCapabilities,
+  type Connection,
+  type InitializeResult,
+} from "vscode-languageserver/node";
+import { TextDocument } from "vscode-languageserver-textdocument";
+import { Analyses } from "./analyses";
+import type { AnalysisHost } from "./analysis-host";
+import * as codeAction from "./features/code-action";
+import * as diagnostics from "./features/diagnostics";
+import * as hover from "./features/hover";
+import * as models from "./features/models";
+import * as status from "./features/status";
+import type { Settings } from "./protocol";
+import { DEFAULT_SETTINGS, parseSettings } from "./settings";
+import { SOURCE } from "./convert";
+import type { ServerState } from "./state";
+
+/** Serves on a connection until the client says exit. The host is freed at shutdown. */
+export function startServer(connection: Connection, host: AnalysisHost, version: string): void {
+  const documents = new TextDocuments(TextDocument);
+  let client: ClientCapabilities = {};
+  let settings: Settings = DEFAULT_SETTINGS;
+  let asked: Promise<Settings> | undefined;
+  const analyses = new Analyses(host, () => settings.enable && settings.certify === "idle");
+
+  const state: ServerState = {
+    documents,
+    analyses,
+    host,
+    settings: () => (asked ??= askSettings()),
+    get enabled() {
+      return settings.enable;
+    },
+    get client() {
+      return client;
+    },
+    log(message, detail) {
+      connection.console.error(message);
+      if (detail !== undefined) connection.tracer.log(message, detail);
+    },
+  };
+
+  connection.onInitialize((params): InitializeResult => {
+    client = params.capabilities;
+    host.warmUp();
+    return {
+      serverInfo: { name: SOURCE, version },
+      capabilities: {
+        textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: true },
+        diagnosticProvider: { identifier: SOURCE, interFileDependencies: true, workspaceDiagnostics: false },
+        hoverProvider: true,
+        codeActionProvider: { codeActionKinds: [...codeAction.CODE_ACTION_KINDS] },
+      },
+    };
+  });
+
+  connection.onInitialized(() => {
+    void state.settings().then(() => showStatus());
+    if (client.workspace?.didChangeConfiguration?.dynamicRegistration === true) {
+      connection.client.register(DidChangeConfigurationNotification.type, { section: SOURCE }).catch(() => {}); // client gone
+    }
+  });
+  connection.onDidChangeConfiguration(async ({ settings: sent }: { settings: unknown }) => {
+    asked = canAsk() ? askSettings() : Promise.resolve((settings = parseSettings(section(sent))));
+    await asked;
+    analyses.invalidate();
+    showStatus();
+    diagnostics.refresh(connection, state);
+  });
+  connection.onDidChangeWatchedFiles(() => {
+    analyses.invalidate();
+    diagnostics.refresh(connection, state);
+  });
+  connection.onShutdown(() => {
+    analyses.dispose();
+    host.dispose();
+  });
+
+  // A notebook's cells are no files; they need a synchronisation of their own.
+  documents.onDidChangeContent(({ document }) => {
+    if (!document.uri.startsWith("vscode-notebook-cell:")) analyses.update(document);
+  });
+  documents.onDidClose(({ document }) => analyses.close(document.uri));
+
+  const showStatus = status.register(connection, state);
+  for (const feature of [diagnostics, hover, codeAction, models]) feature.register(connection, state);
+  documents.listen(connection);
+  connection.listen();
+
+  function canAsk(): boolean {
+    return client.workspace?.configuration === true;
+  }
+
+  async function askSettings(): Promise<Settings> {
+    if (canAsk()) {
+      // Without an answer the defaults hold.
+      settings = parseSettings(await connection.workspace.getConfiguration(SOURCE).catch(() => undefined));
+    }
+    return settings;
+  }
+}
+
+/** Clients that push their configuration send it whole or by section. */
+function section(sent: unknown): unknown {
+  return typeof sent === "object" && sent !== null && SOURCE in sent ? sent[SOURCE] : sent;
+}

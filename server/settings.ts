@@ -1,0 +1,19 @@
+/** @file The settings that the server reads, and their defaults. */
+import type { Settings } from "./protocol";
+
+export const DEFAULT_SETTINGS: Settings = { enable: true, lint: { run: "onType" }, certify: "idle" };
+
+/** Settings as a client sent them; whatever is missing or of another kind takes its default. */
+export function parseSettings(value: unknown): Settings {
+  const given = record(value);
+  const run = record(given["lint"])["run"];
+  return {
+    enable: typeof given["enable"] === "boolean" ? given["enable"] : DEFAULT_SETTINGS.enable,
+    lint: { run: run === "onSave" || run === "onType" ? run : DEFAULT_SETTINGS.lint.run },
+    certify: given["certify"] === "never" || given["certify"] === "idle" ? given["certify"] : DEFAULT_SETTINGS.certify,
+  };
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,66 @@
+/**
+ * @file An analysis process for tests of the server. What it finds and how it misbehaves is written in the text:
+ * `class Name` is a model with a hover, `bias=True` a finding with an exact fix, `gain` one with a fix that is not;
+ * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified.
+ */
+import type { AnalysisService, DocumentAnalysis, Finding, ModelSummary, SourceRange } from "../protocol";
+import { serveAnalysis } from "../worker/serve";
+
+const texts = new Map<string, string>();
+let analyses = 0;
+
+const service: AnalysisService = {
+  async analysePython(path, text) {
+    texts.set(path, text);
+    analyses++;
+    if (text.includes("THROW")) throw new Error("the fake service threw");
+    if (text.includes("CRASH")) process.kill(process.pid, "SIGKILL");
+    if (text.includes("HANG")) for (;;);
+    if (text.includes("SLOW")) await new Promise((resolve) => setTimeout(resolve, 300));
+    return analyse(path, text, false);
+  },
+  async analyseOnnx(path) {
+    if (path.includes("broken")) return { ...analyse(path, "", false), problems: [{ message: `${path}: not an ONNX file` }] };
+    return analyse(path, "class Graph", false);
+  },
+  async certify(path) {
+    const text = texts.get(path) ?? "";
+    if (text.includes("DIES_LATER")) process.kill(process.pid, "SIGKILL");
+    return analyse(path, text, true);
+  },
+  dispose() {},
+};
+
+function analyse(path: string, text: string, certified: boolean): DocumentAnalysis {
+  const findings: Finding[] = [];
+  const hovers: { range: SourceRange; markdown: string }[] = [];
+  const models: ModelSummary[] = [];
+  text.split("\n").forEach((line, number) => {
+    const find = (pattern: RegExp, found: (range: SourceRange, match: string) => void): void => {
+      for (const m of line.matchAll(pattern)) {
+        const end = m.index + m[0].length;
+        found({ file: path, start: { line: number, column: m.index }, end: { line: number, column: end } }, m[0]);
+      }
+    };
+    const finding = (rule: string, range: SourceRange, exact: boolean, newText: string): Finding => ({
+      rule,
+      severity: "warning",
+      message: `${rule} in analysis ${analyses > 0 ? "of the fake" : ""}${certified ? ", certified" : ""}`,
+      range,
+      file: path,
+      related: [{ label: "here too", range }],
+      symmetry: "R^4",
+      fixes: [{ title: `Write ${newText}`, exact, edits: [{ range, newText }] }],
+    });
+    find(/bias=True/g, (range) => findings.push(finding("bias-before-norm", range, true, "bias=False")));
+    find(/gain/g, (range) => findings.push(finding("gain", range, false, "gain2")));
+    find(/class \w+/g, (range, match) => {
+      const name = match.slice(6);
+      hovers.push({ range, markdown: `**${name}** ${certified ? "certified" : "by rule"}` });
+      models.push({ name, file: path, range, parameters: 4, text: `report of ${name}`, json: { name } });
+    });
+  });
+  return { path, findings, hovers, models, problems: [], milliseconds: 1 };
+}
+
+serveAnalysis(service);
