@@ -74,6 +74,18 @@ export interface Graph {
   readonly symbols?: ReadonlyMap<number, string>;
 }
 
+/**
+ * Attribute of a node with nested graphs (If, Loop, Scan): how many of its last inputs are not ONNX inputs but outer
+ * values that its nested graphs read by name. Front ends list them, so that no use of a value is hidden from inference.
+ */
+export const CAPTURED_INPUTS = "captured_inputs";
+
+/** The inputs as ONNX counts them: without the captured values at the end. */
+export function formalInputs(node: Node): readonly string[] {
+  const captured = node.attributes[CAPTURED_INPUTS];
+  return typeof captured === "number" ? node.inputs.slice(0, node.inputs.length - captured) : node.inputs;
+}
+
 /** The node that writes each value, by value name. */
 export function producers(graph: Graph): Map<string, Node> {
   const out = new Map<string, Node>();

@@ -1,0 +1,3 @@
+/** @file The ONNX front end's public face. */
+export { OnnxError, type OnnxErrorDetails } from "./error";
+export { type OnnxModel, type OnnxSource, type ReadOptions, readOnnx } from "./read";
