@@ -40,7 +40,11 @@ function plainConvolution(l: Lowering): { readonly value: string; readonly rank:
   const kernel = shapeOf(l, w)?.slice(2);
   if (!x || !w || !shape || !kernel) return undefined;
   const pads = convolutionPads(l.node, shape.slice(2), kernel);
-  const value = l.add("Conv", [x, w], withAttributes(l.node, ["auto_pad", "activation", "activation_params"], pads ? { pads } : {}));
+  const value = l.add(
+    "Conv",
+    [x, w],
+    withAttributes(l.node, ["auto_pad", "activation", "activation_params"], pads ? { pads } : {}),
+  );
   return { value, rank: shape.length };
 }
 

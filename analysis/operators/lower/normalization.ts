@@ -5,7 +5,21 @@
 import { numberAttribute, numbersAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { Lowering } from "../operator";
-import { input, outputs, perChannel, plus, positive, range, reduce, reshape, scaled, shapeOf, shifted, slice, wants } from "./build";
+import {
+  input,
+  outputs,
+  perChannel,
+  plus,
+  positive,
+  range,
+  reduce,
+  reshape,
+  scaled,
+  shapeOf,
+  shifted,
+  slice,
+  wants,
+} from "./build";
 
 /** sqrt(mean of squares of x over the axes + epsilon), the axes kept with size 1. */
 function rootMeanSquare(l: Lowering, x: string, axes: readonly number[], epsilon: number): string {
@@ -190,9 +204,7 @@ export function lowerEmbedLayerNormalization(l: Lowering): readonly string[] | u
   if (!ids || !words || !places || !gamma || !beta || shape?.length !== 2 || rows === undefined) return undefined;
   if (wants(l, 1) || rows < shape[1]!) return undefined;
   const given = input(l, 8);
-  const place = given
-    ? l.add("Gather", [places, given], { axis: 0 })
-    : slice(l, places, 0, 0, shape[1]!);
+  const place = given ? l.add("Gather", [places, given], { axis: 0 }) : slice(l, places, 0, 0, shape[1]!);
   let sum = l.add("Add", [l.add("Gather", [words, ids], { axis: 0 }), place]);
   if (segments && segmentTable) sum = l.add("Add", [sum, l.add("Gather", [segmentTable, segments], { axis: 0 })]);
   const s = standardise(l, sum, [2], numberAttribute(l.node, "epsilon", 1e-12));

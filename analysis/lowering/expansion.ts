@@ -1,0 +1,157 @@
+/**
+ * @file First pass of the normal form: constants are folded and every operator is rewritten until only primitives and
+ * opaque operators are left. Each value that a lowering asks for is lowered at once, so one sweep over the nodes is a
+ * fixpoint and the work is linear in what comes out.
+ */
+import type { Graph, Node, Parameter } from "../graph/graph";
+import type { Origin } from "../graph/source";
+import type { Lowering } from "../operators/operator";
+import { freeValues, substitute } from "./bodies";
+import { stepsToUnroll } from "./recurrence";
+import { entryOf, loweringOf } from "./table";
+import { isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
+
+/** Lowerings nest a handful of levels; far more means that one of them makes itself. */
+const DEEPEST = 48;
+
+/** Unrolling stops when the graph has grown to this many nodes. */
+const MOST_NODES = 2_000_000;
+
+/** Where the nodes of a lowering come from. */
+interface Place {
+  readonly origin: Origin;
+  /** Start of the names of what is made there. */
+  readonly base: string;
+  readonly opset: number;
+  readonly depth: number;
+}
+
+/** Folds and lowers all nodes of the workspace's source graph. */
+export function expand(workspace: Workspace, maxRecurrentSteps: number): void {
+  const expansion = new Expansion(workspace, maxRecurrentSteps);
+  for (const node of workspace.source.nodes) {
+    const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0 };
+    expansion.process(node, place);
+  }
+  workspace.outputs = workspace.outputs.map((o) => workspace.resolve(o));
+}
+
+class Expansion {
+  /** Names under which the parameters of inlined bodies were added: one parameter however often it is inlined. */
+  readonly #parameters = new WeakMap<Parameter, string>();
+
+  constructor(
+    private readonly workspace: Workspace,
+    private readonly maxRecurrentSteps: number,
+  ) {}
+
+  /** Adds a node, lowered as far as it goes. */
+  process(given: Node, place: Place): void {
+    const w = this.workspace;
+    const node = w.resolved(given);
+    const entry = entryOf(node);
+    if (entry === undefined) {
+      w.infer(node, undefined, place.opset);
+      w.addInferred(this.withCaptures(node), undefined, place.opset, true);
+      return;
+    }
+    if (w.fold(node, entry, place.opset)) return;
+    const consistent = w.infer(node, entry, place.opset);
+    const lower = consistent && place.depth < DEEPEST ? loweringOf(node, entry) : undefined;
+    const values = lower === undefined ? undefined : this.attempt(lower, node, place);
+    if (values === undefined) {
+      const hasBodies = Object.values(node.attributes).some(isGraph);
+      w.addInferred(hasBodies ? this.withCaptures(node) : node, hasBodies ? undefined : entry, place.opset, true);
+      return;
+    }
+    node.outputs.forEach((name, i) => w.replace(name, w.resolve(values[i] ?? "")));
+  }
+
+  /** The values that a lowering gives, undefined where it does not apply. */
+  private attempt(lower: NonNullable<ReturnType<typeof loweringOf>>, node: Node, place: Place): readonly string[] | undefined {
+    try {
+      return lower(this.lowering(node, place));
+    } catch {
+      return undefined; // what was added so far is read by nobody and goes with the dead code
+    }
+  }
+
+  private lowering(node: Node, place: Place): Lowering {
+    const w = this.workspace;
+    const inner: Place = { ...place, opset: NORMAL_OPSET, depth: place.depth + 1 };
+    return {
+      node,
+      opset: place.opset,
+      type: (value) => w.type(value),
+      constant: (value) => w.constant(value),
+      addConstant: (tensor) => w.addConstant(tensor, place.base),
+      add: (operator, inputs, attributes = {}) => {
+        const output = w.freshValue(`${place.base}/${operator}`);
+        const name = w.freshNode(output);
+        this.process({ name, operator, domain: "", inputs, outputs: [output], attributes, origin: node.origin }, inner);
+        return w.resolve(output);
+      },
+      inline: (body, inputs) => this.inline(body, inputs, { ...place, depth: place.depth + 1 }),
+      recurrentSteps: (sequences) => stepsToUnroll(w, sequences, this.maxRecurrentSteps),
+      note: (text) => w.note(text),
+    };
+  }
+
+  /** Adds the nodes of a body under new names; returns what its outputs are called. */
+  private inline(body: Graph, inputs: readonly string[], place: Place): readonly string[] {
+    const w = this.workspace;
+    if (w.nodes.length > MOST_NODES) throw new RangeError("too many nodes");
+    const scope = new Map<string, string>();
+    body.inputs.forEach((input, i) => scope.set(input.name, inputs[i] ?? ""));
+    for (const [name, tensor] of body.constants) scope.set(name, w.addConstant(tensor, name));
+    for (const [name, parameter] of body.parameters) scope.set(name, this.bodyParameter(parameter));
+    for (const node of body.nodes) {
+      for (const o of node.outputs) if (o !== "") scope.set(o, w.freshValue(`${place.base}/${o}`));
+    }
+    const rename = (value: string) => w.resolve(scope.get(value) ?? value);
+    for (const node of body.nodes) {
+      const renamed: Node = {
+        ...node,
+        name: w.freshNode(`${place.base}/${node.name}`),
+        inputs: node.inputs.map(rename),
+        outputs: node.outputs.map((o) => scope.get(o) ?? o),
+        attributes: mapGraphs(node.attributes, (g) => substitute(g, scope)),
+      };
+      this.process(renamed, { origin: node.origin, base: place.base, opset: body.opset, depth: place.depth + 1 });
+    }
+    return body.outputs.map(rename);
+  }
+
+  private bodyParameter(parameter: Parameter): string {
+    const known = this.#parameters.get(parameter);
+    if (known !== undefined) return known;
+    const name = this.workspace.addParameter(parameter);
+    this.#parameters.set(parameter, name);
+    return name;
+  }
+
+  /**
+   * A node that keeps its graph-valued attributes is opaque: what those read from around them, and the parameters inside
+   * them, become further inputs of the node, so that they count as read.
+   */
+  private withCaptures(node: Node): Node {
+    const extra = new Set<string>();
+    const attributes = mapGraphs(node.attributes, (graph) => {
+      const { captured, parameters } = freeValues(graph);
+      const scope = new Map<string, string>();
+      for (const p of parameters) extra.add(this.bodyParameter(p));
+      for (const value of captured) {
+        scope.set(value, this.workspace.resolve(value));
+        extra.add(this.workspace.resolve(value));
+      }
+      return substitute(graph, scope);
+    });
+    return extra.size === 0 ? node : { ...node, attributes, inputs: [...node.inputs, ...extra] };
+  }
+}
+
+function mapGraphs(attributes: Node["attributes"], change: (graph: Graph) => Graph): Node["attributes"] {
+  const entries = Object.entries(attributes);
+  if (!entries.some(([, value]) => isGraph(value))) return attributes;
+  return Object.fromEntries(entries.map(([name, value]) => [name, isGraph(value) ? change(value) : value]));
+}

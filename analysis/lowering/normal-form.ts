@@ -1,0 +1,136 @@
+/**
+ * @file The normal form of a graph: shapes inferred, constants folded, every operator made of primitives, sums of squares
+ * as one operator, epsilons and useless broadcasts gone. All engines work on it. The passes are those of the specification
+ * ("Normal form of the graph"), in its order.
+ */
+import type { Graph, Node } from "../graph/graph";
+import { isFloating, type Tensor, type TensorType } from "../graph/tensor";
+import { dropExpands } from "./broadcast";
+import { removeEpsilons } from "./epsilon";
+import { expand } from "./expansion";
+import { quadraticForm } from "./quadratic";
+import { NORMAL_OPSET, Workspace } from "./workspace";
+
+/** What the normal form is wanted for. */
+export interface NormalFormOptions {
+  /**
+   * "softmax": the symmetries of the network under a softmax cross-entropy loss. The mean over the last axis is taken off
+   * each output, which is what that loss forgets; Softmax itself would saturate.
+   */
+  readonly loss?: "softmax";
+  /** "zero" (the default) takes epsilons out; "keep" keeps the function exactly. */
+  readonly epsilon?: "zero" | "keep";
+  /**
+   * How many steps of a recurrence are unrolled at most where its steps are alike (default 3; Infinity unrolls all of
+   * them, which keeps the function exactly).
+   */
+  readonly maxRecurrentSteps?: number;
+}
+
+/** A graph in normal form. */
+export interface NormalForm {
+  /** Only primitives and opaque operators; outputs correspond to those of the source graph by position. */
+  readonly graph: Graph;
+  /** Where the normal form is not the function itself, in sentences for the user. */
+  readonly notes: readonly string[];
+  readonly epsilonRemoved: boolean;
+}
+
+/**
+ * The normal form. Never throws on a well-typed graph: what cannot be lowered stays as it is and is opaque to the engines.
+ * Work is close to linear in the number of nodes.
+ */
+export function normalForm(graph: Graph, options: NormalFormOptions = {}): NormalForm {
+  const w = new Workspace(graph);
+  expand(w, options.maxRecurrentSteps ?? 3);
+  removeDeadCode(w);
+  quadraticForm(w);
+  const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
+  if (epsilonRemoved) w.note("epsilons are taken as zero");
+  dropExpands(w);
+  if (options.loss === "softmax") centreOutputs(w);
+  removeDeadCode(w);
+  keepOutputNames(w);
+  return { graph: finish(w), notes: w.notes, epsilonRemoved };
+}
+
+/** Keeps the nodes that the outputs depend on. */
+function removeDeadCode(w: Workspace): void {
+  const live = new Set(w.outputs);
+  const kept: Node[] = [];
+  for (let k = w.nodes.length - 1; k >= 0; k--) {
+    const node = w.nodes[k]!;
+    if (!node.outputs.some((o) => live.has(o))) continue;
+    for (const i of node.inputs) live.add(i);
+    kept.push(node);
+  }
+  w.nodes = kept.reverse();
+}
+
+/** y - mean(y) over the last axis, for each output y: what a softmax cross-entropy sees of it. */
+function centreOutputs(w: Workspace): void {
+  w.outputs = w.outputs.map((y) => {
+    const { type, shape } = w.type(y);
+    if (shape === undefined || shape.length === 0 || !isFloating(type)) return y;
+    const axes = w.addConstant({ type: "int64", shape: [1], data: Float64Array.of(shape.length - 1) });
+    const origin = w.writer(y)?.origin ?? {};
+    const value = (operator: string, inputs: readonly string[], attributes: Node["attributes"]) => {
+      const output = w.freshValue(`${y}/centred`);
+      w.add({ name: w.freshNode(output), operator, domain: "", inputs, outputs: [output], attributes, origin });
+      return w.resolve(output);
+    };
+    const mean = value("ReduceMean", [y, axes], { keepdims: 1, noop_with_empty_axes: 0 });
+    return value("Sub", [y, mean], {});
+  });
+}
+
+/** Gives outputs that were computed under other names their names back. */
+function keepOutputNames(w: Workspace): void {
+  const written = new Set(w.nodes.flatMap((n) => n.outputs));
+  const names = new Map<string, string>();
+  w.outputs.forEach((value, k) => {
+    const wanted = w.source.outputs[k]!;
+    if (value === wanted || !written.has(value) || names.has(value)) return;
+    if (written.has(wanted) || w.parameters.has(wanted) || w.constants.has(wanted)) return;
+    if (w.inputs.some((i) => i.name === wanted)) return;
+    names.set(value, wanted);
+  });
+  if (names.size === 0) return;
+  const rename = (v: string) => names.get(v) ?? v;
+  const touched = (list: readonly string[]) => list.some((v) => names.has(v));
+  w.nodes = w.nodes.map((n) =>
+    touched(n.inputs) || touched(n.outputs) ? { ...n, inputs: n.inputs.map(rename), outputs: n.outputs.map(rename) } : n,
+  );
+  for (const [value, wanted] of names) w.types.set(wanted, w.type(value));
+  w.outputs = w.outputs.map(rename);
+}
+
+/** The graph of the workspace, with the constants and types that it uses. All parameters stay, also unread ones. */
+function finish(w: Workspace): Graph {
+  const types = new Map<string, TensorType>();
+  const constants = new Map<string, Tensor>();
+  const use = (value: string) => {
+    if (value === "" || types.has(value)) return;
+    types.set(value, w.type(value));
+    const constant = w.constants.get(value);
+    if (constant !== undefined) constants.set(value, constant);
+  };
+  for (const i of w.inputs) use(i.name);
+  for (const name of w.parameters.keys()) use(name);
+  for (const node of w.nodes) {
+    node.inputs.forEach(use);
+    node.outputs.forEach(use);
+  }
+  w.outputs.forEach(use);
+  return {
+    name: w.source.name,
+    opset: NORMAL_OPSET,
+    inputs: w.inputs,
+    outputs: w.outputs,
+    nodes: w.nodes,
+    parameters: w.parameters,
+    constants,
+    types,
+    ...(w.source.symbols === undefined ? {} : { symbols: w.source.symbols }),
+  };
+}

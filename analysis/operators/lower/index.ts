@@ -1,0 +1,63 @@
+/** @file Lowerings of operators whose entries are in other files, by operator name. */
+import type { Operator } from "../operator";
+import * as contraction from "./contraction";
+import * as convolution from "./convolution";
+import * as elementwise from "./elementwise";
+import * as movement from "./movement";
+import * as reduction from "./reduction";
+
+/** What normal form uses for standard operators whose table entry has no `lower` of its own. */
+export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>> = {
+  Cast: elementwise.lowerCast,
+  CastLike: elementwise.lowerCast,
+  Celu: elementwise.lowerCelu,
+  Clip: elementwise.lowerClip,
+  Conv: convolution.lowerConv,
+  ConvTranspose: convolution.lowerConvTranspose,
+  CumSum: reduction.lowerCumSum,
+  Dropout: elementwise.lowerDropout,
+  Expand: movement.lowerExpand,
+  EyeLike: movement.lowerEyeLike,
+  Flatten: movement.lowerToReshape,
+  Gelu: elementwise.lowerGelu,
+  Gemm: contraction.lowerGemm,
+  GlobalAveragePool: convolution.lowerGlobalAveragePool,
+  GlobalLpPool: convolution.lowerGlobalLpPool,
+  GlobalMaxPool: convolution.lowerGlobalMaxPool,
+  HardSwish: elementwise.lowerHardSwish,
+  Identity: elementwise.lowerIdentity,
+  LeakyRelu: elementwise.lowerLeakyRelu,
+  LogSoftmax: reduction.lowerLogSoftmax,
+  Max: elementwise.lowerMax,
+  Mean: elementwise.lowerMean,
+  Min: elementwise.lowerMin,
+  Mish: elementwise.lowerMish,
+  Pad: movement.lowerPad,
+  ReduceL1: reduction.lowerReduceL1,
+  ReduceL2: reduction.lowerReduceL2,
+  ReduceLogSum: reduction.lowerReduceLogSum,
+  ReduceLogSumExp: reduction.lowerReduceLogSumExp,
+  ReduceMax: reduction.lowerReduction,
+  ReduceMean: reduction.lowerReduction,
+  ReduceMin: reduction.lowerReduction,
+  ReduceProd: reduction.lowerReduction,
+  ReduceSum: reduction.lowerReduction,
+  ReduceSumSquare: reduction.lowerReduction,
+  Reshape: movement.lowerReshape,
+  Selu: elementwise.lowerSelu,
+  Shape: movement.lowerShape,
+  Size: movement.lowerSize,
+  Slice: movement.lowerSlice,
+  Softmax: reduction.lowerSoftmax,
+  Softsign: elementwise.lowerSoftsign,
+  SpaceToDepth: movement.lowerSpaceToDepth,
+  Split: movement.lowerSplit,
+  Squeeze: movement.lowerToReshape,
+  Sum: elementwise.lowerSum,
+  Swish: elementwise.lowerSwish,
+  ThresholdedRelu: elementwise.lowerThresholdedRelu,
+  Tile: movement.lowerTile,
+  Trilu: movement.lowerTrilu,
+  Unsqueeze: movement.lowerToReshape,
+  Upsample: movement.lowerUpsample,
+};
