@@ -1,0 +1,57 @@
+/** @file The operator table: every operator that Noether understands, by domain and name. */
+import { activationOperators } from "./activation";
+import { alongAxisOperators } from "./along-axis";
+import { attentionOperators } from "./attention";
+import { compositeOperators } from "./composite";
+import { contractionOperators } from "./contraction";
+import { convolutionOperators } from "./convolution";
+import { elementwiseOperators } from "./elementwise";
+import { generatingOperators } from "./generating";
+import { indexingOperators } from "./indexing";
+import { movementOperators } from "./movement";
+import { normalizationOperators } from "./normalization";
+import type { Operator, OperatorTable } from "./operator";
+import { paddingOperators } from "./padding";
+import { poolingOperators } from "./pooling";
+import { recurrentOperators } from "./recurrent";
+import { reductionOperators } from "./reduction";
+
+/** All entries, primitives before composites. */
+export const operators: readonly Operator[] = [
+  ...elementwiseOperators,
+  ...activationOperators,
+  ...contractionOperators,
+  ...convolutionOperators,
+  ...poolingOperators,
+  ...reductionOperators,
+  ...alongAxisOperators,
+  ...movementOperators,
+  ...paddingOperators,
+  ...indexingOperators,
+  ...generatingOperators,
+  ...normalizationOperators,
+  ...recurrentOperators,
+  ...attentionOperators,
+  ...compositeOperators,
+];
+
+/** "ai.onnx" is the standard domain's other name. */
+function key(name: string, domain: string): string {
+  return domain === "" || domain === "ai.onnx" ? name : `${domain}::${name}`;
+}
+
+/** Joins the entries; throws Error when two share one name, so that an operator lives in one place only. */
+function tabulate(entries: readonly Operator[]): ReadonlyMap<string, Operator> {
+  const table = new Map<string, Operator>();
+  for (const entry of entries) {
+    const name = key(entry.name, entry.domain ?? "");
+    if (table.has(name)) throw new Error(`two entries of the operator table are named ${name}`);
+    table.set(name, entry);
+  }
+  return table;
+}
+
+const TABLE = tabulate(operators);
+
+/** Looks an operator up; undefined means opaque. */
+export const operatorTable: OperatorTable = (operator, domain) => TABLE.get(key(operator, domain));
