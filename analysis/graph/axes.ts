@@ -1,4 +1,4 @@
-/** @file Axis atoms: what every axis of every tensor is made of (see symmetry/spaces for the inference that fills this). */
+/** @file Axis atoms as the rest of the code sees them (symmetry/spaces does the inference that fills this). */
 import type { Node } from "./graph";
 import type { Tensor } from "./tensor";
 
@@ -23,12 +23,19 @@ export interface AxisStructure {
 }
 
 /** An axis under inference; only the algebra that made it looks inside. */
-export type Axis = { readonly brand: "axis" };
+export type Axis = Readonly<object>;
 
-/** What an axis rule can do. Indices of axes count from the outermost; `input(i)[k]` is axis k of input i. */
+/**
+ * What an axis rule can do. `input(i)[k]` is axis k of input i, outermost first.
+ *
+ * Some tensors hold differing blocks along one axis, a fused (query, key, value) for instance: that axis is a *selector*
+ * and the axes inside *depend* on it. `input` states that all blocks are alike first; `rawInput` leaves them apart, and
+ * only movement operators, which know how to carry them, may use it.
+ */
 export interface AxisRuleContext {
   readonly node: Node;
   input(index: number): readonly Axis[];
+  rawInput(index: number): readonly Axis[];
   /** True where the optional input is absent. */
   absent(index: number): boolean;
   shape(index: number): readonly number[];
@@ -36,8 +43,9 @@ export interface AxisRuleContext {
   /** The value of an input where it is a constant. */
   constant(index: number): Tensor | undefined;
   output(axes: readonly Axis[], index?: number): void;
+  /** True where some later operator picks single entries along the given axis of the (first) output. */
+  indexedLater(axis: number): boolean;
 
-  size(axis: Axis): number;
   /** A new axis of one free atom (no atom at all for size 1). */
   fresh(size: number): Axis;
   /** A new axis of one pinned atom. */
@@ -53,4 +61,10 @@ export interface AxisRuleContext {
   product(factors: readonly Axis[]): Axis;
   /** Reads an axis as a product of the given sizes, outermost first (refining atoms as needed). */
   split(axis: Axis, sizes: readonly number[]): readonly Axis[];
+  /** States that all blocks of axes with blocks are alike; what `input` does. */
+  settle(axes: readonly Axis[]): readonly Axis[];
+  /** Reads the axes of a tensor in another shape of the same element count (ONNX Reshape). */
+  reshape(axes: readonly Axis[], from: readonly number[], to: readonly number[]): readonly Axis[];
+  /** The axes that are left when entry `index` of axis `axis` is picked, or undefined where that axis has no blocks. */
+  pick(axes: readonly Axis[], axis: number, index: number): readonly Axis[] | undefined;
 }

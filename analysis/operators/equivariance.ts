@@ -9,10 +9,12 @@ import type { Node } from "../graph/graph";
  * How a log-scale passes through (units of measure, see symmetry/units). Let s be the log-scale of a tensor, as a
  * function of its channel indices.
  * - pass: s(out) = s(in), cell by cell; movement and positively homogeneous operators.
- * - product: s(out) = sum of exponents[i] * s(in_i): Mul [1, 1], Div [1, -1], Pow k [k], Sqrt [0.5].
+ * - product: s(out) = sum of exponents[i] * s(in_i): Mul [1, 1], Div [1, -1], Sqrt [0.5].
  * - equal: all inputs and the output share one s: Add, Sub, Where (its data inputs).
  * - contraction: s(out) = s(in_0) + s(in_1), contracted indices cancel: MatMul, Einsum, Conv.
  * - reduction: reduced indices carry no scale, the rest passes with `factor`: ReduceMean 1, ReduceSumSquare 2.
+ * - slope: the first input passes, the second (PRelu's slopes) has no scale.
+ * - power: Pow with a constant exponent k: s(out) = k * s(in); with any other exponent no scale passes.
  * - zero: no scale passes: all others.
  */
 export type UnitRule =
@@ -22,6 +24,7 @@ export type UnitRule =
   | { readonly kind: "contraction" }
   | { readonly kind: "reduction"; readonly factor: number }
   | { readonly kind: "slope" }
+  | { readonly kind: "power" }
   | { readonly kind: "zero" };
 
 /**

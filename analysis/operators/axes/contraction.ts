@@ -1,0 +1,91 @@
+/** @file Axis rules of contractions: the contracted pair is one coordinate system, the outer axes pass. */
+import type { Axis, AxisRuleContext } from "../../graph/axes";
+import { numberAttribute, stringAttribute } from "../../graph/graph";
+import { parseEinsum } from "../einsum";
+
+/** MatMul of any rank, batch axes broadcast. */
+export function matMulAxes(context: AxisRuleContext): void {
+  const left = [...context.input(0)];
+  const right = [...context.input(1)];
+  const leftShape = [...context.shape(0)];
+  const rightShape = [...context.shape(1)];
+  const out: Axis[] = [];
+  const inner = left.pop()!;
+  leftShape.pop();
+  const row = left.pop();
+  leftShape.pop();
+  const column = right.length > 1 ? right.pop() : undefined;
+  if (column) rightShape.pop();
+  context.unify(inner, right.pop()!);
+  rightShape.pop();
+  const batch = Math.max(left.length, right.length);
+  for (let i = 0; i < batch; i++) {
+    const a = i - (batch - left.length);
+    const b = i - (batch - right.length);
+    const n = a >= 0 ? leftShape[a]! : 1;
+    const m = b >= 0 ? rightShape[b]! : 1;
+    if (n > 1 && m > 1) context.unify(left[a]!, right[b]!);
+    out.push(n > 1 ? left[a]! : m > 1 ? right[b]! : context.fresh(1));
+  }
+  if (row) out.push(row);
+  if (column) out.push(column);
+  context.output(out);
+}
+
+/** Einsum, letter by letter. */
+export function einsumAxes(context: AxisRuleContext): void {
+  const shapes = context.node.inputs.map((_, i) => context.shape(i));
+  const { inputs, output } = parseEinsum(
+    stringAttribute(context.node, "equation", ""),
+    shapes.map((s) => s.length),
+  );
+  const byLetter = new Map<string, Axis>();
+  inputs.forEach((letters, i) => {
+    const axes = context.input(i);
+    letters.forEach((letter, k) => {
+      if (shapes[i]![k] === 1 && byLetter.has(letter)) return;
+      const known = byLetter.get(letter);
+      if (known && shapes[i]![k]! > 1) context.unify(known, axes[k]!);
+      byLetter.set(letter, axes[k]!);
+    });
+  });
+  context.output(output.map((letter) => byLetter.get(letter)!));
+}
+
+/** Conv: weight (O, I / group, kernel..); groups are a factor shared by input and output channels. */
+export function convAxes(context: AxisRuleContext): void {
+  const group = numberAttribute(context.node, "group", 1);
+  const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
+  const [out, inside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
+  for (const a of [...spatial, ...kernel]) context.pin(a);
+  if (group === 1) context.unify(channels, inside);
+  else {
+    const [inputGroups, within] = context.split(channels, [group, context.shape(1)[1]!]) as [Axis, Axis];
+    const [outputGroups] = context.split(out, [group, context.shape(1)[0]! / group]) as [Axis, Axis];
+    context.unify(inputGroups, outputGroups);
+    context.unify(within, inside);
+  }
+  context.output([batch, out, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+}
+
+/** ConvTranspose: weight (I, O / group, kernel..). */
+export function convTransposeAxes(context: AxisRuleContext): void {
+  const group = numberAttribute(context.node, "group", 1);
+  const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
+  const [input, outside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
+  for (const a of [...spatial, ...kernel]) context.pin(a);
+  context.unify(channels, input);
+  let out = outside;
+  if (group > 1) {
+    const [groups] = context.split(channels, [group, context.shape(1)[0]! / group]) as [Axis, Axis];
+    out = context.product([groups, outside]);
+  }
+  context.output([batch, out, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+}
+
+/** Pooling and resizing: batch and channels pass, space is pinned. */
+export function poolAxes(context: AxisRuleContext): void {
+  const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
+  for (const a of spatial) context.pin(a);
+  context.output([batch, channels, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+}

@@ -1,0 +1,64 @@
+/** @file Axis rules of operators that work entry by entry, and of those that only drop or lengthen axes. */
+import type { Axis, AxisRuleContext } from "../../graph/axes";
+import { numberAttribute, numbersAttribute } from "../../graph/graph";
+
+/** NumPy broadcasting over all inputs that are present: axes aligned from the right and of the output's size are one. */
+export function broadcastAxes(context: AxisRuleContext): void {
+  broadcastOf(
+    context,
+    context.node.inputs.map((_, i) => i),
+  );
+}
+
+/** The first input decides, the others are parameters of the operator that must not vary along a free axis. */
+export function firstInputAxes(context: AxisRuleContext): void {
+  context.output(context.rawInput(0));
+}
+
+function broadcastOf(context: AxisRuleContext, inputs: readonly number[]): void {
+  const shape = context.outputShape();
+  const operands = inputs.filter((i) => !context.absent(i)).map((i) => ({ axes: context.input(i), shape: context.shape(i) }));
+  context.output(
+    shape.map((size, at) => {
+      const fromRight = shape.length - at;
+      let axis: Axis | undefined;
+      for (const operand of operands) {
+        const k = operand.shape.length - fromRight;
+        if (k < 0 || operand.shape[k] !== size) continue;
+        if (axis) context.unify(axis, operand.axes[k]!);
+        else axis = operand.axes[k]!;
+      }
+      return axis ?? context.fresh(size);
+    }),
+  );
+}
+
+/** The axes that a reduction drops, from its attribute or its second input; all when neither is given. */
+export function reducedAxes(context: AxisRuleContext): readonly number[] {
+  const rank = context.shape(0).length;
+  const given = numbersAttribute(context.node, "axes") ?? (context.absent(1) ? undefined : Array.from(context.constant(1)?.data ?? []));
+  if (given === undefined || given.length === 0) {
+    return numberAttribute(context.node, "noop_with_empty_axes", 0) ? [] : Array.from({ length: rank }, (_, i) => i);
+  }
+  return given.map((a) => (a < 0 ? a + rank : a));
+}
+
+/** Reduced axes go, the others pass. */
+export function reductionAxes(context: AxisRuleContext): void {
+  const drop = new Set(reducedAxes(context));
+  const keep = numberAttribute(context.node, "keepdims", 1) !== 0;
+  const axes = context.input(0);
+  context.output(axes.flatMap((a, i) => (drop.has(i) ? (keep ? [context.fresh(1)] : []) : [a])));
+}
+
+/** All axes pass, but order matters along one of them (running sums, masks of a triangle). */
+export function orderedAlong(which: (context: AxisRuleContext) => readonly number[]): (context: AxisRuleContext) => void {
+  return (context) => {
+    const axes = context.input(0);
+    for (const k of which(context)) {
+      const axis = axes.at(k);
+      if (axis) context.pin(axis);
+    }
+    context.output(axes);
+  };
+}

@@ -1,0 +1,159 @@
+/** @file The equivariance column, by operator. An operator that is not here, after lowering, is opaque: it pins what it touches. */
+import type { Node } from "../graph/graph";
+import { convAxes, convTransposeAxes, einsumAxes, matMulAxes, poolAxes } from "./axes/contraction";
+import { broadcastAxes, firstInputAxes, orderedAlong, reductionAxes } from "./axes/elementwise";
+import {
+  concatAxes,
+  depthToSpaceAxes,
+  expandAxes,
+  gatherAxes,
+  padAxes,
+  reshapeAxes,
+  sliceAxes,
+  spaceToDepthAxes,
+  tileAxes,
+  transposeAxes,
+} from "./axes/movement";
+import type { Equivariance, Parity, UnitRule } from "./equivariance";
+
+const ZERO: UnitRule = { kind: "zero" };
+const PASS: UnitRule = { kind: "pass" };
+const EQUAL: UnitRule = { kind: "equal" };
+
+/** A pointwise function of one tensor; `units` pass where it is positively homogeneous. */
+function pointwise(parity: Parity, units: UnitRule = ZERO): Equivariance {
+  return { axes: firstInputAxes, units, parity, glue: false };
+}
+
+/** A product of powers of broadcast tensors. */
+function monomial(exponents: (node: Node) => readonly number[] | undefined): Equivariance {
+  return { axes: broadcastAxes, units: { kind: "product", exponents }, parity: "units", glue: false };
+}
+
+/** A sum of broadcast tensors: linear. */
+const SUM: Equivariance = { axes: broadcastAxes, units: EQUAL, parity: "units", glue: true };
+/** Broadcast, and nothing passes but permutations. */
+const RIGID: Equivariance = { axes: broadcastAxes, units: ZERO, parity: "none", glue: false };
+/** The larger or smaller of broadcast tensors: positively homogeneous of degree one in all of them. */
+const EXTREME: Equivariance = { axes: broadcastAxes, units: EQUAL, parity: "none", glue: false };
+
+function movement(axes: Equivariance["axes"]): Equivariance {
+  return { axes, units: PASS, parity: "units", glue: true };
+}
+
+function contraction(axes: Equivariance["axes"]): Equivariance {
+  return { axes, units: { kind: "contraction" }, parity: "units", glue: false };
+}
+
+function reduction(factor: number, parity: Parity, glue: boolean): Equivariance {
+  return { axes: reductionAxes, units: { kind: "reduction", factor }, parity, glue };
+}
+
+/** All primitives, by ONNX operator name. */
+export const equivariances: Readonly<Record<string, Equivariance>> = {
+  Identity: movement(firstInputAxes),
+  Cast: movement(firstInputAxes),
+  CastLike: movement(firstInputAxes),
+  Dropout: movement(firstInputAxes),
+  Reshape: movement(reshapeAxes),
+  Transpose: movement(transposeAxes),
+  Slice: movement(sliceAxes),
+  Concat: movement(concatAxes),
+  Gather: movement(gatherAxes),
+  Expand: movement(expandAxes),
+  Tile: movement(tileAxes),
+  Pad: movement(padAxes),
+  DepthToSpace: movement(depthToSpaceAxes),
+  SpaceToDepth: movement(spaceToDepthAxes),
+  CumSum: movement(orderedAlong((c) => Array.from(c.constant(1)?.data ?? c.shape(0).map((_, i) => i)))),
+  Trilu: movement(orderedAlong(() => [-1, -2])),
+  Resize: movement(poolAxes),
+  Upsample: movement(poolAxes),
+
+  Add: SUM,
+  Sub: SUM,
+  Sum: SUM,
+  Mean: SUM,
+  Where: { axes: broadcastAxes, units: { kind: "equal", inputs: [1, 2] }, parity: "units", glue: false },
+  Max: EXTREME,
+  Min: EXTREME,
+  Mul: monomial(() => [1, 1]),
+  Div: monomial(() => [1, -1]),
+  Neg: { axes: firstInputAxes, units: PASS, parity: "units", glue: true },
+  Sqrt: { axes: firstInputAxes, units: { kind: "product", exponents: () => [0.5] }, parity: "none", glue: false },
+  Reciprocal: { axes: firstInputAxes, units: { kind: "product", exponents: () => [-1] }, parity: "odd", glue: false },
+  // Its exponent must be a constant: inference reads it, see symmetry/units.
+  Pow: { axes: broadcastAxes, units: { kind: "power" }, parity: "units", glue: false },
+
+  Relu: pointwise("none", PASS),
+  LeakyRelu: pointwise("none", PASS),
+  PRelu: { axes: broadcastAxes, units: { kind: "slope" }, parity: "none", glue: false },
+  Abs: pointwise("even", PASS),
+  Sign: pointwise("odd"),
+  Tanh: pointwise("odd"),
+  Erf: pointwise("odd"),
+  Sin: pointwise("odd"),
+  Tan: pointwise("odd"),
+  Asin: pointwise("odd"),
+  Atan: pointwise("odd"),
+  Sinh: pointwise("odd"),
+  Asinh: pointwise("odd"),
+  Atanh: pointwise("odd"),
+  Softsign: pointwise("odd"),
+  Shrink: pointwise("none"),
+  Cos: pointwise("even"),
+  Cosh: pointwise("even"),
+  Acos: pointwise("none"),
+  Acosh: pointwise("none"),
+  Sigmoid: pointwise("none"),
+  HardSigmoid: pointwise("none"),
+  HardSwish: pointwise("none"),
+  Mish: pointwise("none"),
+  Swish: pointwise("none"),
+  Gelu: pointwise("none"),
+  Elu: pointwise("none"),
+  Selu: pointwise("none"),
+  Celu: pointwise("none"),
+  Softplus: pointwise("none"),
+  ThresholdedRelu: pointwise("none"),
+  Exp: pointwise("none"),
+  Log: pointwise("none"),
+  Floor: pointwise("none"),
+  Ceil: pointwise("none"),
+  Round: pointwise("odd"),
+  IsNaN: pointwise("none"),
+  IsInf: pointwise("none"),
+  Not: pointwise("none"),
+  Clip: pointwise("none"),
+  Softmax: pointwise("none"),
+  LogSoftmax: pointwise("none"),
+  Mod: RIGID,
+  Equal: RIGID,
+  Greater: RIGID,
+  GreaterOrEqual: RIGID,
+  Less: RIGID,
+  LessOrEqual: RIGID,
+  And: RIGID,
+  Or: RIGID,
+  Xor: RIGID,
+
+  ReduceMean: reduction(1, "units", true),
+  ReduceSum: reduction(1, "units", true),
+  ReduceMax: reduction(1, "none", false),
+  ReduceMin: reduction(1, "none", false),
+  ReduceL1: reduction(1, "even", false),
+  ReduceL2: reduction(1, "even", false),
+  ReduceSumSquare: reduction(2, "even", false),
+  ReduceLogSumExp: { axes: reductionAxes, units: ZERO, parity: "none", glue: false },
+  ReduceProd: { axes: reductionAxes, units: ZERO, parity: "none", glue: false },
+  MaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
+  GlobalMaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
+  AveragePool: movement(poolAxes),
+  GlobalAveragePool: movement(poolAxes),
+  LpPool: { axes: poolAxes, units: PASS, parity: "even", glue: false },
+
+  MatMul: contraction(matMulAxes),
+  Einsum: contraction(einsumAxes),
+  Conv: contraction(convAxes),
+  ConvTranspose: contraction(convTransposeAxes),
+};

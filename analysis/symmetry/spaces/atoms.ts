@@ -1,0 +1,392 @@
+/**
+ * @file The algebra of axis atoms (ALGORITHM.md's engine A): axes are concatenations of row-major products of atoms, and
+ * every statement "these two axes are one coordinate system" is made true by refining and uniting atoms. Different
+ * partitions of one axis therefore meet by refinement, never by failure; what cannot be made to meet is pinned.
+ */
+
+/** A row-major product of atoms, outermost first; empty for size 1. */
+export type Segment = readonly number[];
+
+/** An axis as a concatenation of segments. Immutable; what its atoms are made of is looked up in the store. */
+export interface PlainAxis {
+  readonly segments: readonly Segment[];
+}
+
+type Form = { readonly product: readonly number[] } | { readonly concat: readonly Segment[] };
+
+/** An axis of size 1: one empty product. */
+export const UNIT: PlainAxis = { segments: [[]] };
+
+/** Union-find over atoms with structure. All operations are near-linear in the number of segments they touch. */
+export class AtomStore {
+  private readonly parent: number[] = [];
+  private readonly sizes: number[] = [];
+  private readonly forms: (Form | undefined)[] = [];
+  private readonly pins: boolean[] = [];
+  /** Grows with every change, so that expanded axes can be cached. */
+  private version = 0;
+  private readonly expanded = new WeakMap<PlainAxis, { version: number; segments: readonly Segment[] }>();
+
+  /** A new leaf atom. */
+  atom(size: number, pinned: boolean): number {
+    const id = this.parent.length;
+    this.parent.push(id);
+    this.sizes.push(size);
+    this.forms.push(undefined);
+    this.pins.push(pinned);
+    return id;
+  }
+
+  /** The representative of an atom's class. */
+  find(a: number): number {
+    let root = a;
+    while (this.parent[root]! !== root) root = this.parent[root]!;
+    while (this.parent[a]! !== root) {
+      const next = this.parent[a]!;
+      this.parent[a] = root;
+      a = next;
+    }
+    return root;
+  }
+
+  sizeOf(a: number): number {
+    return this.sizes[this.find(a)]!;
+  }
+
+  isPinned(a: number): boolean {
+    return this.pins[this.find(a)]!;
+  }
+
+  /** True for an atom that is no further structured. */
+  isLeaf(a: number): boolean {
+    return this.forms[this.find(a)] === undefined;
+  }
+
+  segmentSize(segment: Segment): number {
+    let n = 1;
+    for (const a of segment) n *= this.sizeOf(a);
+    return n;
+  }
+
+  axisSize(axis: PlainAxis): number {
+    let n = 0;
+    for (const s of axis.segments) n += this.segmentSize(s);
+    return n;
+  }
+
+  /** An axis of one new free atom; no atom at all for size 1. */
+  fresh(size: number): PlainAxis {
+    return size === 1 ? UNIT : { segments: [[this.atom(size, false)]] };
+  }
+
+  /** An axis of one new pinned atom. */
+  pinnedAxis(size: number): PlainAxis {
+    return size === 1 ? UNIT : { segments: [[this.atom(size, true)]] };
+  }
+
+  /**
+   * The axis with all structure spliced in: products anywhere, concatenations at the head of a segment (they distribute
+   * over the rest); a concatenation further right stays one nested atom.
+   */
+  normal(axis: PlainAxis): readonly Segment[] {
+    const cached = this.expanded.get(axis);
+    if (cached && cached.version === this.version) return cached.segments;
+    const out: Segment[] = [];
+    for (const s of cached?.segments ?? axis.segments) this.expandInto(s, out);
+    this.expanded.set(axis, { version: this.version, segments: out });
+    return out;
+  }
+
+  private expandInto(segment: Segment, out: Segment[]): void {
+    const pending: Segment[] = [segment];
+    while (pending.length > 0) {
+      const work = [...pending.pop()!].reverse();
+      const done: number[] = [];
+      let atHead = true;
+      let distributed = false;
+      while (work.length > 0) {
+        const root = this.find(work.pop()!);
+        const form = this.forms[root];
+        if (form && "product" in form) {
+          for (let i = form.product.length - 1; i >= 0; i--) work.push(form.product[i]!);
+        } else if (form && atHead) {
+          const rest = work.reverse();
+          for (let i = form.concat.length - 1; i >= 0; i--) pending.push([...done, ...form.concat[i]!, ...rest]);
+          distributed = true;
+          break;
+        } else {
+          done.push(root);
+          if (this.sizes[root]! > 1) atHead = false;
+        }
+      }
+      if (!distributed) out.push(done);
+    }
+  }
+
+  /** Whether nothing may act on any part of the axis; true for size 1. */
+  isAllPinned(axis: PlainAxis): boolean {
+    for (const s of this.normal(axis)) for (const a of s) if (!this.pins[a]!) return false;
+    return true;
+  }
+
+  /** Forbids any action on the axis. */
+  pin(axis: PlainAxis): void {
+    for (const s of axis.segments) this.pinSegment(s);
+  }
+
+  private pinSegment(segment: Segment): void {
+    const pending = [...segment];
+    while (pending.length > 0) {
+      const root = this.find(pending.pop()!);
+      const form = this.forms[root];
+      if (this.pins[root]! && !form) continue;
+      if (!this.pins[root]!) this.version++;
+      this.pins[root] = true;
+      if (form && "product" in form) pending.push(...form.product);
+      else if (form) for (const s of form.concat) pending.push(...s);
+    }
+  }
+
+  private refine(leaf: number, form: Form): void {
+    this.forms[leaf] = form;
+    this.version++;
+  }
+
+  /** Splits an axis after k entries, 0 < k < size. */
+  cut(axis: PlainAxis, k: number): readonly [PlainAxis, PlainAxis] {
+    const size = this.axisSize(axis);
+    if (this.isAllPinned(axis)) return [this.pinnedAxis(k), this.pinnedAxis(size - k)];
+    const pending = [...this.normal(axis)].reverse();
+    const left: Segment[] = [];
+    let remaining = k;
+    while (remaining > 0) {
+      const segment = pending.pop()!;
+      const n = this.segmentSize(segment);
+      if (n <= remaining) {
+        left.push(segment);
+        remaining -= n;
+      } else {
+        const parts = this.cutSegment(segment, remaining);
+        for (let i = parts.length - 1; i >= 0; i--) pending.push(parts[i]!);
+      }
+    }
+    return [{ segments: left }, { segments: pending.reverse() }];
+  }
+
+  /** Refines a segment's head so that a boundary falls nearer to entry k; returns the segments in its place. */
+  private cutSegment(segment: Segment, k: number): Segment[] {
+    let at = 0;
+    while (this.sizeOf(segment[at]!) === 1) at++;
+    const head = this.find(segment[at]!);
+    const prefix = segment.slice(0, at);
+    const rest = segment.slice(at + 1);
+    const n = this.sizes[head]!;
+    const inner = this.segmentSize(rest);
+    const whole = Math.floor(k / inner);
+    const partial = k % inner > 0;
+    const pieces = [whole, partial ? 1 : 0, n - whole - (partial ? 1 : 0)].filter((p) => p > 0);
+    if (pieces.length === 1) {
+      // A head of size 1 was skipped above, so this is a head of one entry in need of a cut further right: impossible.
+      throw new Error("axis algebra: a cut made no progress");
+    }
+    const pinned = this.pins[head]!;
+    const atoms = pieces.map((p) => this.atom(p, pinned));
+    // A pinned atom may be shared with axes that have nothing to do with this cut: it stays one atom there.
+    if (!pinned) this.refine(head, { concat: atoms.map((a) => [a]) });
+    return atoms.map((a) => [...prefix, a, ...rest]);
+  }
+
+  /** Part [start, end) of an axis; the whole axis itself where nothing is cut off. */
+  slice(axis: PlainAxis, start: number, end: number): PlainAxis {
+    const size = this.axisSize(axis);
+    if (end <= start) return { segments: [] };
+    const head = end < size ? this.cut(axis, end)[0] : axis;
+    return start > 0 ? this.cut(head, start)[1] : head;
+  }
+
+  /** Concatenation in order; pieces that are all pinned become one pinned atom. */
+  concat(parts: readonly PlainAxis[]): PlainAxis {
+    if (parts.length === 1) return parts[0]!;
+    if (parts.every((p) => this.isAllPinned(p))) return this.pinnedAxis(parts.reduce((n, p) => n + this.axisSize(p), 0));
+    // A unit axis inside a concatenation is an entry of its own: give it an atom, so that it can be told apart.
+    return { segments: parts.flatMap((p) => (p === UNIT ? [[this.atom(1, true)]] : p.segments)) };
+  }
+
+  /** Row-major product, outermost first. Neighbouring pinned factors become one. */
+  product(factors: readonly PlainAxis[]): PlainAxis {
+    let out: PlainAxis = UNIT;
+    for (const f of factors) out = this.multiply(out, f);
+    return out;
+  }
+
+  private multiply(a: PlainAxis, b: PlainAxis): PlainAxis {
+    if (a === UNIT) return b;
+    if (b === UNIT) return a;
+    const tail = b.segments.length === 1 ? b.segments[0]! : [this.wrap(b)];
+    if (this.isAllPinned(b)) {
+      const n = this.axisSize(b);
+      return { segments: this.normal(a).map((s) => this.appendPinned(s, n)) };
+    }
+    return { segments: a.segments.map((s) => [...s, ...tail]) };
+  }
+
+  private appendPinned(segment: Segment, size: number): Segment {
+    const last = segment.at(-1);
+    if (last !== undefined && this.isLeaf(last) && this.isPinned(last)) {
+      return [...segment.slice(0, -1), this.atom(this.sizeOf(last) * size, true)];
+    }
+    return [...segment, this.atom(size, true)];
+  }
+
+  /** A concatenation as one atom. */
+  private wrap(axis: PlainAxis): number {
+    const a = this.atom(this.axisSize(axis), false);
+    this.refine(a, { concat: axis.segments });
+    return a;
+  }
+
+  /** Reads an axis as a product of sizes, outermost first. */
+  split(axis: PlainAxis, sizes: readonly number[]): readonly PlainAxis[] {
+    if (this.isAllPinned(axis)) return sizes.map((n) => this.pinnedAxis(n));
+    const segments = this.normal(axis);
+    const grouped = segments.length === 1 ? this.group(segments[0]!, sizes) : undefined;
+    if (grouped) return grouped;
+    const parts = sizes.map((n) => this.fresh(n));
+    this.unify(axis, this.product(parts));
+    return parts;
+  }
+
+  /** Takes factors from the right until each size is filled, refining leaves; undefined where that does not work out. */
+  private group(segment: Segment, sizes: readonly number[]): readonly PlainAxis[] | undefined {
+    const work = [...segment];
+    const out: PlainAxis[] = [];
+    for (let i = sizes.length - 1; i >= 0; i--) {
+      const factors: number[] = [];
+      let need = sizes[i]!;
+      while (need > 1) {
+        const a = work.pop();
+        if (a === undefined) return undefined;
+        const root = this.find(a);
+        const n = this.sizes[root]!;
+        if (need % n === 0) {
+          factors.unshift(root);
+          need /= n;
+        } else if (n % need === 0 && this.isLeaf(root)) {
+          const [outer, inner] = this.factor(root, need);
+          factors.unshift(inner);
+          work.push(outer);
+          need = 1;
+        } else {
+          return undefined;
+        }
+      }
+      out.unshift(factors.length === 0 ? UNIT : { segments: [factors] });
+    }
+    // Entries of size 1 left over belong to the outermost part: their identity matters to channel shuffles.
+    if (work.length > 0) {
+      const first = out[0]!;
+      out[0] = { segments: [[...work, ...first.segments[0]!]] };
+    }
+    return out;
+  }
+
+  /** Reads a leaf of size n as (n / inner, inner). A pinned leaf is replaced, not refined. */
+  private factor(leaf: number, inner: number): readonly [number, number] {
+    const pinned = this.pins[leaf]!;
+    const pair = [this.atom(this.sizes[leaf]! / inner, pinned), this.atom(inner, pinned)] as const;
+    if (!pinned) this.refine(leaf, { product: pair });
+    return pair;
+  }
+
+  /** States that two axes of equal size are one coordinate system. */
+  unify(x: PlainAxis, y: PlainAxis): void {
+    // An axis of size 1 may be broadcast or carry the identity of a single entry; either way it states nothing.
+    if (x === y || this.axisSize(x) === 1) return;
+    if (this.isAllPinned(x)) return this.pin(y);
+    if (this.isAllPinned(y)) return this.pin(x);
+    const left = [...this.normal(x)].reverse();
+    const right = [...this.normal(y)].reverse();
+    while (left.length > 0 && right.length > 0) {
+      const a = this.front(left);
+      const b = this.front(right);
+      const n = this.segmentSize(a);
+      const m = this.segmentSize(b);
+      if (n === m) {
+        left.pop();
+        right.pop();
+        this.unifyProducts(a, b);
+      } else {
+        const [list, segment, k] = n > m ? [left, a, m] : [right, b, n];
+        list.pop();
+        const parts = this.cutSegment(segment, k);
+        for (let i = parts.length - 1; i >= 0; i--) list.push(parts[i]!);
+      }
+    }
+  }
+
+  /** The first segment of a reversed list, expanded in place if atoms were refined since the list was made. */
+  private front(list: Segment[]): Segment {
+    const out: Segment[] = [];
+    this.expandInto(list.pop()!, out);
+    for (let i = out.length - 1; i >= 0; i--) list.push(out[i]!);
+    return list.at(-1)!;
+  }
+
+  private unifyProducts(x: Segment, y: Segment): void {
+    const a = [...x];
+    const b = [...y];
+    while (a.length > 0 && b.length > 0) {
+      const p = this.find(a.at(-1)!);
+      const q = this.find(b.at(-1)!);
+      const n = this.sizes[p]!;
+      const m = this.sizes[q]!;
+      if (p === q || n === m) {
+        a.pop();
+        b.pop();
+        this.union(p, q);
+      } else if (n === 1) a.pop();
+      else if (m === 1) b.pop();
+      else {
+        const [list, big, small] = n > m ? [a, p, m] : [b, q, n];
+        if (Math.max(n, m) % small !== 0 || !this.splittable(big)) {
+          this.pinSegment(x);
+          this.pinSegment(y);
+          return;
+        }
+        list.pop();
+        const form = this.forms[big];
+        if (form && "product" in form) list.push(...form.product);
+        else list.push(...this.factor(big, small));
+      }
+    }
+  }
+
+  private splittable(root: number): boolean {
+    const form = this.forms[root];
+    return form === undefined || "product" in form;
+  }
+
+  private union(a: number, b: number): void {
+    a = this.find(a);
+    b = this.find(b);
+    if (a === b) return;
+    if (this.pins[a] !== this.pins[b]) this.pinSegment([this.pins[a] ? b : a]);
+    const fa = this.forms[a];
+    const fb = this.forms[b];
+    if (fa && fb) {
+      this.unify(axisOf(fa), axisOf(fb));
+      a = this.find(a);
+      b = this.find(b);
+      if (a === b) return;
+    }
+    // The leaf takes the structure of the other.
+    const [child, root] = this.forms[a] === undefined ? [a, b] : [b, a];
+    this.parent[child] = root;
+    this.forms[child] = undefined;
+    this.version++;
+  }
+}
+
+function axisOf(form: Form): PlainAxis {
+  return "product" in form ? { segments: [form.product] } : { segments: form.concat };
+}

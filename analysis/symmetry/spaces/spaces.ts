@@ -1,0 +1,214 @@
+/**
+ * @file Reads channel spaces off inferred axes: classes of interchangeable coordinates, where they act, and how they nest
+ * (ALGORITHM.md 2.4).
+ */
+import type { Graph, Node } from "../../graph/graph";
+import { numberAttribute } from "../../graph/graph";
+import type { Address } from "../symmetry";
+import type { BlockAxis } from "./blocks";
+import { isPlain } from "./blocks";
+import type { InferredAxes } from "./infer";
+
+/** One factor of one segment of one parameter axis. */
+export interface Occurrence {
+  readonly parameter: string;
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  /** Sizes of all factors of the segment, and the position of this one. */
+  readonly factors: readonly number[];
+  readonly factor: number;
+  /** Root atoms of all factors of the segment. */
+  readonly atoms: readonly number[];
+}
+
+/** Atoms that are one space: a single leaf, or pieces of one axis that went the same way through the network. */
+export interface AtomSpace {
+  /** Root atoms, in order of their first occurrence. */
+  readonly atoms: readonly number[];
+  readonly size: number;
+  readonly occurrences: readonly Occurrence[];
+}
+
+/** All factors of the axes of the given parameters, segment by segment. */
+export function parameterOccurrences(axes: InferredAxes, parameters: Iterable<string>): Occurrence[] {
+  const out: Occurrence[] = [];
+  for (const parameter of parameters) {
+    axes.layout(parameter)?.forEach((layout, axis) => {
+      let start = 0;
+      for (const segment of layout) {
+        const sizes = segment.map((f) => f.size);
+        const atoms = segment.map((f) => f.atom);
+        const end = start + sizes.reduce((n, s) => n * s, 1);
+        segment.forEach((_, factor) => {
+          out.push({ parameter, axis, start, end, factors: sizes, factor, atoms });
+        });
+        start = end;
+      }
+    });
+  }
+  return out;
+}
+
+/**
+ * The spaces of all free atoms that occur in the given parameters, in order of first occurrence. Pieces with equal
+ * signatures are one space of their summed size.
+ */
+export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterable<string>): AtomSpace[] {
+  const byAtom = new Map<number, Occurrence[]>();
+  for (const o of parameterOccurrences(axes, parameters)) {
+    const atom = o.atoms[o.factor]!;
+    if (axes.atoms.isPinned(atom)) continue;
+    const list = byAtom.get(atom);
+    if (list) list.push(o);
+    else byAtom.set(atom, [o]);
+  }
+  const groups = new Map<string, number[]>();
+  for (const [atom, occurrences] of byAtom) {
+    const key = occurrences.map((o) => `${o.parameter}/${o.axis}:${coFactors(o)}`);
+    const signature = [...new Set(key)].sort().join(" ");
+    const group = groups.get(signature);
+    if (group) group.push(atom);
+    else groups.set(signature, [atom]);
+  }
+  const paths = [...groups.values()].some((g) => g.length > 1) ? valuePaths(graph, axes, groups) : undefined;
+  const out: AtomSpace[] = [];
+  for (const group of groups.values()) {
+    const classes = new Map<string, number[]>();
+    for (const atom of group) {
+      const path = group.length > 1 ? (paths!.get(atom) ?? []).join(" ") : "";
+      const same = classes.get(path);
+      if (same) same.push(atom);
+      else classes.set(path, [atom]);
+    }
+    for (const atoms of classes.values()) {
+      const size = atoms.reduce((n, a) => n + axes.atoms.sizeOf(a), 0);
+      if (size > 1) out.push({ atoms, size, occurrences: atoms.flatMap((a) => byAtom.get(a)!) });
+    }
+  }
+  return out;
+}
+
+/** What else the entries of this factor depend on: the other factors of its segment. */
+function coFactors(o: Occurrence): string {
+  return o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join(",");
+}
+
+/** Through which values, at which axis, each atom of a group with several members passes, apart from mere placement. */
+function valuePaths(graph: Graph, axes: InferredAxes, groups: ReadonlyMap<string, readonly number[]>): Map<number, string[]> {
+  const wanted = new Map<number, Set<string>>();
+  for (const g of groups.values()) if (g.length > 1) for (const a of g) wanted.set(a, new Set());
+  const record = (value: string, skip: (axis: number) => boolean) => {
+    axes.axes(value)?.forEach((axis: BlockAxis, at) => {
+      if (skip(at)) return;
+      const options = isPlain(axis) ? [axis] : axis.kind === "dependent" ? axis.options : [];
+      for (const option of options) {
+        for (const segment of axes.atoms.normal(option)) {
+          segment.forEach((a, i) => {
+            wanted.get(a)?.add(`${value}/${at}:${segment.map((b, j) => (j === i ? "*" : b)).join(",")}`);
+          });
+        }
+      }
+    });
+  };
+  for (const node of graph.nodes) {
+    const skip = placement(graph, node);
+    for (const o of node.outputs) if (o !== "") record(o, skip);
+    if (!PLACEMENT.has(node.operator)) for (const i of node.inputs) if (i !== "") record(i, () => false);
+  }
+  return new Map([...wanted].map(([a, set]) => [a, [...set].sort()]));
+}
+
+const PLACEMENT: ReadonlySet<string> = new Set(["Reshape", "Slice", "Concat", "Gather", "Identity"]);
+
+/** For which axes of its output a node does nothing but place entries along that same axis. */
+function placement(graph: Graph, node: Node): (axis: number) => boolean {
+  const from = graph.types.get(node.inputs[0] ?? "")?.shape ?? [];
+  const to = graph.types.get(node.outputs[0] ?? "")?.shape ?? [];
+  switch (node.operator) {
+    case "Reshape":
+    case "Identity":
+      return () => true;
+    case "Slice": {
+      const cut = to.flatMap((n, i) => (n === from[i] ? [] : [i]));
+      return (axis) => cut.every((c) => c === axis);
+    }
+    case "Concat": {
+      const at = numberAttribute(node, "axis", 0);
+      return (axis) => axis === (at < 0 ? at + to.length : at);
+    }
+    case "Gather": {
+      const at = numberAttribute(node, "axis", 0);
+      const dropped = at < 0 ? at + from.length : at;
+      return (axis) => to.length === from.length - 1 || axis === dropped;
+    }
+    default:
+      return () => false;
+  }
+}
+
+/** The space that every occurrence of `space` stands inside of: the same free factor to its left each time. */
+export function enclosingAtom(axes: InferredAxes, space: AtomSpace): number | undefined {
+  let outer: number | undefined;
+  for (const o of space.occurrences) {
+    const left = o.factor > 0 ? o.atoms[o.factor - 1]! : undefined;
+    if (left === undefined || axes.atoms.isPinned(left) || (outer !== undefined && outer !== left)) return undefined;
+    outer = left;
+  }
+  return outer;
+}
+
+/** Where a space acts, in the notation of addresses; neighbouring pieces of one axis are joined. */
+export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] {
+  const byAxis = new Map<string, Occurrence[]>();
+  for (const o of space.occurrences) {
+    const key = `${o.parameter}/${o.axis}`;
+    const list = byAxis.get(key);
+    if (list) list.push(o);
+    else byAxis.set(key, [o]);
+  }
+  return [...byAxis.values()].flatMap((occurrences) => axisAddresses(axes, occurrences, space.size));
+}
+
+function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], spaceSize: number): Address[] {
+  const { parameter, axis } = occurrences[0]!;
+  const layout = axes.layout(parameter)![axis]!;
+  const whole = layout.reduce((n, s) => n + s.reduce((m, f) => m * f.size, 1), 0);
+  const sorted = [...occurrences].sort((a, b) => a.start - b.start || a.factor - b.factor);
+  // One atom over and over: the gates of a recurrent cell.
+  if (
+    layout.length > 1 &&
+    sorted.length === layout.length &&
+    sorted.every((o) => o.factors.length === 1 && o.atoms[0] === sorted[0]!.atoms[0])
+  ) {
+    return [{ parameter, axis, factors: [layout.length, sorted[0]!.factors[0]!], factor: 1 }];
+  }
+  const out: Address[] = [];
+  let run: { start: number; end: number; size: number } | undefined;
+  const flush = () => {
+    if (!run) return;
+    out.push(run.start === 0 && run.end === whole ? { parameter, axis } : { parameter, axis, segment: [run.start, run.end] });
+    run = undefined;
+  };
+  for (const o of sorted) {
+    const size = o.end - o.start;
+    if (meaningful(o.factors) > 1) {
+      flush();
+      const place = { parameter, axis, factors: o.factors, factor: o.factor };
+      out.push(o.start === 0 && o.end === whole ? place : { ...place, segment: [o.start, o.end] });
+    } else if (run && run.end === o.start && run.size + size <= spaceSize) {
+      run.end = o.end;
+      run.size += size;
+    } else {
+      flush();
+      run = { start: o.start, end: o.end, size };
+    }
+  }
+  flush();
+  return out;
+}
+
+/** Number of factors larger than one. */
+function meaningful(factors: readonly number[]): number {
+  return factors.filter((n) => n > 1).length;
+}
