@@ -2,7 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Graph, GraphInput, Node, Parameter } from "../../graph/graph";
 import { isFloating, type Tensor, type TensorType } from "../../graph/tensor";
-import { inferShapes, type InferenceProblem } from "./shapes";
+import { type InferenceProblem, inferShapes } from "../../operators/inference";
 import { type ByteSource, fileSource, memorySource } from "./bytes";
 import { classify, indexUses, matchesAny, type Role, type Uses } from "./classify";
 import { EXPORT_AGAIN, OnnxError } from "./error";
@@ -162,9 +162,8 @@ function assemble(
   for (const [symbol, size] of witness.sizes) if (!symbols.has(size)) symbols.set(size, symbol);
   const declared = declaredTypes([...raw.declared, ...raw.outputs], witness.sizes);
   const inferred = inferShapes(build(witness.inputs, symbols, declared));
-  const graph = withDeclared(inferred.graph, declared);
   return {
-    graph,
+    graph: inferred.graph,
     producer: `${model.producerName} ${model.producerVersion}`.trim(),
     opset,
     externalDataMissing: missing,
@@ -206,16 +205,4 @@ function declaredTypes(values: readonly DeclaredType[], sizes: ReadonlyMap<strin
     out.set(value.name, { type: value.type, shape: known });
   }
   return out;
-}
-
-/** Fills in declared types where inference knows nothing. */
-function withDeclared(graph: Graph, declared: ReadonlyMap<string, TensorType>): Graph {
-  let types: Map<string, TensorType> | undefined;
-  for (const [name, type] of declared) {
-    const found = graph.types.get(name);
-    if (found?.shape !== undefined && found.type !== "other") continue;
-    types ??= new Map(graph.types);
-    types.set(name, { type: found && found.type !== "other" ? found.type : type.type, shape: found?.shape ?? type.shape });
-  }
-  return types ? { ...graph, types } : graph;
 }
