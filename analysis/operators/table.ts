@@ -15,6 +15,7 @@ import { paddingOperators } from "./padding";
 import { poolingOperators } from "./pooling";
 import { recurrentOperators } from "./recurrent";
 import { reductionOperators } from "./reduction";
+import { resizingOperators } from "./resizing";
 
 /** All entries, primitives before composites. */
 export const operators: readonly Operator[] = [
@@ -23,6 +24,7 @@ export const operators: readonly Operator[] = [
   ...contractionOperators,
   ...convolutionOperators,
   ...poolingOperators,
+  ...resizingOperators,
   ...reductionOperators,
   ...alongAxisOperators,
   ...movementOperators,
