@@ -6,10 +6,10 @@ import type { Node } from "../graph/graph";
 import { isNonNegative } from "./simplify";
 import type { Workspace } from "./workspace";
 
-/** The largest summand that counts as an epsilon. */
-const LARGEST_SUMMAND = 1e-3;
+/** The largest summand that counts as an epsilon: 1e-3, which in float32 is a little more. */
+const LARGEST_SUMMAND = 1e-3 * (1 + 1e-6);
 /** The largest floor (Clip, Max) that counts as an epsilon. */
-const LARGEST_FLOOR = 1e-6;
+const LARGEST_FLOOR = 1e-6 * (1 + 1e-6);
 
 /** Operators that only move data: an epsilon is looked at through them. */
 const MOVEMENT: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand", "Slice", "Concat", "Gather"]);

@@ -1,6 +1,6 @@
 /** @file Nodes that do nothing, or the same as a simpler one. */
 import type { Node } from "../graph/graph";
-import { isFloating, type Shape, type Tensor, type TensorType } from "../graph/tensor";
+import { elementCount, isFloating, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 
 /** What simplification may look at and make. */
 export interface SimplifyView {
@@ -10,8 +10,17 @@ export interface SimplifyView {
   addConstant(tensor: Tensor): string;
 }
 
+/** Larger constants are not looked into: they are tables and frozen weights, read from the file on demand. */
+const LARGEST_READ = 65_536;
+
+/** The entries of a constant that is small enough to be looked into. */
+function entries(view: SimplifyView, value: string | undefined): Float64Array | undefined {
+  const constant = value === undefined ? undefined : view.constant(value);
+  return constant !== undefined && elementCount(constant.shape) <= LARGEST_READ ? constant.data : undefined;
+}
+
 function isAll(view: SimplifyView, value: string | undefined, number: number): boolean {
-  const data = value === undefined ? undefined : view.constant(value)?.data;
+  const data = entries(view, value);
   return data !== undefined && data.length > 0 && data.every((v) => v === number);
 }
 
@@ -26,8 +35,7 @@ function keeps(view: SimplifyView, node: Node, input: string | undefined): input
 
 /** Whether a value is never negative, as far as its writers tell. */
 export function isNonNegative(view: SimplifyView, value: string, depth = 8): boolean {
-  const constant = view.constant(value);
-  if (constant !== undefined) return constant.data.every((v) => v >= 0);
+  if (view.constant(value) !== undefined) return entries(view, value)?.every((v) => v >= 0) ?? false;
   const node = view.writer(value);
   if (node === undefined || depth === 0) return false;
   const [a, b] = node.inputs as [string, string];
@@ -124,10 +132,11 @@ export function simplify(view: SimplifyView, node: Node): string | Node | undefi
 function simplifyDivision(view: SimplifyView, node: Node): string | Node | undefined {
   const [a, b] = node.inputs as [string, string];
   const divisor = view.constant(b);
-  if (divisor === undefined || !isFloating(view.type(node.outputs[0]!).type)) return undefined;
-  if (divisor.data.every((v) => v === 1) && keeps(view, node, a)) return a;
-  if (divisor.data.some((v) => v === 0 || !Number.isFinite(v))) return undefined;
-  return as(node, "Mul", [a, view.addConstant({ ...divisor, data: divisor.data.map((v) => 1 / v) })]);
+  const data = entries(view, b);
+  if (divisor === undefined || data === undefined || !isFloating(view.type(node.outputs[0]!).type)) return undefined;
+  if (data.every((v) => v === 1) && keeps(view, node, a)) return a;
+  if (data.some((v) => v === 0 || !Number.isFinite(v))) return undefined;
+  return as(node, "Mul", [a, view.addConstant({ ...divisor, data: data.map((v) => 1 / v) })]);
 }
 
 /** Transposes with the permutation written out; two in a row are one. */
