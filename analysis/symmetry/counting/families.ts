@@ -1,0 +1,141 @@
+/** @file Counting continuous directions by family: rank increments of tangent vectors in a fixed order. */
+import { Matrix, norm } from "../../numerics/matrix";
+import { orthonormalBasis } from "../../numerics/rank";
+import { type ContinuousCounts, FAMILIES, type Family, type ParameterValues } from "../symmetry";
+
+/** A tangent vector of a family. */
+export interface FamilyVector {
+  readonly family: Family;
+  readonly vector: ParameterValues;
+}
+
+/** Relative singular values below this are rounding. */
+const TOLERANCE = 1e-7;
+
+/** Lays parameter directions out as one vector; parameters without a direction do not move. */
+export class ParameterSpace {
+  readonly size: number;
+  private readonly offsets = new Map<string, number>();
+
+  /** The space of the named parameters with the given numbers of entries, in order. */
+  constructor(parameters: Iterable<readonly [name: string, count: number]>) {
+    let at = 0;
+    for (const [name, count] of parameters) {
+      this.offsets.set(name, at);
+      at += count;
+    }
+    this.size = at;
+  }
+
+  /** The parameters that any of the vectors moves. */
+  static of(vectors: Iterable<ParameterValues>): ParameterSpace {
+    const counts = new Map<string, number>();
+    for (const v of vectors) for (const [name, data] of v) counts.set(name, data.length);
+    return new ParameterSpace(counts);
+  }
+
+  /** Entries of parameters outside the space are left out. */
+  flatten(vector: ParameterValues, target = new Float64Array(this.size)): Float64Array {
+    for (const [name, data] of vector) {
+      const offset = this.offsets.get(name);
+      if (offset !== undefined) target.set(data, offset);
+    }
+    return target;
+  }
+
+  /** The named directions of a flat vector; parameters that do not move are left out. */
+  unflatten(flat: Float64Array): ParameterValues {
+    const out = new Map<string, Float64Array>();
+    const entries = [...this.offsets];
+    entries.forEach(([name, offset], i) => {
+      const data = flat.slice(offset, entries[i + 1]?.[1] ?? this.size);
+      if (data.some((x) => x !== 0)) out.set(name, data);
+    });
+    return out;
+  }
+}
+
+/** A growing subspace: the span of all vectors added so far. */
+export class Span {
+  /** An orthonormal basis, one vector per row. */
+  private basis: Matrix;
+
+  constructor(size: number) {
+    this.basis = new Matrix(0, size);
+  }
+
+  get dimension(): number {
+    return this.basis.rows;
+  }
+
+  /** What is left of each (unit) row after projection onto the complement; twice, to be orthogonal to rounding. */
+  private remainder(rows: Matrix): Matrix {
+    let left = rows;
+    for (let pass = 0; pass < 2 && this.basis.rows > 0; pass++) {
+      const inside = left.multiply(this.basis.transpose()).multiply(this.basis);
+      left = new Matrix(
+        left.rows,
+        left.columns,
+        left.data.map((x, i) => x - inside.data[i]!),
+      );
+    }
+    return left;
+  }
+
+  /** Adds vectors; returns by how much the dimension grew. Zero vectors add nothing. */
+  add(vectors: readonly Float64Array[]): number {
+    const rows = vectors.map((v) => [v, norm(v)] as const).filter(([, length]) => length > 1e-200);
+    if (rows.length === 0) return 0;
+    const unit = Matrix.fromRows(
+      rows.map(([v, length]) => v.map((x) => x / length)),
+      this.basis.columns,
+    );
+    const left = this.remainder(unit);
+    const fresh = orthonormalBasis(left.transpose(), { relative: 0, absolute: TOLERANCE }).transpose();
+    if (fresh.rows > 0) this.basis = Matrix.stacked([this.basis, fresh]);
+    return fresh.rows;
+  }
+
+  /** Whether a vector lies in the span. */
+  contains(vector: Float64Array): boolean {
+    const length = norm(vector);
+    if (length < 1e-200) return true;
+    return (
+      norm(
+        this.remainder(
+          new Matrix(
+            1,
+            vector.length,
+            vector.map((x) => x / length),
+          ),
+        ).data,
+      ) < TOLERANCE
+    );
+  }
+
+  copy(): Span {
+    const out = new Span(this.basis.columns);
+    out.basis = this.basis;
+    return out;
+  }
+}
+
+/**
+ * Dimensions per family as rank increments in the order linear, rotation, scale, rescaling, translation, unread: what an
+ * earlier family explains does not count again. Unread is what the unread vectors add to the first four, and translation
+ * is all the rest.
+ */
+export function countFamilies(
+  vectors: readonly FamilyVector[],
+  space = ParameterSpace.of(vectors.map((v) => v.vector)),
+): ContinuousCounts {
+  const of = (family: Family): Float64Array[] => vectors.filter((v) => v.family === family).map((v) => space.flatten(v.vector));
+  const counts: Record<Family, number> = { linear: 0, rotation: 0, scale: 0, rescaling: 0, translation: 0, unread: 0 };
+  const span = new Span(space.size);
+  for (const family of FAMILIES.slice(0, 4)) counts[family] = span.add(of(family));
+  const before = span.dimension;
+  const unread = of("unread");
+  counts.unread = span.add(unread);
+  counts.translation = span.add(of("translation"));
+  return { ...counts, total: before + counts.unread + counts.translation };
+}

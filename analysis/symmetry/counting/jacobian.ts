@@ -1,0 +1,164 @@
+/**
+ * @file The measured dimension of a network's continuous symmetries: parameters minus the rank of the outputs' Jacobian
+ * with respect to them (functional dimension, Grigsby et al. 2209.04036), in float64 at generic weights.
+ */
+import type { Graph } from "../../graph/graph";
+import type { Tensor } from "../../graph/tensor";
+import { Matrix } from "../../numerics/matrix";
+import { RowCompressor } from "../../numerics/qr";
+import { Random } from "../../numerics/random";
+import { exactRank } from "../../numerics/rank";
+import type { ParameterValues } from "../symmetry";
+import { Network, type NetworkOptions } from "./network";
+import { Program } from "./program";
+import { genericWeights, randomInput } from "./sampling";
+
+/** How to measure. */
+export interface MeasureOptions extends NetworkOptions {
+  /** Number of random draws of weights; the largest rank counts. 6 unless told; 1 where weights are given. */
+  readonly draws?: number;
+  readonly seed?: number;
+  /** Weights to measure at in place of generic ones. */
+  readonly weights?: ParameterValues;
+  /** A dimension that is known to be there: drawing stops as soon as a draw shows no more than it. */
+  readonly explained?: number;
+}
+
+/** What was measured. */
+export interface MeasuredDimension {
+  /** Number of trainable numbers. */
+  readonly parameters: number;
+  readonly rank: number;
+  /** parameters - rank. */
+  readonly dimension: number;
+  /** Singular values on both sides of the cut, relative to the largest: far apart when the rank is clear. */
+  readonly smallestKept: number;
+  readonly largestDropped: number;
+}
+
+/** Singular values below this times the largest count as zero. */
+const TOLERANCE = 1e-9;
+
+/**
+ * Measures the dimension of all directions that leave the outputs unchanged to first order. At one draw of weights a
+ * rectifier may be off on all inputs, which adds directions of that draw only; hence the largest rank over several draws.
+ * Throws Error where an operator refuses its inputs.
+ */
+export function measureDimension(graph: Graph, options: MeasureOptions = {}): MeasuredDimension {
+  const network = new Network(graph, options);
+  const random = new Random(options.seed ?? 1);
+  const draws = options.weights ? 1 : (options.draws ?? 6);
+  let best: MeasuredDimension | undefined;
+  for (let draw = 0; draw < draws; draw++) {
+    const weights = options.weights ?? genericWeights(network, random);
+    const found = measureAt(network, weights, random);
+    if (!best || found.rank > best.rank) best = found;
+    if (options.explained !== undefined && best.dimension <= options.explained) break;
+  }
+  return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0 };
+}
+
+function measureAt(network: Network, weights: ParameterValues, random: Random): MeasuredDimension {
+  const parameters = network.parameterCount;
+  if (parameters === 0 || network.outputs.length === 0) {
+    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0 };
+  }
+  const rows = outputJacobian(network, weights, random, 3 * parameters + 50);
+  const { rank, smallestKept, largestDropped } = exactRank(rows, { relative: TOLERANCE });
+  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped };
+}
+
+/**
+ * The Jacobian of the outputs with respect to the trainable parameters (in order), on enough random batches for `rows`
+ * rows, each of unit length; compressed to at most as many rows as parameters.
+ */
+export function outputJacobian(network: Network, weights: ParameterValues, random: Random, rows: number): Matrix {
+  const program = new Program(network, network.outputs);
+  const columns = network.parameterCount;
+  const collected = new RowCompressor(columns);
+  for (let count = 0; count < rows; ) {
+    const values = program.evaluate(batch(network, weights, random));
+    const size = program.targetSize;
+    const block = new Matrix(size, columns);
+    let column = 0;
+    for (const name of network.trainable) {
+      const length = weights.get(name)!.length;
+      if (program.leaves.includes(name)) {
+        const direction = new Float64Array(length);
+        for (let k = 0; k < length; k++) {
+          direction[k] = 1;
+          fillColumn(block, column + k, program.differentiate(values, name, direction), program.results(values));
+          direction[k] = 0;
+        }
+      }
+      column += length;
+    }
+    collected.add(block.normaliseRows());
+    count += size;
+  }
+  return collected.result();
+}
+
+/** Weights and one random batch of inputs, as a program wants its leaves. */
+export function batch(network: Network, weights: ParameterValues, random: Random): (leaf: string) => Tensor | undefined {
+  const given = new Map<string, Tensor>();
+  for (const input of network.inputs) given.set(input.name, randomInput(network, input, random));
+  return (leaf) => {
+    const parameter = network.graph.parameters.get(leaf);
+    if (!parameter) return given.get(leaf);
+    const data = weights.get(leaf);
+    if (!data) throw new Error(`no weights are given for parameter ${leaf}`);
+    return { type: "float64", shape: parameter.shape, data };
+  };
+}
+
+function fillColumn(block: Matrix, column: number, tangents: readonly (Tensor | undefined)[], results: readonly Tensor[]): void {
+  let row = 0;
+  tangents.forEach((t, i) => {
+    if (t) for (let k = 0; k < t.data.length; k++) block.data[(row + k) * block.columns + column] = t.data[k]!;
+    row += results[i]!.data.length;
+  });
+}
+
+/**
+ * The largest |J v| / |v| over tangent vectors v, on fresh inputs: 0 up to rounding for symmetries. Relative to the
+ * typical size of the Jacobian's own columns, so that the scale of weights and outputs does not matter.
+ */
+export function certifyGenerators(
+  graph: Graph,
+  weights: ParameterValues,
+  vectors: readonly ParameterValues[],
+  options: NetworkOptions & { readonly seed?: number; readonly batches?: number } = {},
+): number {
+  const network = new Network(graph, options);
+  const random = new Random(options.seed ?? 101);
+  const program = new Program(network, network.outputs);
+  let worst = 0;
+  for (let b = 0; b < (options.batches ?? 2); b++) {
+    const values = program.evaluate(batch(network, weights, random));
+    const typical = typicalColumn(program, values, weights, network, random);
+    for (const vector of vectors) {
+      const length = Math.sqrt([...vector.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
+      if (length === 0) continue;
+      const moved = program.differentiateJointly(values, vector);
+      const change = Math.sqrt(moved.reduce((s, t) => s + (t ? t.data.reduce((a, x) => a + x * x, 0) : 0), 0));
+      worst = Math.max(worst, change / length / typical);
+    }
+  }
+  return worst;
+}
+
+/** Length of the Jacobian applied to a random unit direction of all parameters. */
+function typicalColumn(
+  program: Program,
+  values: ReturnType<Program["evaluate"]>,
+  weights: ParameterValues,
+  network: Network,
+  random: Random,
+): number {
+  const direction = new Map(network.trainable.map((p) => [p, random.normals(weights.get(p)!.length)] as const));
+  const length = Math.sqrt([...direction.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
+  const moved = program.differentiateJointly(values, direction);
+  const change = Math.sqrt(moved.reduce((s, t) => s + (t ? t.data.reduce((a, x) => a + x * x, 0) : 0), 0));
+  return length > 0 && change > 0 ? change / length : 1;
+}

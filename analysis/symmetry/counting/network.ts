@@ -1,0 +1,182 @@
+/**
+ * @file A normal-form graph as the numeric engines see it: which values are activations, which hang on parameters alone,
+ * what can be computed and differentiated, and where it cannot, what to hold fixed.
+ */
+import type { Graph, GraphInput, Node } from "../../graph/graph";
+import { isFloating, type Shape, type Tensor } from "../../graph/tensor";
+import type { Operator, OperatorTable } from "../../operators/operator";
+import { operatorTable } from "../../operators/table";
+
+/** What a value hangs on. Parameter values have parameters (and constants) only above them. */
+export type ValueKind = "constant" | "parameter" | "activation";
+
+/** A node that can be evaluated and differentiated, with its entry of the operator table. */
+export interface Step {
+  readonly node: Node;
+  readonly operator: Operator & Required<Pick<Operator, "evaluate">>;
+}
+
+/** Options of a network. */
+export interface NetworkOptions {
+  /** Names of parameters to hold fixed besides those that do not train. */
+  readonly frozen?: Iterable<string>;
+  /** Where operators are looked up; the project's operator table unless told. */
+  readonly operators?: OperatorTable;
+}
+
+/**
+ * A graph in normal form, opened at its opaque operators: what enters one is observed there like an output, what leaves
+ * it arrives like an input. Everything found about the opened network holds for the whole one, whatever the opaque
+ * operators do (sound), and nothing else is lost.
+ */
+export class Network {
+  readonly graph: Graph;
+  /** Nodes that can be computed, in topological order. */
+  readonly steps: readonly Step[];
+  /** The graph's inputs and the outputs of opaque nodes, as far as anything computable reads them. */
+  readonly inputs: readonly GraphInput[];
+  /** The graph's floating outputs and the floating values that opaque nodes read. */
+  readonly outputs: readonly string[];
+  readonly opaque: readonly Node[];
+  /** Names of the parameters that train, in the graph's order. */
+  readonly trainable: readonly string[];
+  private readonly kinds = new Map<string, ValueKind>();
+  private readonly writer = new Map<string, Step>();
+  private readonly readers = new Map<string, Node[]>();
+
+  constructor(graph: Graph, options: NetworkOptions = {}) {
+    this.graph = graph;
+    const lookup = options.operators ?? operatorTable;
+    const frozen = new Set(options.frozen ?? []);
+    this.trainable = [...graph.parameters.values()].filter((p) => p.trainable && !frozen.has(p.name)).map((p) => p.name);
+    for (const name of graph.constants.keys()) this.kinds.set(name, "constant");
+    for (const name of graph.parameters.keys()) this.kinds.set(name, "parameter");
+    for (const input of graph.inputs) this.kinds.set(input.name, "activation");
+
+    const inputs = [...graph.inputs];
+    const outputs = new Set<string>();
+    const steps: Step[] = [];
+    const opaque: Node[] = [];
+    const beyond = new Set<string>(); // values of unknown shape behind opaque nodes
+    for (const node of graph.nodes) {
+      const used = node.inputs.filter((i) => i !== "");
+      const step = used.some((i) => beyond.has(i)) ? undefined : this.step(node, lookup);
+      if (step) {
+        steps.push(step);
+        const kind = this.kindOfOutputs(used);
+        for (const o of node.outputs) {
+          if (o === "") continue;
+          this.kinds.set(o, kind);
+          this.writer.set(o, step);
+        }
+      } else {
+        opaque.push(node);
+        for (const i of used) if (!beyond.has(i) && this.observable(i)) outputs.add(i);
+        for (const o of node.outputs) {
+          if (o === "") continue;
+          this.kinds.set(o, "activation");
+          const type = graph.types.get(o);
+          if (type?.shape) inputs.push({ name: o, type: type.type, shape: type.shape });
+          else beyond.add(o);
+        }
+      }
+      for (const i of new Set(used)) {
+        const list = this.readers.get(i);
+        if (list) list.push(node);
+        else this.readers.set(i, [node]);
+      }
+    }
+    for (const o of graph.outputs) if (!beyond.has(o) && this.observable(o)) outputs.add(o);
+    this.steps = steps;
+    this.inputs = inputs;
+    this.outputs = [...outputs];
+    this.opaque = opaque;
+  }
+
+  /** The node as a computable step; undefined makes it opaque. */
+  private step(node: Node, lookup: OperatorTable): Step | undefined {
+    const operator = lookup(node.operator, node.domain);
+    if (!operator?.evaluate) return undefined;
+    for (const [index, o] of node.outputs.entries()) {
+      if (o === "") continue;
+      const type = this.graph.types.get(o);
+      if (!type?.shape) return undefined;
+      // Derivatives exist for first outputs only.
+      if (isFloating(type.type) && index > 0 && (this.readsActivation(node) || this.readsParameter(node))) return undefined;
+      if (index === 0 && isFloating(type.type) && !operator.tangent && this.movesFloats(node)) return undefined;
+    }
+    return { node, operator: operator as Step["operator"] };
+  }
+
+  private readsActivation(node: Node): boolean {
+    return node.inputs.some((i) => this.kinds.get(i) === "activation");
+  }
+
+  private readsParameter(node: Node): boolean {
+    return node.inputs.some((i) => this.kinds.get(i) === "parameter");
+  }
+
+  private movesFloats(node: Node): boolean {
+    return node.inputs.some((i) => i !== "" && this.kinds.get(i) !== "constant" && isFloating(this.typeOf(i).type));
+  }
+
+  private kindOfOutputs(inputs: readonly string[]): ValueKind {
+    let kind: ValueKind = "constant";
+    for (const i of inputs) {
+      const k = this.kinds.get(i) ?? "activation";
+      if (k === "activation") return k;
+      if (k === "parameter") kind = k;
+    }
+    return kind;
+  }
+
+  private observable(value: string): boolean {
+    return this.kinds.get(value) !== "constant" && isFloating(this.typeOf(value).type);
+  }
+
+  private typeOf(value: string): { readonly type: GraphInput["type"]; readonly shape: Shape | undefined } {
+    const known = this.graph.types.get(value) ?? this.graph.parameters.get(value) ?? this.graph.constants.get(value);
+    const type = known ?? this.graph.inputs.find((i) => i.name === value);
+    return type ?? { type: "other", shape: undefined };
+  }
+
+  /** What the value hangs on; constants for names that are nowhere. */
+  kind(value: string): ValueKind {
+    return this.kinds.get(value) ?? "constant";
+  }
+
+  isActivation(value: string): boolean {
+    return this.kinds.get(value) === "activation";
+  }
+
+  /** Whether derivatives flow through the value. */
+  isDifferentiable(value: string): boolean {
+    return isFloating(this.typeOf(value).type);
+  }
+
+  /** The value's shape. Throws Error for a value of unknown shape, which no computable step reads. */
+  shape(value: string): Shape {
+    const shape = this.typeOf(value).shape;
+    if (!shape) throw new Error(`the shape of ${value} is unknown: shape inference has to run before the numeric engines`);
+    return shape;
+  }
+
+  /** The computable step that writes the value, if any. */
+  producer(value: string): Step | undefined {
+    return this.writer.get(value);
+  }
+
+  /** All nodes that read the value, opaque ones too. */
+  consumers(value: string): readonly Node[] {
+    return this.readers.get(value) ?? [];
+  }
+
+  constant(value: string): Tensor | undefined {
+    return this.graph.constants.get(value);
+  }
+
+  /** Number of trainable numbers. */
+  get parameterCount(): number {
+    return this.trainable.reduce((n, p) => n + this.shape(p).reduce((a, b) => a * b, 1), 0);
+  }
+}

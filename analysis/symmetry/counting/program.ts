@@ -1,0 +1,197 @@
+/**
+ * @file Part of a network as a straight-line program: given the values at its leaves, it computes target values, and their
+ * derivatives along one direction of any leaf (forward mode). The engines run it thousands of times at small sizes, so
+ * names become slots and each leaf knows the steps it reaches.
+ */
+import { elementCount, type Tensor } from "../../graph/tensor";
+import type { Network, Step } from "./network";
+
+/** Values by slot. */
+export type SlotValues = (Tensor | undefined)[];
+
+interface Instruction {
+  readonly step: Step;
+  readonly inputs: Int32Array;
+  readonly outputs: Int32Array;
+}
+
+/** A straight-line program from leaves to targets. */
+export class Program {
+  /** Values that have to be given: cut values, network inputs and parameters that the targets hang on. */
+  readonly leaves: readonly string[];
+  readonly targets: readonly string[];
+  private readonly network: Network;
+  private readonly slots = new Map<string, number>();
+  private readonly names: string[] = [];
+  private readonly instructions: Instruction[] = [];
+  private readonly constants: SlotValues = [];
+  private readonly targetSlots: Int32Array;
+  private readonly reached = new Map<string, Int32Array>();
+
+  /**
+   * Compiles what computes `targets`, stopping at `cuts` (a target that is itself a cut is computed; only its readers see
+   * the given value).
+   */
+  constructor(network: Network, targets: readonly string[], cuts: ReadonlySet<string> = new Set()) {
+    this.network = network;
+    this.targets = targets;
+    const wanted = new Set<Step>();
+    const leaves = new Set<string>();
+    const stack: string[] = [];
+    const visit = (value: string): void => {
+      const producer = cuts.has(value) ? undefined : network.producer(value);
+      if (producer) {
+        if (!wanted.has(producer)) {
+          wanted.add(producer);
+          stack.push(...producer.node.inputs);
+        }
+      } else if (value !== "" && network.kind(value) !== "constant") leaves.add(value);
+    };
+    const targetSteps = new Set<Step>();
+    for (const t of targets) {
+      const producer = network.producer(t);
+      if (!producer) {
+        if (network.kind(t) !== "constant") leaves.add(t);
+        continue;
+      }
+      targetSteps.add(producer);
+      if (wanted.has(producer)) continue;
+      wanted.add(producer);
+      stack.push(...producer.node.inputs);
+    }
+    while (stack.length > 0) visit(stack.pop()!);
+    this.leaves = [...leaves];
+    // A cut that is also a target has two values: the given one for readers, the computed one as result.
+    const computed = (value: string): string => (cuts.has(value) ? `${value}\u0000computed` : value);
+    for (const leaf of leaves) this.slot(leaf);
+    for (const step of network.steps) {
+      if (!wanted.has(step)) continue;
+      const inputs = Int32Array.from(step.node.inputs, (i) => (i === "" ? -1 : this.slot(i)));
+      const outputs = Int32Array.from(step.node.outputs, (o) => (o === "" ? -1 : this.slot(computed(o))));
+      this.instructions.push({ step, inputs, outputs });
+    }
+    this.targetSlots = Int32Array.from(targets, (t) => this.slot(network.producer(t) ? computed(t) : t));
+    this.names.forEach((name, k) => {
+      this.constants[k] = network.constant(name);
+    });
+  }
+
+  private slot(name: string): number {
+    const known = this.slots.get(name);
+    if (known !== undefined) return known;
+    const fresh = this.names.length;
+    this.names.push(name);
+    this.slots.set(name, fresh);
+    return fresh;
+  }
+
+  /** Computes all values. Throws Error when a leaf is not given, or an operator finds its inputs unfit. */
+  evaluate(give: (leaf: string) => Tensor | undefined): SlotValues {
+    const values: SlotValues = [...this.constants];
+    values.length = this.names.length;
+    for (const leaf of this.leaves) {
+      const value = give(leaf);
+      if (!value) throw new Error(`no value is given for ${leaf}`);
+      values[this.slots.get(leaf)!] = value;
+    }
+    for (const { step, inputs, outputs } of this.instructions) {
+      const x: (Tensor | undefined)[] = [];
+      for (let i = 0; i < inputs.length; i++) x.push(inputs[i]! < 0 ? undefined : values[inputs[i]!]);
+      const y = step.operator.evaluate(step.node, x);
+      for (let i = 0; i < outputs.length; i++) if (outputs[i]! >= 0) values[outputs[i]!] = y[i];
+    }
+    return values;
+  }
+
+  /** The targets among computed values, in the order of `targets`. */
+  results(values: SlotValues): Tensor[] {
+    return Array.from(this.targetSlots, (s, i) => {
+      const v = values[s];
+      if (!v) throw new Error(`${this.targets[i]} has no value`);
+      return v;
+    });
+  }
+
+  /** The value of a leaf among computed values. */
+  valueOf(leaf: string, values: SlotValues): Tensor {
+    const slot = this.slots.get(leaf);
+    const v = slot === undefined ? undefined : values[slot];
+    if (!v) throw new Error(`${leaf} has no value`);
+    return v;
+  }
+
+  /** The instructions that hang on a leaf. */
+  private downstream(leaf: string): Int32Array {
+    const known = this.reached.get(leaf);
+    if (known) return known;
+    const marked = new Uint8Array(this.names.length);
+    const slot = this.slots.get(leaf);
+    if (slot !== undefined) marked[slot] = 1;
+    const list: number[] = [];
+    this.instructions.forEach(({ inputs, outputs, step }, k) => {
+      if (!step.operator.tangent) return;
+      let hit = false;
+      for (const i of inputs) if (i >= 0 && marked[i]) hit = true;
+      if (!hit || outputs[0]! < 0) return;
+      marked[outputs[0]!] = 1;
+      list.push(k);
+    });
+    const out = Int32Array.from(list);
+    this.reached.set(leaf, out);
+    return out;
+  }
+
+  /** Derivatives of the targets along a direction of one leaf; undefined where it is zero. */
+  differentiate(values: SlotValues, leaf: string, direction: Float64Array): (Tensor | undefined)[] {
+    const { type, shape } = this.valueOf(leaf, values);
+    const tangents: SlotValues = new Array<Tensor | undefined>(this.names.length);
+    tangents[this.slots.get(leaf)!] = { type, shape, data: direction };
+    return this.push(values, tangents, this.downstream(leaf));
+  }
+
+  /** Derivatives of the targets along a direction of several leaves together. */
+  differentiateJointly(values: SlotValues, directions: ReadonlyMap<string, Float64Array>): (Tensor | undefined)[] {
+    const tangents: SlotValues = new Array<Tensor | undefined>(this.names.length);
+    const steps = new Set<number>();
+    for (const [leaf, direction] of directions) {
+      const slot = this.slots.get(leaf);
+      if (slot === undefined) continue;
+      const { type, shape } = this.valueOf(leaf, values);
+      tangents[slot] = { type, shape, data: direction };
+      for (const k of this.downstream(leaf)) steps.add(k);
+    }
+    return this.push(values, tangents, Int32Array.from(steps).sort());
+  }
+
+  private push(values: SlotValues, tangents: SlotValues, steps: Int32Array): (Tensor | undefined)[] {
+    for (const k of steps) {
+      const { step, inputs, outputs } = this.instructions[k]!;
+      const y = values[outputs[0]!];
+      if (!y) continue;
+      const x: (Tensor | undefined)[] = [];
+      const dx: (Tensor | undefined)[] = [];
+      let any = false;
+      for (let i = 0; i < inputs.length; i++) {
+        const s = inputs[i]!;
+        x.push(s < 0 ? undefined : values[s]);
+        const d = s < 0 ? undefined : tangents[s];
+        dx.push(d);
+        if (d) any = true;
+      }
+      if (any) tangents[outputs[0]!] = step.operator.tangent!(step.node, x, y, dx);
+    }
+    return Array.from(this.targetSlots, (s) => tangents[s]);
+  }
+
+  /** Whether any target hangs on the leaf differentiably. */
+  reaches(leaf: string): boolean {
+    if (this.downstream(leaf).length > 0) return true;
+    const slot = this.slots.get(leaf);
+    return slot !== undefined && this.targetSlots.includes(slot);
+  }
+
+  /** Number of elements of all targets together. */
+  get targetSize(): number {
+    return this.targets.reduce((n, t) => n + elementCount(this.network.shape(t)), 0);
+  }
+}

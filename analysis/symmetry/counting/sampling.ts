@@ -1,0 +1,134 @@
+/** @file Random weights and random inputs at which the numeric engines look: generic, and such that nothing dies. */
+import type { GraphInput, Node } from "../../graph/graph";
+import { elementCount, isFloating, type Tensor } from "../../graph/tensor";
+import type { Random } from "../../numerics/random";
+import type { ParameterValues } from "../symmetry";
+import type { Network } from "./network";
+
+/** Operators that move or copy entries of their first input and leave them as they are. */
+const MOVEMENT: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Transpose",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+  "Slice",
+  "Expand",
+  "Concat",
+  "Gather",
+  "Tile",
+]);
+
+/** Standard deviation of random network inputs: wide, so that both sides of every kink are seen. */
+export const INPUT_DEVIATION = 1.5;
+const WEIGHT_DEVIATION = 0.8;
+const BIAS_DEVIATION = 0.7;
+/** Up to this fan-in weights are drawn as they are; beyond it they shrink, so that nothing saturates. */
+const PLAIN_FAN_IN = 9;
+
+/**
+ * Generic weights for all parameters, trained or frozen: normal, but uniform in [0.5, 1.5) for gains and slopes (vectors
+ * that multiply) and for what a root or logarithm reads, so that no unit dies.
+ */
+export function genericWeights(network: Network, random: Random): ParameterValues {
+  const out = new Map<string, Float64Array>();
+  for (const { name, shape } of network.graph.parameters.values()) {
+    const count = elementCount(shape);
+    const long = shape.filter((n) => n > 1).length;
+    if (needsPositive(network, name) || (long <= 1 && isGain(network, name))) out.set(name, random.uniforms(count, 0.5, 1.5));
+    else if (long <= 1) out.set(name, random.normals(count, BIAS_DEVIATION));
+    else {
+      const fan = shape.length > 2 ? count / shape[0]! : Math.max(...shape);
+      out.set(name, random.normals(count, WEIGHT_DEVIATION * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
+    }
+  }
+  return out;
+}
+
+/** Follows a parameter through operators that move entries, and asks whether some reader of it is as wanted. */
+function someReader(
+  network: Network,
+  parameter: string,
+  through: (node: Node) => boolean,
+  wanted: (node: Node, operand: number) => boolean,
+): boolean {
+  const seen = new Set<string>([parameter]);
+  const stack = [parameter];
+  while (stack.length > 0) {
+    const value = stack.pop()!;
+    for (const node of network.consumers(value)) {
+      if (node.inputs.some((i, k) => i === value && wanted(node, k))) return true;
+      const out = node.outputs[0];
+      if (out !== undefined && !seen.has(out) && network.kind(out) === "parameter" && through(node)) {
+        seen.add(out);
+        stack.push(out);
+      }
+    }
+  }
+  return false;
+}
+
+/** Whether the parameter multiplies, divides or is a slope, entry by entry. */
+export function isGain(network: Network, parameter: string): boolean {
+  return someReader(
+    network,
+    parameter,
+    (node) => MOVEMENT.has(node.operator),
+    (node, operand) => node.operator === "Mul" || node.operator === "Div" || (node.operator === "PRelu" && operand === 1),
+  );
+}
+
+function needsPositive(network: Network, parameter: string): boolean {
+  return someReader(
+    network,
+    parameter,
+    (node) => MOVEMENT.has(node.operator) || node.operator === "Add",
+    (node, operand) =>
+      node.operator === "Sqrt" ||
+      node.operator === "Log" ||
+      (node.operator === "Pow" && operand === 0 && !isWhole(network, node)),
+  );
+}
+
+function isWhole(network: Network, pow: Node): boolean {
+  const exponent = network.constant(pow.inputs[1] ?? "");
+  return exponent !== undefined && exponent.data.every((k) => Number.isInteger(k) && k > 0);
+}
+
+/** A random value for a network input: normal, or whole numbers below the size of the table that they index. */
+export function randomInput(network: Network, input: GraphInput, random: Random): Tensor {
+  const count = elementCount(input.shape);
+  if (isFloating(input.type)) return { type: input.type, shape: input.shape, data: random.normals(count, INPUT_DEVIATION) };
+  const data = new Float64Array(count);
+  const bound = input.type === "bool" ? 2 : indexBound(network, input.name);
+  for (let i = 0; i < count; i++) data[i] = random.integer(bound);
+  return { type: input.type, shape: input.shape, data };
+}
+
+/** One more than the largest index that every table read by this value allows; 2 where it indexes nothing. */
+function indexBound(network: Network, input: string): number {
+  let bound = Number.POSITIVE_INFINITY;
+  const stack: { value: string; offset: number }[] = [{ value: input, offset: 0 }];
+  const seen = new Set<string>();
+  while (stack.length > 0) {
+    const { value, offset } = stack.pop()!;
+    if (seen.has(value)) continue;
+    seen.add(value);
+    for (const node of network.consumers(value)) {
+      const out = node.outputs[0];
+      if ((node.operator === "Gather" || node.operator === "GatherElements") && node.inputs[1] === value) {
+        const axis = typeof node.attributes.axis === "number" ? node.attributes.axis : 0;
+        const shape = network.shape(node.inputs[0]!);
+        bound = Math.min(bound, shape[axis < 0 ? axis + shape.length : axis]! - offset);
+      } else if (node.operator === "OneHot" && node.inputs[0] === value) {
+        bound = Math.min(bound, (network.constant(node.inputs[1] ?? "")?.data[0] ?? Number.POSITIVE_INFINITY) - offset);
+      } else if (out !== undefined && node.operator === "Add") {
+        const other = network.constant(node.inputs[0] === value ? node.inputs[1]! : node.inputs[0]!);
+        if (other) stack.push({ value: out, offset: offset + Math.max(...other.data) });
+      } else if (out !== undefined && MOVEMENT.has(node.operator)) stack.push({ value: out, offset });
+    }
+  }
+  return Number.isFinite(bound) ? Math.max(1, bound) : 2;
+}
