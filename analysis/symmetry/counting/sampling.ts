@@ -3,6 +3,7 @@ import type { GraphInput, Node } from "../../graph/graph";
 import { elementCount, isFloating, type Tensor } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { ParameterValues } from "../symmetry";
+import { centreKinks } from "./calibration";
 import type { Network } from "./network";
 
 /** Operators that move or copy entries of their first input and leave them as they are. */
@@ -30,7 +31,8 @@ const PLAIN_FAN_IN = 9;
 
 /**
  * Generic weights for all parameters, trained or frozen: normal, but uniform in [0.5, 1.5) for gains and slopes (vectors
- * that multiply) and for what a root or logarithm reads, so that no unit dies.
+ * that multiply) and for what a root or logarithm reads, and biases such that rectifiers see both signs: no unit dies.
+ * Throws Error where an operator refuses its inputs.
  */
 export function genericWeights(network: Network, random: Random): ParameterValues {
   const out = new Map<string, Float64Array>();
@@ -44,6 +46,7 @@ export function genericWeights(network: Network, random: Random): ParameterValue
       out.set(name, random.normals(count, WEIGHT_DEVIATION * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
     }
   }
+  centreKinks(network, out, random);
   return out;
 }
 

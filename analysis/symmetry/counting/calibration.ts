@@ -1,0 +1,92 @@
+/**
+ * @file Shifts random biases so that every rectifier sees both signs. With plain random biases, deep rectifiers are often on
+ * (or off) for all inputs, and then the Jacobian has extra null directions that belong to that draw of weights only.
+ */
+import type { Tensor } from "../../graph/tensor";
+import { strides } from "../../graph/tensor";
+import type { Random } from "../../numerics/random";
+import type { Network, Step } from "./network";
+import { randomInput } from "./sampling";
+
+/** Operators with a kink at zero. */
+const KINKED: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Max", "Abs"]);
+const BATCHES = 6;
+/** How far the kink may sit from the median, in spreads of what it sees. */
+const JITTER = 0.25;
+
+/** Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near zero. */
+export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random): void {
+  const kinked = new Set<string>();
+  for (const { node } of network.steps) if (KINKED.has(node.operator)) for (const i of node.inputs) kinked.add(i);
+  if (!network.steps.some(({ node }) => node.operator === "Add" && kinked.has(node.outputs[0]!))) return;
+  const runs = Array.from({ length: BATCHES }, () => {
+    const values = new Map<string, Tensor>(network.graph.constants);
+    for (const input of network.inputs) values.set(input.name, randomInput(network, input, random));
+    for (const p of network.graph.parameters.values()) {
+      values.set(p.name, { type: "float64", shape: p.shape, data: weights.get(p.name)! });
+    }
+    return values;
+  });
+  const moved = new Set<string>();
+  for (const step of network.steps) {
+    for (const values of runs) evaluateStep(step, values);
+    const { node } = step;
+    if (node.operator !== "Add" || !kinked.has(node.outputs[0]!)) continue;
+    const bias = plainBias(network, node.inputs[0]!) ?? plainBias(network, node.inputs[1]!);
+    if (bias === undefined || moved.has(bias.parameter) || !network.trainable.includes(bias.parameter)) continue;
+    moved.add(bias.parameter);
+    const data = weights.get(bias.parameter)!;
+    const seen = entriesByBias(runs.map((values) => values.get(node.outputs[0]!)!), bias.shape);
+    // The map keeps the bias array itself, so that later steps of every run see the change.
+    seen.forEach((entries, k) => {
+      entries.sort((a, b) => a - b);
+      const spread = entries[entries.length - 1]! - entries[0]!;
+      data[k]! -= entries[entries.length >> 1]! + JITTER * spread * (random.uniform() - 0.5);
+    });
+    for (const values of runs) for (const again of [...bias.path, step]) evaluateStep(again, values);
+  }
+}
+
+function evaluateStep(step: Step, values: Map<string, Tensor>): void {
+  const out = step.operator.evaluate(
+    step.node,
+    step.node.inputs.map((i) => (i === "" ? undefined : values.get(i))),
+  );
+  step.node.outputs.forEach((o, i) => {
+    if (o !== "" && out[i]) values.set(o, out[i]!);
+  });
+}
+
+/** The parameter behind an operand that is a parameter, or a parameter reshaped; with the operand's shape. */
+function plainBias(
+  network: Network,
+  operand: string,
+): { readonly parameter: string; readonly shape: readonly number[]; readonly path: readonly Step[] } | undefined {
+  if (network.kind(operand) !== "parameter") return undefined;
+  const path: Step[] = [];
+  let at = operand;
+  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
+    if (producer.node.operator !== "Reshape") return undefined;
+    path.unshift(producer);
+    at = producer.node.inputs[0]!;
+  }
+  return network.graph.parameters.has(at) ? { parameter: at, shape: network.shape(operand), path } : undefined;
+}
+
+/** The entries of tensors, gathered by the entry of a broadcast operand that is added to them. */
+function entriesByBias(tensors: readonly Tensor[], biasShape: readonly number[]): number[][] {
+  const biasStrides = strides(biasShape);
+  const out: number[][] = Array.from({ length: biasShape.reduce((a, b) => a * b, 1) }, () => []);
+  for (const { shape, data } of tensors) {
+    const own = strides(shape);
+    for (let i = 0; i < data.length; i++) {
+      let k = 0;
+      for (let axis = 0; axis < biasShape.length; axis++) {
+        const at = shape.length - biasShape.length + axis;
+        if (biasShape[axis]! > 1) k += (Math.floor(i / own[at]!) % shape[at]!) * biasStrides[axis]!;
+      }
+      out[k]!.push(data[i]!);
+    }
+  }
+  return out;
+}
