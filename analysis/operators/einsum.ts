@@ -12,8 +12,17 @@ export interface EinsumEquation {
  * after the ellipsis. Throws Error with a plain sentence when the equation does not fit the ranks.
  */
 export function parseEinsum(equation: string, ranks: readonly number[]): EinsumEquation {
-  const [left, right] = equation.replace(/\s+/g, "").split("->") as [string, string | undefined];
+  const text = equation.replace(/\s+/g, "");
+  if (!/^[A-Za-z.,]*(->[A-Za-z.]*)?$/.test(text))
+    throw new Error(`Einsum "${equation}" is not an equation such as "bij,bjk->bik"`);
+  const [left, right] = text.split("->") as [string, string | undefined];
   const terms = left.split(",");
+  for (const term of right === undefined ? terms : [...terms, right]) {
+    if (term.replace("...", "").includes(".")) throw new Error(`Einsum "${equation}": stray dot in the term "${term}"`);
+  }
+  if (right !== undefined && new Set(right.replace("...", "")).size !== right.replace("...", "").length) {
+    throw new Error(`Einsum "${equation}": the output names a letter twice`);
+  }
   if (terms.length !== ranks.length) throw new Error(`Einsum "${equation}": ${terms.length} terms for ${ranks.length} inputs`);
   let widest = 0;
   const inputs = terms.map((term, i) => {
