@@ -54,7 +54,11 @@ export default {
     "typescript/ban-ts-comment": "error",
     "typescript/consistent-type-imports": "error",
     "typescript/no-explicit-any": "error",
-    "typescript/no-floating-promises": "error",
+    // node:test keeps account of its tests itself.
+    "typescript/no-floating-promises": [
+      "error",
+      { allowForKnownSafeCalls: [{ from: "package", package: "node:test", name: ["describe", "it", "suite", "test"] }] },
+    ],
     "typescript/no-misused-promises": "error",
     "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
     "import/no-cycle": ["error", { ignoreTypes: false }],

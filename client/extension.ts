@@ -11,6 +11,8 @@ export interface NoetherApi {
   /** Whether the server runs and what it does; changes with `onDidChangeStatus`. */
   readonly status: NoetherClient["status"];
   readonly onDidChangeStatus: NoetherClient["onDidChangeStatus"];
+  /** The page that the open view of an .onnx file shows, as HTML. */
+  readonly onnxPage: typeof onnxEditor.pageOf;
 }
 
 let client: NoetherClient | undefined;
@@ -25,6 +27,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Noethe
       return noether.status;
     },
     onDidChangeStatus: noether.onDidChangeStatus,
+    onnxPage: onnxEditor.pageOf,
   };
 }
 

@@ -6,6 +6,14 @@ import { errorPage, progressPage, summaryPage } from "./onnx-page";
 
 export const VIEW_TYPE = "noether.onnx";
 
+/** The page that the view of each open file shows, by URI. */
+const pages = new Map<string, string>();
+
+/** What the view of a file shows now, as HTML; undefined where there is none. */
+export function pageOf(uri: vscode.Uri): string | undefined {
+  return pages.get(uri.toString());
+}
+
 export function register(context: vscode.ExtensionContext, client: NoetherClient): void {
   const provider = new OnnxEditorProvider(client);
   context.subscriptions.push(
@@ -21,7 +29,7 @@ class OnnxEditorProvider implements vscode.CustomReadonlyEditorProvider {
   }
 
   openCustomDocument(uri: vscode.Uri): vscode.CustomDocument {
-    return { uri, dispose: () => {} };
+    return { uri, dispose: () => pages.delete(uri.toString()) };
   }
 
   async resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
@@ -56,7 +64,9 @@ class OnnxEditorProvider implements vscode.CustomReadonlyEditorProvider {
   async #show(uri: vscode.Uri, webview: vscode.Webview, token: vscode.CancellationToken): Promise<void> {
     const name = uri.path.slice(uri.path.lastIndexOf("/") + 1);
     const set = (page: (nonce: string) => string): void => {
-      if (!token.isCancellationRequested) webview.html = page(randomBytes(16).toString("hex"));
+      if (token.isCancellationRequested) return;
+      webview.html = page(randomBytes(16).toString("hex"));
+      pages.set(uri.toString(), webview.html);
     };
     set((nonce) => progressPage(name, nonce));
     try {

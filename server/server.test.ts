@@ -11,7 +11,6 @@ import {
   type CodeAction,
   type Diagnostic,
   type DocumentDiagnosticReport,
-  type MarkupContent,
   type ResponseError,
 } from "vscode-languageserver/node";
 import { ONNX_REQUEST, SYMMETRIES_REQUEST, type OnnxSummary, type SymmetriesReport } from "./protocol";
@@ -31,6 +30,11 @@ async function withServer(options: Parameters<typeof Harness.start>[0], test: (s
 function items(report: DocumentDiagnosticReport): Diagnostic[] {
   assert.equal(report.kind, "full");
   return report.items;
+}
+
+function message(diagnostic: Diagnostic | undefined): string {
+  assert.equal(typeof diagnostic?.message, "string");
+  return diagnostic?.message as string;
 }
 
 describe("language server", () => {
@@ -76,7 +80,7 @@ describe("language server", () => {
       assert.equal(items(await server.pull(URI)).length, 19);
       // The outdated requests were answered, by a cancellation or by what the text was when they were taken up.
       for (const outcome of await Promise.all(pulls)) {
-        assert.ok(outcome === LSPErrorCodes.ServerCancelled || typeof outcome === "object", String(outcome));
+        assert.ok(outcome === LSPErrorCodes.ServerCancelled || typeof outcome === "object", JSON.stringify(outcome));
       }
     });
   });
@@ -99,7 +103,7 @@ describe("language server", () => {
         textDocument: { uri: URI },
         position: { line: 1, character: 9 },
       });
-      assert.equal((on?.contents as MarkupContent).value, "**Net** by rule");
+      assert.deepEqual(on?.contents, { kind: "markdown", value: "**Net** by rule" });
       assert.deepEqual(on?.range, { start: { line: 1, character: 2 }, end: { line: 1, character: 11 } });
       const off = await server.client.sendRequest(HoverRequest.type, {
         textDocument: { uri: URI },
@@ -145,9 +149,9 @@ describe("language server", () => {
   it("certifies when idle and asks for a new pull", async () => {
     await withServer({}, async (server) => {
       await server.open(URI, "class A\nbias=True");
-      assert.match(String(items(await server.pull(URI))[0]?.message), /of the fake$/);
+      assert.match(message(items(await server.pull(URI))[0]), /of the fake$/);
       await server.until("a refresh", () => server.refreshes > 0);
-      assert.match(String(items(await server.pull(URI))[0]?.message), /certified$/);
+      assert.match(message(items(await server.pull(URI))[0]), /certified$/);
       assert.ok(server.statuses.some((s) => s.state === "certifying"));
       assert.equal(server.statuses.at(-1)?.state, "ready");
     });

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { OnnxSummary } from "../server/protocol";
+import { errorPage, summaryPage } from "./onnx-page";
+
+const JSON_OF_MLP = {
+  name: "Mlp",
+  file: "mlp.onnx",
+  parameters: 139,
+  continuous: { total: 16, translation: 0, scale: 0, rescaling: 16, rotation: 0, linear: 0, unread: 0 },
+  spaces: [{ size: 8, group: "S(8) with R+^8", acts: ["fc1.weight/0", "fc1.bias/0", "fc2.weight/1"] }],
+  swaps: [["branches.0", "branches.1"]],
+  opaque: [{ operator: "Mystery", where: "/m/Mystery" }],
+  certificate: { status: "certified", maxRelativeDeviation: 3e-7 },
+};
+
+function summary(json: unknown, changes: Partial<OnnxSummary> = {}): OnnxSummary {
+  const model = { name: "Mlp", file: "mlp.onnx", parameters: 139, text: "the text report", json };
+  return { uri: "file:///mlp.onnx", models: [model], findings: [], problems: [], milliseconds: 3.2, ...changes };
+}
+
+describe("the page of an .onnx file", () => {
+  it("lists spaces, families, swaps, opaque operators and the certificate", () => {
+    const page = summaryPage("mlp.onnx", summary(JSON_OF_MLP), { nonce: "n", certifying: false });
+    for (const text of [
+      "S(8) with R+^8",
+      "fc2.weight/1",
+      "<td>16</td>",
+      "branches.0",
+      "Mystery",
+      "certified (deviation 3e-7)",
+      "139 parameters",
+    ]) {
+      assert.ok(page.includes(text), `${text} in ${page}`);
+    }
+    assert.ok(!page.includes("translation"), "families without directions are left out");
+  });
+
+  it("says that claims are not certified as long as they are not", () => {
+    const { certificate: _, ...json } = JSON_OF_MLP;
+    assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: true }), /certifying…/);
+    assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: false }), /not certified/);
+    const failed = { ...json, certificate: { status: "failed" } };
+    assert.match(summaryPage("m", summary(failed), { nonce: "n", certifying: false }), /certification failed/);
+  });
+
+  it("folds long lists of addresses", () => {
+    const acts = Array.from({ length: 40 }, (_, i) => `layer.${i}.weight/0`);
+    const page = summaryPage("m", summary({ ...JSON_OF_MLP, spaces: [{ size: 64, group: "S(64)", acts }] }), {
+      nonce: "n",
+      certifying: false,
+    });
+    assert.match(page, /36 more/);
+    assert.ok(page.includes("layer.39.weight/0"));
+  });
+
+  it("shows the text report open where the JSON cannot be read", () => {
+    for (const json of [undefined, null, 3, "x", []]) {
+      assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: false }), /<details open>.*the text report/s);
+    }
+  });
+
+  it("shows why there is nothing", () => {
+    const page = summaryPage(
+      "b.onnx",
+      summary(undefined, { models: [], problems: [{ message: "b.onnx: byte 0: not an ONNX file" }] }),
+      {
+        nonce: "n",
+        certifying: false,
+      },
+    );
+    assert.match(page, /role="alert".*byte 0: not an ONNX file/s);
+    assert.match(errorPage("b.onnx", "the server is not running", "n"), /the server is not running/);
+  });
+
+  it("lets nothing from a file become markup, and never breaks on odd JSON", () => {
+    const evil = fc.string().map((s) => `<img src=x onerror=alert(1)>${s}"'&`);
+    const value = fc.oneof(evil, fc.jsonValue(), fc.constant(undefined));
+    const json = fc.record(
+      {
+        continuous: fc.oneof(value, fc.dictionary(evil, value)),
+        spaces: fc.array(fc.record({ size: value, group: value, acts: fc.array(value) })),
+        swaps: value,
+        opaque: fc.array(fc.dictionary(evil, value)),
+        certificate: value,
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(json, evil, (j, name) => {
+        const model = { name, file: name, parameters: 1, text: name, json: j };
+        const page = summaryPage(name, summary(j, { models: [model] }), { nonce: "n", certifying: true });
+        assert.ok(!page.includes("<img"));
+      }),
+      { seed: 7, numRuns: 300 },
+    );
+  });
+});

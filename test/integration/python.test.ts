@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import * as vscode from "vscode";
+import { close, diagnostics, find, fixes, hover, open, rule, until } from "./vs-code";
+
+describe("Python models", () => {
+  afterEach(close);
+
+  it("hovers over a layer with the symmetries that act on it", async () => {
+    const document = await open("net.py");
+    const text = await until(
+      "a hover",
+      async () => (await hover(document, find(document, "nn.Conv2d").translate(0, 4))) || undefined,
+    );
+    assert.match(text, /S\(16\)/);
+    assert.match(text, /conv1/);
+  });
+
+  it("reports a bias before batch normalisation and removes it", async () => {
+    const document = await open("net.py");
+    const found = await until("two findings", () => {
+      const list = diagnostics(document).filter((d) => rule(d) === "bias-before-norm");
+      return list.length === 2 && list;
+    });
+    for (const finding of found) {
+      const current = diagnostics(document).find((d) => d.message === finding.message);
+      assert.ok(current, finding.message);
+      const fix = (await fixes(document, current)).find((a) => a.isPreferred === true);
+      assert.ok(fix?.edit, `no preferred fix for ${finding.message}`);
+      assert.ok(await vscode.workspace.applyEdit(fix.edit));
+      await until("the finding to go", () => !diagnostics(document).some((d) => d.message === finding.message));
+    }
+    assert.match(document.getText(), /self\.conv1 = nn\.Conv2d\(width, width, 3, padding=1, bias=False\)/);
+    assert.match(document.getText(), /self\.stem = nn\.Conv2d\(3, width, 3, padding=1, bias=False\)/);
+  });
+
+  it("follows the text while it is broken and whole again", async () => {
+    const document = await open("net.py");
+    await until("findings", () => diagnostics(document).length > 0);
+    const change = async (edit: (edit: vscode.WorkspaceEdit) => void): Promise<void> => {
+      const workspaceEdit = new vscode.WorkspaceEdit();
+      edit(workspaceEdit);
+      assert.ok(await vscode.workspace.applyEdit(workspaceEdit));
+    };
+    const end = find(document, "self.norm = ");
+    await change((e) => e.insert(document.uri, end, "self.broken = nn.Conv2d((\n"));
+    await change((e) => e.delete(document.uri, new vscode.Range(end.line, 0, end.line + 1, 0)));
+    await change((e) => e.insert(document.uri, end.with({ character: 0 }), "        self.norm = nn.BatchNorm2d(width)\n"));
+    await until("findings again", () => diagnostics(document).filter((d) => rule(d) === "bias-before-norm").length === 2);
+  });
+
+  it("opens the text report of the model at the cursor", async () => {
+    const document = await open("zoo.py");
+    const position = find(document, "class MlpRelu").translate(1);
+    vscode.window.activeTextEditor!.selection = new vscode.Selection(position, position);
+    await until("a hover", async () => (await hover(document, find(document, "nn.Linear").translate(0, 4))) || undefined);
+    await vscode.commands.executeCommand("noether.showSymmetries");
+    const report = await until("the report", () => vscode.workspace.textDocuments.find((d) => d.uri.scheme === "noether"));
+    assert.match(report.uri.path, /MlpRelu/);
+    assert.match(report.getText(), /fc1\.weight/);
+  });
+});
