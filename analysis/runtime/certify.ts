@@ -1,0 +1,143 @@
+/**
+ * @file Certification's running part: the same inputs through the same network with two sets of weights. A symmetry's claim
+ * is that the outputs agree; this measures by how much they differ.
+ */
+import { writeOnnx } from "../frontends/onnx/write";
+import type { Graph, Node } from "../graph/graph";
+import { isFloating, type Tensor } from "../graph/tensor";
+import type { ParameterValues } from "../symmetry/symmetry";
+import { randomInputs } from "./random-inputs";
+import { randomWeights } from "./random-weights";
+import { type Runner, RuntimeFailure } from "./runner";
+
+/** Weights for certification, and which of them are made up. */
+export interface BaseWeights {
+  readonly values: ParameterValues;
+  /** Names of the parameters that the file has no values for. */
+  readonly random: readonly string[];
+}
+
+/** What a comparison may be given. */
+export interface CompareOptions {
+  /** Seed of the random inputs; 1 by default. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+  /** Type of the arithmetic; float32 by default, which every operator has. */
+  readonly elementType?: "float32" | "float64";
+}
+
+/** How far outputs moved. */
+export interface Comparison {
+  /** Per variant: the largest over all outputs of max|y' - y| / max|y|; Infinity where an output is not finite. */
+  readonly maxRelativeDeviation: number[];
+}
+
+/**
+ * The values of a graph's parameters from its file, random ones (see `randomWeights`) where there are none.
+ * @throws OnnxError when the file has changed since it was opened
+ */
+export function baseWeights(graph: Graph, seed = 1): BaseWeights {
+  const values = new Map<string, Float64Array>();
+  const random: string[] = [];
+  for (const p of graph.parameters.values()) {
+    if (p.type === "string") continue;
+    const read = p.read?.();
+    if (read) values.set(p.name, read.data);
+    else random.push(p.name);
+  }
+  for (const [name, data] of randomWeights(graph, seed, random)) values.set(name, data);
+  return { values, random };
+}
+
+/** Operators whose outputs differ from run to run. */
+const RANDOM: ReadonlySet<string> = new Set([
+  "Bernoulli",
+  "Multinomial",
+  "RandomNormal",
+  "RandomNormalLike",
+  "RandomUniform",
+  "RandomUniformLike",
+]);
+
+/** Dropout as it is outside of training. Its training mode is an input; everything else stays. */
+function withoutDropout(node: Node): Node {
+  return node.operator === "Dropout" && node.domain === "" && node.inputs.length > 2
+    ? { ...node, inputs: node.inputs.slice(0, 2) }
+    : node;
+}
+
+/**
+ * Runs a graph with base weights and with variants of them, and compares the outputs.
+ * @param base values of all parameters
+ * @param variants values of the parameters that move; the others keep their base values
+ * @param inputs values of the graph's inputs; random ones by default
+ * @throws RuntimeFailure when ONNX Runtime cannot run the graph, when the graph draws random numbers, or when the base
+ *   weights give outputs that are not finite; RunCancelled when the signal says so
+ */
+export async function compareUnderActions(
+  graph: Graph,
+  base: ParameterValues,
+  variants: readonly ParameterValues[],
+  runner: Runner,
+  inputs?: ReadonlyMap<string, Tensor>,
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const draws = graph.nodes.find((n) => RANDOM.has(n.operator) && n.domain === "");
+  if (draws)
+    throw new RuntimeFailure("model", `${draws.operator} ${draws.name} draws random numbers: two runs cannot be compared`);
+  const type = options.elementType ?? "float32";
+  const runnable: Graph = { ...graph, nodes: graph.nodes.map(withoutDropout) };
+  const model = writeOnnx(runnable, new Map(), { parametersAsInputs: true, elementType: type });
+  const run = options.signal ? { signal: options.signal } : {};
+  const session = await runner.open(model, run);
+  try {
+    const feeds = new Map<string, Tensor>();
+    for (const [name, tensor] of inputs ?? randomInputs(graph, options.seed ?? 1)) {
+      feeds.set(name, isFloating(tensor.type) ? { ...tensor, type } : tensor);
+    }
+    for (const p of graph.parameters.values()) {
+      const data = base.get(p.name);
+      if (data) feeds.set(p.name, { type: isFloating(p.type) ? type : p.type, shape: p.shape, data });
+    }
+    await session.bind(feeds, run);
+    const expected = await session.run(new Map(), run);
+    for (const [name, y] of expected) {
+      if (isFloating(y.type) && !y.data.every(Number.isFinite)) {
+        throw new RuntimeFailure("model", `output ${name} is not finite with these weights: nothing can be compared`);
+      }
+    }
+    const maxRelativeDeviation: number[] = [];
+    for (const variant of variants) {
+      const moved = new Map<string, Tensor>();
+      for (const [name, data] of variant) {
+        const p = graph.parameters.get(name);
+        if (p && data !== base.get(name)) moved.set(name, { type: isFloating(p.type) ? type : p.type, shape: p.shape, data });
+      }
+      maxRelativeDeviation.push(deviation(expected, await session.run(moved, run)));
+    }
+    return { maxRelativeDeviation };
+  } finally {
+    await session.close();
+  }
+}
+
+/** The largest relative deviation over all outputs. */
+function deviation(expected: ReadonlyMap<string, Tensor>, found: ReadonlyMap<string, Tensor>): number {
+  let worst = 0;
+  for (const [name, y] of expected) {
+    const z = found.get(name);
+    if (!z || z.data.length !== y.data.length) return Number.POSITIVE_INFINITY;
+    let size = 0;
+    let difference = 0;
+    for (let i = 0; i < y.data.length; i++) {
+      size = Math.max(size, Math.abs(y.data[i]!));
+      const d = Math.abs(z.data[i]! - y.data[i]!);
+      if (!Number.isFinite(d)) return Number.POSITIVE_INFINITY;
+      difference = Math.max(difference, d);
+    }
+    // Indices (the largest class, say) may flip at ties; they follow the floating outputs, which are compared.
+    if (!isFloating(y.type)) continue;
+    if (difference > 0) worst = Math.max(worst, size === 0 ? Number.POSITIVE_INFINITY : difference / size);
+  }
+  return worst;
+}
