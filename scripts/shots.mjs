@@ -1,0 +1,132 @@
+// Screenshots of the extension in a real VS Code (the rig). Each waits for what it shows, so this is a test of what is
+// drawn, too: it fails when something does not appear.
+//   node scripts/shots.mjs [FOLDER] [--vsix FILE] [--theme light|dark|contrast]
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { CODE_SERVER, launchBrowser, NODE, openWorkbench, startServer } from "../vscode-rig/rig.mjs";
+import { testWorkspace } from "./test-workspace.mjs";
+
+const THEMES = { dark: "Default Dark Modern", light: "Default Light Modern", contrast: "Default High Contrast" };
+const root = path.resolve(import.meta.dirname, "..");
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { vsix: { type: "string" }, theme: { type: "string", default: "dark" } },
+});
+const out = path.resolve(positionals[0] ?? path.join(root, "out", "shots"));
+mkdirSync(out, { recursive: true });
+
+const scratch = mkdtempSync(path.join(tmpdir(), "noether-shots-"));
+const folder = testWorkspace(path.join(scratch, "ws"));
+const userDataDir = path.join(scratch, "user-data");
+const extensionsDir = path.join(scratch, "extensions");
+if (values.vsix) {
+  const args = [
+    "--user-data-dir",
+    userDataDir,
+    "--extensions-dir",
+    extensionsDir,
+    "--install-extension",
+    path.resolve(values.vsix),
+  ];
+  if (spawnSync(NODE, [CODE_SERVER, ...args], { stdio: "inherit" }).status !== 0) process.exit(1);
+}
+const server = await startServer({
+  userDataDir,
+  extensionsDir,
+  settings: { "workbench.colorTheme": THEMES[values.theme], "editor.fontSize": 15, "editor.minimap.enabled": false },
+});
+const browser = await launchBrowser({ viewport: { width: 1280, height: 760 } });
+const { page } = browser;
+const begin = Date.now();
+
+try {
+  await openWorkbench(page, {
+    port: server.port,
+    folder,
+    file: path.join(folder, "net.py"),
+    extensionDevelopmentPaths: values.vsix ? [] : [root],
+  });
+  await page.locator(".view-lines").first().waitFor({ timeout: 60_000 });
+  await page.locator(".squiggly-warning, .squiggly-info, .squiggly-hint").first().waitFor({ timeout: 60_000 });
+  await shot("findings");
+
+  await hover("self.conv2 = nn.Conv2d", /^Conv2d$/, "S(");
+  await shot("hover");
+  await page.keyboard.press("Escape");
+
+  await page.locator(".view-line", { hasText: "self.stem = nn.Conv2d" }).click({ position: { x: 150, y: 8 } });
+  await page.keyboard.press("Control+.");
+  await page.locator(".action-widget", { hasText: "bias=False" }).waitFor();
+  await shot("quick-fix");
+  await page.keyboard.press("Enter");
+  await page.locator(".view-line", { hasText: /self\.stem.*bias=False/ }).waitFor();
+  await shot("fixed");
+
+  await open("zoo.py");
+  await command("Go to Line/Column", "120");
+  await command("Noether: Show Symmetries");
+  await page.locator(".tab", { hasText: "Symmetries of" }).waitFor();
+  await page.locator(".view-line", { hasText: "weight/0" }).first().waitFor();
+  await shot("report");
+
+  await open("resnet18.onnx");
+  const view = page.frameLocator("iframe.webview").frameLocator("#active-frame");
+  await view.locator("table", { hasText: "Channel spaces" }).waitFor({ timeout: 60_000 });
+  await view.locator(".badge.good").waitFor({ timeout: 120_000 });
+  await shot("onnx");
+
+  await open("broken.onnx");
+  const broken = page.frameLocator("iframe.webview:visible").frameLocator("#active-frame");
+  await broken.locator("[role=alert]", { hasText: "broken.onnx" }).waitFor();
+  await shot("onnx-broken");
+} catch (error) {
+  await page.screenshot({ path: path.join(out, "error.png") }).catch(() => {});
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  await server.stop();
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function shot(name) {
+  await page.waitForTimeout(400); // fade-ins
+  await page.screenshot({ path: path.join(out, `${name}.png`) });
+  console.log(`${((Date.now() - begin) / 1000).toFixed(1)} s  ${name}.png`);
+}
+
+/** Hovers over a word of a line until the hover says something. */
+async function hover(line, word, text) {
+  await page.locator(".view-line", { hasText: line }).first().locator("span", { hasText: word }).first().hover();
+  await page.locator(".monaco-hover:visible", { hasText: text }).first().waitFor({ timeout: 30_000 });
+}
+
+/** Runs a command from the palette, with an answer to the question it asks. */
+async function command(title, answer) {
+  await page.keyboard.press("F1");
+  const input = page.locator(".quick-input-widget input");
+  await input.waitFor();
+  await input.fill(`>${title}`);
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+  await page.keyboard.press("Enter");
+  if (answer !== undefined) {
+    await page.waitForTimeout(300);
+    await input.pressSequentially(answer);
+    await page.keyboard.press("Enter");
+  }
+  await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+}
+
+/** Opens a file of the workspace by name. */
+async function open(name) {
+  await page.keyboard.press("Control+P");
+  const input = page.locator(".quick-input-widget input");
+  await input.waitFor();
+  await input.fill(name);
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+  await page.keyboard.press("Enter");
+  await page.locator(".tab.active", { hasText: name }).waitFor();
+}
