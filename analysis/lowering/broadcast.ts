@@ -30,10 +30,11 @@ function broadcastShape(shapes: readonly Shape[]): number[] | undefined {
 
 /**
  * Removes what Expands it can. Unary functions are moved in front of the Expand they read; then each element-wise reader
- * takes what was expanded wherever its result keeps its shape. An Expand that others still read stays for them.
+ * takes what was expanded wherever its result keeps its shape. An Expand that others still read stays for them. True if
+ * there was an Expand.
  */
-export function dropExpands(w: Workspace): void {
-  if (!w.nodes.some((n) => n.operator === "Expand" && n.domain === "")) return;
+export function dropExpands(w: Workspace): boolean {
+  if (!w.nodes.some((n) => n.operator === "Expand" && n.domain === "")) return false;
   const expanded = (value: string): Node | undefined => {
     const node = w.writer(value);
     return node?.operator === "Expand" && node.domain === "" ? node : undefined;
@@ -42,14 +43,15 @@ export function dropExpands(w: Workspace): void {
     if (node.domain === "" && UNARY.has(node.operator)) {
       const inner = expanded(node.inputs[0]!);
       if (inner !== undefined) {
-        const small = w.freshValue(`${node.name}/small`);
-        w.add({ ...node, name: w.freshNode(small), inputs: [inner.inputs[0]!, ...node.inputs.slice(1)], outputs: [small] });
+        const small = w.fresh(`${node.name}/small`);
+        w.add({ ...node, name: small, inputs: [inner.inputs[0]!, ...node.inputs.slice(1)], outputs: [small] });
         w.add({ ...inner, name: node.name, inputs: [w.resolve(small), inner.inputs[1]!], outputs: node.outputs });
         return;
       }
     }
     w.add(node.domain === "" && BINARY.has(node.operator) ? withoutExpands(w, node, expanded) : node);
   });
+  return true;
 }
 
 function withoutExpands(w: Workspace, node: Node, expanded: (value: string) => Node | undefined): Node {

@@ -3,7 +3,8 @@
  * scale invariance approximate; without it they are exact, and the notes say so.
  */
 import type { Node } from "../graph/graph";
-import { isNonNegative } from "./simplify";
+import { elementCount } from "../graph/tensor";
+import { isNonNegative, LARGEST_READ } from "./simplify";
 import type { Workspace } from "./workspace";
 
 /** The largest summand that counts as an epsilon: 1e-3, which in float32 is a little more. */
@@ -16,32 +17,55 @@ const MOVEMENT: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand",
 
 /** Removes epsilons; true if there was one. */
 export function removeEpsilons(w: Workspace): boolean {
-  const readers = w.readers();
+  const candidates = w.nodes.filter((n) => n.domain === "" && isCandidate(w, n));
+  if (candidates.length === 0) return false;
+  const readers = readersBehind(w, candidates);
   const outputs = new Set(w.outputs);
-  const variable = variableValues(w);
-  let removed = false;
-  w.rewrite((node) => {
+  const frozen = frozenValues(w);
+  const changes = new Map<Node, Node | undefined>();
+  for (const node of candidates) {
     // An epsilon on frozen values (running variances) breaks no symmetry.
-    const kept = node.domain === "" && variable.has(node.outputs[0]!) ? withoutEpsilon(w, node, readers, outputs) : undefined;
-    if (kept === undefined) {
-      w.add(node);
-      return;
-    }
-    removed = true;
+    if (frozen.has(node.outputs[0]!)) continue;
+    const kept = withoutEpsilon(w, node, readers, outputs);
+    if (kept === undefined) continue;
     if (typeof kept === "string") w.replace(node.outputs[0]!, kept);
-    else w.add(kept);
-  });
-  return removed;
+    changes.set(node, typeof kept === "string" ? undefined : kept);
+  }
+  if (changes.size > 0) w.exchange(changes);
+  return changes.size > 0;
 }
 
-/** Values that training or data change: all but constants, frozen parameters and what is computed from those alone. */
-function variableValues(w: Workspace): Set<string> {
-  const out = new Set(w.inputs.map((i) => i.name));
-  for (const [name, p] of w.parameters) if (p.trainable) out.add(name);
+/** Whether a node may be an epsilon, by its operator and constant. */
+function isCandidate(w: Workspace, node: Node): boolean {
+  const [a, b] = node.inputs as [string, string | undefined];
+  if (node.operator === "Add") return isSmall(w, b, LARGEST_SUMMAND) || isSmall(w, a, LARGEST_SUMMAND);
+  if (node.operator === "Max") return isSmall(w, b, LARGEST_FLOOR) || isSmall(w, a, LARGEST_FLOOR);
+  return node.operator === "Clip" && isSmall(w, b, LARGEST_FLOOR);
+}
+
+/** The readers of what some nodes write, and of what movement makes of it. */
+function readersBehind(w: Workspace, nodes: readonly Node[]): ReadonlyMap<string, readonly Node[]> {
+  const readers = new Map<string, Node[]>(nodes.map((n) => [n.outputs[0]!, []]));
   for (const node of w.nodes) {
-    if (node.inputs.some((i) => out.has(i)) || node.inputs.length === 0) for (const o of node.outputs) out.add(o);
+    for (const i of node.inputs) {
+      const list = readers.get(i);
+      if (list === undefined) continue;
+      list.push(node);
+      if (MOVEMENT.has(node.operator)) readers.set(node.outputs[0]!, readers.get(node.outputs[0]!) ?? []);
+    }
   }
-  return out;
+  return readers;
+}
+
+/** Values that neither training nor data change: computed from constants and frozen parameters alone. */
+function frozenValues(w: Workspace): ReadonlySet<string> {
+  const frozen = new Set<string>();
+  const isFrozen = (value: string) =>
+    value === "" || frozen.has(value) || w.constant(value) !== undefined || w.parameters.get(value)?.trainable === false;
+  for (const node of w.nodes) {
+    if (node.inputs.length > 0 && node.inputs.every(isFrozen)) for (const o of node.outputs) frozen.add(o);
+  }
+  return frozen;
 }
 
 function withoutEpsilon(
@@ -84,9 +108,11 @@ function sameShape(w: Workspace, a: string, b: string): boolean {
 }
 
 /** Whether a value is a constant with all entries above zero and at most this large. */
-function isSmall(w: Workspace, value: string, largest: number): boolean {
-  const data = w.constant(value)?.data;
-  return data !== undefined && data.length > 0 && data.every((v) => v > 0 && v <= largest);
+function isSmall(w: Workspace, value: string | undefined, largest: number): boolean {
+  const constant = value === undefined ? undefined : w.constant(value);
+  if (constant === undefined || elementCount(constant.shape) > LARGEST_READ) return false;
+  const data = constant.data;
+  return data.length > 0 && data.every((v) => v > 0 && v <= largest);
 }
 
 /** Whether all that reads a value, also through movement, is an operator that an epsilon guards from zero. */

@@ -5,6 +5,7 @@
  */
 import type { Graph, Node, Parameter } from "../graph/graph";
 import type { Origin } from "../graph/source";
+import type { Tensor, TensorType } from "../graph/tensor";
 import type { Lowering } from "../operators/operator";
 import { freeValues, substitute } from "./bodies";
 import { stepsToUnroll } from "./recurrence";
@@ -42,7 +43,7 @@ class Expansion {
 
   constructor(
     private readonly workspace: Workspace,
-    private readonly maxRecurrentSteps: number,
+    readonly maxRecurrentSteps: number,
   ) {}
 
   /** Adds a node, lowered as far as it goes. */
@@ -52,7 +53,7 @@ class Expansion {
     const entry = entryOf(node);
     if (entry === undefined) {
       w.infer(node, undefined, place.opset);
-      w.addInferred(this.withCaptures(node), undefined, place.opset, true);
+      w.addTyped(this.withCaptures(node), undefined);
       return;
     }
     if (w.fold(node, entry, place.opset)) return;
@@ -61,7 +62,7 @@ class Expansion {
     const values = lower === undefined ? undefined : this.attempt(lower, node, place);
     if (values === undefined) {
       const hasBodies = Object.values(node.attributes).some(isGraph);
-      w.addInferred(hasBodies ? this.withCaptures(node) : node, hasBodies ? undefined : entry, place.opset, true);
+      w.addTyped(hasBodies ? this.withCaptures(node) : node, hasBodies ? undefined : entry);
       return;
     }
     node.outputs.forEach((name, i) => w.replace(name, w.resolve(values[i] ?? "")));
@@ -70,35 +71,14 @@ class Expansion {
   /** The values that a lowering gives, undefined where it does not apply. */
   private attempt(lower: NonNullable<ReturnType<typeof loweringOf>>, node: Node, place: Place): readonly string[] | undefined {
     try {
-      return lower(this.lowering(node, place));
+      return lower(new NodeLowering(this, this.workspace, node, place));
     } catch {
       return undefined; // what was added so far is read by nobody and goes with the dead code
     }
   }
 
-  private lowering(node: Node, place: Place): Lowering {
-    const w = this.workspace;
-    const inner: Place = { ...place, opset: NORMAL_OPSET, depth: place.depth + 1 };
-    return {
-      node,
-      opset: place.opset,
-      type: (value) => w.type(value),
-      constant: (value) => w.constant(value),
-      addConstant: (tensor) => w.addConstant(tensor, place.base),
-      add: (operator, inputs, attributes = {}) => {
-        const output = w.freshValue(`${place.base}/${operator}`);
-        const name = w.freshNode(output);
-        this.process({ name, operator, domain: "", inputs, outputs: [output], attributes, origin: node.origin }, inner);
-        return w.resolve(output);
-      },
-      inline: (body, inputs) => this.inline(body, inputs, { ...place, depth: place.depth + 1 }),
-      recurrentSteps: (sequences) => stepsToUnroll(w, sequences, this.maxRecurrentSteps),
-      note: (text) => w.note(text),
-    };
-  }
-
   /** Adds the nodes of a body under new names; returns what its outputs are called. */
-  private inline(body: Graph, inputs: readonly string[], place: Place): readonly string[] {
+  inline(body: Graph, inputs: readonly string[], place: Place): readonly string[] {
     const w = this.workspace;
     if (w.nodes.length > MOST_NODES) throw new RangeError("too many nodes");
     const scope = new Map<string, string>();
@@ -106,13 +86,13 @@ class Expansion {
     for (const [name, tensor] of body.constants) scope.set(name, w.addConstant(tensor, name));
     for (const [name, parameter] of body.parameters) scope.set(name, this.bodyParameter(parameter));
     for (const node of body.nodes) {
-      for (const o of node.outputs) if (o !== "") scope.set(o, w.freshValue(`${place.base}/${o}`));
+      for (const o of node.outputs) if (o !== "") scope.set(o, w.fresh(`${place.base}/${o}`));
     }
     const rename = (value: string) => w.resolve(scope.get(value) ?? value);
     for (const node of body.nodes) {
       const renamed: Node = {
         ...node,
-        name: w.freshNode(`${place.base}/${node.name}`),
+        name: w.fresh(`${place.base}/${node.name}`),
         inputs: node.inputs.map(rename),
         outputs: node.outputs.map((o) => scope.get(o) ?? o),
         attributes: mapGraphs(node.attributes, (g) => substitute(g, scope)),
@@ -147,6 +127,53 @@ class Expansion {
       return substitute(graph, scope);
     });
     return extra.size === 0 ? node : { ...node, attributes, inputs: [...node.inputs, ...extra] };
+  }
+}
+
+/** The lowering of one node. */
+class NodeLowering implements Lowering {
+  readonly opset: number;
+  readonly #inner: Place;
+
+  constructor(
+    private readonly expansion: Expansion,
+    private readonly workspace: Workspace,
+    readonly node: Node,
+    private readonly place: Place,
+  ) {
+    this.opset = place.opset;
+    this.#inner = { origin: place.origin, base: place.base, opset: NORMAL_OPSET, depth: place.depth + 1 };
+  }
+
+  type(value: string): TensorType {
+    return this.workspace.type(value);
+  }
+
+  constant(value: string): Tensor | undefined {
+    return this.workspace.constant(value);
+  }
+
+  addConstant(tensor: Tensor): string {
+    return this.workspace.addConstant(tensor, this.place.base);
+  }
+
+  add(operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}): string {
+    const output = this.workspace.fresh(`${this.place.base}/${operator}`);
+    const { origin } = this.place;
+    this.expansion.process({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin }, this.#inner);
+    return this.workspace.resolve(output);
+  }
+
+  inline(body: Graph, inputs: readonly string[]): readonly string[] {
+    return this.expansion.inline(body, inputs, { ...this.place, depth: this.place.depth + 1 });
+  }
+
+  recurrentSteps(sequences: readonly { readonly value: string; readonly axis: number }[]): number {
+    return stepsToUnroll(this.workspace, sequences, this.expansion.maxRecurrentSteps);
+  }
+
+  note(text: string): void {
+    this.workspace.note(text);
   }
 }
 

@@ -44,12 +44,12 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3);
   removeDeadCode(w);
-  quadraticForm(w);
+  const squares = quadraticForm(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
-  dropExpands(w);
+  const broadcasts = dropExpands(w);
   if (options.loss === "softmax") centreOutputs(w);
-  removeDeadCode(w);
+  if (squares || broadcasts) removeDeadCode(w);
   keepOutputNames(w);
   return { graph: finish(w), notes: w.notes, epsilonRemoved };
 }
@@ -75,8 +75,8 @@ function centreOutputs(w: Workspace): void {
     const axes = w.addConstant({ type: "int64", shape: [1], data: Float64Array.of(shape.length - 1) });
     const origin = w.writer(y)?.origin ?? {};
     const value = (operator: string, inputs: readonly string[], attributes: Node["attributes"]) => {
-      const output = w.freshValue(`${y}/centred`);
-      w.add({ name: w.freshNode(output), operator, domain: "", inputs, outputs: [output], attributes, origin });
+      const output = w.fresh(`${y}/centred`);
+      w.add({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin });
       return w.resolve(output);
     };
     const mean = value("ReduceMean", [y, axes], { keepdims: 1, noop_with_empty_axes: 0 });
@@ -86,12 +86,11 @@ function centreOutputs(w: Workspace): void {
 
 /** Gives outputs that were computed under other names their names back. */
 function keepOutputNames(w: Workspace): void {
-  const written = new Set(w.nodes.flatMap((n) => n.outputs));
   const names = new Map<string, string>();
   w.outputs.forEach((value, k) => {
     const wanted = w.source.outputs[k]!;
-    if (value === wanted || !written.has(value) || names.has(value)) return;
-    if (written.has(wanted) || w.parameters.has(wanted) || w.constants.has(wanted)) return;
+    if (value === wanted || w.writer(value) === undefined || names.has(value)) return;
+    if (w.writer(wanted) !== undefined || w.parameters.has(wanted) || w.constant(wanted) !== undefined) return;
     if (w.inputs.some((i) => i.name === wanted)) return;
     names.set(value, wanted);
   });
@@ -101,7 +100,7 @@ function keepOutputNames(w: Workspace): void {
   w.nodes = w.nodes.map((n) =>
     touched(n.inputs) || touched(n.outputs) ? { ...n, inputs: n.inputs.map(rename), outputs: n.outputs.map(rename) } : n,
   );
-  for (const [value, wanted] of names) w.types.set(wanted, w.type(value));
+  for (const [value, wanted] of names) w.rename(value, wanted);
   w.outputs = w.outputs.map(rename);
 }
 
@@ -112,7 +111,7 @@ function finish(w: Workspace): Graph {
   const use = (value: string) => {
     if (value === "" || types.has(value)) return;
     types.set(value, w.type(value));
-    const constant = w.constants.get(value);
+    const constant = w.constant(value);
     if (constant !== undefined) constants.set(value, constant);
   };
   for (const i of w.inputs) use(i.name);

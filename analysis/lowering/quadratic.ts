@@ -24,10 +24,11 @@ function reducedCount(w: Workspace, node: Node): number | undefined {
   return from === undefined || to === undefined ? undefined : elementCount(from) / elementCount(to);
 }
 
-/** Rewrites ReduceMean and ReduceSum of squares, and mean of squares minus squared mean. */
-export function quadraticForm(w: Workspace): void {
+/** Rewrites ReduceMean and ReduceSum of squares, and mean of squares minus squared mean; true if there was one. */
+export function quadraticForm(w: Workspace): boolean {
+  if (!w.nodes.some((n) => isReduction(n) && squareRoot(w, n.inputs[0]!) !== undefined)) return false;
   w.rewrite((node) => {
-    if (node.domain === "" && (node.operator === "ReduceMean" || node.operator === "ReduceSum")) {
+    if (isReduction(node)) {
       const x = squareRoot(w, node.inputs[0]!);
       if (x !== undefined && sameShape(w, x, node.inputs[0]!)) {
         sumOfSquares(w, node, x, node.operator === "ReduceMean");
@@ -37,6 +38,11 @@ export function quadraticForm(w: Workspace): void {
     if (node.domain === "" && node.operator === "Sub" && variance(w, node)) return;
     w.add(node);
   });
+  return true;
+}
+
+function isReduction(node: Node): boolean {
+  return node.domain === "" && (node.operator === "ReduceMean" || node.operator === "ReduceSum");
 }
 
 function sameShape(w: Workspace, a: string, b: string): boolean {
@@ -51,8 +57,8 @@ function sumOfSquares(w: Workspace, node: Node, x: string, isMean: boolean): voi
     w.add(isMean ? node : { ...node, operator: "ReduceSumSquare", inputs });
     return;
   }
-  const sum = w.freshValue(`${node.name}/ReduceSumSquare`);
-  w.add({ ...node, name: w.freshNode(sum), operator: "ReduceSumSquare", inputs, outputs: [sum] });
+  const sum = w.fresh(`${node.name}/ReduceSumSquare`);
+  w.add({ ...node, name: sum, operator: "ReduceSumSquare", inputs, outputs: [sum] });
   const share = w.addConstant(scalar(1 / count, w.type(node.outputs[0]!).type));
   w.add({ ...node, operator: "Mul", inputs: [sum, share], attributes: {} });
 }
@@ -72,8 +78,8 @@ function variance(w: Workspace, node: Node): boolean {
   if (count === undefined || share?.length !== 1 || Math.abs(share[0]! * count - 1) > 1e-12) return false;
   if (mean.attributes["keepdims"] !== sum.attributes["keepdims"]) return false;
   const value = (operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}) => {
-    const output = w.freshValue(`${node.name}/${operator}`);
-    w.add({ ...node, name: w.freshNode(output), operator, inputs, outputs: [output], attributes });
+    const output = w.fresh(`${node.name}/${operator}`);
+    w.add({ ...node, name: output, operator, inputs, outputs: [output], attributes });
     return w.resolve(output);
   };
   const kept = value("ReduceMean", mean.inputs, { ...mean.attributes, keepdims: 1 });

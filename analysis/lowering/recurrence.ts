@@ -49,7 +49,7 @@ function follow(
 ): readonly { value: string; axis: number }[] | undefined {
   const shape = w.type(value).shape;
   if (shape === undefined) return undefined;
-  if (shape[axis] === 1 || w.constants.has(value) || w.inputs.some((i) => i.name === value)) return [];
+  if (shape[axis] === 1 || w.constant(value) !== undefined || w.inputs.some((i) => i.name === value)) return [];
   const node = w.writer(value);
   if (node === undefined || node.domain !== "") return undefined;
   const rank = shape.length;

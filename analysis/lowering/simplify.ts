@@ -11,7 +11,7 @@ export interface SimplifyView {
 }
 
 /** Larger constants are not looked into: they are tables and frozen weights, read from the file on demand. */
-const LARGEST_READ = 65_536;
+export const LARGEST_READ = 65_536;
 
 /** The entries of a constant that is small enough to be looked into. */
 function entries(view: SimplifyView, value: string | undefined): Float64Array | undefined {

@@ -4,7 +4,7 @@
  */
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
 import { elementCount, type Tensor, type TensorType } from "../graph/tensor";
-import type { Operator } from "../operators/operator";
+import type { InferenceContext, Operator } from "../operators/operator";
 import { simplify } from "./simplify";
 import { entryOf } from "./table";
 
@@ -34,8 +34,16 @@ export function isGraph(attribute: Attribute): attribute is Graph {
   return typeof attribute === "object" && "nodes" in attribute;
 }
 
-function isTensor(attribute: Attribute): attribute is Tensor {
-  return typeof attribute === "object" && "data" in attribute;
+/** A value under rewriting: all that is known of it in one place, found by one look-up. */
+interface Value {
+  readonly name: string;
+  /** A number of its own, by which computations are told apart. */
+  readonly id: number;
+  type: TensorType;
+  constant: Tensor | undefined;
+  writer: Node | undefined;
+  /** The value that stands for it now. */
+  alias: Value | undefined;
 }
 
 /** A graph under rewriting. */
@@ -44,84 +52,90 @@ export class Workspace {
   outputs: string[];
   readonly inputs: readonly GraphInput[];
   readonly parameters: Map<string, Parameter>;
-  readonly constants: Map<string, Tensor>;
-  readonly types = new Map<string, TensorType>();
   readonly notes: string[] = [];
-  #alias = new Map<string, string>();
-  #writers = new Map<string, Node>();
-  #computed = new Map<string, readonly string[]>();
+  readonly #values = new Map<string, Value>();
+  /** The first node of each hash; the rare others that share it are not found again, which costs a node and no more. */
+  #computed = new Map<number, Node>();
   readonly #shared = new Map<string, string>();
-  readonly #nodeNames = new Set<string>();
+  /** Occurs in no name of the source graph, so that names with it and a counter are new. */
+  readonly #mark: string;
   #counter = 0;
 
   constructor(readonly source: Graph) {
     this.inputs = source.inputs;
     this.outputs = [...source.outputs];
     this.parameters = new Map(source.parameters);
-    this.constants = new Map(source.constants);
-    for (const i of source.inputs) this.types.set(i.name, { type: i.type, shape: i.shape });
-    for (const [name, p] of source.parameters) this.types.set(name, { type: p.type, shape: p.shape });
-    for (const [name, c] of source.constants) this.types.set(name, { type: c.type, shape: c.shape });
-    for (const n of source.nodes) this.#nodeNames.add(n.name);
+    for (const i of source.inputs) this.#define(i.name, { type: i.type, shape: i.shape });
+    for (const [name, p] of source.parameters) this.#define(name, { type: p.type, shape: p.shape });
+    for (const [name, c] of source.constants) this.#define(name, { type: c.type, shape: c.shape }, c);
+    this.#mark = markFor(source);
+  }
+
+  #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor): Value {
+    const value: Value = { name, id: this.#values.size, type, constant, writer: undefined, alias: undefined };
+    this.#values.set(name, value);
+    return value;
+  }
+
+  /** The value of this name, made if there is none yet. */
+  #value(name: string): Value {
+    return this.#values.get(name) ?? this.#define(name);
   }
 
   /** The value that stands for this one now. */
-  resolve(value: string): string {
-    const direct = this.#alias.get(value);
-    if (direct === undefined) return value;
-    let root = direct;
-    for (let next = this.#alias.get(root); next !== undefined; next = this.#alias.get(root)) root = next;
+  #root(name: string): Value {
+    const value = this.#value(name);
+    if (value.alias === undefined) return value;
+    let root = value.alias;
+    while (root.alias !== undefined) root = root.alias;
     // Path compression keeps chains of vanished nodes from being walked again and again.
     for (let v = value; v !== root; ) {
-      const next = this.#alias.get(v)!;
-      this.#alias.set(v, root);
+      const next = v.alias!;
+      v.alias = root;
       v = next;
     }
     return root;
   }
 
+  /** The name of the value that stands for this one now. */
+  resolve(value: string): string {
+    return value === "" ? "" : this.#root(value).name;
+  }
+
   /** Lets another value stand for this one from here on. */
   replace(value: string, by: string): void {
-    if (value !== "" && by !== "" && value !== by) this.#alias.set(value, by);
+    if (value === "" || by === "") return;
+    const from = this.#value(value);
+    const to = this.#root(by);
+    if (from !== to) from.alias = to;
   }
 
   type(value: string): TensorType {
-    return this.types.get(value) ?? UNKNOWN;
+    return this.#values.get(value)?.type ?? UNKNOWN;
   }
 
   constant(value: string): Tensor | undefined {
-    return this.constants.get(value);
+    return this.#values.get(value)?.constant;
   }
 
   /** The node added so far that writes a value. */
   writer(value: string): Node | undefined {
-    return this.#writers.get(value);
+    return this.#values.get(value)?.writer;
   }
 
-  /** A value name that is not in use. */
-  freshValue(base: string): string {
-    for (;;) {
-      const name = `${base}~${this.#counter++}`;
-      if (!this.types.has(name) && !this.source.types.has(name)) return name;
-    }
-  }
-
-  /** A node name that is not in use. */
-  freshNode(base: string): string {
-    let name = base;
-    while (this.#nodeNames.has(name)) name = `${base}~${this.#counter++}`;
-    this.#nodeNames.add(name);
-    return name;
+  /** A name for a value or node that is not in use. */
+  fresh(base: string): string {
+    return base + this.#mark + this.#counter++;
   }
 
   /** Adds a constant, or finds an equal small one. */
   addConstant(tensor: Tensor, base = "constant"): string {
-    const key = tensor.data.length <= LARGEST_SHARED ? `${tensor.type}[${tensor.shape.join()}]${tensor.data.join()}` : undefined;
+    const key =
+      elementCount(tensor.shape) <= LARGEST_SHARED ? `${tensor.type}[${tensor.shape.join()}]${tensor.data.join()}` : undefined;
     const known = key === undefined ? undefined : this.#shared.get(key);
     if (known !== undefined) return known;
-    const name = this.freshValue(base);
-    this.constants.set(name, tensor);
-    this.types.set(name, { type: tensor.type, shape: tensor.shape });
+    const name = this.fresh(base);
+    this.#define(name, { type: tensor.type, shape: tensor.shape }, tensor);
     if (key !== undefined) this.#shared.set(key, name);
     return name;
   }
@@ -129,12 +143,19 @@ export class Workspace {
   /** Adds a parameter under its name, or under a similar one where that is taken by another; returns the name. */
   addParameter(parameter: Parameter): string {
     let name = parameter.name;
-    while (this.parameters.get(name) !== parameter && (this.types.has(name) || this.source.types.has(name))) {
-      name = this.freshValue(parameter.name);
+    const own = this.parameters.get(name);
+    if (own !== parameter && (own !== undefined || this.#values.has(name) || this.source.types.has(name))) {
+      name = this.fresh(name);
     }
     this.parameters.set(name, name === parameter.name ? parameter : { ...parameter, name });
-    this.types.set(name, { type: parameter.type, shape: parameter.shape });
+    if (!this.#values.has(name)) this.#define(name, { type: parameter.type, shape: parameter.shape });
     return name;
+  }
+
+  /** Gives a value the name that it is to have in the end. */
+  rename(value: string, name: string): void {
+    const { type, writer } = this.#value(value);
+    Object.assign(this.#value(name), { type, writer, alias: undefined });
   }
 
   note(text: string): void {
@@ -153,42 +174,42 @@ export class Workspace {
     return inputs === undefined ? node : { ...node, inputs };
   }
 
-  /** Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. */
+  /**
+   * Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. False where
+   * the operator has no shape rule or its inputs contradict the rule.
+   */
   infer(node: Node, entry: Operator | undefined, opset: number): boolean {
     let found: readonly TensorType[] | undefined;
     if (entry !== undefined) {
       try {
-        const inputs = node.inputs.map((i) => this.type(i));
-        found = entry.infer(node, { inputs, opset, constant: (i) => this.constants.get(node.inputs[i] ?? "") });
+        found = entry.infer(node, new Inputs(this, node, opset));
       } catch {
         found = undefined; // contradictory shapes: the node stays as it is, for inference to report
       }
     }
-    node.outputs.forEach((name, i) => {
-      if (name === "") return;
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i]!;
+      if (name === "") continue;
+      const value = this.#value(name);
       const type = found?.[i];
-      if (type?.shape !== undefined) this.types.set(name, type);
-      else if (!this.types.has(name)) this.types.set(name, this.source.types.get(name) ?? type ?? UNKNOWN);
-    });
+      if (type?.shape !== undefined) value.type = type;
+      else if (value.type === UNKNOWN) value.type = this.source.types.get(name) ?? type ?? UNKNOWN;
+    }
     return found !== undefined;
   }
 
   /** Computes a node whose inputs are all constants; true if it became constants itself. */
   fold(node: Node, entry: Operator | undefined, opset: number): boolean {
     if (entry?.evaluate === undefined || RANDOM.has(node.operator)) return false;
-    for (const i of node.inputs) if (i !== "" && !this.constants.has(i)) return false;
+    for (const i of node.inputs) if (i !== "" && this.constant(i) === undefined) return false;
     if (!this.infer(node, entry, opset)) return false;
     for (const o of node.outputs) {
-      if (o === "") continue;
-      const shape = this.type(o).shape;
+      const shape = o === "" ? undefined : this.type(o).shape;
       if (shape !== undefined && elementCount(shape) > LARGEST_FOLDED) return false;
     }
     try {
-      const values = entry.evaluate(
-        node,
-        node.inputs.map((i) => this.constants.get(i)),
-        opset,
-      );
+      const inputs = node.inputs.map((i) => (i === "" ? undefined : this.constant(i)));
+      const values = entry.evaluate(node, inputs, opset);
       node.outputs.forEach((name, i) => {
         const value = values[i];
         if (name !== "" && value !== undefined) this.replace(name, this.addConstant(value, name));
@@ -204,29 +225,29 @@ export class Workspace {
     const node = this.resolved(given);
     const entry = entryOf(node);
     if (this.fold(node, entry, opset)) return;
-    this.addInferred(node, entry, opset, false);
+    if (this.type(node.outputs[0] ?? "") === UNKNOWN) this.infer(node, entry, opset);
+    this.addTyped(node, entry);
   }
 
-  /** Adds a node whose inputs are resolved and, if told, whose output types are known. */
-  addInferred(node: Node, entry: Operator | undefined, opset: number, typed: boolean): void {
-    if (!typed && (node.outputs[0] === undefined || !this.types.has(node.outputs[0]))) this.infer(node, entry, opset);
+  /** Adds a node whose inputs are resolved and whose output types are known; no entry means that it is opaque. */
+  addTyped(node: Node, entry: Operator | undefined): void {
     const simpler = entry === undefined ? undefined : simplify(this, node);
-    if (typeof simpler === "string") {
-      this.replace(node.outputs[0]!, simpler);
-      return;
-    }
-    this.#push(simpler ?? node, entry);
+    if (typeof simpler === "string") this.replace(node.outputs[0]!, simpler);
+    else this.#push(simpler ?? node, entry);
   }
 
   #push(node: Node, entry: Operator | undefined): void {
-    const key = entry === undefined ? undefined : computationKey(node);
-    const before = key === undefined ? undefined : this.#computed.get(key);
-    if (before !== undefined) {
-      node.outputs.forEach((name, i) => this.replace(name, before[i] ?? ""));
-      return;
+    if (entry !== undefined && !RANDOM.has(node.operator)) {
+      const hash = this.#hash(node);
+      const before = this.#computed.get(hash);
+      if (before === undefined) {
+        this.#computed.set(hash, node);
+      } else if (sameComputation(before, node)) {
+        node.outputs.forEach((name, i) => this.replace(name, before.outputs[i] ?? ""));
+        return;
+      }
     }
-    if (key !== undefined) this.#computed.set(key, node.outputs);
-    for (const o of node.outputs) if (o !== "") this.#writers.set(o, node);
+    for (const o of node.outputs) if (o !== "") this.#value(o).writer = node;
     this.nodes.push(node);
   }
 
@@ -234,37 +255,91 @@ export class Workspace {
   rewrite(visit: (node: Node) => void): void {
     const old = this.nodes;
     this.nodes = [];
-    this.#writers = new Map();
     this.#computed = new Map();
+    for (const node of old) for (const o of node.outputs) if (o !== "") this.#value(o).writer = undefined;
     for (const node of old) visit(this.resolved(node));
     this.outputs = this.outputs.map((o) => this.resolve(o));
   }
 
-  /** The readers of each value among the present nodes. */
-  readers(): Map<string, Node[]> {
-    const out = new Map<string, Node[]>();
-    for (const node of this.nodes) {
-      for (const [k, i] of node.inputs.entries()) {
-        if (i === "" || node.inputs.indexOf(i) !== k) continue;
-        const list = out.get(i);
-        if (list) list.push(node);
-        else out.set(i, [node]);
-      }
+  /** Exchanges some nodes for others, or drops them (undefined), and calls values as they are called now. */
+  exchange(changes: ReadonlyMap<Node, Node | undefined>): void {
+    const nodes: Node[] = [];
+    for (const old of this.nodes) {
+      const node = changes.has(old) ? changes.get(old) : old;
+      if (node === undefined) continue;
+      const resolved = this.resolved(node);
+      if (resolved !== old) for (const o of resolved.outputs) if (o !== "") this.#value(o).writer = resolved;
+      nodes.push(resolved);
     }
-    return out;
+    this.nodes = nodes;
+    this.outputs = this.outputs.map((o) => this.resolve(o));
+  }
+
+  /** A number that equal computations share. */
+  #hash(node: Node): number {
+    let hash = textHash(node.operator, node.outputs.length);
+    for (const i of node.inputs) hash = mix(hash, i === "" ? -1 : this.#value(i).id);
+    const { perm, axis } = node.attributes;
+    if (Array.isArray(perm)) for (const p of perm as readonly number[]) hash = mix(hash, p);
+    return typeof axis === "number" ? mix(hash, axis) : hash;
   }
 }
 
-/** A text that two nodes share exactly when they compute the same; undefined where that cannot be told. */
-function computationKey(node: Node): string | undefined {
-  if (RANDOM.has(node.operator)) return undefined;
-  let key = `${node.domain} ${node.operator} ${node.outputs.length} ${node.inputs.join(" ")}`;
-  const names = Object.keys(node.attributes);
-  if (names.length > 1) names.sort();
-  for (const name of names) {
-    const value = node.attributes[name]!;
-    if (typeof value === "object" && (isGraph(value) || isTensor(value))) return undefined;
-    key += ` ${name}=${typeof value === "object" ? value.join() : value}`;
+function mix(hash: number, value: number): number {
+  const h = Math.imul(hash ^ value, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+function textHash(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
+  return hash;
+}
+
+/** Whether two nodes compute the same from the same values. */
+function sameComputation(a: Node, b: Node): boolean {
+  if (a.operator !== b.operator || a.domain !== b.domain || a.outputs.length !== b.outputs.length) return false;
+  if (a.inputs.length !== b.inputs.length || a.inputs.some((x, i) => x !== b.inputs[i])) return false;
+  const names = Object.keys(a.attributes);
+  if (names.length !== Object.keys(b.attributes).length) return false;
+  return names.every((n) => sameAttribute(a.attributes[n]!, b.attributes[n]));
+}
+
+/** Graphs and tensors count as different: comparing them costs more than computing twice. */
+function sameAttribute(a: Attribute, b: Attribute | undefined): boolean {
+  if (typeof a !== "object") return a === b;
+  if (b === undefined || !Array.isArray(a) || !Array.isArray(b)) return false;
+  return a.length === b.length && a.every((x, i) => x === b[i]);
+}
+
+/** What a shape rule sees of a node. */
+class Inputs implements InferenceContext {
+  readonly inputs: readonly TensorType[];
+  constructor(
+    private readonly workspace: Workspace,
+    private readonly node: Node,
+    readonly opset: number,
+  ) {
+    this.inputs = node.inputs.map((i) => workspace.type(i));
   }
-  return key;
+
+  constant(index: number): Tensor | undefined {
+    return this.workspace.constant(this.node.inputs[index] ?? "");
+  }
+}
+
+/** A mark that occurs in no name of a graph. */
+function markFor(graph: Graph): string {
+  let mark = "~";
+  const names = function* (): Iterable<string> {
+    for (const n of graph.nodes) {
+      yield n.name;
+      yield* n.outputs;
+    }
+    for (const i of graph.inputs) yield i.name;
+    yield* graph.parameters.keys();
+    yield* graph.constants.keys();
+  };
+  for (const name of names()) while (name.includes(mark)) mark += "~";
+  return mark;
 }
