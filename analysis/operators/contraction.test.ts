@@ -163,7 +163,16 @@ describe("MatMul and Gemm rules", () => {
         ]),
       /not both matrices/,
     );
-    assert.throws(() => infer("Gemm", [[2, 4], [4, 5], [3]]), /bias of shape \[3\] does not broadcast to \[2, 5\]/);
+    assert.throws(() => infer("Gemm", [[2, 4], [4, 5], [3]]), /shapes \[3\] and \[2, 5\] cannot be broadcast/);
+    assert.throws(
+      () =>
+        infer("Gemm", [
+          [1, 4],
+          [4, 5],
+          [3, 5],
+        ]),
+      /bias of shape \[3, 5\] does not broadcast to \[1, 5\]/,
+    );
   });
 
   it("leave shapes open behind unknown ones", () => {

@@ -103,8 +103,8 @@ export function interpolation(axis: ResizedAxis): Interpolation {
       places.push(clamp(nearestPlace(axis, x)));
       weights.push(1);
     } else {
-      // An antialiasing filter is cut off at the border, as in PIL; others repeat the border's element.
-      const cut = axis.antialias || axis.excludeOutside;
+      // Outside of the border its element is repeated, unless weights there are excluded.
+      const cut = axis.excludeOutside;
       const begin = stretch === 1 ? Math.floor(x) - reach + 1 : Math.ceil(x - reach / stretch);
       const end = stretch === 1 ? Math.floor(x) + reach : Math.floor(x + reach / stretch);
       const from = weights.length;
@@ -116,7 +116,7 @@ export function interpolation(axis: ResizedAxis): Interpolation {
         weights.push(w);
         sum += w;
       }
-      if (cut && sum !== 0) for (let k = from; k < weights.length; k++) weights[k] = weights[k]! / sum;
+      if ((cut || axis.antialias) && sum !== 0) for (let k = from; k < weights.length; k++) weights[k] = weights[k]! / sum;
     }
     starts[o + 1] = weights.length;
   }

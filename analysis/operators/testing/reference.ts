@@ -21,6 +21,8 @@ export interface Case {
   readonly attributes?: Node["attributes"];
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs?: number;
+  /** Floating inputs that are constants all the same (scales, bounds): they are neither fed nor moved. */
+  readonly constants?: readonly number[];
   /** False where the runtime has no such operator: the values are not compared. */
   readonly runtime?: false;
   /** False where the derivative does not exist at the inputs or the runtime's random choice matters. */
@@ -73,11 +75,17 @@ export function nodeOf(c: Case): Node {
   };
 }
 
+/** Whether an input is a variable of the case. */
+function isFed(c: Case, index: number): boolean {
+  const type = c.inputs[index]?.type;
+  return type !== undefined && isFloating(type) && !c.constants?.includes(index);
+}
+
 /** A graph of the case's node alone. */
 export function graphOf(c: Case): Graph {
   const node = nodeOf(c);
-  const fed = c.inputs.flatMap((t, i) => (t && isFloating(t.type) ? [{ name: `x${i}`, type: t.type, shape: t.shape }] : []));
-  const constants = new Map(c.inputs.flatMap((t, i) => (t && !isFloating(t.type) ? [[`x${i}`, t] as const] : [])));
+  const fed = c.inputs.flatMap((t, i) => (t && isFed(c, i) ? [{ name: `x${i}`, type: t.type, shape: t.shape }] : []));
+  const constants = new Map(c.inputs.flatMap((t, i) => (t && !isFed(c, i) ? [[`x${i}`, t] as const] : [])));
   const graph: Graph = {
     name: "case",
     opset: c.opset ?? 21,
@@ -111,7 +119,7 @@ export async function runtimeOutputs(c: Case): Promise<{ outputs: ort.Tensor[]; 
     }
     const feeds: Record<string, ort.Tensor> = {};
     c.inputs.forEach((t, i) => {
-      if (t && isFloating(t.type)) feeds[`x${i}`] = feed(t, wide);
+      if (t && isFed(c, i)) feeds[`x${i}`] = feed(t, wide);
     });
     const results = await session.run(feeds);
     const outputs = graph.outputs.map((name) => results[name]!);
@@ -188,7 +196,7 @@ function difference(c: Case, directions: readonly (Tensor | undefined)[], h: num
 function checkTangent(c: Case): void {
   const entry = entryOf(c.operator);
   const y = valueOf(c)[0]!;
-  const movable = c.inputs.flatMap((t, i) => (t && isFloating(t.type) ? [i] : []));
+  const movable = c.inputs.flatMap((_, i) => (isFed(c, i) ? [i] : []));
   const all = c.inputs.map((t, i) => (movable.includes(i) ? { ...floats(t!.shape, 90 + i, -1, 1), type: t!.type } : undefined));
   // Along all inputs together, and along each alone.
   for (const moving of [movable, ...(movable.length > 1 ? movable.map((i) => [i]) : [])]) {
