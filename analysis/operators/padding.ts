@@ -71,11 +71,10 @@ function source(node: Node, mode: string, at: number, size: number): number {
 
 function pad(node: Node, x: Tensor, known: Known, fill: number): Tensor {
   const { before, after } = padding(node, x.shape.length, known) ?? fail(node, "the pads are not known");
+  paddedShape(node, x.shape, known);
   const mode = stringAttribute(node, "mode", "constant");
   const tables = x.shape.map((size, axis) =>
-    Int32Array.from({ length: Math.max(0, size + before[axis]! + after[axis]!) }, (_, i) =>
-      source(node, mode, i - before[axis]!, size),
-    ),
+    Int32Array.from({ length: size + before[axis]! + after[axis]! }, (_, i) => source(node, mode, i - before[axis]!, size)),
   );
   return { type: x.type, shape: tables.map((t) => t.length), data: copyByTables(x.data, x.shape, tables, fill) };
 }
