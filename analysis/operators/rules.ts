@@ -71,7 +71,10 @@ export function axesOf(node: Node, axes: readonly number[], rank: number): numbe
 
 /** The numbers in a constant vector. */
 export function numbersOf(tensor: Tensor): number[] {
-  return Array.from(tensor.data);
+  // A loop: Array.from goes through the iterator protocol, and shape arithmetic comes here all the time.
+  const out = new Array<number>(tensor.data.length);
+  for (let i = 0; i < out.length; i++) out[i] = tensor.data[i]!;
+  return out;
 }
 
 /**
