@@ -147,15 +147,31 @@ function placement(graph: Graph, node: Node): (axis: number) => boolean {
   }
 }
 
-/** The space that every occurrence of `space` stands inside of: the same free factor to its left each time. */
-export function enclosingAtom(axes: InferredAxes, space: AtomSpace): number | undefined {
-  let outer: number | undefined;
-  for (const o of space.occurrences) {
-    const left = o.factor > 0 ? o.atoms[o.factor - 1]! : undefined;
-    if (left === undefined || axes.atoms.isPinned(left) || (outer !== undefined && outer !== left)) return undefined;
-    outer = left;
+/**
+ * The atom over which a space is fibred: the same free factor stands beside it in every value that has the space, so that
+ * its elements may differ per index of that factor (heads over head sizes, blocks of a grouped convolution). Undefined
+ * where some value has the space alone, which makes one element serve all.
+ */
+export function enclosingAtom(graph: Graph, axes: InferredAxes, space: AtomSpace): number | undefined {
+  const own = new Set(space.atoms);
+  let candidates: number[] | undefined;
+  for (const [value] of graph.types) {
+    const layout = axes.layout(value);
+    for (const [at, axis] of (layout ?? []).entries()) {
+      for (const segment of axis) {
+        const position = segment.findIndex((f) => own.has(f.atom));
+        if (position < 0) continue;
+        const beside: number[] = segment.slice(0, position).map((f) => f.atom);
+        layout!.forEach((other, k) => {
+          if (k !== at && other.length === 1) beside.push(...other[0]!.map((f) => f.atom));
+        });
+        const free = beside.filter((a) => !own.has(a) && !axes.atoms.isPinned(a) && axes.atoms.sizeOf(a) > 1);
+        candidates = candidates ? candidates.filter((c) => free.includes(c)) : free;
+        if (candidates.length === 0) return undefined;
+      }
+    }
   }
-  return outer;
+  return candidates?.[0];
 }
 
 /** Where a space acts, in the notation of addresses; neighbouring pieces of one axis are joined. */

@@ -42,7 +42,7 @@ export interface TensorCells {
 }
 
 /** Beyond this many cells a tensor is not described: its scales are forced to zero, which is sound. */
-const MOST_CELLS = 20_000;
+const MOST_CELLS = 3000;
 
 /** Numbers the unknowns of all tensors. */
 export class CellTable {

@@ -68,10 +68,11 @@ function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], ou
   }
 }
 
-/** Integer operands (indices, shapes, axes) are no tensors of scales. */
+/** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
 function hasScale(node: Node, value: string): boolean {
   const at = node.inputs.indexOf(value);
-  return at <= 0 || !INDEX_OPERANDS.has(node.operator);
+  if (at < 0) return true;
+  return at === 0 ? node.operator !== "Slice" && node.operator !== "Gather" : !INDEX_OPERANDS.has(node.operator);
 }
 
 const INDEX_OPERANDS: ReadonlySet<string> = new Set(["Reshape", "Slice", "Gather", "Expand", "Tile", "Pad", "CumSum", "Trilu", "Resize", "Upsample", "Cast"]);

@@ -26,6 +26,7 @@ interface Operand {
 /** How an operator's tensors line up, or undefined where that cannot be described. */
 export function jointCells(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
   const out = node.outputs[0]!;
+  if ([...node.inputs, out].some((v) => v !== "" && graph.types.get(v)?.shape === undefined)) return undefined;
   switch (node.operator) {
     case "Reshape":
       return rowMajor(table, out, node.inputs[0]!);
@@ -304,17 +305,27 @@ function placements(graph: Graph, table: CellTable, node: Node): readonly JointC
   return gathered(to, from, at, list);
 }
 
-/** Cells of `part` found again inside `whole`, shifted along each axis; pairs are [whole, part]. */
+/**
+ * Cells of `part` found again inside `whole`, shifted along each axis; pairs are [whole, part]. A piece of a pinned segment
+ * (one step of a sequence) belongs to that segment: no index of it carries a scale.
+ */
 function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => number): JointCell[] | undefined {
-  const starts = whole.places.map((places) => places && new Map(places.map((p, i) => [p.start, i] as const)));
+  const pinned = (p: SegmentPlace) => p.factors.every((f) => f.pinned);
+  const found = part.places.map((places, axis) => {
+    const inside = whole.places[axis];
+    if (!places || !inside) return undefined;
+    const byStart = new Map(inside.map((p, i) => [p.start, i] as const));
+    return places.map((p) => {
+      const start = p.start + shift(axis);
+      const exact = byStart.get(start) ?? -1;
+      if (exact >= 0 && inside[exact]!.size === p.size) return exact;
+      if (!pinned(p)) return -1;
+      return inside.findIndex((q) => pinned(q) && q.start <= start && start + p.size <= q.start + q.size);
+    });
+  });
   const joint: JointCell[] = [];
   for (const b of part.cells) {
-    const segments = b.segments.map((s, axis) => {
-      const places = part.places[axis];
-      const index = starts[axis];
-      if (!places || !index) return s;
-      return index.get(places[s]!.start + shift(axis)) ?? -1;
-    });
+    const segments = b.segments.map((s, axis) => (found[axis] ? found[axis][s]! : s));
     const a = segments.includes(-1) ? undefined : whole.find(segments);
     if (!a || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
     const labels = a.slots.map((_, k) => k);

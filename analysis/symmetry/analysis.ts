@@ -1,0 +1,63 @@
+/** @file What the inference says of one model; front ends make the graph, everything a user sees is a function of this. */
+import type { Graph } from "../graph/graph";
+import type { ChannelSpace, ContinuousCounts, Swap, Symmetry } from "./symmetry";
+
+/** An operator that inference does not understand; it pins what it touches. */
+export interface OpaqueOperator {
+  readonly operator: string;
+  /** Node name or module path. */
+  readonly where: string;
+}
+
+/** How the continuous dimensions were obtained. */
+export type CountOrigin =
+  /** Ranks of tangent vectors of the model itself. */
+  | "model"
+  /** Ranks on the twin (the same graph with small channel spaces), scaled up by rule. */
+  | "twin"
+  /** Scalings only, exactly, at full size; no numeric engine ran. */
+  | "scalings";
+
+/** All symmetries of one model. */
+export interface ModelAnalysis {
+  /** The graph as the front end gave it. */
+  readonly graph: Graph;
+  /** Its normal form, on which inference ran. */
+  readonly normal: Graph;
+  readonly spaces: readonly ChannelSpace[];
+  readonly symmetries: readonly Symmetry[];
+  readonly swaps: readonly Swap[];
+  readonly continuous: ContinuousCounts;
+  readonly countOrigin: CountOrigin;
+  readonly opaque: readonly OpaqueOperator[];
+  /** Number of trainable parameter entries. */
+  readonly parameters: number;
+  /** Where the claim is weaker than it looks, in sentences ("epsilons are taken as zero"). */
+  readonly notes: readonly string[];
+}
+
+/** Options of the inference. */
+export interface AnalysisOptions {
+  /** Counts for a softmax cross-entropy on the output instead of for the function itself. */
+  readonly loss?: "softmax";
+  /** Largest number of trainable entries for which the numeric engines run on the model itself (default 3,000). */
+  readonly numericLimit?: number;
+  /** False leaves the numeric engines out: permutations, scalings and signs only, in milliseconds at any size. */
+  readonly numeric?: boolean;
+  readonly seed?: number;
+}
+
+/** The outcome of applying claimed symmetries to weights and comparing outputs. */
+export interface Certificate {
+  readonly status: "certified" | "failed" | "skipped";
+  /** Largest |difference| / |output| over all symmetries, float32 through ONNX Runtime; 0 when skipped. */
+  readonly maxRelativeDeviation: number;
+  /** Why it failed or was skipped. */
+  readonly reason?: string;
+  /** Symmetries whose check failed, by id; they are withdrawn. */
+  readonly failed: readonly string[];
+  /** True when weights were missing and random ones stood in. */
+  readonly randomWeights: boolean;
+  /** Explained and measured continuous dimension of the model or of its twin, where the Jacobian's rank was taken. */
+  readonly dimensions?: { readonly explained: number; readonly measured: number; readonly on: "model" | "twin" };
+}
