@@ -47,6 +47,7 @@ const ANONYMOUS: readonly RegExp[] = [
   /_output_\d+$/, // a folded Constant node of PyTorch
   /^(val|_val|initializer|(c_)?lifted_tensor|scalar_tensor(_default)?)(_\d+)?$/i, // torch.export, ONNX Script
   /(^|[/_.:])const(ant)?([_/:.\d]|$)/i, // TensorFlow, Keras, Paddle
+  /\/[xy](:\d+)?$/, // the constant operand of a TensorFlow operator (`batchnorm/add/y:0`)
   /^(const_fold_opt|new_shape|const_starts|const_ends|const_axes|const_slice)__/, // tf2onnx
   /^(ortshared|graph_input_cast|insertedcast)_/i, // ONNX Runtime's own passes
 ];
@@ -56,15 +57,21 @@ export function isAnonymous(name: string): boolean {
   return ANONYMOUS.some((pattern) => pattern.test(name));
 }
 
-/** Input positions that hold settings rather than weights: sizes, bounds, scales of quantisation, fill values. */
+/** Input positions that hold settings rather than weights: sizes, bounds, thresholds, scales of quantisation. */
 const SETTINGS: Readonly<Record<string, readonly number[]>> = {
   Clip: [1, 2],
   ConstantOfShape: [0],
   CumSum: [1],
   DequantizeLinear: [1, 2],
+  Equal: [0, 1],
   Dropout: [1, 2],
   Expand: [1],
+  Greater: [0, 1],
+  GreaterOrEqual: [0, 1],
   HannWindow: [0],
+  Less: [0, 1],
+  LessOrEqual: [0, 1],
+  Mod: [1],
   OneHot: [1, 2],
   Pad: [1, 2, 3],
   QLinearConv: [1, 2, 4, 5, 6, 7],
