@@ -2,7 +2,7 @@
 
 /**
  * C += A B for A of m x k, B of k x n, C of m x n, each with an offset and a row stride. Rows of B are streamed, four at a
- * time, so that the inner loop has unit stride and few stores.
+ * time for two rows of A, so that the inner loop has unit stride and many products per store.
  */
 export function multiplyAdd(
   m: number,
@@ -26,27 +26,52 @@ export function multiplyAdd(
     }
     return;
   }
-  for (let i = 0; i < m; i++) {
+  let i = 0;
+  for (; i + 1 < m; i += 2) {
     const to = cOffset + i * cRow;
+    const next = to + cRow;
     const from = aOffset + i * aRow;
+    const below = from + aRow;
     let p = 0;
     for (; p + 3 < k; p += 4) {
       const a0 = a[from + p]!;
       const a1 = a[from + p + 1]!;
       const a2 = a[from + p + 2]!;
       const a3 = a[from + p + 3]!;
-      const b0 = bOffset + p * bRow;
-      const b1 = b0 + bRow;
-      const b2 = b1 + bRow;
-      const b3 = b2 + bRow;
+      const d0 = a[below + p]!;
+      const d1 = a[below + p + 1]!;
+      const d2 = a[below + p + 2]!;
+      const d3 = a[below + p + 3]!;
+      const r0 = bOffset + p * bRow;
+      const r1 = r0 + bRow;
+      const r2 = r1 + bRow;
+      const r3 = r2 + bRow;
       for (let j = 0; j < n; j++) {
-        c[to + j]! += a0 * b[b0 + j]! + a1 * b[b1 + j]! + a2 * b[b2 + j]! + a3 * b[b3 + j]!;
+        const b0 = b[r0 + j]!;
+        const b1 = b[r1 + j]!;
+        const b2 = b[r2 + j]!;
+        const b3 = b[r3 + j]!;
+        c[to + j]! += a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3;
+        c[next + j]! += d0 * b0 + d1 * b1 + d2 * b2 + d3 * b3;
       }
     }
     for (; p < k; p++) {
       const a0 = a[from + p]!;
-      const b0 = bOffset + p * bRow;
-      for (let j = 0; j < n; j++) c[to + j]! += a0 * b[b0 + j]!;
+      const d0 = a[below + p]!;
+      const r0 = bOffset + p * bRow;
+      for (let j = 0; j < n; j++) {
+        c[to + j]! += a0 * b[r0 + j]!;
+        c[next + j]! += d0 * b[r0 + j]!;
+      }
+    }
+  }
+  if (i < m) {
+    const to = cOffset + i * cRow;
+    const from = aOffset + i * aRow;
+    for (let p = 0; p < k; p++) {
+      const a0 = a[from + p]!;
+      const r0 = bOffset + p * bRow;
+      for (let j = 0; j < n; j++) c[to + j]! += a0 * b[r0 + j]!;
     }
   }
 }
