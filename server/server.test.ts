@@ -14,11 +14,11 @@ import {
   type ResponseError,
 } from "vscode-languageserver/node";
 import { ONNX_REQUEST, SYMMETRIES_REQUEST, type OnnxSummary, type SymmetriesReport } from "./protocol";
-import { Harness } from "./testing/harness";
+import { Harness, type HarnessOptions } from "./testing/harness";
 
 const URI = "file:///work/model.py";
 
-async function withServer(options: Parameters<typeof Harness.start>[0], test: (server: Harness) => Promise<void>): Promise<void> {
+async function withServer(options: HarnessOptions, test: (server: Harness) => Promise<void>): Promise<void> {
   const server = await Harness.start(options);
   try {
     await test(server);
@@ -217,6 +217,18 @@ describe("language server", () => {
       assert.equal((await server.pull(URI, first.kind === "full" ? first.resultId : "")).kind, "unchanged");
       await server.client.sendNotification(DidSaveTextDocumentNotification.type, { textDocument: { uri: URI } });
       assert.deepEqual(items(await server.pull(URI)), []);
+    });
+  });
+
+  it("pushes to clients that cannot pull", async () => {
+    await withServer({ capabilities: { textDocument: {} } }, async (server) => {
+      await server.open(URI, "class A bias=True");
+      await server.until("diagnostics", () => server.pushed.get(URI)?.length === 1);
+      await server.change(URI, "class A bias=True bias=True");
+      await server.until("both diagnostics", () => server.pushed.get(URI)?.length === 2);
+      await server.until("certified ones", () => message(server.pushed.get(URI)?.[0]).endsWith("certified"));
+      await server.client.sendNotification(DidCloseTextDocumentNotification.type, { textDocument: { uri: URI } });
+      await server.until("no diagnostics", () => server.pushed.get(URI)?.length === 0);
     });
   });
 

@@ -70,11 +70,11 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     await asked;
     analyses.invalidate();
     showStatus();
-    diagnostics.refresh(connection, state);
+    refreshDiagnostics();
   });
   connection.onDidChangeWatchedFiles(() => {
     analyses.invalidate();
-    diagnostics.refresh(connection, state);
+    refreshDiagnostics();
   });
   connection.onShutdown(() => {
     analyses.dispose();
@@ -88,7 +88,8 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   documents.onDidClose(({ document }) => analyses.close(document.uri));
 
   const showStatus = status.register(connection, state);
-  for (const feature of [diagnostics, hover, codeAction, models]) feature.register(connection, state);
+  const refreshDiagnostics = diagnostics.register(connection, state);
+  for (const feature of [hover, codeAction, models]) feature.register(connection, state);
   documents.listen(connection);
   connection.listen();
 

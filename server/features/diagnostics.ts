@@ -1,4 +1,7 @@
-/** @file Findings as diagnostics: pulled by the client, with result ids so that nothing is sent twice. */
+/**
+ * @file Findings as diagnostics: pulled by the client, with result ids so that nothing is sent twice; pushed to clients
+ * that cannot pull.
+ */
 import { createHash } from "node:crypto";
 import {
   DocumentDiagnosticReportKind,
@@ -14,9 +17,12 @@ import type { Finding, SourceRange } from "../protocol";
 import { signalOf, type ServerState } from "../state";
 import { pathOf } from "../uris";
 
-/** Answers `textDocument/diagnostic`, and asks for a new pull when certification or another file changed a result. */
-export function register(connection: Connection, state: ServerState): void {
-  const sent = new Map<string, { readonly resultId: string; readonly analysed: Analysed }>();
+/**
+ * Answers `textDocument/diagnostic`, and asks for a new pull when certification changed a result. The returned function
+ * asks for new pulls of everything, for when other files or settings changed.
+ */
+export function register(connection: Connection, state: ServerState): () => void {
+  const sent = new Map<string, { readonly resultId: string; readonly version: number }>();
   const savedVersions = new Map<string, number>();
 
   state.documents.onDidOpen(({ document }) => savedVersions.set(document.uri, document.version));
@@ -39,7 +45,7 @@ export function register(connection: Connection, state: ServerState): void {
       await state.analyses.settled(uri, signal);
       const analysed = await state.analyses.get(uri, signal);
       const { answer, resultId } = report(analysed ? diagnosticsOf(analysed, withRelated()) : [], previousResultId);
-      if (analysed) sent.set(uri, { resultId, analysed });
+      if (analysed) sent.set(uri, { resultId, version: analysed.version });
       return answer;
     } catch (error) {
       // Not the client's wish: the text changed meanwhile. The client may ask again.
@@ -51,26 +57,62 @@ export function register(connection: Connection, state: ServerState): void {
   });
 
   state.analyses.on("done", (analysed) => {
+    if (!analysed.certified) return;
+    if (!pulls()) return push(analysed);
     const last = sent.get(analysed.uri);
-    if (!analysed.certified || last?.analysed.version !== analysed.version) return;
-    if (report(diagnosticsOf(analysed, withRelated()), last.resultId).answer.kind === DocumentDiagnosticReportKind.Full) {
-      refresh(connection, state);
-    }
+    if (last?.version !== analysed.version) return;
+    if (report(diagnosticsOf(analysed, withRelated()), last.resultId).answer.kind === DocumentDiagnosticReportKind.Full)
+      refresh();
   });
+  state.documents.onDidChangeContent(({ document }) => {
+    if (!pulls()) void analyse(document.uri);
+  });
+  state.documents.onDidSave(({ document }) => {
+    if (!pulls()) void analyse(document.uri);
+  });
+  state.documents.onDidClose(({ document: { uri } }) => {
+    if (!pulls()) send(uri, []);
+  });
+  return refresh;
+
+  function refresh(): void {
+    if (!pulls()) for (const uri of state.documents.keys()) void analyse(uri);
+    else if (state.client.workspace?.diagnostics?.refreshSupport === true) {
+      connection.languages.diagnostics.refresh().catch(() => {}); // the client is shutting down
+    }
+  }
+
+  function pulls(): boolean {
+    return state.client.textDocument?.diagnostic !== undefined;
+  }
+
+  /** For clients that cannot pull: analyses and pushes. */
+  async function analyse(uri: string): Promise<void> {
+    const settings = await state.settings();
+    if (!settings.enable) return send(uri, []);
+    if (settings.lint.run === "onSave" && state.documents.get(uri)?.version !== savedVersions.get(uri)) return;
+    const never = new AbortController().signal;
+    try {
+      await state.analyses.settled(uri, never);
+      const analysed = await state.analyses.get(uri, never);
+      if (analysed) push(analysed);
+    } catch {
+      // The text changed: its next version is under way.
+    }
+  }
+
+  function push(analysed: Analysed): void {
+    send(analysed.uri, diagnosticsOf(analysed, withRelated()), analysed.version);
+  }
+
+  function send(uri: string, diagnostics: Diagnostic[], version?: number): void {
+    connection.sendDiagnostics(version === undefined ? { uri, diagnostics } : { uri, version, diagnostics }).catch(() => {}); // client gone
+  }
 
   function withRelated(): boolean {
-    return (
-      state.client.textDocument?.diagnostic?.relatedInformation ??
-      state.client.textDocument?.publishDiagnostics?.relatedInformation ??
-      false
-    );
+    const { diagnostic, publishDiagnostics } = state.client.textDocument ?? {};
+    return (diagnostic ?? publishDiagnostics)?.relatedInformation ?? false;
   }
-}
-
-/** Asks the client to pull all diagnostics again, where it can. */
-export function refresh(connection: Connection, state: ServerState): void {
-  if (state.client.workspace?.diagnostics?.refreshSupport !== true) return;
-  connection.languages.diagnostics.refresh().catch(() => {}); // the client is shutting down
 }
 
 function diagnosticsOf({ uri, analysis }: Analysed, withRelated: boolean): Diagnostic[] {

@@ -1,7 +1,8 @@
 /**
  * @file An analysis process for tests of the server. What it finds and how it misbehaves is written in the text:
  * `class Name` is a model with a hover, `bias=True` a finding with an exact fix, `gain` one with a fix that is not;
- * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified.
+ * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
+ * process name itself in a problem.
  */
 import type { AnalysisService, DocumentAnalysis, Finding, ModelSummary, SourceRange } from "../protocol";
 import { serveAnalysis } from "../worker/serve";
@@ -60,7 +61,8 @@ function analyse(path: string, text: string, certified: boolean): DocumentAnalys
       models.push({ name, file: path, range, parameters: 4, text: `report of ${name}`, json: { name } });
     });
   });
-  return { path, findings, hovers, models, problems: [], milliseconds: 1 };
+  const problems = text.includes("PID") ? [{ message: String(process.pid) }] : [];
+  return { path, findings, hovers, models, problems, milliseconds: 1 };
 }
 
 serveAnalysis(service);

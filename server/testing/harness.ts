@@ -13,10 +13,12 @@ import {
   InitializeRequest,
   LogMessageNotification,
   ProposedFeatures,
+  PublishDiagnosticsNotification,
   RegistrationRequest,
   ShutdownRequest,
   type CancellationToken,
   type ClientCapabilities,
+  type Diagnostic,
   type DocumentDiagnosticReport,
   type InitializeResult,
   type ProtocolConnection,
@@ -35,10 +37,20 @@ const CAPABILITIES: ClientCapabilities = {
   },
 };
 
+export interface HarnessOptions {
+  /** What the client answers to `workspace/configuration`. */
+  readonly configuration?: unknown;
+  readonly limits?: TimeLimits;
+  /** Replaces the client's capabilities. */
+  readonly capabilities?: ClientCapabilities;
+}
+
 /** A started server and its client. Call `stop` at the end of the test. */
 export class Harness {
   readonly statuses: ServerStatus[] = [];
   readonly logs: string[] = [];
+  /** Diagnostics that the server pushed, by URI. */
+  readonly pushed = new Map<string, Diagnostic[]>();
   /** How often the server asked for a new pull. */
   refreshes = 0;
   /** The answer to `workspace/configuration`. */
@@ -52,7 +64,7 @@ export class Harness {
     readonly initialized: InitializeResult,
   ) {}
 
-  static async start(options: { configuration?: unknown; limits?: TimeLimits } = {}): Promise<Harness> {
+  static async start(options: HarnessOptions = {}): Promise<Harness> {
     const toServer = new PassThrough();
     const toClient = new PassThrough();
     const execArgv = ["--import", "tsx"];
@@ -67,11 +79,15 @@ export class Harness {
     });
     client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => void early.harness?.statuses.push(status));
     client.onNotification(LogMessageNotification.type, ({ message }) => void early.harness?.logs.push(message));
+    client.onNotification(
+      PublishDiagnosticsNotification.type,
+      ({ uri, diagnostics }) => void early.harness?.pushed.set(uri, diagnostics),
+    );
     client.listen();
     const result = await client.sendRequest(InitializeRequest.type, {
       processId: null,
       rootUri: null,
-      capabilities: CAPABILITIES,
+      capabilities: options.capabilities ?? CAPABILITIES,
     });
     const harness = new Harness(client, toServer, result);
     harness.configuration = options.configuration ?? null;

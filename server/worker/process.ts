@@ -80,8 +80,20 @@ export class AnalysisProcess {
     return new Promise((resolve, reject) => {
       if (job.signal.aborted) return reject(job.signal.reason);
       if (this.#disposed) return reject(new AnalysisFailure("crash", "the analysis host is closed"));
-      const queued: QueuedJob = { ...job, next: 0, resolve, reject };
-      job.signal.addEventListener("abort", () => this.#abort(queued), { once: true });
+      const abort = (): void => this.#abort(queued);
+      const queued: QueuedJob = {
+        ...job,
+        next: 0,
+        resolve: (analysis) => {
+          job.signal.removeEventListener("abort", abort);
+          resolve(analysis);
+        },
+        reject: (reason) => {
+          job.signal.removeEventListener("abort", abort);
+          reject(reason);
+        },
+      };
+      job.signal.addEventListener("abort", abort);
       this.#queue.push(queued);
       this.#advance();
     });
