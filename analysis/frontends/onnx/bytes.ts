@@ -27,6 +27,8 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
 
 /** Bytes fetched at once: large enough for dense runs of nodes, small enough to be cheap between skipped weights. */
 const WINDOW = 64 * 1024;
+/** Bytes per system call; Node takes less than 2 GiB. */
+const MAX_READ = 2 ** 30;
 
 /**
  * A file as a byte source, read through one window; close it after use.
@@ -62,7 +64,7 @@ export function fileSource(path: string): ByteSource {
   const fill = (target: Uint8Array, offset: number, length: number): void => {
     let done = 0;
     while (done < length) {
-      const got = readSync(descriptor, target, done, length - done, offset + done);
+      const got = readSync(descriptor, target, done, Math.min(length - done, MAX_READ), offset + done);
       if (got === 0) {
         throw new OnnxError({
           file: path,

@@ -75,7 +75,11 @@ test(`${COUNT} damaged files give a model or an OnnxError`, () => {
       const { graph } = readOnnx({ name: `damaged-${i}.onnx`, bytes });
       // Values are read later, from the same bytes: that must not end otherwise either.
       for (const p of graph.parameters.values()) p.read?.();
-      for (const t of graph.constants.values()) assert.equal(t.data.length, t.shape.reduce((a, b) => a * b, 1));
+      for (const t of graph.constants.values())
+        assert.equal(
+          t.data.length,
+          t.shape.reduce((a, b) => a * b, 1),
+        );
       read++;
     } catch (error) {
       if (!(error instanceof OnnxError)) {

@@ -55,7 +55,10 @@ test("names, module paths, buffers and missing weights of resnet18", () => {
   assert.equal(externalDataMissing.length, 82);
   assert.ok(notes.some((n) => n.startsWith("82 of 102 tensors have no values")));
   const weight = graph.parameters.get("layer1.0.conv1.weight")!;
-  assert.deepEqual([weight.shape, weight.trainable, weight.origin.scope, weight.read], [[64, 64, 3, 3], true, "layer1.0.conv1", undefined]);
+  assert.deepEqual(
+    [weight.shape, weight.trainable, weight.origin.scope, weight.read],
+    [[64, 64, 3, 3], true, "layer1.0.conv1", undefined],
+  );
   const mean = graph.parameters.get("layer1.0.bn1.running_mean")!;
   assert.deepEqual([mean.trainable, mean.buffer], [false, true]);
   const conv = graph.nodes.find((n) => n.inputs.includes("layer1.0.conv1.weight"))!;
@@ -165,7 +168,8 @@ test("every file of onnx-bad is refused with its name, what was expected and wha
   for (const path of files) {
     assert.throws(
       () => readOnnx({ path }),
-      (error: unknown) => error instanceof OnnxError && error.message.startsWith(path) && error.expected !== "" && error.advice !== "",
+      (error: unknown) =>
+        error instanceof OnnxError && error.message.startsWith(path) && error.expected !== "" && error.advice !== "",
       path,
     );
   }
@@ -245,14 +249,19 @@ test("external data is found next to the model, missing data is named, links out
 
 test("open sizes get witnesses that fit the weights; inputShapes overrides them", () => {
   const open = changed(join(MODELS, "resnet18.onnx"), (m) => {
-    for (const dim of m.graph!.input[0]!.type!.value.case === "tensorType" ? m.graph!.input[0]!.type!.value.value.shape!.dim : []) {
+    for (const dim of m.graph!.input[0]!.type!.value.case === "tensorType"
+      ? m.graph!.input[0]!.type!.value.value.shape!.dim
+      : []) {
       dim.value = { case: undefined };
     }
   });
   const { graph, problems } = readOnnx({ name: "open", bytes: open });
   assert.deepEqual(problems, []);
   assert.deepEqual(graph.inputs[0]!.shape, [4, 3, 32, 32]);
-  assert.deepEqual(readOnnx({ name: "open", bytes: open }, { inputShapes: [[1, 3, 48, 40]] }).graph.inputs[0]!.shape, [1, 3, 48, 40]);
+  assert.deepEqual(
+    readOnnx({ name: "open", bytes: open }, { inputShapes: [[1, 3, 48, 40]] }).graph.inputs[0]!.shape,
+    [1, 3, 48, 40],
+  );
   assert.throws(() => readOnnx({ name: "open", bytes: open }, { inputShapes: [[1, 3]] }), /has 4 axes/);
 
   // Only 224 x 224 fits this model's classifier.
@@ -268,7 +277,9 @@ test("open sizes get witnesses that fit the weights; inputShapes overrides them"
 
 test("frozen names and patterns", () => {
   const trained = (frozen: string[]) =>
-    [...readOnnx({ path: join(ZOO, "MlpRelu.onnx") }, { frozen }).graph.parameters.values()].filter((p) => p.trainable).map((p) => p.name);
+    [...readOnnx({ path: join(ZOO, "MlpRelu.onnx") }, { frozen }).graph.parameters.values()]
+      .filter((p) => p.trainable)
+      .map((p) => p.name);
   assert.deepEqual(trained(["fc1.*"]), ["fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias"]);
   assert.deepEqual(trained(["*.weight", "fc3.bias"]), ["fc1.bias", "fc2.bias"]);
 });

@@ -100,7 +100,9 @@ class GraphWriter {
       name: graph.name === "" ? "graph" : graph.name,
       node: [...[...graph.constants].map(([name, t]) => this.constant(name, t)), ...graph.nodes.map((n) => this.node(n))],
       // A nested graph's input may have any shape; `types` knows, where the input itself has to name one.
-      input: graph.inputs.map((i) => this.value(i.name, i.type, graph.types.has(i.name) ? graph.types.get(i.name)!.shape : i.shape)),
+      input: graph.inputs.map((i) =>
+        this.value(i.name, i.type, graph.types.has(i.name) ? graph.types.get(i.name)!.shape : i.shape),
+      ),
       output: graph.outputs.map((name) => this.value(name, graph.types.get(name)?.type ?? "other", graph.types.get(name)?.shape)),
       // Inference finds the others again; behind operators that it does not know, the file has to say.
       valueInfo: graph.nodes

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { readOnnx } from "../frontends/onnx";
+import type { Graph } from "../graph/graph";
+import { Random } from "../numerics/random";
+import { baseWeights, compareUnderActions, createRunner, indexBound, randomInputs, randomWeights, RuntimeFailure } from "./index";
+
+const ZOO = join("testFixtures", "zoo", "onnx");
+const zoo = (name: string): Graph => readOnnx({ path: join(ZOO, `${name}.onnx`) }).graph;
+const runner = createRunner({ kind: "in-process" });
+after(() => runner.dispose());
+
+/** Rows (axis 0) or columns (axis 1) of a matrix or vector in another order, scaled. */
+function moved(
+  data: Float64Array,
+  rows: number,
+  axis: 0 | 1,
+  order: readonly number[],
+  scale: (i: number) => number = () => 1,
+): Float64Array {
+  const columns = data.length / rows;
+  return data.map((_, k) => {
+    const [i, j] = [Math.floor(k / columns), k % columns];
+    return axis === 0 ? data[order[i]! * columns + j]! * scale(order[i]!) : data[i * columns + order[j]!]! * scale(order[j]!);
+  });
+}
+
+test("a permutation with positive scalings of hidden units is a symmetry of ReLU layers, and not of tanh layers", async () => {
+  for (const [model, first, second, symmetric] of [
+    ["MlpRelu", "fc1", "fc2", true],
+    ["MlpTanh", "net.0", "net.2", false],
+  ] as const) {
+    const graph = zoo(model);
+    const { values, random } = baseWeights(graph);
+    assert.deepEqual(random, []);
+    const order = [3, 1, 0, 2, 7, 6, 5, 4];
+    const scale = (i: number): number => 0.5 + i / 4;
+    const act = (s: typeof scale) =>
+      new Map([
+        [`${first}.weight`, moved(values.get(`${first}.weight`)!, 8, 0, order, s)],
+        [`${first}.bias`, moved(values.get(`${first}.bias`)!, 8, 0, order, s)],
+        [`${second}.weight`, moved(values.get(`${second}.weight`)!, 8, 1, order, (i) => 1 / s(i))],
+      ]);
+    const { maxRelativeDeviation } = await compareUnderActions(graph, values, [act(() => 1), act(scale), values], runner);
+    assert.ok(maxRelativeDeviation[0]! < 1e-5, `${model}: ${maxRelativeDeviation[0]}`);
+    assert.equal(maxRelativeDeviation[1]! < 1e-5, symmetric, `${model}: ${maxRelativeDeviation[1]}`);
+    assert.equal(maxRelativeDeviation[2], 0);
+  }
+});
+
+test("every zoo model runs, and reacts when one weight matrix is replaced", async () => {
+  for (const f of readdirSync(ZOO)) {
+    const graph = zoo(f.slice(0, -".onnx".length));
+    const { values } = baseWeights(graph);
+    const name = [...graph.parameters.values()].find((p) => p.trainable && p.shape.length > 1)!.name;
+    const random = new Random(4);
+    const other = new Map([[name, values.get(name)!.map((v) => v + random.normal())]]);
+    const [same, different] = (await compareUnderActions(graph, values, [new Map(), other], runner)).maxRelativeDeviation;
+    assert.equal(same, 0, f);
+    assert.ok(different! > 1e-3, `${f}: ${different}`);
+  }
+});
+
+test("models without weights get random ones that keep outputs finite and of moderate size", async () => {
+  for (const name of ["squeezenet1_1", "mobilenet_v3_small"]) {
+    const { graph } = readOnnx({ path: join("testFixtures", "models", `${name}.onnx`) }, { inputShapes: [[1, 3, 224, 224]] });
+    const { values, random } = baseWeights(graph, 2);
+    assert.ok(random.length > 30);
+    const out = await compareUnderActions(graph, values, [values], runner);
+    assert.deepEqual(out.maxRelativeDeviation, [0]);
+  }
+});
+
+test("random weights repeat, do not depend on the order of parameters, and have the sizes of their roles", () => {
+  const { graph } = readOnnx({ path: join("testFixtures", "models", "mobilenet_v3_small.onnx") });
+  const a = randomWeights(graph, 7);
+  const some = ["features.0.0.weight", "features.0.1.running_var", "features.0.1.weight", "features.0.1.bias"];
+  const b = randomWeights(graph, 7, some);
+  for (const name of some) assert.deepEqual(b.get(name), a.get(name));
+  assert.notDeepEqual(randomWeights(graph, 8, some).get(some[0]!), a.get(some[0]!));
+  const deviation = (v: Float64Array): number => Math.sqrt(v.reduce((s, x) => s + x * x, 0) / v.length);
+  assert.ok(Math.abs(deviation(a.get("features.0.0.weight")!) / Math.sqrt(2 / 27) - 1) < 0.15);
+  assert.ok(Math.abs(deviation(a.get("classifier.0.weight")!) / Math.sqrt(2 / 576) - 1) < 0.05);
+  for (const name of ["features.0.1.running_var", "features.0.1.weight"])
+    assert.ok(a.get(name)!.every((v) => v >= 0.5 && v <= 1.5));
+  assert.ok(a.get("features.0.1.bias")!.some((v) => v < 0));
+  const embedding = zoo("EmbeddingLm");
+  assert.ok(Math.abs(deviation(randomWeights(embedding, 1).get("tok.weight")!) - 1) < 0.4);
+});
+
+test("tokens stay inside the table that they index", () => {
+  const graph = zoo("EmbeddingLm");
+  assert.equal(indexBound(graph, graph.inputs[0]!.name), graph.parameters.get("tok.weight")!.shape[0]);
+  for (let seed = 0; seed < 5; seed++) {
+    const { type, data } = randomInputs(graph, seed).get(graph.inputs[0]!.name)!;
+    assert.equal(type, "int64");
+    assert.ok(data.every((v) => Number.isInteger(v) && v >= 0 && v < 7));
+  }
+});
+
+test("dropout is off, noise and infinite outputs are refused", async () => {
+  const node = (operator: string, inputs: string[], output: string, attributes = {}) => ({
+    name: output,
+    operator,
+    domain: "",
+    inputs,
+    outputs: [output],
+    attributes,
+    origin: {},
+  });
+  const made = (nodes: Graph["nodes"]): Graph => ({
+    name: "made",
+    opset: 17,
+    inputs: [{ name: "x", type: "float32", shape: [4, 100] }],
+    outputs: ["y"],
+    nodes,
+    parameters: new Map([["w", { name: "w", type: "float32", shape: [100], trainable: true, origin: {} }]]),
+    constants: new Map([
+      ["ratio", { type: "float32", shape: [], data: Float64Array.of(0.5) }],
+      ["on", { type: "bool", shape: [], data: Float64Array.of(1) }],
+    ]),
+    types: new Map([["y", { type: "float32", shape: [4, 100] }]]),
+  });
+  const weights = new Map([["w", new Float64Array(100).fill(1)]]);
+  const dropout = made([node("Dropout", ["x", "ratio", "on"], "d"), node("Mul", ["d", "w"], "y")]);
+  assert.deepEqual((await compareUnderActions(dropout, weights, [weights, weights], runner)).maxRelativeDeviation, [0, 0]);
+  const noise = made([node("RandomNormalLike", ["x"], "n"), node("Mul", ["n", "w"], "y")]);
+  await assert.rejects(compareUnderActions(noise, weights, [weights], runner), /RandomNormalLike n draws random numbers/);
+  const infinite = made([node("Log", ["x"], "l"), node("Mul", ["l", "w"], "y")]);
+  await assert.rejects(compareUnderActions(infinite, weights, [weights], runner), RuntimeFailure);
+  const zero = made([node("Sub", ["w", "w"], "z"), node("Mul", ["x", "z"], "y")]);
+  assert.deepEqual(
+    (await compareUnderActions(zero, weights, [new Map([["w", new Float64Array(100)]])], runner)).maxRelativeDeviation,
+    [0],
+  );
+});
