@@ -9,7 +9,17 @@ import type { Network, Step } from "./network";
 import { randomInput } from "./sampling";
 
 /** Operators with a kink at zero. */
-const KINKED: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Max", "Abs"]);
+const KINKED: ReadonlySet<string> = new Set([
+  "Relu",
+  "LeakyRelu",
+  "PRelu",
+  "Elu",
+  "Selu",
+  "Celu",
+  "ThresholdedRelu",
+  "Max",
+  "Abs",
+]);
 const BATCHES = 6;
 /** How far the kink may sit from the median, in spreads of what it sees. */
 const JITTER = 0.25;
@@ -36,7 +46,10 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     if (bias === undefined || moved.has(bias.parameter) || !network.trainable.includes(bias.parameter)) continue;
     moved.add(bias.parameter);
     const data = weights.get(bias.parameter)!;
-    const seen = entriesByBias(runs.map((values) => values.get(node.outputs[0]!)!), bias.shape);
+    const seen = entriesByBias(
+      runs.map((values) => values.get(node.outputs[0]!)!),
+      bias.shape,
+    );
     // The map keeps the bias array itself, so that later steps of every run see the change.
     seen.forEach((entries, k) => {
       entries.sort((a, b) => a - b);

@@ -113,6 +113,11 @@ export class Span {
     );
   }
 
+  /** The part of a vector orthogonal to the span. */
+  remainderOf(vector: Float64Array): Float64Array {
+    return this.remainder(new Matrix(1, vector.length, vector)).data;
+  }
+
   copy(): Span {
     const out = new Span(this.basis.columns);
     out.basis = this.basis;

@@ -16,6 +16,9 @@ export interface Step {
   readonly operator: Operator & Required<Pick<Operator, "evaluate">>;
 }
 
+/** Operators with floating outputs that are constant almost everywhere. */
+const PIECEWISE: ReadonlySet<string> = new Set(["Sign", "Floor", "Ceil", "Round", "Hardmax"]);
+
 /** Options of a network. */
 export interface NetworkOptions {
   /** Names of parameters to hold fixed besides those that do not train. */
@@ -35,7 +38,10 @@ export class Network {
   readonly steps: readonly Step[];
   /** The graph's inputs and the outputs of opaque nodes, as far as anything computable reads them. */
   readonly inputs: readonly GraphInput[];
-  /** The graph's floating outputs and the floating values that opaque nodes read. */
+  /**
+   * The graph's floating outputs, the floating values that opaque nodes read, and those that comparisons, roundings and index
+   * searches read: what jumps must not move at all.
+   */
   readonly outputs: readonly string[];
   readonly opaque: readonly Node[];
   /** Names of the parameters that train, in the graph's order. */
@@ -63,6 +69,7 @@ export class Network {
       const step = used.some((i) => beyond.has(i)) ? undefined : this.step(node, lookup);
       if (step) {
         steps.push(step);
+        if (this.jumps(step)) for (const i of used) if (this.observable(i)) outputs.add(i);
         const kind = this.kindOfOutputs(used);
         for (const o of node.outputs) {
           if (o === "") continue;
@@ -106,6 +113,14 @@ export class Network {
       if (index === 0 && isFloating(type.type) && !operator.tangent && this.movesFloats(node)) return undefined;
     }
     return { node, operator: operator as Step["operator"] };
+  }
+
+  /** Whether the node turns floats into something piecewise constant: derivatives do not see its jumps. */
+  private jumps({ node, operator }: Step): boolean {
+    if (!this.movesFloats(node)) return false;
+    return (
+      !operator.tangent || PIECEWISE.has(node.operator) || node.outputs.some((o) => o !== "" && !isFloating(this.typeOf(o).type))
+    );
   }
 
   private readsActivation(node: Node): boolean {

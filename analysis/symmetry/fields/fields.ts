@@ -1,0 +1,184 @@
+/**
+ * @file Engine C: matrix fields. Finds every linear group that acts on channels (general linear groups of linear bottlenecks
+ * and attention heads, rotations of normalised streams and rotary pairs, affine groups behind layer norms) by solving for
+ * the matrices that commute with everything the network does. Numbers decide, not patterns. For small graphs (twins).
+ */
+import type { AxisStructure } from "../../graph/axes";
+import type { Graph } from "../../graph/graph";
+import { LeastSquares } from "../../numerics/leastSquares";
+import { Matrix } from "../../numerics/matrix";
+import { nullSpace } from "../../numerics/rank";
+import { ParameterSpace, Span } from "../counting/families";
+import { certifyGenerators } from "../counting/jacobian";
+import { Network, type NetworkOptions } from "../counting/network";
+import type { Generator, ParameterValues } from "../symmetry";
+import { Lift } from "./lift";
+import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
+import { type FieldSystem, solveFields } from "./system";
+
+/** A set of channels with the group that acts on it. */
+export interface FieldRegion {
+  readonly kind: RegionKind;
+  /** Dimension of the whole group; of its diagonal part; of its skew part. Names follow from the three. */
+  readonly dimension: number;
+  readonly diagonal: number;
+  readonly skew: number;
+  /** Visible edges on which it acts, with the channels that it mixes there. */
+  readonly edges: readonly { readonly value: string; readonly channels: readonly number[] }[];
+  /** Atoms of the free axis factors involved. */
+  readonly atoms: readonly number[];
+  /** Tangent vectors: all of a linear region, the skew ones of a rotation, none of a monomial one. */
+  readonly generators: readonly Generator[];
+}
+
+/** How to search. */
+export interface FieldOptions extends NetworkOptions {
+  readonly seed?: number;
+  /** Tangent vectors of engine B at the same weights; a linear region is represented by those in it first. */
+  readonly scalings?: readonly ParameterValues[];
+}
+
+/** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
+const CERTIFIED = 1e-8;
+
+/**
+ * All regions on which a linear group acts, with certified tangent vectors. The graph has to be in normal form, the weights
+ * generic. Throws Error where an operator refuses its inputs.
+ */
+export function matrixFields(
+  graph: Graph,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  options: FieldOptions = {},
+): FieldRegion[] {
+  const network = new Network(graph, options);
+  const seed = options.seed ?? 11;
+  const system = solveFields(network, weights, axes, seed);
+  const sinks = sinkEntries(system);
+  const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
+  const lift = new Lift(system, seed + 1);
+  const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
+  const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
+  return sketches.map((sketch) => {
+    const { kind, dimension, diagonal, skew, edges, atoms } = sketch;
+    const vectors = kind === "monomial" ? [] : representatives(sketch, lift, space, known);
+    const family = kind === "rotation" ? ("rotation" as const) : ("linear" as const);
+    const generators = vectors
+      .filter((v) => certifyGenerators(graph, weights, [v], { ...options, seed: seed + 2 }) < CERTIFIED)
+      .map((vector): Generator => ({ family, vector, spaces: [] }));
+    return { kind, dimension, diagonal, skew, edges, atoms, generators };
+  });
+}
+
+/** A tangent vector of engine B that is a solution of the field system, with its values on the sink unknowns. */
+interface InsideScaling {
+  readonly vector: Float64Array;
+  /** Values by root unknown. */
+  readonly roots: ReadonlyMap<number, number>;
+}
+
+/**
+ * The combinations of engine B's vectors that lie in the span of the linear components' solutions. They move no gain, and up
+ * to directions that change nothing they are fields.
+ */
+function scalingsInside(
+  system: FieldSystem,
+  sketches: readonly RegionSketch[],
+  lift: Lift,
+  space: ParameterSpace,
+  scalings: readonly ParameterValues[],
+): InsideScaling[] {
+  const components = new Set(sketches.filter((s) => s.kind === "linear").map((s) => s.solutions));
+  if (components.size === 0 || scalings.length === 0) return [];
+  const solutions: { vector: Float64Array; roots: Map<number, number> }[] = [];
+  const touched = new Set<string>();
+  for (const component of components) {
+    for (let k = 0; k < component.basis.columns; k++) {
+      const roots = new Map(component.unknowns.map((u, i) => [u, component.basis.get(i, k)] as const));
+      const vector = lift.tangent(roots);
+      if (!vector) continue;
+      for (const p of vector.keys()) touched.add(p);
+      solutions.push({ vector: space.flatten(vector), roots });
+    }
+  }
+  const idle = system.units
+    .filter((u) => (system.own.get(u.output) ?? []).some((p) => touched.has(p)))
+    .flatMap((u) => lift.kernel(u).map((v) => space.flatten(v)));
+  // Engine B lists sums of its vectors besides them: only independent ones, or combinations would vanish.
+  const independent = new Span(space.size);
+  const flat = scalings.map((v) => space.flatten(v)).filter((v) => independent.add([v]) > 0);
+  const span = new Span(space.size);
+  span.add([...solutions.map((s) => s.vector), ...idle]);
+  const outside = Matrix.fromColumns(
+    flat.map((v) => span.remainderOf(v)),
+    space.size,
+  );
+  const inside = nullSpace(outside, { relative: 0, absolute: 1e-7 });
+  if (inside.columns === 0) return [];
+  const solver = new LeastSquares(Matrix.fromColumns([...solutions.map((s) => s.vector), ...idle], space.size), {
+    relative: 1e-9,
+  });
+  return Array.from({ length: inside.columns }, (_, c) => {
+    const vector = new Float64Array(space.size);
+    flat.forEach((v, i) => {
+      const f = inside.get(i, c);
+      if (f !== 0) for (let k = 0; k < v.length; k++) vector[k]! += f * v[k]!;
+    });
+    const x = solver.solve(vector);
+    const roots = new Map<number, number>();
+    solutions.forEach((s, k) => {
+      for (const [u, value] of s.roots) roots.set(u, (roots.get(u) ?? 0) + x[k]! * value);
+    });
+    return { vector, roots };
+  });
+}
+
+/**
+ * Tangent vectors of a region, modulo what no sink sees: engine B's own vectors first, so that none of them looks new
+ * afterwards, then solutions for the rest of the region's dimension.
+ */
+function representatives(
+  sketch: RegionSketch,
+  lift: Lift,
+  space: ParameterSpace,
+  known: readonly InsideScaling[],
+): ParameterValues[] {
+  const { solutions, rows, basis } = sketch;
+  const out: ParameterValues[] = [];
+  const covered = new Span(rows.length);
+  if (sketch.kind === "linear" && known.length > 0) {
+    const within = known.map((k) => Float64Array.from(rows, (i) => k.roots.get(solutions.unknowns[i]!) ?? 0));
+    for (const combination of combinationsWithin(sketch, known)) {
+      const vector = new Float64Array(space.size);
+      const local = new Float64Array(rows.length);
+      known.forEach((k, i) => {
+        const f = combination[i]!;
+        for (let e = 0; e < vector.length; e++) vector[e]! += f * k.vector[e]!;
+        for (let e = 0; e < local.length; e++) local[e]! += f * within[i]![e]!;
+      });
+      if (covered.add([local]) > 0) out.push(space.unflatten(vector));
+    }
+  }
+  // The solution has to vanish on the sinks of other regions.
+  const solver = new LeastSquares(solutions.basis.selectRows(sketch.sinkRows), { relative: 1e-9 });
+  const own = new Map(rows.map((row, k) => [row, k] as const));
+  for (let k = 0; k < basis.columns; k++) {
+    const target = basis.column(k);
+    if (covered.add([target]) === 0) continue;
+    const coefficients = solver.solve(sketch.sinkRows.map((row) => target[own.get(row) ?? -1] ?? 0));
+    const values = solutions.basis.apply(coefficients);
+    const vector = lift.tangent(new Map(solutions.unknowns.map((u, i) => [u, values[i]!] as const)));
+    if (vector) out.push(vector);
+  }
+  return out;
+}
+
+/** Combinations of engine B's vectors that act on this region's sinks and on no other sink unknown. */
+function combinationsWithin(sketch: RegionSketch, known: readonly InsideScaling[]): Float64Array[] {
+  const own = new Set(sketch.rows.map((i) => sketch.solutions.unknowns[i]!));
+  const others = new Set<number>();
+  for (const k of known) for (const u of k.roots.keys()) if (!own.has(u) && sketch.isSink(u)) others.add(u);
+  const rows = [...others].map((u) => Float64Array.from(known, (k) => k.roots.get(u) ?? 0));
+  const kernel = nullSpace(Matrix.fromRows(rows, known.length), { relative: 1e-8, absolute: 1e-8 });
+  return Array.from({ length: kernel.columns }, (_, c) => kernel.column(c));
+}

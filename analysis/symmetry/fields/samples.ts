@@ -1,0 +1,139 @@
+/**
+ * @file A unit at random inputs, and the columns of its commutation equation there:
+ *
+ *     A_z F(x, w) = sum_i D_{x_i}F [A_i x_i] + sum_j D_{w_j}F [delta w_j]     for random x and the actual weights w
+ *
+ * Inputs are drawn afresh for every unit: real activations would let dead units and low dimensions invent fields.
+ */
+import { elementCount, type Tensor } from "../../graph/tensor";
+import type { Random } from "../../numerics/random";
+import type { Network } from "../counting/network";
+import type { SlotValues } from "../counting/program";
+import { randomInput } from "../counting/sampling";
+import type { ParameterValues } from "../symmetry";
+import type { Unit } from "./edges";
+import { applyField, type Entry, type Unknowns } from "./unknowns";
+
+/** Operators whose first input has to be positive, so that values and slopes stay tame. */
+const POSITIVE: ReadonlySet<string> = new Set(["Sqrt", "Pow", "Reciprocal", "Log", "Acosh"]);
+/** Operators that are defined between -1 and 1 only. */
+const BOUNDED: ReadonlySet<string> = new Set(["Asin", "Acos", "Atanh"]);
+
+/** Matrices per edge and directions per parameter: a candidate for a solution. */
+export interface Candidate {
+  readonly fields: ReadonlyMap<string, readonly Entry[]>;
+  readonly parameters: ReadonlyMap<string, Float64Array>;
+}
+
+/** A unit evaluated at several random inputs, with the rows of its equation chosen. */
+export class UnitSamples {
+  readonly unit: Unit;
+  private readonly unknowns: Unknowns;
+  private readonly runs: { readonly values: SlotValues; readonly rows: Int32Array; readonly output: Tensor }[] = [];
+  /** Number of equations. */
+  readonly rows: number;
+
+  /** Draws inputs (zeros with `atZero`) until `wanted` equations are there. */
+  constructor(
+    network: Network,
+    unknowns: Unknowns,
+    unit: Unit,
+    weights: ParameterValues,
+    random: Random,
+    wanted: number,
+    atZero = false,
+  ) {
+    this.unit = unit;
+    this.unknowns = unknowns;
+    const size = elementCount(network.shape(unit.output));
+    const runs = atZero ? 1 : Math.max(2, Math.ceil(wanted / Math.max(1, size)));
+    let rows = 0;
+    for (let run = 0; run < runs; run++) {
+      const values = unit.program.evaluate((leaf) => leafValue(network, unit, weights, random, leaf, atZero));
+      const output = unit.program.results(values)[0]!;
+      const share = Math.ceil(wanted / runs);
+      let chosen = size <= share ? Int32Array.from({ length: size }, (_, i) => i) : random.sample(size, share).slice().sort();
+      // Masked scores are minus infinity by design; they carry no equation.
+      if (chosen.some((i) => !Number.isFinite(output.data[i]!))) chosen = chosen.filter((i) => Number.isFinite(output.data[i]!));
+      this.runs.push({ values, rows: chosen, output });
+      rows += chosen.length;
+    }
+    this.rows = rows;
+  }
+
+  /** The equation's residual for a candidate: right side minus left side. */
+  residual(candidate: Candidate): Float64Array {
+    const out = new Float64Array(this.rows);
+    let at = 0;
+    for (const { values, rows, output } of this.runs) {
+      const directions = new Map<string, Float64Array>();
+      for (const value of this.unit.inputs) {
+        const entries = candidate.fields.get(value);
+        const edge = this.unknowns.edges.get(value);
+        if (entries && edge && entries.length > 0) {
+          directions.set(value, applyField(entries, edge.channels, this.unit.program.valueOf(value, values).data));
+        }
+      }
+      for (const parameter of this.unit.parameters) {
+        const direction = candidate.parameters.get(parameter);
+        if (direction) directions.set(parameter, direction);
+      }
+      const right = directions.size > 0 ? this.unit.program.differentiateJointly(values, directions)[0] : undefined;
+      if (right) for (let k = 0; k < rows.length; k++) out[at + k] = right.data[rows[k]!]!;
+      const entries = candidate.fields.get(this.unit.output);
+      const edge = this.unknowns.edges.get(this.unit.output);
+      if (entries && edge && entries.length > 0) {
+        const left = applyField(entries, edge.channels, finite(output.data));
+        for (let k = 0; k < rows.length; k++) out[at + k]! -= left[rows[k]!]!;
+      }
+      at += rows.length;
+    }
+    return out;
+  }
+
+  /** The column of one entry of a parameter. */
+  parameterColumn(parameter: string, index: number): Float64Array {
+    const out = new Float64Array(this.rows);
+    let at = 0;
+    for (const { values, rows } of this.runs) {
+      const direction = new Float64Array(this.unit.program.valueOf(parameter, values).data.length);
+      direction[index] = 1;
+      const right = this.unit.program.differentiate(values, parameter, direction)[0];
+      if (right) for (let k = 0; k < rows.length; k++) out[at + k] = right.data[rows[k]!]!;
+      at += rows.length;
+    }
+    return out;
+  }
+}
+
+function finite(data: Float64Array): Float64Array {
+  return data.every(Number.isFinite) ? data : data.map((x) => (Number.isFinite(x) ? x : 0));
+}
+
+function leafValue(
+  network: Network,
+  unit: Unit,
+  weights: ParameterValues,
+  random: Random,
+  leaf: string,
+  atZero: boolean,
+): Tensor {
+  const parameter = network.graph.parameters.get(leaf);
+  if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
+  if (!network.isDifferentiable(leaf)) {
+    const input = network.inputs.find((i) => i.name === leaf);
+    if (!input) throw new Error(`${leaf} has no floating value and is not an input`);
+    return randomInput(network, input, random);
+  }
+  const shape = network.shape(leaf);
+  const count = elementCount(shape);
+  if (atZero) return { type: "float64", shape, data: new Float64Array(count) };
+  const { node } = unit;
+  const data = random.normals(count);
+  const positive =
+    node !== undefined &&
+    ((POSITIVE.has(node.operator) && node.inputs[0] === leaf) || (node.operator === "Div" && node.inputs[1] === leaf));
+  if (positive) for (let i = 0; i < count; i++) data[i] = Math.abs(data[i]!) + 0.3;
+  if (node && BOUNDED.has(node.operator)) for (let i = 0; i < count; i++) data[i] = 0.9 * Math.tanh(data[i]!);
+  return { type: "float64", shape, data };
+}

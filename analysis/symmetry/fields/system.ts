@@ -1,0 +1,193 @@
+/**
+ * @file The system of matrix fields of a network: edges, units, unknowns and their solutions. Everything that moves a
+ * region's channels to one another while the network computes the same is in its null space.
+ */
+import type { AxisStructure } from "../../graph/axes";
+import { elementCount } from "../../graph/tensor";
+import { Random } from "../../numerics/random";
+import type { Network } from "../counting/network";
+import { isGain } from "../counting/sampling";
+import type { ParameterValues } from "../symmetry";
+import { channelsOf } from "./channels";
+import { type Block, Constraints } from "./constraints";
+import { isParameterContraction, type Unit, visibleUnits } from "./edges";
+import { type NullSpace, solveBlocks } from "./elimination";
+import { absorbsEverything, sampledBlocks, settleChannelwise } from "./equations";
+import { glueRows } from "./glue";
+import { type Edge, Unknowns } from "./unknowns";
+
+/** A solved system. */
+export interface FieldSystem {
+  readonly network: Network;
+  readonly weights: ParameterValues;
+  readonly unknowns: Unknowns;
+  readonly units: readonly Unit[];
+  /** Trainable parameters that occur in this unit only and may move with it, by unit output. */
+  readonly own: ReadonlyMap<string, readonly string[]>;
+  /** Edges that an operator other than glue reads. */
+  readonly sinks: ReadonlySet<string>;
+  /** Edges whose frame is that of the parameters that write them. */
+  readonly frames: ReadonlySet<string>;
+  readonly solutions: readonly NullSpace[];
+}
+
+/** Sets up and solves all commutation equations of a network at the given weights. */
+export function solveFields(network: Network, weights: ParameterValues, axes: AxisStructure, seed: number): FieldSystem {
+  const random = new Random(seed);
+  const units = visibleUnits(network);
+  const { own, shared } = ownership(network, units);
+  const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs]);
+  const values = [...network.inputs.map((i) => i.name), ...units.map((u) => u.output)].filter((v) => network.isDifferentiable(v));
+  const unknowns = new Unknowns(
+    [...new Set(values)].map((value) => ({
+      value,
+      channels: channelsOf(network.shape(value), axes.layout(value)),
+      fixed: fixed.has(value),
+    })),
+    shared.map((parameter) => ({ parameter, size: weights.get(parameter)!.length })),
+  );
+  const constraints = new Constraints(unknowns.sets);
+  for (const unit of units) settleChannelwise(network, unknowns, unit, weights, random);
+  for (const unit of units) if (unit.node?.operator === "Softmax") softmaxGauge(network, unknowns, unit, constraints);
+  for (const unit of units) {
+    if (unit.node) continue;
+    for (const row of glueRows(network, unknowns, unit, weights, random)) constraints.addRow(row);
+  }
+  constraints.settleRows();
+  for (const unit of units) {
+    const mine = own.get(unit.output) ?? [];
+    if (unit.node && absorbsEverything(network, unknowns, unit, mine)) continue;
+    // Glue has said all about its inputs; what is left is its additive part, seen where they are zero.
+    if (!unit.node && unit.parameters.length === 0 && !hasOffset(network, unit)) continue;
+    const blocks = sampledBlocks(network, unknowns, unit, mine, weights, random, unit.node === undefined);
+    for (const block of blocks) constraints.addBlock(block);
+    if (blocks.length > 0) constraints.settleRows();
+  }
+  const blocks = constraints.settle();
+  return {
+    network,
+    weights,
+    unknowns,
+    units,
+    own,
+    sinks: sinksOf(network, units),
+    frames: framesOf(network, units),
+    solutions: solveBlocks(blocks, freeRoots(unknowns, blocks)),
+  };
+}
+
+/** Root unknowns that no block constrains. */
+function freeRoots(unknowns: Unknowns, blocks: readonly Block[]): Set<number> {
+  const out = new Set<number>();
+  for (let u = 0; u < unknowns.count; u++) {
+    const known = unknowns.sets.resolve(u);
+    if (known?.root === u) out.add(u);
+  }
+  for (const b of blocks) for (const u of b.unknowns) out.add(u);
+  return out;
+}
+
+/** A constant or frozen summand: glue is affine, and its value at zero does not vanish. */
+function hasOffset(network: Network, unit: Unit): boolean {
+  const values = unit.program.evaluate((leaf) => {
+    const shape = network.shape(leaf);
+    return { type: "float64", shape, data: new Float64Array(elementCount(shape)) };
+  });
+  return unit.program.results(values)[0]!.data.some((x) => x !== 0);
+}
+
+/** Who moves what: parameters of one unit move with it, those of several are unknowns, gains and frozen ones stay. */
+function ownership(network: Network, units: readonly Unit[]): { readonly own: Map<string, string[]>; readonly shared: string[] } {
+  const users = new Map<string, Unit[]>();
+  for (const unit of units) {
+    for (const p of unit.parameters) {
+      const list = users.get(p);
+      if (list) list.push(unit);
+      else users.set(p, [unit]);
+    }
+  }
+  const observed = new Set(network.outputs);
+  const own = new Map<string, string[]>();
+  const shared: string[] = [];
+  for (const parameter of network.trainable) {
+    const by = users.get(parameter) ?? [];
+    if (by.length === 0 || observed.has(parameter) || by.some((u) => multiplies(network, u, parameter))) continue;
+    if (by.length > 1) shared.push(parameter);
+    else {
+      const list = own.get(by[0]!.output);
+      if (list) list.push(parameter);
+      else own.set(by[0]!.output, [parameter]);
+    }
+  }
+  return { own, shared };
+}
+
+/** Whether the parameter is a gain of this unit: what it becomes multiplies, divides or is a slope, entry by entry. */
+function multiplies(network: Network, unit: Unit, parameter: string): boolean {
+  const { node } = unit;
+  if (!node || !(node.operator === "Mul" || node.operator === "Div" || node.operator === "PRelu")) return false;
+  return node.inputs.some((i) => network.kind(i) === "parameter" && hangsOn(network, i, parameter));
+}
+
+function hangsOn(network: Network, value: string, parameter: string): boolean {
+  const stack = [value];
+  while (stack.length > 0) {
+    const at = stack.pop()!;
+    if (at === parameter) return true;
+    stack.push(...(network.producer(at)?.node.inputs ?? []));
+  }
+  return false;
+}
+
+/** At a Softmax over channels the shift that it forgets belongs to engine D: the field's part along all ones is zero. */
+function softmaxGauge(network: Network, unknowns: Unknowns, unit: Unit, constraints: Constraints): void {
+  const edge = unknowns.edges.get(unit.inputs[0] ?? "");
+  if (!edge || edge.fixed || edge.diagonal) return;
+  const shape = network.shape(edge.value);
+  const given = unit.node!.attributes.axis;
+  const axis = typeof given === "number" ? (given < 0 ? given + shape.length : given) : shape.length - 1;
+  if (!edge.channels.axes.includes(axis)) return;
+  const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const length = shape[axis]!;
+  const lines = new Map<number, number[]>();
+  edge.channels.entries.forEach((entries, channel) => {
+    const first = entries[0];
+    if (first === undefined) return;
+    const line = Math.floor(first / (inner * length)) * inner + (first % inner);
+    const list = lines.get(line);
+    if (list) list.push(channel);
+    else lines.set(line, [channel]);
+  });
+  for (const channels of lines.values()) {
+    for (let j = 0; j < edge.channels.count; j++) {
+      constraints.addRow({
+        unknowns: channels.map((i) => unknowns.id(edge, i, j)),
+        coefficients: channels.map(() => 1),
+      });
+    }
+  }
+}
+
+function sinksOf(network: Network, units: readonly Unit[]): Set<string> {
+  const out = new Set<string>();
+  for (const unit of units) if (unit.node) for (const i of unit.inputs) out.add(i);
+  void network;
+  return out;
+}
+
+/** Edges written by parameter contractions, directly or as sums and other glue of such edges only. */
+function framesOf(network: Network, units: readonly Unit[]): Set<string> {
+  const out = new Set<string>();
+  for (const unit of units) {
+    const framed = unit.node
+      ? isParameterContraction(network, unit.node)
+      : unit.inputs.length > 0 && unit.inputs.every((i) => out.has(i));
+    if (framed) out.add(unit.output);
+  }
+  return out;
+}
+
+/** The edge of a value. */
+export function edgeOf(system: FieldSystem, value: string): Edge {
+  return system.unknowns.edges.get(value)!;
+}

@@ -1,0 +1,131 @@
+/**
+ * @file The unknowns of the matrix fields: the entries of one matrix per visible edge, and one tangent per parameter that
+ * several units share. Unknowns that are zero or multiples of one another are merged as soon as that is known.
+ */
+import { RatioSets } from "../../numerics/unionFind";
+import type { Channels } from "./channels";
+
+/** A visible edge with its field's unknowns. */
+export interface Edge {
+  readonly value: string;
+  readonly channels: Channels;
+  /** Its field is zero: network inputs and outputs. */
+  readonly fixed: boolean;
+  /** Only diagonal entries are unknown: too many channels for a full matrix. */
+  readonly diagonal: boolean;
+  readonly offset: number;
+}
+
+/** One entry of a field's matrix as a multiple of a root unknown. */
+export interface Entry {
+  readonly row: number;
+  readonly column: number;
+  readonly factor: number;
+}
+
+/** Edges with more channels than this get diagonal fields only: sound, and matrices of that size belong on a twin. */
+const FULL_LIMIT = 64;
+
+/** Numbers the unknowns and knows their relations. */
+export class Unknowns {
+  readonly edges = new Map<string, Edge>();
+  readonly sets: RatioSets;
+  readonly count: number;
+  private readonly parameters = new Map<string, { readonly offset: number; readonly size: number }>();
+
+  constructor(
+    edges: Iterable<{ readonly value: string; readonly channels: Channels; readonly fixed: boolean }>,
+    shared: Iterable<{ readonly parameter: string; readonly size: number }>,
+  ) {
+    let offset = 0;
+    for (const e of edges) {
+      const diagonal = e.channels.count > FULL_LIMIT;
+      this.edges.set(e.value, { ...e, diagonal, offset });
+      if (!e.fixed) offset += diagonal ? e.channels.count : e.channels.count ** 2;
+    }
+    for (const { parameter, size } of shared) {
+      this.parameters.set(parameter, { offset, size });
+      offset += size;
+    }
+    this.count = offset;
+    this.sets = new RatioSets(offset);
+    for (const edge of this.edges.values()) {
+      if (edge.fixed || edge.diagonal) continue;
+      const { count, kinds } = edge.channels;
+      for (let i = 0; i < count; i++) {
+        for (let j = 0; j < count; j++) if (kinds[i] !== kinds[j]) this.sets.setZero(this.id(edge, i, j));
+      }
+    }
+  }
+
+  /** The unknown of an entry; -1 where it is zero by construction. */
+  id(edge: Edge, row: number, column: number): number {
+    if (edge.fixed) return -1;
+    if (edge.diagonal) return row === column ? edge.offset + row : -1;
+    return edge.offset + row * edge.channels.count + column;
+  }
+
+  /** States that an entry is zero. */
+  setZero(edge: Edge, row: number, column: number): void {
+    const id = this.id(edge, row, column);
+    if (id >= 0) this.sets.setZero(id);
+  }
+
+  /** The entries of an edge that are not known to be zero, by root unknown. */
+  entries(edge: Edge): Map<number, Entry[]> {
+    const out = new Map<number, Entry[]>();
+    if (edge.fixed) return out;
+    const n = edge.channels.count;
+    for (let i = 0; i < n; i++) {
+      for (let j = edge.diagonal ? i : 0; j < (edge.diagonal ? i + 1 : n); j++) {
+        const known = this.sets.resolve(this.id(edge, i, j));
+        if (!known) continue;
+        const entry: Entry = { row: i, column: j, factor: known.factor };
+        const list = out.get(known.root);
+        if (list) list.push(entry);
+        else out.set(known.root, [entry]);
+      }
+    }
+    return out;
+  }
+
+  /** The entries of a shared parameter's tangent, by root unknown; the column is the flat position. Empty for others. */
+  parameterEntries(parameter: string): Map<number, Entry[]> {
+    const out = new Map<number, Entry[]>();
+    const p = this.parameters.get(parameter);
+    if (!p) return out;
+    for (let k = 0; k < p.size; k++) {
+      const known = this.sets.resolve(p.offset + k);
+      if (!known) continue;
+      const entry: Entry = { row: 0, column: k, factor: known.factor };
+      const list = out.get(known.root);
+      if (list) list.push(entry);
+      else out.set(known.root, [entry]);
+    }
+    return out;
+  }
+
+  /** Number of entries of a shared parameter; 0 for others. */
+  parameterSize(parameter: string): number {
+    return this.parameters.get(parameter)?.size ?? 0;
+  }
+
+  isShared(parameter: string): boolean {
+    return this.parameters.has(parameter);
+  }
+
+  get sharedParameters(): Iterable<string> {
+    return this.parameters.keys();
+  }
+}
+
+/** y := A x on the channels of a tensor, for a matrix given by entries. */
+export function applyField(entries: readonly Entry[], channels: Channels, x: Float64Array): Float64Array {
+  const y = new Float64Array(x.length);
+  for (const { row, column, factor } of entries) {
+    const to = channels.entries[row]!;
+    const from = channels.entries[column]!;
+    for (let p = 0; p < to.length; p++) y[to[p]!]! += factor * x[from[p]!]!;
+  }
+  return y;
+}
