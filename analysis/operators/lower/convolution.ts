@@ -34,8 +34,8 @@ function convolutionPads(node: Node, space: readonly number[], kernel: readonly 
 }
 
 /** A Conv without bias and with explicit pads; undefined where the node is one already. */
-function plainConvolution(l: Lowering): { readonly value: string; readonly rank: number } | undefined {
-  const [x, w] = l.node.inputs;
+function plainConvolution(l: Lowering, x = input(l, 0)): { readonly value: string; readonly rank: number } | undefined {
+  const w = input(l, 1);
   const shape = shapeOf(l, x);
   const kernel = shapeOf(l, w)?.slice(2);
   if (!x || !w || !shape || !kernel) return undefined;
@@ -61,14 +61,20 @@ export function lowerConv(l: Lowering): readonly string[] | undefined {
   return [plus(l, plain.value, bias === undefined ? undefined : perChannel(l, bias, plain.rank))];
 }
 
-/** com.microsoft FusedConv: Conv, bias, a second summand and an activation. */
-export function lowerFusedConv(l: Lowering): readonly string[] | undefined {
-  const plain = plainConvolution(l);
+/** Conv of x, bias, a second summand and an activation. */
+export function fusedConvolution(l: Lowering, x: string, z: string | undefined): string | undefined {
+  const plain = plainConvolution(l, x);
   if (plain === undefined) return undefined;
   const bias = input(l, 2);
   const sum = plus(l, plain.value, bias === undefined ? undefined : perChannel(l, bias, plain.rank));
-  const y = namedActivation(l, plus(l, sum, input(l, 3)));
-  return y === undefined ? undefined : [y];
+  return namedActivation(l, plus(l, sum, z));
+}
+
+/** com.microsoft FusedConv: Conv, bias, a second summand and an activation. */
+export function lowerFusedConv(l: Lowering): readonly string[] | undefined {
+  const x = input(l, 0);
+  const y = x && fusedConvolution(l, x, input(l, 3));
+  return y ? [y] : undefined;
 }
 
 /** What `auto_pad` or `output_shape` mean for a transposed convolution, as pads and output padding. */

@@ -2,7 +2,7 @@
 import { numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, type ElementType, isFloating } from "../../graph/tensor";
 import type { Lowering } from "../operator";
-import { geluExact, geluTanh, input, outputs, plus, relu, scalarLike, scaled, shapeOf, shifted, swish } from "./build";
+import { geluExact, geluTanh, input, outputs, relu, scalarLike, scaled, shapeOf, shifted, swish } from "./build";
 
 const SIGNED_OR_NOT = /^u?int/;
 
@@ -181,23 +181,4 @@ export function lowerSelu(l: Lowering): readonly string[] | undefined {
   const alpha = numberAttribute(l.node, "alpha", 1.6732632423543772);
   const gamma = numberAttribute(l.node, "gamma", 1.0507009873554805);
   return x === undefined ? undefined : [scaled(l, l.add("Elu", [x], { alpha }), gamma)];
-}
-
-/** com.microsoft BiasGelu: gelu(x + bias). */
-export function lowerBiasGelu(l: Lowering): readonly string[] | undefined {
-  const x = input(l, 0);
-  return x === undefined ? undefined : [geluExact(l, plus(l, x, input(l, 1)))];
-}
-
-/** com.microsoft FastGelu: the tanh form of gelu(x + bias). */
-export function lowerFastGelu(l: Lowering): readonly string[] | undefined {
-  const x = input(l, 0);
-  return x === undefined ? undefined : [geluTanh(l, plus(l, x, input(l, 1)))];
-}
-
-/** com.microsoft BiasAdd: x + bias + skip; BiasDropout: dropout(x + bias) + residual. */
-export function lowerBiasAdd(l: Lowering): readonly string[] | undefined {
-  const x = input(l, 0);
-  if (x === undefined || (l.node.outputs[1] ?? "") !== "") return undefined;
-  return [plus(l, plus(l, x, input(l, 1)), input(l, 2))];
 }
