@@ -61,3 +61,14 @@ export interface Certificate {
   /** Explained and measured continuous dimension of the model or of its twin, where the Jacobian's rank was taken. */
   readonly dimensions?: { readonly explained: number; readonly measured: number; readonly on: "model" | "twin" };
 }
+
+/** A connected piece of the network on which one matrix group acts (ALGORITHM.md section 4). */
+export interface RegionGroup {
+  readonly kind: "linear" | "rotation";
+  /** `GL(3)`, `O(4)`, `(C*)^2`. */
+  readonly notation: string;
+  readonly dimension: number;
+  /** Root atoms of the spaces that it acts on. */
+  readonly atoms: readonly number[];
+  readonly parameters: readonly string[];
+}

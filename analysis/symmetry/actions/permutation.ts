@@ -1,0 +1,155 @@
+/** @file Permutations of a channel space acting on parameters: entries move along every axis that the space is on. */
+import type { InferredAxes } from "../spaces/infer";
+import type { AtomSpace, Occurrence } from "../spaces/spaces";
+import type { ParameterValues } from "../symmetry";
+
+/** A permutation per index of the enclosing space (one for all when there is none): entry i goes to permutation[i]. */
+export type PermutationElement = readonly (readonly number[])[];
+
+/** A random element: independent permutations per index of the enclosing space. */
+export function randomPermutation(size: number, copies: number, random: () => number): PermutationElement {
+  return Array.from({ length: copies }, () => {
+    const p = Array.from({ length: size }, (_, i) => i);
+    for (let i = size - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [p[i], p[j]] = [p[j]!, p[i]!];
+    }
+    return p;
+  });
+}
+
+/** A permutation space ready to act: where each entry of each axis goes. */
+export class PermutationAction {
+  /** First entry of each atom within the space. */
+  private readonly offsets = new Map<number, number>();
+  private readonly byParameter = new Map<string, Map<number, Occurrence[]>>();
+  readonly copies: number;
+
+  /** `enclosing` is the atom that the space is fibred over, if any. */
+  constructor(
+    private readonly axes: InferredAxes,
+    readonly space: AtomSpace,
+    private readonly enclosing: number | undefined,
+    private readonly shape: (parameter: string) => readonly number[],
+  ) {
+    let offset = 0;
+    for (const a of space.atoms) {
+      this.offsets.set(a, offset);
+      offset += axes.atoms.sizeOf(a);
+    }
+    this.copies = enclosing === undefined ? 1 : axes.atoms.sizeOf(enclosing);
+    for (const o of space.occurrences) {
+      let byAxis = this.byParameter.get(o.parameter);
+      if (!byAxis) {
+        byAxis = new Map();
+        this.byParameter.set(o.parameter, byAxis);
+      }
+      const list = byAxis.get(o.axis);
+      if (list) list.push(o);
+      else byAxis.set(o.axis, [o]);
+    }
+  }
+
+  get parameters(): readonly string[] {
+    return [...this.byParameter.keys()];
+  }
+
+  /** New values of the parameters that move. */
+  act(weights: ParameterValues, element: PermutationElement): ParameterValues {
+    const out = new Map<string, Float64Array>();
+    for (const [parameter, byAxis] of this.byParameter) {
+      let values = weights.get(parameter);
+      if (!values) continue;
+      for (const [axis, occurrences] of byAxis) values = this.alongAxis(parameter, axis, occurrences, values, element);
+      out.set(parameter, values);
+    }
+    return out;
+  }
+
+  private alongAxis(parameter: string, axis: number, occurrences: readonly Occurrence[], values: Float64Array, element: PermutationElement): Float64Array {
+    const shape = this.shape(parameter);
+    const targets = element.map((_, copy) => this.targets(shape[axis]!, occurrences, element, copy));
+    const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+    const n = shape[axis]!;
+    const outer = values.length / (inner * n);
+    const moved = new Float64Array(values.length);
+    const copyOf = this.copyAlongOtherAxis(parameter, axis, shape);
+    for (let o = 0; o < outer; o++) {
+      for (let p = 0; p < n; p++) {
+        const base = (o * n + p) * inner;
+        if (!copyOf) {
+          const to = (o * n + targets[0]![p]!) * inner;
+          moved.set(values.subarray(base, base + inner), to);
+        } else {
+          for (let i = 0; i < inner; i++) moved[(o * n + targets[copyOf(base + i)]![p]!) * inner + i] = values[base + i]!;
+        }
+      }
+    }
+    return moved;
+  }
+
+  /** Where each position of an axis goes, for a fixed index of the enclosing space along another axis. */
+  private targets(length: number, occurrences: readonly Occurrence[], element: PermutationElement, copy: number): Int32Array {
+    const to = Int32Array.from({ length }, (_, i) => i);
+    // Pieces of one space in equal roles: the r-th segment of one atom answers to the r-th of another.
+    const role = (o: Occurrence) => `${o.factor}:${o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join()}`;
+    const byRole = new Map<string, Map<number, Occurrence[]>>();
+    for (const o of occurrences) {
+      const atom = o.atoms[o.factor]!;
+      const roles = byRole.get(role(o)) ?? new Map<number, Occurrence[]>();
+      byRole.set(role(o), roles);
+      const list = roles.get(atom);
+      if (list) list.push(o);
+      else roles.set(atom, [o]);
+    }
+    for (const o of occurrences) {
+      const atom = o.atoms[o.factor]!;
+      const repeats = byRole.get(role(o))!;
+      const turn = repeats.get(atom)!.indexOf(o);
+      const inner = o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
+      const size = o.factors[o.factor]!;
+      for (let p = 0; p < o.end - o.start; p++) {
+        const coordinate = Math.floor(p / inner) % size;
+        const inSpace = this.offsets.get(atom)! + coordinate;
+        const target = element[this.copyInSegment(o, p) ?? copy]![inSpace]!;
+        const [targetAtom, targetCoordinate] = this.locate(target);
+        const other = targetAtom === atom ? o : repeats.get(targetAtom)![turn]!;
+        to[o.start + p] = other.start + p + (targetCoordinate - coordinate) * inner;
+      }
+    }
+    return to;
+  }
+
+  private locate(index: number): readonly [atom: number, coordinate: number] {
+    for (const a of this.space.atoms) {
+      const start = this.offsets.get(a)!;
+      if (index < start + this.axes.atoms.sizeOf(a)) return [a, index - start];
+    }
+    throw new RangeError(`index ${index} is outside of a space of size ${this.space.size}`);
+  }
+
+  /** Index of the enclosing space at position p of a segment that has it as a factor. */
+  private copyInSegment(o: Occurrence, p: number): number | undefined {
+    const at = this.enclosing === undefined ? -1 : o.atoms.indexOf(this.enclosing);
+    if (at < 0) return undefined;
+    const inner = o.factors.slice(at + 1).reduce((n, d) => n * d, 1);
+    return Math.floor(p / inner) % o.factors[at]!;
+  }
+
+  /** The index of the enclosing space by flat position, where it lies along another axis of the parameter. */
+  private copyAlongOtherAxis(parameter: string, axis: number, shape: readonly number[]): ((flat: number) => number) | undefined {
+    if (this.enclosing === undefined) return undefined;
+    const layout = this.axes.layout(parameter)!;
+    for (let k = 0; k < layout.length; k++) {
+      if (k === axis || layout[k]!.length !== 1) continue;
+      const segment = layout[k]![0]!;
+      const at = segment.findIndex((f) => f.atom === this.enclosing);
+      if (at < 0) continue;
+      const within = segment.slice(at + 1).reduce((n, f) => n * f.size, 1);
+      const stride = shape.slice(k + 1).reduce((n, d) => n * d, 1) * within;
+      const size = segment[at]!.size;
+      return (flat) => Math.floor(flat / stride) % size;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,170 @@
+/** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
+import { consumers, type Graph, type Node } from "../graph/graph";
+import { elementCount } from "../graph/tensor";
+import { normalForm } from "../lowering/normal-form";
+import type { Equivariance } from "../operators/equivariance";
+import { equivariances } from "../operators/equivariances";
+import { PermutationAction, randomPermutation } from "./actions/permutation";
+import { scalingSymmetries } from "./actions/scaling";
+import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
+import { spaceGroup } from "./naming";
+import { type InferredAxes, inferAxes } from "./spaces/infer";
+import { type AtomSpace, atomSpaces, enclosingAtom, spaceAddresses } from "./spaces/spaces";
+import { type BranchSwap, findSwaps } from "./swaps";
+import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
+import { findScalings, type Scaling, scalingDimension } from "./units/scalings";
+
+/** The equivariance of a node's operator; undefined makes it opaque. */
+export function equivarianceOf(node: Node): Equivariance | undefined {
+  return node.domain === "" ? equivariances[node.operator] : undefined;
+}
+
+/** Finds all symmetries of a model. Never throws on a graph whose shapes are consistent; what is not understood is opaque. */
+export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnalysis {
+  const form = normalForm(graph, options.loss ? { loss: options.loss } : {});
+  const normal = form.graph;
+  const shape = (p: string) => normal.parameters.get(p)!.shape;
+  const soft = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });
+  const hard = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
+  // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
+  const read = consumers(normal);
+  const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
+  const scalings = findScalings(normal, hard, "scales", equivarianceOf);
+  const signs = findScalings(normal, hard, "signs", equivarianceOf);
+  const regions: readonly RegionGroup[] = [];
+
+  const permutable = atomSpaces(normal, soft, moving).map((space) => ({ space, axes: soft, enclosing: enclosingAtom(normal, soft, space) }));
+  const patterned = atomSpaces(normal, hard, moving)
+    .filter((s) => isPinnedIn(soft, s) && scalings.some((x) => x.atoms.some((a) => s.atoms.includes(a))))
+    .map((space) => ({ space, axes: hard, enclosing: enclosingAtom(normal, hard, space) }));
+  const found = [...permutable, ...patterned];
+  const idOfAtom = new Map<number, number>();
+  permutable.forEach(({ space }, id) => {
+    for (const a of space.atoms) idOfAtom.set(a, id);
+  });
+  const hardAtoms = found.map(({ space, axes }) => (axes === hard ? new Set(space.atoms) : atomsAtSamePlaces(hard, space)));
+  const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
+    const on = (s: Scaling) => actsOnEach(s, hardAtoms[id]!) && !scalings.some((finer) => refines(finer, s));
+    const outer = enclosing === undefined ? undefined : idOfAtom.get(enclosing);
+    const acts = spaceAddresses(axes, space);
+    const group = spaceGroup({
+      size: space.size,
+      permutable: axes === soft,
+      scale: scalings.filter((s) => s.family === "scale" && on(s)).length,
+      rescaling: scalings.filter((s) => s.family === "rescaling" && on(s)).length,
+      signs: signs.filter(on).length,
+      regions: regions.filter((r) => r.atoms.some((a) => hardAtoms[id]!.has(a))),
+      uniformScale: false,
+      ...(outer === undefined ? {} : { within: { size: found[outer]!.space.size, what: "block" } }),
+    });
+    return { id, size: space.size, acts, group, permutable: axes === soft, ...(outer === undefined ? {} : { within: outer }) };
+  });
+  const spacesOfAtoms = (atoms: readonly number[]) => spaces.filter((s) => atoms.some((a) => hardAtoms[s.id]!.has(a))).map((s) => s.id);
+
+  const swaps = findSwaps(normal);
+  const symmetries: Symmetry[] = [
+    ...permutable.map(({ space, axes, enclosing }, id) => permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!)),
+    ...scalingSymmetries(scalings, hard, shape, spacesOfAtoms),
+    ...scalingSymmetries(signs, hard, shape, spacesOfAtoms),
+    ...swaps.map(swapSymmetry),
+  ];
+  const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
+  return {
+    graph,
+    normal,
+    spaces,
+    symmetries,
+    swaps: swaps.map((s) => s.names),
+    continuous: scalingCounts(scalings),
+    countOrigin: "scalings",
+    opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
+    parameters: trainable.reduce((n, p) => n + elementCount(p.shape), 0),
+    notes: form.notes,
+  };
+}
+
+function scalingCounts(scalings: readonly Scaling[]): ContinuousCounts {
+  const scale = scalingDimension(scalings.filter((s) => s.family === "scale"));
+  const rescaling = scalingDimension(scalings.filter((s) => s.family === "rescaling"));
+  return { linear: 0, rotation: 0, scale, rescaling, translation: 0, unread: 0, total: scale + rescaling };
+}
+
+/** Whether a scaling is independent for each entry of a space: its finest index runs over the space. */
+function actsOnEach(scaling: Scaling, atoms: ReadonlySet<number>): boolean {
+  return scaling.atoms.some((a) => atoms.has(a));
+}
+
+/** Whether a scaling moves what another one does, independently for more indices (per head and coordinate, not per head). */
+function refines(finer: Scaling, coarser: Scaling): boolean {
+  if (finer.family !== coarser.family || finer.atoms.length <= coarser.atoms.length) return false;
+  if (!coarser.atoms.every((a) => finer.atoms.includes(a))) return false;
+  const moved = new Set(finer.entries.map((e) => e.parameter));
+  return coarser.entries.every((e) => moved.has(e.parameter));
+}
+
+/** Whether every place of a space is pinned under another inference. */
+function isPinnedIn(axes: InferredAxes, space: AtomSpace): boolean {
+  return space.occurrences.every((o) => {
+    let start = 0;
+    for (const segment of axes.layout(o.parameter)![o.axis]!) {
+      const size = segment.reduce((n, f) => n * f.size, 1);
+      if (start < o.end && o.start < start + size && segment.some((f) => !f.pinned && f.size > 1)) return false;
+      start += size;
+    }
+    return true;
+  });
+}
+
+/** Root atoms under another inference that stand where this space stands. */
+function atomsAtSamePlaces(axes: InferredAxes, space: AtomSpace): Set<number> {
+  const out = new Set<number>();
+  for (const o of space.occurrences) {
+    let start = 0;
+    for (const segment of axes.layout(o.parameter)![o.axis]!) {
+      const size = segment.reduce((n, f) => n * f.size, 1);
+      if (start === o.start && size === o.end - o.start) {
+        const inner = o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
+        let after = 1;
+        for (let i = segment.length - 1; i >= 0; i--) {
+          if (after === inner && segment[i]!.size === o.factors[o.factor]) out.add(segment[i]!.atom);
+          after *= segment[i]!.size;
+        }
+      }
+      start += size;
+    }
+  }
+  return out;
+}
+
+function permutationSymmetry(action: PermutationAction, id: number, space: ChannelSpace): Symmetry {
+  return {
+    id: `permutation:${id}`,
+    kind: "permutation",
+    group: space.within === undefined ? `S(${space.size})` : `S(${space.size})^${action.copies}`,
+    dimension: 0,
+    parameters: action.parameters,
+    spaces: [id],
+    actRandomly: (weights, random) => action.act(weights, randomPermutation(space.size, action.copies, random)),
+    generators: () => [],
+  };
+}
+
+function swapSymmetry(swap: BranchSwap, index: number): Symmetry {
+  return {
+    id: `swap:${index}`,
+    kind: "swap",
+    group: "S(2)",
+    dimension: 0,
+    parameters: swap.pairs.flat(),
+    spaces: [],
+    actRandomly: (weights): ParameterValues => {
+      const out = new Map<string, Float64Array>();
+      for (const [p, q] of swap.pairs) {
+        const [x, y] = [weights.get(p), weights.get(q)];
+        if (x && y) out.set(p, y.slice()).set(q, x.slice());
+      }
+      return out;
+    },
+    generators: () => [],
+  };
+}
