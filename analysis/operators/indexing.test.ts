@@ -47,6 +47,8 @@ testOperators("indexing", indexingOperators, [
   { operator: "NonZero", inputs: [bools([0, 0])] },
   { operator: "Compress", inputs: [floats([3, 2]), bools([0, 1, 1])], attributes: { axis: 0 } },
   { operator: "Compress", inputs: [floats([3, 2]), bools([0, 1, 1, 0, 1])] },
+  { operator: "ReverseSequence", inputs: [floats([4, 3, 2]), ints([4, 1, 3])] },
+  { operator: "ReverseSequence", inputs: [floats([3, 4]), ints([2, 4, 1])], attributes: { batch_axis: 0, time_axis: 1 } },
 ]);
 
 testOperators("generated tensors", generatingOperators, [

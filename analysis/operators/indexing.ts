@@ -1,7 +1,7 @@
 /** @file Reading and writing by index: Gather and Scatter in their forms, OneHot, NonZero, Compress. */
 import { type Node, numberAttribute, stringAttribute } from "../graph/graph";
 import { type Shape, type Tensor, elementCount, strides } from "../graph/tensor";
-import { type Extra, linear, substituteDirections, zeroTangent } from "./factories";
+import { type Extra, linear, sameAsFirst, substituteDirections, zeroTangent } from "./factories";
 import type { Operator } from "./operator";
 import {
   axisOf,
@@ -334,6 +334,22 @@ const compress: Operator = linear(
   [0],
 );
 
+/** Reverses the first `sequence_lens[b]` entries along the time axis, for each index b of the batch axis. */
+const evaluateReverseSequence: Evaluate = (node, inputs) => {
+  const x = required(node, inputs, 0);
+  const lengths = required(node, inputs, 1);
+  const batchAxis = axisOf(node, numberAttribute(node, "batch_axis", 1), x.shape.length);
+  const timeAxis = axisOf(node, numberAttribute(node, "time_axis", 0), x.shape.length);
+  const own = strides(x.shape);
+  const data = new Float64Array(x.data.length);
+  for (let i = 0; i < data.length; i++) {
+    const time = Math.floor(i / own[timeAxis]!) % x.shape[timeAxis]!;
+    const length = lengths.data[Math.floor(i / own[batchAxis]!) % x.shape[batchAxis]!]!;
+    data[i] = x.data[time < length ? i + (length - 1 - 2 * time) * own[timeAxis]! : i]!;
+  }
+  return [{ type: x.type, shape: x.shape, data }];
+};
+
 /** Reading and writing by index. */
 export const indexingOperators: readonly Operator[] = [
   gather,
@@ -346,4 +362,5 @@ export const indexingOperators: readonly Operator[] = [
   oneHot,
   nonZero,
   compress,
+  linear("ReverseSequence", sameAsFirst, evaluateReverseSequence, [0]),
 ];

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { readOnnx } from "../frontends/onnx/index";
 import type { Graph, Node } from "../graph/graph";
-import { int64Vector, scalar, type Tensor, type TensorType } from "../graph/tensor";
+import { filled, int64Vector, scalar, type Tensor, type TensorType } from "../graph/tensor";
 import { inferShapes } from "./inference";
 
 let made = 0;
@@ -94,6 +94,33 @@ describe("inferShapes", () => {
     const { folded } = inferShapes(graph(nodes, {}));
     assert.equal(folded.has("t"), false);
     assert.deepEqual([...folded.get("s")!.data], [5, 8]);
+  });
+
+  it("records sizes that no tensor has, and computes nothing large", () => {
+    const nodes = [
+      node("ConstantOfShape", ["negative"], ["a"]),
+      node("ConstantOfShape", ["huge"], ["b"]),
+      node("MaxPool", ["picture"], ["c"], { kernel_shape: [90000, 90000], pads: [90000, 90000, 90000, 90000] }),
+      node("Split", ["x"], ["d"], { num_outputs: 1e9 }),
+    ];
+    const {
+      graph: typed,
+      folded,
+      problems,
+    } = inferShapes(
+      graph(
+        nodes,
+        { x: [4, 3] },
+        { negative: int64Vector([2, -1]), huge: int64Vector([1e6, 1e6]), picture: filled([1, 1, 2, 2], 1) },
+      ),
+    );
+    assert.deepEqual(
+      problems.map((p) => p.message),
+      ["ConstantOfShape: the output would have the shape [2, -1]", "Split: 1000000000 parts for 1 outputs"],
+    );
+    assert.equal(typed.types.get("a")!.shape, undefined);
+    assert.deepEqual(typed.types.get("b")!.shape, [1e6, 1e6]);
+    assert.equal(folded.size, 0);
   });
 
   it("handles 100,000 nodes in one pass", () => {

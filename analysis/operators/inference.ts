@@ -3,8 +3,13 @@
  * Reshape and the bounds of Slice are known. One pass in topological order.
  */
 import { type Attribute, type Graph, type Node } from "../graph/graph";
-import { type Tensor, type TensorType, elementCount } from "../graph/tensor";
+import { type Shape, type Tensor, type TensorType, elementCount } from "../graph/tensor";
+import { contractionOperators } from "./contraction";
+import { convolutionOperators } from "./convolution";
 import type { InferenceContext } from "./operator";
+import { poolingOperators } from "./pooling";
+import { resizingOperators } from "./resizing";
+import { showShape } from "./rules";
 import { operatorTable } from "./table";
 
 /** A node whose inputs contradict its rule, with the rule's sentence. */
@@ -29,6 +34,11 @@ const ABSENT: TensorType = { type: "other", shape: undefined };
 
 /** Operators whose value depends on the type of their input only. */
 const OF_TYPE: ReadonlySet<string> = new Set(["Shape", "Size"]);
+
+/** Operators that never take part in shape arithmetic and whose kernels may need far more room than their output. */
+const COSTLY: ReadonlySet<string> = new Set(
+  [...convolutionOperators, ...poolingOperators, ...resizingOperators, ...contractionOperators].map((entry) => entry.name),
+);
 
 /** A tensor type that stands in where only the shape matters; its data is never read. */
 function hollow(type: TensorType): Tensor | undefined {
@@ -63,7 +73,9 @@ export function inferShapes(graph: Graph): Inference {
     let outputs: readonly TensorType[] = [];
     try {
       outputs = entry?.infer(node, context) ?? [];
+      for (const { shape } of outputs) if (shape !== undefined) checkSizes(node, shape);
     } catch (error) {
+      outputs = [];
       problems.push({ node, message: error instanceof Error ? error.message : String(error) });
     }
     node.outputs.forEach((name, index) => {
@@ -88,6 +100,12 @@ export function inferShapes(graph: Graph): Inference {
   return { graph: { ...graph, types }, folded, problems };
 }
 
+/** Throws Error when a shape computed from values of the model has sizes that no tensor has. */
+function checkSizes(node: Node, shape: Shape): void {
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0))
+    throw new Error(`${node.operator}: the output would have the shape ${showShape(shape)}`);
+}
+
 /** What the rule found, completed by what the file declares. */
 function merged(found: TensorType | undefined, declared: TensorType | undefined): TensorType {
   if (found === undefined) return declared ?? ABSENT;
@@ -97,7 +115,7 @@ function merged(found: TensorType | undefined, declared: TensorType | undefined)
 
 /** Whether the node's value is a small tensor without side conditions. */
 function foldable(node: Node, outputs: readonly TensorType[]): boolean {
-  if (outputs.length === 0) return false;
+  if (outputs.length === 0 || COSTLY.has(node.operator)) return false;
   for (const output of outputs) {
     if (output.shape === undefined || elementCount(output.shape) > FOLDING_LIMIT || output.type === "string") return false;
   }

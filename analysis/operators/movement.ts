@@ -187,6 +187,7 @@ export function splitSizes(node: Node, size: number, known: Known): number[] | u
     return [...listed];
   }
   const parts = numberAttribute(node, "num_outputs", node.outputs.length);
+  if (parts !== node.outputs.length) fail(node, `${parts} parts for ${node.outputs.length} outputs`);
   const chunk = Math.ceil(size / parts);
   const out = Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(chunk, size - i * chunk)));
   if (out.some((part) => part !== chunk) && node.attributes.num_outputs === undefined) {

@@ -13,9 +13,11 @@ import { normalizationOperators } from "./normalization";
 import type { Operator, OperatorTable } from "./operator";
 import { paddingOperators } from "./padding";
 import { poolingOperators } from "./pooling";
+import { quantizationOperators } from "./quantization";
 import { recurrentOperators } from "./recurrent";
 import { reductionOperators } from "./reduction";
 import { resizingOperators } from "./resizing";
+import { samplingOperators } from "./sampling";
 
 /** All entries, primitives before composites. */
 export const operators: readonly Operator[] = [
@@ -31,6 +33,8 @@ export const operators: readonly Operator[] = [
   ...paddingOperators,
   ...indexingOperators,
   ...generatingOperators,
+  ...samplingOperators,
+  ...quantizationOperators,
   ...normalizationOperators,
   ...recurrentOperators,
   ...attentionOperators,

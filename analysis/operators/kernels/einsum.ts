@@ -23,6 +23,9 @@ export function einsumSizes(plan: EinsumEquation, shapes: readonly Shape[]): Map
   return sizes;
 }
 
+/** Elements of an intermediate product; a guard against equations that no network has. */
+const PRODUCT_LIMIT = 2 ** 28;
+
 /** A tensor whose axes carry labels. */
 interface Labelled {
   readonly labels: readonly string[];
@@ -89,6 +92,9 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>): Labell
   const rows = left.labels.filter((label) => !shared.includes(label));
   const columns = right.labels.filter((label) => !shared.includes(label));
   const count = (labels: readonly string[]): number => elementCount(labels.map(size));
+  const labels = [...batch, ...rows, ...columns];
+  if (count(labels) > PRODUCT_LIMIT)
+    throw new Error(`Einsum: an intermediate product has ${count(labels)} elements, too many to compute`);
   const product = matmul(
     {
       type: "float64",
@@ -101,7 +107,6 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>): Labell
       data: arranged(right, [...batch, ...inner, ...columns]),
     },
   );
-  const labels = [...batch, ...rows, ...columns];
   return { labels, shape: labels.map(size), data: product.data };
 }
 

@@ -15,6 +15,9 @@ export interface Windows {
   readonly output: readonly number[];
 }
 
+/** Entries of a window table; real networks stay below a tenth of it. */
+const TABLE_LIMIT = 2 ** 28;
+
 function perAxis(node: Node, name: string, rank: number, fallback: number): readonly number[] {
   const list = numbersAttribute(node, name) ?? new Array<number>(rank).fill(fallback);
   if (list.length !== rank)
@@ -117,6 +120,7 @@ export function windowTable(w: Windows): Int32Array {
   const taps = elementCount(w.kernel);
   const windows = elementCount(w.output);
   const own = strides(w.spatial);
+  if (taps * windows > TABLE_LIMIT) throw new Error(`${windows} windows of ${taps} elements are too many to compute`);
   let table: Int32Array = new Int32Array(1);
   let tapCount = 1;
   let windowCount = 1;

@@ -161,7 +161,19 @@ function numbers(t: ort.Tensor): number[] {
   return Array.from(t.data as ArrayLike<number | bigint>, Number);
 }
 
+/** Inferred shapes and types against the runtime's, for entries without a value of their own. */
+async function checkShapes(c: Case): Promise<void> {
+  const types = graphOf(c).types;
+  const { outputs } = await runtimeOutputs(c);
+  outputs.forEach((expected, i) => {
+    const type = types.get(`y${i}`)!;
+    assert.deepEqual(type.shape, [...expected.dims], `shape of output ${i}`);
+    if (!isFloating(type.type)) assert.equal(type.type, expected.type, `type of output ${i}`);
+  });
+}
+
 async function checkValues(c: Case): Promise<void> {
+  if (entryOf(c.operator).evaluate === undefined) return checkShapes(c);
   const values = valueOf(c);
   const types = graphOf(c).types;
   values.forEach((value, i) => {
