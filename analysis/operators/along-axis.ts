@@ -84,7 +84,7 @@ function alongAxis(name: string, map: RowMap): Operator {
     opset: number | undefined,
     write: (rows: Float64Array, out: Float64Array, at: number, n: number) => void,
   ): Tensor => {
-    if (x.shape.length === 0) return apply(node, { ...x, shape: [1] }, 13, write);
+    if (x.shape.length === 0) return { ...apply({ ...node, attributes: {} }, { ...x, shape: [1] }, 13, write), shape: [] };
     const flat = rowShape(node, x.shape, opset);
     const rows = rowsAlong(x.data, flat.shape, new Set([flat.axis]));
     const out = new Float64Array(rows.data.length);

@@ -181,8 +181,13 @@ function bitShift(node: Node, type: ElementType): (a: number, b: number) => numb
   return (a, b) => (a * 2 ** b) % span;
 }
 
+/** The number's bits; what is no integer (a model that does not type-check) counts as its whole part, or 0. */
+function bitsOf(x: number): bigint {
+  return Number.isFinite(x) ? BigInt(Math.trunc(x)) : 0n;
+}
+
 function bitwise(name: string, f: (a: bigint, b: bigint) => bigint): Operator {
-  return predicate(name, (a, b) => Number(f(BigInt(a), BigInt(b))), "same");
+  return predicate(name, (a, b) => Number(f(bitsOf(a), bitsOf(b))), "same");
 }
 
 /** Arithmetic, comparison, logic and unary functions. */
@@ -198,7 +203,7 @@ export const elementwiseOperators: readonly Operator[] = [
   binaryWith("Div", (_node, type) => (isInteger(type) ? integerDivision : realDivision)),
   binary("Pow", power, powerByBase, powerByExponent, {
     // Unlike the others, the exponent may have another type than the base, which gives the result's.
-    infer: (node, context) => [{ type: elementType(context, 0), shape: broadcastInputs(node, context) }],
+    infer: (node, context) => [{ type: elementType(context, 0), shape: broadcastInputs(node, context, [0, 1]) }],
   }),
   binaryWith("Mod", (node) => (numberAttribute(node, "fmod", 0) === 1 ? cModulo : pythonModulo)),
   variadic("Sum", add, "sum"),
@@ -237,7 +242,7 @@ export const elementwiseOperators: readonly Operator[] = [
   },
   {
     name: "BitShift",
-    infer: (node, context) => [{ type: firstType(context), shape: broadcastInputs(node, context) }],
+    infer: (node, context) => [{ type: firstType(context), shape: broadcastInputs(node, context, [0, 1]) }],
     evaluate(node, inputs) {
       const a = required(node, inputs, 0);
       const b = required(node, inputs, 1);

@@ -90,7 +90,7 @@ function partial(
 export function binaryWith(name: string, surface: (node: Node, type: ElementType) => Surface, extra: Extra = {}): Operator {
   return {
     name,
-    infer: (node, context) => [{ type: firstType(context), shape: broadcastInputs(node, context) }],
+    infer: (node, context) => [{ type: firstType(context), shape: broadcastInputs(node, context, [0, 1]) }],
     evaluate(node, inputs) {
       const a = required(node, inputs, 0);
       const b = required(node, inputs, 1);
@@ -137,7 +137,9 @@ export function predicate(
 ): Operator {
   return {
     name,
-    infer: (node, context) => [{ type: type === "same" ? firstType(context) : type, shape: broadcastInputs(node, context) }],
+    infer: (node, context) => [
+      { type: type === "same" ? firstType(context) : type, shape: broadcastInputs(node, context, [0, 1]) },
+    ],
     evaluate(node, inputs) {
       const a = required(node, inputs, 0);
       const b = required(node, inputs, 1);
