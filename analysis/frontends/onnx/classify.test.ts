@@ -30,6 +30,11 @@ test("integers, booleans and settings are constants", () => {
   assert.equal(role(tensor("clip_max", []), [node("Clip", ["x", "", "clip_max"], "y")]), "constant");
   assert.equal(role(tensor("conv.weight_scale", [8]), [node("DequantizeLinear", ["w", "conv.weight_scale"], "y")]), "constant");
   assert.equal(role(tensor("threshold", []), [node("Greater", ["x", "threshold"], "y")]), "constant");
+  // A causal mask that is cut to length and compared.
+  assert.equal(
+    role(tensor("mask", [1, 1, 16, 16]), [node("Slice", ["mask", "a", "b"], "s"), node("Equal", ["s", "zero"], "y")]),
+    "constant",
+  );
 });
 
 test("running statistics are buffers, also behind Identity, unless something else reads them too", () => {

@@ -3,7 +3,7 @@
  * tensors, give generated names to what they fold, and some input positions hold weights or settings by definition.
  */
 import type { Node } from "../../graph/graph";
-import { isFloating } from "../../graph/tensor";
+import { elementCount, isFloating, type Tensor } from "../../graph/tensor";
 import type { FileTensor } from "./tensors";
 
 /** What an initializer is in the Graph. */
@@ -80,6 +80,8 @@ const SETTINGS: Readonly<Record<string, readonly number[]>> = {
   Range: [0, 1, 2],
   Reshape: [1],
   Resize: [1, 2, 3],
+  Shape: [0],
+  Size: [0],
   Slice: [1, 2, 3, 4],
   Split: [1],
   Squeeze: [1],
@@ -212,15 +214,24 @@ function isAffineUse(use: Use, uses: Uses): boolean {
 export function classify(tensor: FileTensor, uses: Uses, alsoInput: boolean): Role {
   if (tensor.type === "other" || tensor.type === "string") return "frozen";
   if (!isFloating(tensor.type)) return "constant";
-  const direct = uses.of(tensor.name);
   const through = readers(tensor.name, uses);
   const statistic = (use: Use): boolean => use.operator === "BatchNormalization" && (use.index === 3 || use.index === 4);
   if (through.length > 0 && through.every(statistic)) return "buffer";
-  if (direct.length > 0 && direct.every((use) => SETTINGS[use.operator]?.includes(use.index) === true)) return "constant";
+  if (through.length > 0 && through.every((use) => SETTINGS[use.operator]?.includes(use.index) === true)) return "constant";
   if (alsoInput || !isAnonymous(tensor.name)) return "parameter";
   if (tensor.count === 1) return "constant";
-  if (through.some((use) => WEIGHTS[use.operator]?.includes(use.index) === true || isAffineUse(use, uses))) return "parameter";
+  if (through.some((use) => isWeightUse(use) || isAffineUse(use, uses))) return "parameter";
   return "constant";
+}
+
+function isWeightUse(use: Use): boolean {
+  return WEIGHTS[use.operator]?.includes(use.index) === true;
+}
+
+/** Whether the value of a Constant node is a weight: floating, with a name of its own, in a weight's place. */
+export function isWeight(name: string, value: Tensor, uses: Uses): boolean {
+  if (!isFloating(value.type) || elementCount(value.shape) <= 1 || isAnonymous(name)) return false;
+  return readers(name, uses).some(isWeightUse);
 }
 
 /** Whether a name is matched by one of the patterns: whole names, in which `*` stands for any characters. */

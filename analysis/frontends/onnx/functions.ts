@@ -6,7 +6,7 @@ import { type AttributeProto, type FunctionProto, type GraphProto, NodeProtoSche
 import { create } from "@bufbuild/protobuf";
 
 /** Nodes that inlining may make in all, against functions that double at each level. */
-const MAX_INLINED_NODES = 500_000;
+const MAX_INLINED_NODES = 200_000;
 const MAX_CALL_DEPTH = 64;
 
 /** A copy of a message with some fields replaced; proto2 presence stays right, which an object spread would lose. */

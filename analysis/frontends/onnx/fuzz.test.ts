@@ -7,7 +7,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Random } from "../../numerics/random";
-import { OnnxError, readOnnx } from "./index";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type GraphProto, ModelProtoSchema } from "./generated/onnx_pb";
+import { OnnxError, readOnnx, writeOnnx } from "./index";
 
 const FOLDER = join("testFixtures", "zoo", "onnx");
 const FEATURES = join("testFixtures", "onnx-features");
@@ -64,6 +66,94 @@ function mutate(random: Random): Uint8Array {
   }
   return bytes;
 }
+
+/** A well-formed file whose graph makes no sense: names, sizes, types and operators exchanged. */
+function scramble(random: Random): Uint8Array {
+  const model = fromBinary(ModelProtoSchema, Uint8Array.from(corpus[random.integer(corpus.length)]!));
+  const graph = model.graph!;
+  const pick = <T>(list: readonly T[]): T | undefined => list[random.integer(Math.max(1, list.length))];
+  const anyName = (g: GraphProto): string =>
+    pick([
+      ...g.initializer.map((t) => t.name),
+      ...g.input.map((v) => v.name),
+      ...g.node.flatMap((n) => n.output),
+      "",
+      "absent",
+    ]) ?? "";
+  const sizes = [0n, 1n, -1n, -7n, 3n, 2n ** 31n, 2n ** 53n, 2n ** 62n];
+  const operators = [
+    "MatMul",
+    "Conv",
+    "Gather",
+    "Reshape",
+    "If",
+    "Loop",
+    "Constant",
+    "ConstantOfShape",
+    "LSTM",
+    "Split",
+    "Einsum",
+    "Nothing",
+  ];
+  for (let i = 1 + random.integer(6); i > 0; i--) {
+    const node = pick(graph.node);
+    const tensor = pick(graph.initializer);
+    const attribute = node && pick(node.attribute);
+    switch (random.integer(9)) {
+      case 0:
+        if (node && node.input.length > 0) node.input[random.integer(node.input.length)] = anyName(graph);
+        break;
+      case 1:
+        if (node) node.opType = pick(operators)!;
+        break;
+      case 2:
+        if (tensor) tensor.dims[random.integer(4)] = pick(sizes)!;
+        break;
+      case 3:
+        if (tensor) tensor.dataType = random.integer(30);
+        break;
+      case 4:
+        if (attribute) attribute.type = random.integer(16);
+        break;
+      case 5:
+        if (attribute) [attribute.i, attribute.ints] = [pick(sizes)!, sizes.slice(random.integer(4), random.integer(8))];
+        break;
+      case 6:
+        if (node && node.output.length > 0) node.output[0] = anyName(graph);
+        break;
+      case 7: {
+        const shape = pick(graph.input)?.type?.value;
+        const dim = shape?.case === "tensorType" ? pick(shape.value.shape?.dim ?? []) : undefined;
+        if (dim)
+          dim.value = random.uniform() < 0.5 ? { case: "dimValue", value: pick(sizes)! } : { case: "dimParam", value: "n" };
+        break;
+      }
+      default:
+        if (node) node.input.push(anyName(graph));
+    }
+  }
+  // Holes that assignments beyond the end have made.
+  for (const t of graph.initializer) t.dims = Array.from(t.dims, (d) => d ?? 1n);
+  return toBinary(ModelProtoSchema, model);
+}
+
+test(`${COUNT / 2} senseless graphs give a model that can be written, or an OnnxError`, () => {
+  const random = new Random(SEED + 1);
+  let read = 0;
+  for (let i = 0; i < COUNT / 2; i++) {
+    const bytes = scramble(random);
+    try {
+      const { graph } = readOnnx({ name: `scrambled-${i}.onnx`, bytes });
+      read++;
+      writeOnnx(graph);
+    } catch (error) {
+      // The writer refuses absent values and types that have no numbers.
+      if (error instanceof OnnxError || error instanceof RangeError) continue;
+      throw new Error(`graph ${i} of seed ${SEED + 1} ended in ${error instanceof Error ? error.stack : String(error)}`);
+    }
+  }
+  assert.ok(read > COUNT / 40, `${read} were read`);
+});
 
 test(`${COUNT} damaged files give a model or an OnnxError`, () => {
   const random = new Random(SEED);

@@ -10,7 +10,7 @@ import { EXPORT_AGAIN, OnnxError } from "./error";
 import type { FunctionInliner } from "./functions";
 import { AttributeProto_AttributeType as Kind, type GraphProto, type NodeProto, type TensorProto } from "./generated/onnx_pb";
 import { topologicalOrder } from "./order";
-import { type FileTensor, lazyTensor, type TensorReader } from "./tensors";
+import { type FileTensor, fileTensor, lazyTensor, type TensorReader } from "./tensors";
 import { type DeclaredType, declaredType } from "./types";
 
 /** A graph of a file before its tensors have roles and its inputs have sizes. */
@@ -48,6 +48,8 @@ export class GraphReader {
   private readonly hoisted = new Map<string, FileTensor>();
   /** All value names of the top graph and all hoisted ones. */
   private readonly taken = new Set<string>();
+  /** The next number for each name that had to be changed. */
+  private readonly renamed = new Map<string, number>();
 
   constructor(
     private readonly file: string,
@@ -180,8 +182,12 @@ export class GraphReader {
       for (let s: Scope | undefined = parent; s; s = s.parent) if (s.names.has(candidate)) return true;
       return this.taken.has(candidate);
     };
-    let unique = name;
-    for (let i = 0; shadows(unique); i++) unique = i === 0 ? `${holder}/${name}` : `${holder}/${name}_${i}`;
+    if (!shadows(name)) return name;
+    const base = `${holder}/${name}`;
+    let unique = base;
+    let i = this.renamed.get(base) ?? 1;
+    while (shadows(unique)) unique = `${base}_${i++}`;
+    this.renamed.set(base, i);
     return unique;
   }
 
@@ -206,21 +212,18 @@ export class GraphReader {
 
   private nodeNames(nodes: readonly NodeProto[]): string[] {
     const used = new Set<string>();
-    const names = nodes.map((node) => {
-      let name = node.name;
-      if (name === "") return "";
-      for (let i = 1; used.has(name); i++) name = `${node.name}_${i}`;
-      used.add(name);
-      return name;
-    });
-    return names.map((given, index) => {
-      if (given !== "") return given;
-      const base = `${nodes[index]!.opType}_${index}`;
+    /** The next number to try for each name, so that many equal names take linear time. */
+    const next = new Map<string, number>();
+    const unique = (base: string): string => {
       let name = base;
-      for (let i = 1; used.has(name); i++) name = `${base}_${i}`;
+      let i = next.get(base) ?? 1;
+      while (used.has(name)) name = `${base}_${i++}`;
+      next.set(base, i);
       used.add(name);
       return name;
-    });
+    };
+    const given = nodes.map((node) => (node.name === "" ? "" : unique(node.name)));
+    return given.map((name, index) => (name === "" ? unique(`${nodes[index]!.opType}_${index}`) : name));
   }
 
   /** The value of a Constant node; undefined where it is none that a Tensor can hold (strings), and the node stays. */
@@ -229,18 +232,7 @@ export class GraphReader {
     if (!a || output === "") return undefined;
     const plain = (type: "float32" | "int64", shape: readonly number[], values: readonly number[]) => {
       const constant: Tensor = { type, shape, data: Float64Array.from(values) };
-      const count = values.length;
-      return {
-        name: output,
-        type,
-        typeName: type,
-        shape,
-        count,
-        available: true,
-        missing: false,
-        read: () => constant,
-        constant,
-      };
+      return { ...fileTensor(output, constant), constant };
     };
     switch (attributeKind(a)) {
       case Kind.TENSOR: {

@@ -7,7 +7,15 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { CAPTURED_INPUTS, formalInputs } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import truth from "../../../testFixtures/zoo/truth.json";
-import { ModelProtoSchema, type ModelProto, StringStringEntryProtoSchema, TensorProto_DataLocation } from "./generated/onnx_pb";
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+} from "./generated/onnx_pb";
 import { OnnxError, readOnnx } from "./index";
 
 const ZOO = join("testFixtures", "zoo", "onnx");
@@ -150,7 +158,7 @@ test("a function that calls itself stays opaque and is noted; one that doubles a
     last.input = ["h"];
   });
   const result = readOnnx({ name: "bomb", bytes: bomb });
-  assert.ok(result.graph.nodes.length < 600_000);
+  assert.ok(result.graph.nodes.length < 300_000);
   assert.ok(result.notes.some((n) => n.includes("stays opaque")));
 });
 
@@ -282,4 +290,95 @@ test("frozen names and patterns", () => {
       .map((p) => p.name);
   assert.deepEqual(trained(["fc1.*"]), ["fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias"]);
   assert.deepEqual(trained(["*.weight", "fc3.bias"]), ["fc1.bias", "fc2.bias"]);
+});
+
+test("parameters that PyTorch merged because their values were equal are apart again", () => {
+  const merged = (producer: string) =>
+    readOnnx({
+      name: "merged",
+      bytes: changed(join(ZOO, "BatchNormMlp.onnx"), (m) => {
+        m.producerName = producer;
+        const graph = m.graph!;
+        graph.initializer = graph.initializer.filter((t) => t.name !== "bn.running_mean" && t.name !== "bn.running_var");
+        graph.node.unshift(
+          create(NodeProtoSchema, { name: "Identity_0", opType: "Identity", input: ["bn.bias"], output: ["bn.running_mean"] }),
+          create(NodeProtoSchema, { name: "Identity_1", opType: "Identity", input: ["bn.weight"], output: ["bn.running_var"] }),
+        );
+      }),
+    }).graph;
+  const graph = merged("pytorch");
+  assert.deepEqual(
+    [...graph.parameters.values()]
+      .filter((p) => p.buffer)
+      .map((p) => p.name)
+      .sort(),
+    ["bn.running_mean", "bn.running_var"],
+  );
+  assert.ok(graph.parameters.get("bn.bias")!.trainable);
+  assert.deepEqual(graph.parameters.get("bn.running_mean")!.read!(), graph.parameters.get("bn.bias")!.read!());
+  assert.ok(!graph.nodes.some((n) => n.operator === "Identity"));
+  assert.equal(merged("other").nodes.filter((n) => n.operator === "Identity").length, 2);
+});
+
+test("weights that are Constant nodes are parameters, tables are not", () => {
+  const bytes = changed(join(ZOO, "MlpRelu.onnx"), (m) => {
+    const graph = m.graph!;
+    for (const t of graph.initializer) {
+      const attribute = [
+        create(AttributeProtoSchema, { name: "value", type: AttributeProto_AttributeType.TENSOR, t: { ...t, name: "" } }),
+      ];
+      graph.node.unshift(create(NodeProtoSchema, { opType: "Constant", output: [t.name], attribute }));
+    }
+    graph.initializer = [];
+  });
+  const { graph } = readOnnx({ name: "constants", bytes });
+  assert.equal(graph.parameters.size, 6);
+  assert.equal(graph.parameters.get("fc1.weight")!.origin.scope, "fc1");
+});
+
+test("a hundred thousand nodes of one name in reverse order are named and ordered", () => {
+  const bytes = changed(join(FEATURES, "unordered.onnx"), (m) => {
+    const count = 100_000;
+    m.graph!.node = Array.from({ length: count }, (_, i) =>
+      create(NodeProtoSchema, { name: "relu", opType: "Relu", input: [i === count - 1 ? "x" : `h${i + 1}`], output: [`h${i}`] }),
+    );
+    m.graph!.output[0]!.name = "h0";
+  });
+  const { graph } = readOnnx({ name: "long", bytes });
+  assert.equal(graph.nodes[0]!.inputs[0], "x");
+  assert.equal(graph.nodes.at(-1)!.outputs[0], "h0");
+  assert.equal(new Set(graph.nodes.map((n) => n.name)).size, 100_000);
+  // The declared shape of the output, [N, 3], is what `unordered` had after its product.
+  assert.deepEqual(graph.types.get("h99999")!.shape, [4, 4]);
+});
+
+test("module paths from the metadata of PyTorch's newer exporter, and for modules that are called again", () => {
+  const bytes = changed(join(ZOO, "MlpRelu.onnx"), (m) => {
+    const [first, , second] = m.graph!.node;
+    first!.name = "node_linear";
+    first!.metadataProps = [
+      create(StringStringEntryProtoSchema, {
+        key: "pkg.torch.onnx.name_scopes",
+        value: "['', 'encoder', 'encoder.fc1', 'linear']",
+      }),
+    ];
+    second!.name = "/fc2_1/Gemm";
+  });
+  const { graph } = readOnnx({ name: "scopes", bytes });
+  assert.equal(graph.nodes[0]!.origin.scope, "encoder.fc1");
+  assert.equal(graph.nodes[2]!.origin.scope, "fc2");
+});
+
+test("operator sets outside the known ones are noted", () => {
+  const at = (version: bigint) =>
+    readOnnx({
+      name: "opset",
+      bytes: changed(join(ZOO, "MlpRelu.onnx"), (m) => {
+        m.opsetImport[0]!.version = version;
+      }),
+    });
+  assert.deepEqual([at(9n).notes, at(22n).notes], [[], []]);
+  assert.match(at(8n).notes[0]!, /operator set 8 is outside 9 to 22/);
+  assert.equal(at(25n).opset, 25);
+  assert.throws(() => at(-3n), OnnxError);
 });

@@ -4,7 +4,7 @@ import type { Graph, GraphInput, Node, Parameter } from "../../graph/graph";
 import { isFloating, type Tensor, type TensorType } from "../../graph/tensor";
 import { type InferenceProblem, inferShapes } from "../../operators/inference";
 import { type ByteSource, fileSource, memorySource } from "./bytes";
-import { classify, indexUses, matchesAny, type Role, type Uses } from "./classify";
+import { classify, indexUses, isWeight, matchesAny, type Role, type Uses } from "./classify";
 import { EXPORT_AGAIN, OnnxError } from "./error";
 import { FunctionInliner } from "./functions";
 import { type ModelProto, ModelProtoSchema } from "./generated/onnx_pb";
@@ -12,8 +12,9 @@ import { GraphReader, type RawGraph } from "./graph-reader";
 import { readRoles } from "./metadata";
 import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
-import { type FileTensor, lazyTensor, TensorReader } from "./tensors";
+import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
 import type { DeclaredType } from "./types";
+import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
 
 /** Where a model is: a file, or its bytes in memory (whose external data is then not there). */
@@ -44,6 +45,8 @@ export interface OnnxModel {
 
 /** Versions of the standard operator set whose semantics are known. */
 const OPSETS = { first: 9, last: 22 } as const;
+/** No version of the standard operator set will be this large; a file that says so is damaged. */
+const MAX_OPSET = 10_000;
 
 /**
  * Reads a model without its weights, which are read from the file when a parameter's `read` is called.
@@ -63,7 +66,7 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const opset = opsetOf(model, name, notes);
   const tensors = new TensorReader(name, source, skeleton);
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
-  const raw = reader.read(model.graph!);
+  const raw = untie(reader.read(model.graph!), model.producerName);
   return assemble(model, raw, opset, name, options, notes);
 }
 
@@ -83,18 +86,20 @@ function decode(skeleton: Skeleton, source: ByteSource): ModelProto {
 
 function opsetOf(model: ModelProto, file: string, notes: string[]): number {
   const standard = model.opsetImport.filter((o) => o.domain === "" || o.domain === "ai.onnx");
-  const version = standard.reduce((most, o) => Math.max(most, Number(o.version)), 0);
-  if (version === 0) {
-    notes.push(`the file names no version of the standard operator set; ${OPSETS.first} is assumed`);
-    return OPSETS.first;
-  }
-  if (version < 0 || version > 10_000) {
+  const versions = standard.map((o) => Number(o.version));
+  const absurd = versions.find((v) => v < 0 || v > MAX_OPSET);
+  if (absurd !== undefined) {
     throw new OnnxError({
       file,
-      problem: `names the operator set ${version}`,
+      problem: `names version ${absurd} of the standard operator set`,
       expected: `a version from 1 to ${OPSETS.last}`,
       advice: EXPORT_AGAIN,
     });
+  }
+  const version = Math.max(0, ...versions);
+  if (version === 0) {
+    notes.push(`the file names no version of the standard operator set; ${OPSETS.first} is assumed`);
+    return OPSETS.first;
   }
   if (version < OPSETS.first || version > OPSETS.last) {
     notes.push(
@@ -114,15 +119,22 @@ function assemble(
 ): OnnxModel {
   const uses = indexUses(raw.nodes);
   const stated = readRoles(model, notes);
-  const constants = new Map<string, Tensor>(raw.constants);
+  const constants = new Map<string, Tensor>();
   const parameters = new Map<string, Parameter>();
   const missing: string[] = [];
-  for (const tensor of raw.initializers.values()) {
+  const tensors = [...raw.initializers.values()];
+  for (const [name, t] of raw.constants) {
+    // Some exporters write weights as Constant nodes; where roles are stated, everything is.
+    if (stated.size === 0 && isWeight(name, t, uses)) tensors.push(fileTensor(name, t));
+    else constants.set(name, t);
+  }
+  for (const tensor of tensors) {
     let role = stated.get(tensor.name) ?? classify(tensor, uses, raw.listed.has(tensor.name));
     if (tensor.missing) missing.push(tensor.name);
     // Unknown values cannot be a constant; they are as good as generic ones that do not train.
     if (role === "constant" && !tensor.available) role = "frozen";
-    if (tensor.type === "other") notes.push(`tensor ${tensor.name} has the type ${tensor.typeName}, whose values are not read`);
+    if (tensor.type === "other" && notes.length < 100)
+      notes.push(`tensor ${tensor.name} has the type ${tensor.typeName}, whose values are not read`);
     if (role === "parameter" && matchesAny(tensor.name, options.frozen ?? [])) role = "frozen";
     if (role === "constant") constants.set(tensor.name, lazyTensor(tensor));
     else parameters.set(tensor.name, parameter(tensor, role, uses, raw));

@@ -1,7 +1,7 @@
 /** @file TensorProto to Tensor: checks shape and amount of data at once, reads the data when it is asked for. */
 import { isFieldSet } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import type { ElementType, Tensor } from "../../graph/tensor";
+import { type ElementType, elementCount, type Tensor } from "../../graph/tensor";
 import { readRange } from "./bytes";
 import { dataTypeName, decodeInt32Field, decodeRaw, elementType, isDecodable, isSubByte, rawByteLength } from "./element-types";
 import { EXPORT_AGAIN, OnnxError } from "./error";
@@ -235,6 +235,12 @@ function knownTypedCount(proto: TensorProto, dataType: number, skipped: SkippedD
     n += span.length / width;
   }
   return dataType === DataType.COMPLEX64 || dataType === DataType.COMPLEX128 ? n / 2 : n;
+}
+
+/** A tensor whose values are there already, under a name. */
+export function fileTensor(name: string, t: Tensor): FileTensor {
+  const { type, shape } = t;
+  return { name, type, typeName: type, shape, count: elementCount(shape), available: true, missing: false, read: () => t };
 }
 
 /** Tensors above this many bytes are read when their values are asked for, not before. */
