@@ -34,6 +34,13 @@ export class ParameterSpace {
     return new ParameterSpace(counts);
   }
 
+  /** Where a parameter's entries begin. Throws RangeError for parameters outside the space. */
+  offset(parameter: string): number {
+    const at = this.offsets.get(parameter);
+    if (at === undefined) throw new RangeError(`${parameter} is not in this space`);
+    return at;
+  }
+
   /** Entries of parameters outside the space are left out. */
   flatten(vector: ParameterValues, target = new Float64Array(this.size)): Float64Array {
     for (const [name, data] of vector) {

@@ -1,0 +1,226 @@
+/**
+ * @file Engine D: translations and unread directions. A translation moves every reader's input by a constant and the outputs
+ * not at all; an unread direction of a weight meets only what its input never shows. For small graphs (twins).
+ */
+import type { AxisStructure } from "../../graph/axes";
+import type { Graph } from "../../graph/graph";
+import { elementCount } from "../../graph/tensor";
+import { Matrix } from "../../numerics/matrix";
+import { compressRows } from "../../numerics/qr";
+import { Random } from "../../numerics/random";
+import { nullSpace } from "../../numerics/rank";
+import { ParameterSpace } from "../counting/families";
+import { batch } from "../counting/jacobian";
+import { Network, type NetworkOptions } from "../counting/network";
+import { Program } from "../counting/program";
+import { type Channels, channelsOf } from "../fields/channels";
+import type { Block } from "../fields/constraints";
+import { solveBlocks } from "../fields/elimination";
+import type { Family, Generator, ParameterValues } from "../symmetry";
+import { CutNetwork } from "./cells";
+import { unreadDirections } from "./unread";
+
+/** How to search. */
+export interface ShiftOptions extends NetworkOptions {
+  readonly seed?: number;
+}
+
+/** Equations per unknown of a cell. */
+const ROWS_PER_COLUMN = 3.5;
+const CELL_TOLERANCE = 1e-9;
+/** Fresh batches that certify: enough for units that are rarely on. */
+const CERTIFYING_BATCHES = 8;
+/** Directions that move outputs by less than this, relative to the typical direction, are kept. */
+const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
+
+/**
+ * All translations (which contain directions of other families, as the order of counting expects) and all unread
+ * directions, certified on fresh inputs. The graph has to be in normal form, the weights generic. Throws Error where an
+ * operator refuses its inputs.
+ */
+export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStructure, options: ShiftOptions = {}): Generator[] {
+  const network = new Network(graph, options);
+  const random = new Random(options.seed ?? 21);
+  const cut = new CutNetwork(network, weights, random);
+  const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
+  const translations = certified(network, weights, constantShifts(cut, axes, space), space, random);
+  const unread = certified(network, weights, unreadDirections(cut, space), space, random);
+  const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
+    vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
+  return [...generators("unread", unread), ...generators("translation", translations)];
+}
+
+/** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */
+function constantShifts(cut: CutNetwork, axes: AxisStructure, space: ParameterSpace): Float64Array[] {
+  const { network } = cut;
+  const trainable = new Set(network.trainable);
+  // Unknowns: the parameters' entries, then one constant per channel of each cut.
+  const channels = new Map<string, Channels>();
+  const offsets = new Map<string, number>();
+  let unknowns = space.size;
+  for (const value of cut.cuts) {
+    const own = channelsOf(network.shape(value), axes.layout(value));
+    channels.set(value, own);
+    offsets.set(value, unknowns);
+    unknowns += own.count;
+  }
+  const blocks: Block[] = [];
+  for (const target of new Set([...cut.cuts, ...network.outputs])) {
+    const block = cellBlock(cut, target, channels, offsets, space, trainable);
+    if (block) blocks.push(block);
+  }
+  const free: number[] = [];
+  for (let i = 0; i < space.size; i++) free.push(i);
+  const out: Float64Array[] = [];
+  for (const { unknowns: list, basis } of solveBlocks(blocks, free)) {
+    for (let k = 0; k < basis.columns; k++) {
+      const vector = new Float64Array(space.size);
+      let any = false;
+      list.forEach((u, i) => {
+        const x = basis.get(i, k);
+        if (u < space.size && x !== 0) {
+          vector[u] = x;
+          any = true;
+        }
+      });
+      if (any) out.push(vector);
+    }
+  }
+  return out;
+}
+
+/** The equations of one cell: D_theta G dtheta + sum D_e'G b_e' - b_e = 0 at random points. */
+function cellBlock(
+  cut: CutNetwork,
+  target: string,
+  channels: ReadonlyMap<string, Channels>,
+  offsets: ReadonlyMap<string, number>,
+  space: ParameterSpace,
+  trainable: ReadonlySet<string>,
+): Block | undefined {
+  const { network } = cut;
+  const program = cut.cell(target);
+  const parameters = program.leaves.filter((p) => trainable.has(p));
+  const upstream = program.leaves.filter((v) => cut.cutSet.has(v));
+  const isCut = cut.cutSet.has(target);
+  // A target that is cut and an output may not move at all.
+  const observed = network.outputs.includes(target);
+  const unknowns: number[] = [];
+  for (const p of parameters) for (let k = 0; k < cut.weights.get(p)!.length; k++) unknowns.push(space.offset(p) + k);
+  for (const v of upstream) for (let k = 0; k < channels.get(v)!.count; k++) unknowns.push(offsets.get(v)! + k);
+  if (isCut) for (let k = 0; k < channels.get(target)!.count; k++) unknowns.push(offsets.get(target)! + k);
+  if (unknowns.length === 0) return undefined;
+  const size = elementCount(network.shape(target));
+  const wanted = Math.ceil(ROWS_PER_COLUMN * unknowns.length) + 8;
+  const runs = Math.max(3, Math.ceil(wanted / size));
+  const parts: Matrix[] = [];
+  for (let run = 0; run < runs; run++) {
+    const values = cut.sample(program);
+    const rows = cut.choose(size, Math.ceil(wanted / runs));
+    const part = new Matrix(rows.length, unknowns.length);
+    let column = 0;
+    const fill = (tangent: Float64Array | undefined): void => {
+      if (tangent) for (let r = 0; r < rows.length; r++) part.data[r * part.columns + column] = tangent[rows[r]!]!;
+      column++;
+    };
+    for (const p of parameters) {
+      const direction = new Float64Array(cut.weights.get(p)!.length);
+      for (let k = 0; k < direction.length; k++) {
+        direction[k] = 1;
+        fill(program.differentiate(values, p, direction)[0]?.data);
+        direction[k] = 0;
+      }
+    }
+    for (const v of upstream) {
+      for (const entries of channels.get(v)!.entries) {
+        const direction = new Float64Array(elementCount(network.shape(v)));
+        for (const e of entries) direction[e] = 1;
+        fill(program.differentiate(values, v, direction)[0]?.data);
+      }
+    }
+    if (isCut) {
+      for (const entries of channels.get(target)!.entries) {
+        const shift = new Float64Array(size);
+        for (const e of entries) shift[e] = -1;
+        fill(shift);
+      }
+    }
+    parts.push(finiteRows(part));
+  }
+  const rows = Matrix.stacked(parts, unknowns.length).normaliseRows(1e-200);
+  if (observed && isCut) {
+    // The shift of an output is zero, said once per channel.
+    const zero = new Matrix(channels.get(target)!.count, unknowns.length);
+    for (let k = 0; k < zero.rows; k++) zero.set(k, unknowns.length - zero.rows + k, 1);
+    return { unknowns, matrix: compressRows(Matrix.stacked([rows, zero], unknowns.length)) };
+  }
+  return { unknowns, matrix: compressRows(rows) };
+}
+
+/** Without the rows of masked entries, which are minus infinity by design. */
+function finiteRows(part: Matrix): Matrix {
+  const keep: number[] = [];
+  for (let i = 0; i < part.rows; i++) if (part.row(i).every(Number.isFinite)) keep.push(i);
+  return keep.length === part.rows ? part : part.selectRows(keep);
+}
+
+/** The combinations of directions that leave the outputs unchanged on fresh inputs: X N(J X). */
+function certified(
+  network: Network,
+  weights: ParameterValues,
+  vectors: readonly Float64Array[],
+  space: ParameterSpace,
+  random: Random,
+): Float64Array[] {
+  if (vectors.length === 0 || network.outputs.length === 0) return [...vectors];
+  const unit = vectors.map((v) => {
+    const length = Math.hypot(...v);
+    return v.map((x) => x / length);
+  });
+  const program = new Program(network, network.outputs);
+  const directions = unit.map((v) => space.unflatten(v));
+  const parts: Matrix[] = [];
+  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || rows < 2 * unit.length + 20; b++) {
+    const values = program.evaluate(batch(network, weights, random));
+    const size = program.targetSize;
+    const part = new Matrix(size, unit.length);
+    const results = program.results(values);
+    directions.forEach((direction, column) => {
+      let row = 0;
+      program.differentiateJointly(values, direction).forEach((t, i) => {
+        if (t) for (let k = 0; k < t.data.length; k++) part.data[(row + k) * part.columns + column] = t.data[k]!;
+        row += results[i]!.data.length;
+      });
+    });
+    const typical = typicalChange(program, values, network, weights, random);
+    for (let i = 0; i < part.data.length; i++) part.data[i]! /= typical;
+    parts.push(finiteRows(part));
+    rows += size;
+  }
+  const moved = Matrix.stacked(parts, unit.length);
+  if (moved.maximum() < CERTIFIED.absolute) return [...unit];
+  const kept = nullSpace(moved, CERTIFIED);
+  return Array.from({ length: kept.columns }, (_, c) => {
+    const out = new Float64Array(space.size);
+    unit.forEach((v, i) => {
+      const f = kept.get(i, c);
+      if (f !== 0) for (let k = 0; k < out.length; k++) out[k]! += f * v[k]!;
+    });
+    return out;
+  });
+}
+
+function typicalChange(
+  program: Program,
+  values: ReturnType<Program["evaluate"]>,
+  network: Network,
+  weights: ParameterValues,
+  random: Random,
+): number {
+  const direction = new Map(network.trainable.map((p) => [p, random.normals(weights.get(p)!.length)] as const));
+  const length = Math.sqrt([...direction.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
+  let largest = 0;
+  for (const t of program.differentiateJointly(values, direction))
+    if (t) for (const x of t.data) largest = Math.max(largest, Math.abs(x));
+  return length > 0 && largest > 0 ? largest / length : 1;
+}
