@@ -82,7 +82,8 @@ export class NoetherClient {
 
   async #request<P, R>(method: string, params: P, token?: vscode.CancellationToken): Promise<R> {
     if (!this.#client.isRunning()) throw new Error("the language server is not running; run the command Noether: Restart Server");
-    return this.#client.sendRequest<R>(method, params, token);
+    // An undefined token would count as a second parameter.
+    return token ? this.#client.sendRequest<R>(method, params, token) : this.#client.sendRequest<R>(method, params);
   }
 
   async #attempt(start: () => Promise<void>): Promise<void> {

@@ -53,11 +53,12 @@ try {
   await page.locator(".squiggly-warning, .squiggly-info, .squiggly-hint").first().waitFor({ timeout: 60_000 });
   await shot("findings");
 
-  await hover("self.conv2 = nn.Conv2d", /^Conv2d$/, "S(");
+  await hover("self.conv2 = nn.Conv2d", "Conv2d", "S(");
   await shot("hover");
   await page.keyboard.press("Escape");
 
-  await page.locator(".view-line", { hasText: "self.stem = nn.Conv2d" }).click({ position: { x: 150, y: 8 } });
+  const stem = await place("self.stem = nn.Conv2d", "Conv2d");
+  await page.mouse.click(stem.x, stem.y);
   await page.keyboard.press("Control+.");
   await page.locator(".action-widget", { hasText: "bias=False" }).waitFor();
   await shot("quick-fix");
@@ -100,8 +101,40 @@ async function shot(name) {
 
 /** Hovers over a word of a line until the hover says something. */
 async function hover(line, word, text) {
-  await page.locator(".view-line", { hasText: line }).first().locator("span", { hasText: word }).first().hover();
+  const { x, y } = await place(line, word);
+  await page.mouse.move(x - 30, y + 40);
+  await page.mouse.move(x, y, { steps: 5 });
   await page.locator(".monaco-hover:visible", { hasText: text }).first().waitFor({ timeout: 30_000 });
+}
+
+/** The middle of a word on the screen, in the first line that contains a text. */
+async function place(line, word) {
+  await page.locator(".view-line", { hasText: line }).first().waitFor();
+  return page.evaluate(
+    ([wanted, part]) => {
+      const plain = (text) => text.replaceAll("\u00a0", " ");
+      const row = [...document.querySelectorAll(".view-line")].find((l) => plain(l.textContent).includes(wanted));
+      let from = plain(row.textContent).indexOf(part);
+      let length = part.length;
+      const range = document.createRange();
+      const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(), started = false; node !== null; node = walker.nextNode()) {
+        const size = node.textContent.length;
+        if (!started && from < size) {
+          range.setStart(node, from);
+          started = true;
+        }
+        if (started && from + length <= size) {
+          range.setEnd(node, from + length);
+          break;
+        }
+        from -= size;
+      }
+      const { left, top, width, height } = range.getBoundingClientRect();
+      return { x: left + width / 2, y: top + height / 2 };
+    },
+    [line, word],
+  );
 }
 
 /** Runs a command from the palette, with an answer to the question it asks. */
