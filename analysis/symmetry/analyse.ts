@@ -8,11 +8,16 @@ import { PermutationAction, randomPermutation } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { spaceGroup } from "./naming";
+import { runNumericEngines } from "./numeric";
+import { regionGroup } from "./regions";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
 import { type AtomSpace, atomSpaces, enclosingAtom, spaceAddresses } from "./spaces/spaces";
 import { type BranchSwap, findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
 import { findScalings, type Scaling, scalingDimension } from "./units/scalings";
+
+/** Number of trainable entries up to which the numeric engines run on the model itself. */
+const NUMERIC_LIMIT = 3000;
 
 /** The equivariance of a node's operator; undefined makes it opaque. */
 export function equivarianceOf(node: Node): Equivariance | undefined {
@@ -31,11 +36,17 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
   const scalings = findScalings(normal, hard, "scales", equivarianceOf);
   const signs = findScalings(normal, hard, "signs", equivarianceOf);
-  const regions: readonly RegionGroup[] = [];
+  const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
+  const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
+  const notes = [...form.notes];
+  const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
+  const numeric = small ? attempt(() => runNumericEngines(normal, hard, scalings, options.seed), notes) : undefined;
+  const regions: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
 
+  const acting = new Set([...scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
   const permutable = atomSpaces(normal, soft, moving).map((space) => ({ space, axes: soft, enclosing: enclosingAtom(normal, soft, space) }));
   const patterned = atomSpaces(normal, hard, moving)
-    .filter((s) => isPinnedIn(soft, s) && scalings.some((x) => x.atoms.some((a) => s.atoms.includes(a))))
+    .filter((s) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a)))
     .map((space) => ({ space, axes: hard, enclosing: enclosingAtom(normal, hard, space) }));
   const found = [...permutable, ...patterned];
   const idOfAtom = new Map<number, number>();
@@ -44,8 +55,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   });
   const hardAtoms = found.map(({ space, axes }) => (axes === hard ? new Set(space.atoms) : atomsAtSamePlaces(hard, space)));
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
-    const on = (s: Scaling) => actsOnEach(s, hardAtoms[id]!) && !scalings.some((finer) => refines(finer, s));
     const outer = enclosing === undefined ? undefined : idOfAtom.get(enclosing);
+    // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
+    const on = (s: Scaling) =>
+      s.atoms.some((a) => hardAtoms[id]!.has(a)) &&
+      s.atoms.every((a) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a))) &&
+      !scalings.some((finer) => refines(finer, s));
     const acts = spaceAddresses(axes, space);
     const group = spaceGroup({
       size: space.size,
@@ -68,30 +83,34 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...scalingSymmetries(signs, hard, shape, spacesOfAtoms),
     ...swaps.map(swapSymmetry),
   ];
-  const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   return {
     graph,
     normal,
     spaces,
     symmetries,
     swaps: swaps.map((s) => s.names),
-    continuous: scalingCounts(scalings),
-    countOrigin: "scalings",
+    continuous: numeric?.continuous ?? scalingCounts(scalings),
+    countOrigin: numeric ? "model" : "scalings",
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
-    parameters: trainable.reduce((n, p) => n + elementCount(p.shape), 0),
-    notes: form.notes,
+    parameters,
+    notes,
   };
+}
+
+/** The result of a step that may fail on an operator without a kernel; the failure becomes a note. */
+function attempt<T>(step: () => T, notes: string[]): T | undefined {
+  try {
+    return step();
+  } catch (error) {
+    notes.push(`matrix groups and shifts were not searched: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
 }
 
 function scalingCounts(scalings: readonly Scaling[]): ContinuousCounts {
   const scale = scalingDimension(scalings.filter((s) => s.family === "scale"));
   const rescaling = scalingDimension(scalings.filter((s) => s.family === "rescaling"));
   return { linear: 0, rotation: 0, scale, rescaling, translation: 0, unread: 0, total: scale + rescaling };
-}
-
-/** Whether a scaling is independent for each entry of a space: its finest index runs over the space. */
-function actsOnEach(scaling: Scaling, atoms: ReadonlySet<number>): boolean {
-  return scaling.atoms.some((a) => atoms.has(a));
 }
 
 /** Whether a scaling moves what another one does, independently for more indices (per head and coordinate, not per head). */

@@ -1,0 +1,56 @@
+/** @file Names of the groups that engine C finds: from the dimensions of a region's solutions to a group in notation. */
+import type { RegionGroup } from "./analysis";
+import type { FieldRegion } from "./fields/fields";
+
+/** Known groups by the dimensions of all, of the diagonal and of the skew solutions at width n (ALGORITHM.md 4.5). */
+interface KnownGroup {
+  readonly notation: (n: number) => string;
+  readonly all: (n: number) => number;
+  readonly diagonal: (n: number) => number;
+  readonly skew: (n: number) => number;
+}
+
+const pairs = (n: number): number => (n * (n - 1)) / 2;
+
+const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
+  linear: [
+    { notation: (n) => `GL(${n})`, all: (n) => n * n, diagonal: (n) => n, skew: pairs },
+    // Maps that a layer norm and its linear readers cannot see: c R P + 1 w^T.
+    {
+      notation: (n) => `R+ x O(${n - 1}) with R^${n} (the group of layer norm)`,
+      all: (n) => pairs(n - 1) + 1 + n,
+      diagonal: () => 1,
+      skew: (n) => pairs(n - 1),
+    },
+  ],
+  rotation: [
+    { notation: (n) => `R+ x O(${n})`, all: (n) => pairs(n) + 1, diagonal: () => 1, skew: pairs },
+    { notation: (n) => `O(${n})`, all: pairs, diagonal: () => 0, skew: pairs },
+    { notation: (n) => `R+ x O(${n}) for each tower`, all: (n) => pairs(n) + 2, diagonal: () => 2, skew: pairs },
+    { notation: (n) => `R+ x O(${n - 1}) fixing (1,..,1)`, all: (n) => pairs(n - 1) + 1, diagonal: () => 1, skew: (n) => pairs(n - 1) },
+    { notation: (n) => `O(${n - 1}) fixing (1,..,1)`, all: (n) => pairs(n - 1), diagonal: () => 0, skew: (n) => pairs(n - 1) },
+    {
+      notation: (n) => (n === 2 ? "C*" : `(C*)^${n / 2}`),
+      all: (n) => n,
+      diagonal: (n) => n / 2,
+      skew: (n) => n / 2,
+    },
+  ],
+  monomial: [],
+};
+
+/** The group of a region, or its dimension where it has no name. Regions that are monomial belong to engine B. */
+export function regionGroup(region: FieldRegion): RegionGroup | undefined {
+  if (region.kind === "monomial") return undefined;
+  const width = Math.max(...region.edges.map((e) => e.channels.length));
+  const known = GROUPS[region.kind].find(
+    (g) => g.all(width) === region.dimension && g.diagonal(width) === region.diagonal && g.skew(width) === region.skew,
+  );
+  return {
+    kind: region.kind,
+    notation: known?.notation(width) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
+    dimension: region.kind === "linear" ? region.dimension : region.skew,
+    atoms: region.atoms,
+    parameters: [...new Set(region.generators.flatMap((g) => [...g.vector.keys()]))],
+  };
+}
