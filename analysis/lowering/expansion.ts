@@ -3,7 +3,7 @@
  * opaque operators are left. Each value that a lowering asks for is lowered at once, so one sweep over the nodes is a
  * fixpoint and the work is linear in what comes out.
  */
-import type { Graph, Node, Parameter } from "../graph/graph";
+import { CAPTURED_INPUTS, formalInputs, type Graph, type Node, type Parameter } from "../graph/graph";
 import type { Origin } from "../graph/source";
 import type { Tensor, TensorType } from "../graph/tensor";
 import type { Lowering } from "../operators/operator";
@@ -112,7 +112,7 @@ class Expansion {
 
   /**
    * A node that keeps its graph-valued attributes is opaque: what those read from around them, and the parameters inside
-   * them, become further inputs of the node, so that they count as read.
+   * them, are listed behind its inputs (see CAPTURED_INPUTS), so that they count as read.
    */
   private withCaptures(node: Node): Node {
     const extra = new Set<string>();
@@ -126,7 +126,12 @@ class Expansion {
       }
       return substitute(graph, scope);
     });
-    return extra.size === 0 ? node : { ...node, attributes, inputs: [...node.inputs, ...extra] };
+    if (extra.size === 0) return node;
+    return {
+      ...node,
+      attributes: { ...attributes, [CAPTURED_INPUTS]: extra.size },
+      inputs: [...formalInputs(node), ...extra],
+    };
   }
 }
 

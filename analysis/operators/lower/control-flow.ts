@@ -1,5 +1,5 @@
 /** @file Control flow whose course is known ahead: the branch that is taken, and loops unrolled. */
-import { type Graph, numberAttribute, numbersAttribute } from "../../graph/graph";
+import { formalInputs, type Graph, numberAttribute, numbersAttribute } from "../../graph/graph";
 import { scalar } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import { concat, input, outputs, positive, reshape, shapeOf, slice } from "./build";
@@ -45,7 +45,7 @@ export function lowerLoop(l: Lowering): readonly string[] | undefined {
   if (graph === undefined) return undefined;
   const count = limit === undefined ? Number.POSITIVE_INFINITY : l.constant(limit)?.data[0];
   if (count === undefined || (count > MOST_ITERATIONS && count < 2 ** 31)) return undefined;
-  const initial = l.node.inputs.slice(2);
+  const initial = formalInputs(l.node).slice(2);
   let states: readonly string[] = initial;
   let condition = go;
   const scanned: string[][] = l.node.outputs.slice(initial.length).map(() => []);
@@ -69,14 +69,15 @@ export function lowerScan(l: Lowering): readonly string[] | undefined {
   const graph = body(l, "body");
   const sequences = numberAttribute(l.node, "num_scan_inputs", 0);
   if (graph === undefined || sequences < 1 || l.opset < 9) return undefined;
-  const stateCount = l.node.inputs.length - sequences;
+  const inputs = formalInputs(l.node);
+  const stateCount = inputs.length - sequences;
   const inputAxes = numbersAttribute(l.node, "scan_input_axes") ?? [];
   const inputDirections = numbersAttribute(l.node, "scan_input_directions") ?? [];
   const outputAxes = numbersAttribute(l.node, "scan_output_axes") ?? [];
   const outputDirections = numbersAttribute(l.node, "scan_output_directions") ?? [];
   const read: { value: string; axis: number; backward: boolean }[] = [];
   let total: number | undefined;
-  for (const [k, value] of l.node.inputs.slice(stateCount).entries()) {
+  for (const [k, value] of inputs.slice(stateCount).entries()) {
     const shape = shapeOf(l, value);
     if (shape === undefined) return undefined;
     const axis = positive(inputAxes[k] ?? 0, shape.length);
@@ -86,7 +87,7 @@ export function lowerScan(l: Lowering): readonly string[] | undefined {
   const steps = Math.min(total ?? 0, l.recurrentSteps(read));
   if (total === undefined || steps < 1 || steps > MOST_ITERATIONS) return undefined;
   if (steps < total) l.note(`Scan: ${steps} of ${total} steps are unrolled, they share their parameters`);
-  let states: readonly string[] = l.node.inputs.slice(0, stateCount);
+  let states: readonly string[] = inputs.slice(0, stateCount);
   const written: string[][] = l.node.outputs.slice(stateCount).map(() => new Array<string>(steps));
   for (let i = 0; i < steps; i++) {
     const items = read.map(({ value, axis, backward }) => {

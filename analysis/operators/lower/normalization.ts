@@ -202,16 +202,18 @@ export function lowerEmbedLayerNormalization(l: Lowering): readonly string[] | u
   const shape = shapeOf(l, ids);
   const rows = shapeOf(l, places)?.[0];
   if (!ids || !words || !places || !gamma || !beta || shape?.length !== 2 || rows === undefined) return undefined;
-  if (wants(l, 1) || rows < shape[1]!) return undefined;
+  if (rows < shape[1]!) return undefined;
   const given = input(l, 8);
   const place = given ? l.add("Gather", [places, given], { axis: 0 }) : slice(l, places, 0, 0, shape[1]!);
   let sum = l.add("Add", [l.add("Gather", [words, ids], { axis: 0 }), place]);
   if (segments && segmentTable) sum = l.add("Add", [sum, l.add("Gather", [segmentTable, segments], { axis: 0 })]);
   const s = standardise(l, sum, [2], numberAttribute(l.node, "epsilon", 1e-12));
+  const mask = input(l, 7);
+  const none = () => l.addConstant({ type: "int32", shape: [shape[0]!], data: new Float64Array(shape[0]!) });
   return outputs(
     l,
     () => affine(l, s.value, gamma, beta),
-    () => "",
+    () => (mask === undefined ? none() : reduce(l, "ReduceSum", mask, [1], 0)),
     () => sum,
   );
 }

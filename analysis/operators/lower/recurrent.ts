@@ -110,13 +110,15 @@ function readActivations(l: Lowering, directions: number): Activation[] | undefi
   const betas = [...(numbersAttribute(l.node, "activation_beta") ?? [])];
   const clip = numberAttribute(l.node, "clip", 0);
   const out: Activation[] = [];
-  for (const name of named) {
+  for (const [k, name] of named.entries()) {
     const parameters = DEFAULT_PARAMETERS[name.toLowerCase()];
     const alpha = parameters === undefined ? 0 : (alphas.shift() ?? parameters[0]);
     const beta = parameters?.[1] === undefined ? 0 : (betas.shift() ?? parameters[1]);
     const f = activation(l, name.toLowerCase(), alpha, beta);
     if (f === undefined) return undefined;
-    out.push((x) => f(clip > 0 ? l.add("Clip", [x, scalarLike(l, x, -clip), scalarLike(l, x, clip)]) : x));
+    // Gates are clipped; the cell state that the third activation of an LSTM reads is not (as ONNX Runtime does it).
+    const clips = clip > 0 && k % defaults.length < 2;
+    out.push((x) => f(clips ? l.add("Clip", [x, scalarLike(l, x, -clip), scalarLike(l, x, clip)]) : x));
   }
   return out;
 }
