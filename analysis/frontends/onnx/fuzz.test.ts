@@ -142,13 +142,15 @@ test(`${COUNT / 2} senseless graphs give a model that can be written, or an Onnx
   let read = 0;
   for (let i = 0; i < COUNT / 2; i++) {
     const bytes = scramble(random);
+    let allowed: new (...values: never[]) => Error = OnnxError;
     try {
       const { graph } = readOnnx({ name: `scrambled-${i}.onnx`, bytes });
       read++;
+      // The writer refuses absent values and types that have no numbers.
+      allowed = RangeError;
       writeOnnx(graph);
     } catch (error) {
-      // The writer refuses absent values and types that have no numbers.
-      if (error instanceof OnnxError || error instanceof RangeError) continue;
+      if (error instanceof allowed) continue;
       throw new Error(`graph ${i} of seed ${SEED + 1} ended in ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
