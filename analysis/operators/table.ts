@@ -6,6 +6,7 @@ import { compositeOperators } from "./composite";
 import { contractionOperators } from "./contraction";
 import { convolutionOperators } from "./convolution";
 import { elementwiseOperators } from "./elementwise";
+import { equivariances } from "./equivariances";
 import { generatingOperators } from "./generating";
 import { indexingOperators } from "./indexing";
 import { movementOperators } from "./movement";
@@ -46,13 +47,21 @@ function key(name: string, domain: string): string {
   return domain === "" || domain === "ai.onnx" ? name : `${domain}::${name}`;
 }
 
-/** Joins the entries; throws Error when two share one name, so that an operator lives in one place only. */
+/**
+ * Joins the entries with their equivariance column. Throws Error when two share one name, so that an operator lives in one
+ * place only, and when the column names an operator that has no entry.
+ */
 function tabulate(entries: readonly Operator[]): ReadonlyMap<string, Operator> {
   const table = new Map<string, Operator>();
   for (const entry of entries) {
     const name = key(entry.name, entry.domain ?? "");
     if (table.has(name)) throw new Error(`two entries of the operator table are named ${name}`);
     table.set(name, entry);
+  }
+  for (const [name, equivariance] of Object.entries(equivariances)) {
+    const entry = table.get(name);
+    if (!entry) throw new Error(`the equivariance column names ${name}, which has no entry in the operator table`);
+    table.set(name, { ...entry, equivariance });
   }
   return table;
 }

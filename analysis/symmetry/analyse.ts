@@ -3,7 +3,7 @@ import { consumers, type Graph, type Node } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
-import { equivariances } from "../operators/equivariances";
+import { operatorTable } from "../operators/table";
 import { PermutationAction, randomPermutation } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
@@ -21,7 +21,7 @@ const NUMERIC_LIMIT = 3000;
 
 /** The equivariance of a node's operator; undefined makes it opaque. */
 export function equivarianceOf(node: Node): Equivariance | undefined {
-  return node.domain === "" ? equivariances[node.operator] : undefined;
+  return operatorTable(node.operator, node.domain)?.equivariance;
 }
 
 /** Finds all symmetries of a model. Never throws on a graph whose shapes are consistent; what is not understood is opaque. */

@@ -4,7 +4,6 @@
  * commute with, not its parts. A visible value together with the glue that feeds it is a *unit*.
  */
 import type { Node } from "../../graph/graph";
-import { equivariances } from "../../operators/equivariances";
 import type { Network, Step } from "../counting/network";
 import { Program } from "../counting/program";
 
@@ -39,7 +38,7 @@ export function isGlue(network: Network, step: Step): boolean {
   if (BILINEAR.has(node.operator)) return moving.length === 1 && used.filter((i) => i === moving[0]).length === 1;
   if (node.operator === "Div") return !moving.includes(node.inputs[1]!);
   if (node.operator === "Where") return !moving.includes(node.inputs[0]!);
-  const glue = step.operator.equivariance?.glue ?? equivariances[node.operator]?.glue ?? false;
+  const glue = step.operator.equivariance?.glue ?? false;
   return glue && moving.every((i) => i === node.inputs[0]);
 }
 
