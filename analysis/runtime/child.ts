@@ -104,7 +104,7 @@ export class ChildProcess {
     this.ended = true;
     const said = this.stderr.trim();
     const error = new RuntimeFailure("model", `the process that runs ONNX Runtime ${how}${said === "" ? "" : `: ${said}`}`);
-    for (const { reject } of this.pending.values()) reject(error);
+    for (const pending of this.pending.values()) pending.reject(error);
     this.pending.clear();
   }
 }

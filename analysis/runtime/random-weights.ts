@@ -173,7 +173,7 @@ function contractedSize(node: Node, index: number, shape: Shape): number {
   const [left = "", right] = equation.replaceAll(" ", "").split("->");
   const term = left.split(",")[index] ?? "";
   if (right === undefined || term.includes(".") || term.length !== shape.length) return shape.at(-1) ?? 1;
-  return product([...term].map((letter, axis) => (right.includes(letter) ? 1 : (shape[axis] ?? 1))));
+  return product(Array.from(term, (letter, axis) => (right.includes(letter) ? 1 : (shape[axis] ?? 1))));
 }
 
 function byShape(parameter: Parameter): Role {

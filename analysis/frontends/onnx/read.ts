@@ -1,7 +1,7 @@
 /** @file The ONNX front end: a model file to a Graph. */
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Graph, GraphInput, Node, Parameter } from "../../graph/graph";
-import { isFloating, type Tensor, type TensorType } from "../../graph/tensor";
+import type { Tensor, TensorType } from "../../graph/tensor";
 import { type InferenceProblem, inferShapes } from "../../operators/inference";
 import { type ByteSource, fileSource, memorySource } from "./bytes";
 import { classify, indexUses, isWeight, matchesAny, type Role, type Uses } from "./classify";
@@ -194,7 +194,7 @@ function parameter(tensor: FileTensor, role: Role, uses: Uses, raw: RawGraph): P
     shape: tensor.shape,
     trainable: role === "parameter",
     ...(role === "buffer" ? { buffer: true } : {}),
-    ...(tensor.available ? { read: tensor.read } : {}),
+    ...(tensor.available ? { read: () => tensor.read() } : {}),
     origin: { ...(node ? { node: node.name } : {}), ...(scope === undefined ? {} : { scope }) },
   };
 }

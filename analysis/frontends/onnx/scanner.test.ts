@@ -101,14 +101,19 @@ test("packed data in several pieces, and a forged number of skipped data", () =>
   const values = Float32Array.from({ length: 200 }, (_, i) => i / 8);
   const raw = (from: number, to: number): number[] => [...new Uint8Array(values.buffer, 4 * from, 4 * (to - from))];
   const tensor = [
-    ...[...varint(8), ...varint(200), 16, 1],
+    ...varint(8),
+    ...varint(200),
+    16,
+    1,
     ...field(8, text("w.weight")),
     ...field(4, raw(0, 10)),
     ...field(4, raw(10, 150)),
     ...field(4, raw(150, 199)),
     // One value that is not packed, and a value for the scanner's own field.
-    ...[...varint(4 * 8 + 5), ...raw(199, 200)],
-    ...[...varint(1000 * 8), 7],
+    ...varint(4 * 8 + 5),
+    ...raw(199, 200),
+    ...varint(1000 * 8),
+    7,
   ];
   const graph = [...field(5, tensor), ...field(11, field(1, text("x"))), ...field(12, field(1, text("x")))];
   const model = Uint8Array.from([8, 8, ...field(8, [16, 16]), ...field(7, graph)]);
