@@ -42,21 +42,21 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     for (const values of runs) evaluateStep(step, values);
     const { node } = step;
     if (node.operator !== "Add" || !kinked.has(node.outputs[0]!)) continue;
-    const bias = plainBias(network, node.inputs[0]!) ?? plainBias(network, node.inputs[1]!);
-    if (bias === undefined || moved.has(bias.parameter) || !network.trainable.includes(bias.parameter)) continue;
+    const bias = biasOf(network, step, moved);
+    if (!bias) continue;
     moved.add(bias.parameter);
     const data = weights.get(bias.parameter)!;
     const seen = entriesByBias(
       runs.map((values) => values.get(node.outputs[0]!)!),
       bias.shape,
     );
-    // The map keeps the bias array itself, so that later steps of every run see the change.
+    // Runs hold the bias array itself, so that their later steps see the change.
     seen.forEach((entries, k) => {
       entries.sort((a, b) => a - b);
       const spread = entries[entries.length - 1]! - entries[0]!;
       data[k]! -= entries[entries.length >> 1]! + JITTER * spread * (random.uniform() - 0.5);
     });
-    for (const values of runs) for (const again of [...bias.path, step]) evaluateStep(again, values);
+    for (const values of runs) for (const again of bias.path) evaluateStep(again, values);
   }
 }
 
@@ -70,11 +70,33 @@ function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   });
 }
 
-/** The parameter behind an operand that is a parameter, or a parameter reshaped; with the operand's shape. */
-function plainBias(
-  network: Network,
-  operand: string,
-): { readonly parameter: string; readonly shape: readonly number[]; readonly path: readonly Step[] } | undefined {
+/** A bias that enters a sum, and the steps that carry it there. */
+interface Bias {
+  readonly parameter: string;
+  /** Shape of the operand through which it enters. */
+  readonly shape: readonly number[];
+  /** From the parameter up to and including the sum. */
+  readonly path: readonly Step[];
+}
+
+/** A trainable bias that a sum adds, itself or in one of the sums that it adds up; one that has not been moved yet. */
+function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>): Bias | undefined {
+  for (const operand of sum.node.inputs) {
+    const bias = plainBias(network, operand);
+    if (bias && !moved.has(bias.parameter) && network.trainable.includes(bias.parameter))
+      return { ...bias, path: [...bias.path, sum] };
+  }
+  for (const operand of sum.node.inputs) {
+    const producer = network.isActivation(operand) ? network.producer(operand) : undefined;
+    if (producer?.node.operator !== "Add") continue;
+    const bias = biasOf(network, producer, moved);
+    if (bias) return { ...bias, path: [...bias.path, sum] };
+  }
+  return undefined;
+}
+
+/** The parameter behind an operand that is a parameter, or a parameter reshaped. */
+function plainBias(network: Network, operand: string): Bias | undefined {
   if (network.kind(operand) !== "parameter") return undefined;
   const path: Step[] = [];
   let at = operand;
