@@ -121,13 +121,14 @@ h1 { font-size: 1.5em; font-weight: 600; margin: 1.2rem 0 0.2rem; }
 h2 { font-size: 1.2em; font-weight: 600; margin: 1.4rem 0 0.4rem; }
 h3 { font-size: 1em; margin: 1.2rem 0 0.3rem; }
 code, pre, .group { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); }
+.group { white-space: nowrap; }
 code { color: var(--vscode-textPreformat-foreground); background: var(--vscode-textPreformat-background); border-radius: 3px; padding: 0 0.25em; white-space: nowrap; }
 table { border-collapse: collapse; margin: 1rem 0; }
-caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; white-space: nowrap; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--vscode-editorWidget-border, rgba(128, 128, 128, 0.35)); line-height: 1.6; }
 th { font-weight: 600; } .families th { font-weight: normal; }
 .number, .families td { text-align: right; font-variant-numeric: tabular-nums; }
-.facts span { margin-right: 1.2rem; } .facts { margin: 0.4rem 0; }
+.facts span { display: inline-block; margin-right: 1.2rem; } .facts { margin: 0.4rem 0; }
 .badge { border: 1px solid var(--vscode-descriptionForeground); border-radius: 0.7em; padding: 0 0.6em; }
 .good { border-color: var(--vscode-testing-iconPassed); color: var(--vscode-testing-iconPassed); }
 .bad { border-color: var(--vscode-errorForeground); color: var(--vscode-errorForeground); }

@@ -9,7 +9,9 @@ const target = process.argv[2] ?? `${process.platform}-${process.arch}`;
 const vsix = path.join("out", `${name}-${target}-${version}.vsix`);
 
 run([path.join("scripts", "build.mjs"), "--production", `--target=${target}`]);
-run([path.join("node_modules", "@vscode", "vsce", "vsce"), "package", "--no-dependencies", "--target", target, "--out", vsix]);
+const vsce = path.join("node_modules", "@vscode", "vsce", "vsce");
+// Everything is bundled; links in the README stay as they are, relative to the files beside it.
+run([vsce, "package", "--no-dependencies", "--no-rewrite-relative-links", "--target", target, "--out", vsix]);
 console.log(`${vsix}: ${(statSync(path.join(root, vsix)).size / 1e6).toFixed(1)} MB`);
 
 function run(args) {

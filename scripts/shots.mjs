@@ -1,12 +1,11 @@
 // Screenshots of the extension in a real VS Code (the rig). Each waits for what it shows, so this is a test of what is
 // drawn, too: it fails when something does not appear.
 //   node scripts/shots.mjs [FOLDER] [--vsix FILE] [--theme light|dark|contrast]
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { CODE_SERVER, launchBrowser, NODE, openWorkbench, startServer } from "../vscode-rig/rig.mjs";
+import { installExtension, launchBrowser, openWorkbench, startServer } from "../vscode-rig/rig.mjs";
 import { testWorkspace } from "./test-workspace.mjs";
 
 const THEMES = { dark: "Default Dark Modern", light: "Default Light Modern", contrast: "Default High Contrast" };
@@ -22,17 +21,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), "noether-shots-"));
 const folder = testWorkspace(path.join(scratch, "ws"));
 const userDataDir = path.join(scratch, "user-data");
 const extensionsDir = path.join(scratch, "extensions");
-if (values.vsix) {
-  const args = [
-    "--user-data-dir",
-    userDataDir,
-    "--extensions-dir",
-    extensionsDir,
-    "--install-extension",
-    path.resolve(values.vsix),
-  ];
-  if (spawnSync(NODE, [CODE_SERVER, ...args], { stdio: "inherit" }).status !== 0) process.exit(1);
-}
+if (values.vsix && !installExtension({ userDataDir, extensionsDir, vsix: path.resolve(values.vsix) })) process.exit(1);
 const server = await startServer({
   userDataDir,
   extensionsDir,
@@ -59,6 +48,7 @@ try {
 
   const stem = await place("self.stem = nn.Conv2d", "Conv2d");
   await page.mouse.click(stem.x, stem.y);
+  await page.locator("[class*=lightbulb], [class*=light-bulb], .lightBulbWidget").first().waitFor();
   await page.keyboard.press("Control+.");
   await page.locator(".action-widget", { hasText: "bias=False" }).waitFor();
   await shot("quick-fix");
@@ -73,6 +63,7 @@ try {
   await page.locator(".view-line", { hasText: "weight/0" }).first().waitFor();
   await shot("report");
 
+  await command("View: Close All Editors");
   await open("resnet18.onnx");
   const view = page.frameLocator("iframe.webview").frameLocator("#active-frame");
   await view.locator("table", { hasText: "Channel spaces" }).waitFor({ timeout: 60_000 });

@@ -1,5 +1,5 @@
 // A real VS Code (code-server's workbench + extension host) driven by headless Chromium.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -40,6 +40,21 @@ export function freePort() {
   });
 }
 
+/** A configuration of its own, so that code-server writes none into the home folder. */
+function configuration(userDataDir) {
+  mkdirSync(userDataDir, { recursive: true });
+  const file = path.join(userDataDir, "code-server.yaml");
+  writeFileSync(file, "auth: none\n");
+  return file;
+}
+
+/** Installs a packaged extension as a user would; returns whether that worked. */
+export function installExtension({ userDataDir, extensionsDir, vsix }) {
+  const folders = ["--user-data-dir", userDataDir, "--extensions-dir", extensionsDir];
+  const args = [CODE_SERVER, "--config", configuration(userDataDir), ...folders, "--install-extension", vsix];
+  return spawnSync(NODE, args, { stdio: "inherit" }).status === 0;
+}
+
 /** Starts code-server on loopback. Returns { port, origin, pid, stop }. */
 export async function startServer({ userDataDir, extensionsDir, settings = {}, env = {}, args = [], log = () => {} }) {
   mkdirSync(path.join(userDataDir, "User"), { recursive: true });
@@ -47,8 +62,7 @@ export async function startServer({ userDataDir, extensionsDir, settings = {}, e
   const settingsFile = path.join(userDataDir, "User", "settings.json");
   const old = existsSync(settingsFile) ? JSON.parse(readFileSync(settingsFile, "utf8") || "{}") : {};
   writeFileSync(settingsFile, JSON.stringify({ ...DEFAULT_SETTINGS, ...old, ...settings }, null, 2));
-  const configFile = path.join(userDataDir, "code-server.yaml");
-  writeFileSync(configFile, "auth: none\n");
+  const configFile = configuration(userDataDir);
   const port = await freePort();
   const child = spawn(
     NODE,

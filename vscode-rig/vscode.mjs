@@ -3,9 +3,8 @@
 import { mkdtempSync, rmSync, existsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { spawnSync } from "node:child_process";
 import { format } from "node:util";
-import { startServer, launchBrowser, openWorkbench, NODE, CODE_SERVER } from "./rig.mjs";
+import { installExtension, launchBrowser, openWorkbench, startServer } from "./rig.mjs";
 
 const opt = { dev: [], positional: [], env: {} };
 const ignored = [];
@@ -55,12 +54,13 @@ const log = (s) => {
 };
 const timeoutMs = Number(process.env.RIG_TIMEOUT_MS ?? 300_000);
 if (opt.install) {
-  // code --install-extension x.vsix [--extensions-dir d] [--user-data-dir d]
-  const args = [CODE_SERVER];
-  if (opt.userDataDir) args.push("--user-data-dir", opt.userDataDir);
-  if (opt.extensionsDir) args.push("--extensions-dir", opt.extensionsDir);
-  for (const e of opt.install) args.push("--install-extension", e);
-  process.exit(spawnSync(NODE, args, { stdio: "inherit" }).status ?? 1);
+  // code --install-extension x.vsix --extensions-dir d --user-data-dir d
+  const { userDataDir, extensionsDir } = opt;
+  if (!userDataDir || !extensionsDir) {
+    console.error("vscode.mjs: --install-extension wants --user-data-dir and --extensions-dir");
+    process.exit(2);
+  }
+  process.exit(opt.install.every((vsix) => installExtension({ userDataDir, extensionsDir, vsix })) ? 0 : 1);
 }
 if (!opt.tests) {
   console.error("vscode.mjs: --extensionTestsPath is required");
