@@ -43,10 +43,16 @@ test("a permutation with positive scalings of hidden units is a symmetry of ReLU
         [`${first}.bias`, moved(values.get(`${first}.bias`)!, 8, 0, order, s)],
         [`${second}.weight`, moved(values.get(`${second}.weight`)!, 8, 1, order, (i) => 1 / s(i))],
       ]);
-    const { maxRelativeDeviation } = await compareUnderActions(graph, values, [act(() => 1), act(scale), values], runner);
+    const { maxRelativeDeviation, rounding } = await compareUnderActions(
+      graph,
+      values,
+      [act(() => 1), act(scale), values],
+      runner,
+    );
     assert.ok(maxRelativeDeviation[0]! < 1e-5, `${model}: ${maxRelativeDeviation[0]}`);
     assert.equal(maxRelativeDeviation[1]! < 1e-5, symmetric, `${model}: ${maxRelativeDeviation[1]}`);
     assert.equal(maxRelativeDeviation[2], 0);
+    assert.ok(rounding > 0 && rounding < 1e-6, String(rounding));
   }
 });
 
