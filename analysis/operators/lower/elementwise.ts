@@ -178,7 +178,7 @@ export function lowerCelu(l: Lowering): readonly string[] | undefined {
 /** Selu: gamma elu(x; alpha). */
 export function lowerSelu(l: Lowering): readonly string[] | undefined {
   const x = input(l, 0);
-  const alpha = numberAttribute(l.node, "alpha", 1.6732632423543772);
-  const gamma = numberAttribute(l.node, "gamma", 1.0507009873554805);
+  const alpha = numberAttribute(l.node, "alpha", 1.67326319217681884765625);
+  const gamma = numberAttribute(l.node, "gamma", 1.05070102214813232421875);
   return x === undefined ? undefined : [scaled(l, l.add("Elu", [x], { alpha }), gamma)];
 }
