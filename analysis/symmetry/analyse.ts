@@ -1,5 +1,5 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
-import { consumers, type Graph, type Node } from "../graph/graph";
+import { consumers, type Graph, type Node, numberAttribute } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
@@ -54,13 +54,19 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     for (const a of space.atoms) idOfAtom.set(a, id);
   });
   const hardAtoms = found.map(({ space, axes }) => (axes === hard ? new Set(space.atoms) : atomsAtSamePlaces(hard, space)));
+  const outers = found.map(({ enclosing }) => (enclosing === undefined ? undefined : idOfAtom.get(enclosing)));
+  // A matrix group per head belongs to the space inside of the heads, not to the heads themselves.
+  const regionSpaces = (r: RegionGroup): number[] => {
+    const touched = found.flatMap((_, id) => (r.atoms.some((a) => hardAtoms[id]!.has(a)) ? [id] : []));
+    return touched.filter((id) => !touched.some((inner) => outers[inner] === id));
+  };
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
-    const outer = enclosing === undefined ? undefined : idOfAtom.get(enclosing);
+    const outer = outers[id];
     // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
     const on = (s: Scaling) =>
       s.atoms.some((a) => hardAtoms[id]!.has(a)) &&
       s.atoms.every((a) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a))) &&
-      !scalings.some((finer) => refines(finer, s));
+      ![...scalings, ...signs].some((finer) => refines(finer, s));
     const acts = spaceAddresses(axes, space);
     const group = spaceGroup({
       size: space.size,
@@ -68,9 +74,8 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
       scale: scalings.filter((s) => s.family === "scale" && on(s)).length,
       rescaling: scalings.filter((s) => s.family === "rescaling" && on(s)).length,
       signs: signs.filter(on).length,
-      regions: regions.filter((r) => r.atoms.some((a) => hardAtoms[id]!.has(a))),
-      uniformScale: false,
-      ...(outer === undefined ? {} : { within: { size: found[outer]!.space.size, what: "block" } }),
+      regions: regions.filter((r) => regionSpaces(r).includes(id)),
+      ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });
     return { id, size: space.size, acts, group, permutable: axes === soft, ...(outer === undefined ? {} : { within: outer }) };
   });
@@ -119,6 +124,18 @@ function refines(finer: Scaling, coarser: Scaling): boolean {
   if (!coarser.atoms.every((a) => finer.atoms.includes(a))) return false;
   const moved = new Set(finer.entries.map((e) => e.parameter));
   return coarser.entries.every((e) => moved.has(e.parameter));
+}
+
+/** What the entries of an enclosing space are: heads and experts are known by how a softmax meets them. */
+function kindOfOuter(normal: Graph, axes: InferredAxes, atom: number): string {
+  for (const node of normal.nodes) {
+    if (node.operator !== "Softmax") continue;
+    const layout = axes.layout(node.inputs[0]!);
+    const axis = numberAttribute(node, "axis", -1);
+    const at = layout?.findIndex((segments) => segments.some((s) => s.some((f) => f.atom === atom))) ?? -1;
+    if (at >= 0) return at === (axis < 0 ? axis + layout!.length : axis) ? "expert" : "head";
+  }
+  return "block";
 }
 
 /** Whether every place of a space is pinned under another inference. */

@@ -5,8 +5,8 @@ import type { RegionGroup } from "./analysis";
 export interface SpaceActions {
   readonly size: number;
   readonly permutable: boolean;
-  /** Independent per index of an enclosing space of this size. */
-  readonly within?: { readonly size: number; readonly what: string };
+  /** What the enclosing space, per index of which this acts independently, is made of: head, expert, block. */
+  readonly within?: string;
   /** Independent one-parameter scalings per index, by whether they are scale (forgotten by a norm) or rescaling. */
   readonly scale: number;
   readonly rescaling: number;
@@ -14,7 +14,6 @@ export interface SpaceActions {
   readonly signs: number;
   /** Matrix groups, for example GL(3) between query and key. */
   readonly regions: readonly RegionGroup[];
-  readonly uniformScale: boolean;
 }
 
 /** All that acts on a space, for example `S(8) with R+^8` or `GL(3) per head`. */
@@ -31,7 +30,6 @@ export function spaceGroup(a: SpaceActions): string {
     else if (scalings > 0) parts.push(`R+^${n}${power(scalings)}`);
     else if (a.signs > 0) parts.push(`Z2^${n}`);
   }
-  if (a.uniformScale) parts.push("one positive scale");
   const all = parts.length > 1 ? `${parts[0]} with ${parts.slice(1).join(", ")}` : (parts[0] ?? "1");
-  return a.within ? `${all} per ${a.within.what}` : all;
+  return a.within ? `${all} per ${a.within}` : all;
 }
