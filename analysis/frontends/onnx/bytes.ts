@@ -1,5 +1,5 @@
 /** @file Random access to the bytes of a model without reading all of it. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { OnnxError } from "./error";
 
 /** Bytes of a model file or of a buffer in memory. */
@@ -36,24 +36,26 @@ const MAX_READ = 2 ** 30;
  */
 export function fileSource(path: string): ByteSource {
   let descriptor: number;
+  let stat: Stats;
   try {
+    stat = statSync(path);
+    // Opening a pipe would wait for its writer.
+    if (!stat.isFile()) {
+      throw new OnnxError({
+        file: path,
+        problem: "is not a file",
+        expected: "an ONNX file",
+        advice: "Name the .onnx file itself.",
+      });
+    }
     descriptor = openSync(path, "r");
   } catch (error) {
+    if (error instanceof OnnxError) throw error;
     throw new OnnxError({
       file: path,
       problem: `cannot be opened (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
       expected: "a readable file",
       advice: "Check the path and its permissions.",
-    });
-  }
-  const stat = fstatSync(descriptor);
-  if (!stat.isFile()) {
-    closeSync(descriptor);
-    throw new OnnxError({
-      file: path,
-      problem: "is not a file",
-      expected: "an ONNX file",
-      advice: "Name the .onnx file itself.",
     });
   }
   const size = stat.size;
