@@ -79,9 +79,12 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     this.#slots.delete(uri);
   }
 
-  /** Files that any document may depend on changed, or settings: everything is analysed anew when asked for. */
-  invalidate(): void {
-    for (const slot of this.#slots.values()) this.update(slot.document);
+  /**
+   * Files that documents may depend on changed, or settings: they are analysed anew when asked for, all but those that
+   * `spare` names.
+   */
+  invalidate(spare: (uri: string) => boolean = () => false): void {
+    for (const slot of this.#slots.values()) if (!spare(slot.document.uri)) this.update(slot.document);
   }
 
   /**

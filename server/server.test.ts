@@ -4,8 +4,10 @@ import {
   CancellationTokenSource,
   CodeActionRequest,
   DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
   DidCloseTextDocumentNotification,
   DidSaveTextDocumentNotification,
+  FileChangeType,
   HoverRequest,
   LSPErrorCodes,
   type CodeAction,
@@ -217,6 +219,26 @@ describe("language server", () => {
       assert.equal((await server.pull(URI, first.kind === "full" ? first.resultId : "")).kind, "unchanged");
       await server.client.sendNotification(DidSaveTextDocumentNotification.type, { textDocument: { uri: URI } });
       assert.deepEqual(items(await server.pull(URI)), []);
+    });
+  });
+
+  it("analyses anew when another file changes on disk, not when its own does", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "class A bias=True");
+      await server.pull(URI);
+      const analysed = (): number => server.statuses.filter((s) => s.state === "analysing").length;
+      const touch = (uri: string) =>
+        server.client.sendNotification(DidChangeWatchedFilesNotification.type, {
+          changes: [{ uri, type: FileChangeType.Changed }],
+        });
+      await touch(URI);
+      await server.until("a refresh", () => server.refreshes === 1);
+      await server.pull(URI);
+      assert.equal(analysed(), 1);
+      await touch("file:///work/base.py");
+      await server.until("a refresh", () => server.refreshes === 2);
+      await server.pull(URI);
+      assert.equal(analysed(), 2);
     });
   });
 

@@ -19,6 +19,7 @@ import type { Settings } from "./protocol";
 import { DEFAULT_SETTINGS, parseSettings } from "./settings";
 import { SOURCE } from "./convert";
 import type { ServerState } from "./state";
+import { sameDocument } from "./uris";
 
 /** Serves on a connection until the client says exit. The host is freed at shutdown. */
 export function startServer(connection: Connection, host: AnalysisHost, version: string): void {
@@ -72,8 +73,9 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     showStatus();
     refreshDiagnostics();
   });
-  connection.onDidChangeWatchedFiles(() => {
-    analyses.invalidate();
+  connection.onDidChangeWatchedFiles(({ changes }) => {
+    // What an open document says is in the editor, so its own file on disk is no news to it.
+    analyses.invalidate((uri) => changes.every((change) => sameDocument(change.uri, uri)));
     refreshDiagnostics();
   });
   connection.onShutdown(() => {
