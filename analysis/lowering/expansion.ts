@@ -6,10 +6,10 @@
 import { CAPTURED_INPUTS, formalInputs, type Graph, type Node, type Parameter } from "../graph/graph";
 import type { Origin } from "../graph/source";
 import type { Tensor, TensorType } from "../graph/tensor";
-import type { Lowering } from "../operators/operator";
+import type { Lowering, Operator } from "../operators/operator";
+import { operatorTable } from "../operators/table";
 import { freeValues, substitute } from "./bodies";
 import { stepsToUnroll } from "./recurrence";
-import { entryOf, loweringOf } from "./table";
 import { isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
 
 /** Lowerings nest a handful of levels; far more means that one of them makes itself. */
@@ -49,8 +49,8 @@ class Expansion {
   /** Adds a node, lowered as far as it goes. */
   process(given: Node, place: Place): void {
     const w = this.workspace;
-    const node = w.resolved(given);
-    const entry = entryOf(node);
+    const node = w.resolved(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
+    const entry = operatorTable(node.operator, node.domain);
     if (entry === undefined) {
       w.infer(node, undefined, place.opset);
       w.addTyped(this.withCaptures(node), undefined);
@@ -58,7 +58,7 @@ class Expansion {
     }
     if (w.fold(node, entry, place.opset)) return;
     const consistent = w.infer(node, entry, place.opset);
-    const lower = consistent && place.depth < DEEPEST ? loweringOf(node, entry) : undefined;
+    const lower = consistent && place.depth < DEEPEST ? entry.lower : undefined;
     const values = lower === undefined ? undefined : this.attempt(lower, node, place);
     if (values === undefined) {
       const hasBodies = Object.values(node.attributes).some(isGraph);
@@ -69,7 +69,7 @@ class Expansion {
   }
 
   /** The values that a lowering gives, undefined where it does not apply. */
-  private attempt(lower: NonNullable<ReturnType<typeof loweringOf>>, node: Node, place: Place): readonly string[] | undefined {
+  private attempt(lower: NonNullable<Operator["lower"]>, node: Node, place: Place): readonly string[] | undefined {
     try {
       return lower(new NodeLowering(this, this.workspace, node, place));
     } catch {

@@ -5,8 +5,8 @@
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
 import { elementCount, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
+import { operatorTable } from "../operators/table";
 import { simplify } from "./simplify";
-import { entryOf } from "./table";
 
 /** The operator set version whose forms the normal form uses. */
 export const NORMAL_OPSET = 21;
@@ -223,7 +223,7 @@ export class Workspace {
   /** Adds a node that needs no lowering. Its inputs and outputs keep their names unless the node vanishes. */
   add(given: Node, opset = NORMAL_OPSET): void {
     const node = this.resolved(given);
-    const entry = entryOf(node);
+    const entry = operatorTable(node.operator, node.domain);
     if (this.fold(node, entry, opset)) return;
     if (this.type(node.outputs[0] ?? "") === UNKNOWN) this.infer(node, entry, opset);
     this.addTyped(node, entry);

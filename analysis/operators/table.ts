@@ -9,6 +9,7 @@ import { elementwiseOperators } from "./elementwise";
 import { equivariances } from "./equivariances";
 import { generatingOperators } from "./generating";
 import { indexingOperators } from "./indexing";
+import { lowerings } from "./lower";
 import { movementOperators } from "./movement";
 import { normalizationOperators } from "./normalization";
 import type { Operator, OperatorTable } from "./operator";
@@ -48,8 +49,9 @@ function key(name: string, domain: string): string {
 }
 
 /**
- * Joins the entries with their equivariance column. Throws Error when two share one name, so that an operator lives in one
- * place only, and when the column names an operator that has no entry.
+ * Joins the entries with the columns that are written apart: equivariance, and lowerings of standard operators. Throws
+ * Error when two entries share one name, so that an operator lives in one place only, and when a column names an operator
+ * that has no entry, or has that field already.
  */
 function tabulate(entries: readonly Operator[]): ReadonlyMap<string, Operator> {
   const table = new Map<string, Operator>();
@@ -62,6 +64,12 @@ function tabulate(entries: readonly Operator[]): ReadonlyMap<string, Operator> {
     const entry = table.get(name);
     if (!entry) throw new Error(`the equivariance column names ${name}, which has no entry in the operator table`);
     table.set(name, { ...entry, equivariance });
+  }
+  for (const [name, lower] of Object.entries(lowerings)) {
+    const entry = table.get(name);
+    if (!entry) throw new Error(`the column of lowerings names ${name}, which has no entry in the operator table`);
+    if (entry.lower) throw new Error(`${name} has two lowerings`);
+    table.set(name, { ...entry, lower });
   }
   return table;
 }

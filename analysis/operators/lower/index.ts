@@ -1,4 +1,4 @@
-/** @file Lowerings of operators whose entries are in other files, by operator name. */
+/** @file The column of lowerings, by operator: what the standard operators of other families are made of. */
 import type { Operator } from "../operator";
 import * as contraction from "./contraction";
 import * as convolution from "./convolution";
@@ -6,7 +6,7 @@ import * as elementwise from "./elementwise";
 import * as movement from "./movement";
 import * as reduction from "./reduction";
 
-/** What normal form uses for standard operators whose table entry has no `lower` of its own. */
+/** Lowerings of standard operators; the table joins them with their entries. */
 export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>> = {
   Cast: elementwise.lowerCast,
   CastLike: elementwise.lowerCast,
