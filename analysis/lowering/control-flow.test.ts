@@ -168,3 +168,41 @@ test("a stack of recurrences is shortened in every layer, behind learnt position
   assert.equal(tanh(stacked(false)), 2 * 2 * 3);
   assert.equal(tanh(stacked(true)), 2 * 2 * 9);
 });
+
+test("what reads a recurrence may tell its steps apart: then all of them are unrolled", () => {
+  const T = 8;
+  const steps = (read: (b: GraphBuilder, y: string, x: string) => string) => {
+    const b = new GraphBuilder(14);
+    const x = b.input("x", [T, 4, 3]);
+    const inputs = [x, b.parameter("w", [1, 3, 3]), b.parameter("r", [1, 3, 3])];
+    const [y] = b.addAll("RNN", inputs, 2, { hidden_size: 3 });
+    const flat = b.add("Squeeze", [y!, b.constant([1], [1], "int64")]);
+    const { graph } = normalForm(b.build(read(b, flat, x)));
+    return operators(graph).filter((o) => o === "Tanh").length;
+  };
+  const list = (b: GraphBuilder, ...v: number[]) => b.constant([v.length], v, "int64");
+  const batchFirst = (b: GraphBuilder, y: string) => b.add("Transpose", [y], { perm: [1, 0, 2] });
+  const linear = (b: GraphBuilder, y: string, n = 3) => b.add("Gemm", [y, b.parameter("head", [n, 5])]);
+  const few: Parameters<typeof steps>[0][] = [
+    (_, y) => y,
+    (b, y) => b.add("Gather", [y, b.constant([], [T - 1], "int64")], { axis: 0 }),
+    (b, y) => b.add("ReduceMean", [y], { axes: [0], keepdims: 0 }),
+    (b, y) => linear(b, b.add("Reshape", [batchFirst(b, y), list(b, 4 * T, 3)])),
+    (b, y, x) => b.add("MatMul", [b.add("Add", [y, x]), b.parameter("head", [3, 5])]),
+    (b, y) => b.add("LayerNormalization", [y, b.parameter("gain", [3])]),
+    (b, y) => {
+      const keys = batchFirst(b, y);
+      const scores = b.add("Softmax", [b.add("MatMul", [keys, b.add("Transpose", [keys], { perm: [0, 2, 1] })])]);
+      return b.add("MatMul", [scores, keys]);
+    },
+  ];
+  for (const read of few) assert.equal(steps(read), 3, String(read));
+  const all: Parameters<typeof steps>[0][] = [
+    (b, y) => linear(b, b.add("Flatten", [batchFirst(b, y)]), 3 * T),
+    (b, y) => b.add("Relu", [b.add("Add", [y, b.parameter("position", [T, 1, 3])])]),
+    (b, y) => b.add("MatMul", [b.parameter("mixing", [2, T]), batchFirst(b, y)]),
+    (b, y) => b.add("Conv", [b.add("Transpose", [y], { perm: [1, 2, 0] }), b.parameter("kernel", [2, 3, 5])]),
+    (b, y) => b.add("mystery", [y], {}, "python"),
+  ];
+  for (const read of all) assert.equal(steps(read), T, String(read));
+});

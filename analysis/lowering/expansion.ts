@@ -9,7 +9,8 @@ import type { Tensor, TensorType } from "../graph/tensor";
 import type { Lowering, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
 import { freeValues, substitute } from "./bodies";
-import { stepsToUnroll } from "./recurrence";
+import { SequenceUses, stepsToUnroll } from "./recurrence";
+import type { ValueAxis } from "./uniform";
 import { isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
 
 /** Lowerings nest a handful of levels; far more means that one of them makes itself. */
@@ -25,13 +26,15 @@ interface Place {
   readonly base: string;
   readonly opset: number;
   readonly depth: number;
+  /** Whether it is in an inlined body. */
+  readonly inBody: boolean;
 }
 
 /** Folds and lowers all nodes of the workspace's source graph. */
 export function expand(workspace: Workspace, maxRecurrentSteps: number): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps);
   for (const node of workspace.source.nodes) {
-    const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0 };
+    const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0, inBody: false };
     expansion.process(node, place);
   }
   workspace.outputs = workspace.outputs.map((o) => workspace.resolve(o));
@@ -40,11 +43,19 @@ export function expand(workspace: Workspace, maxRecurrentSteps: number): void {
 class Expansion {
   /** Names under which the parameters of inlined bodies were added: one parameter however often it is inlined. */
   readonly #parameters = new WeakMap<Parameter, string>();
+  #uses: SequenceUses | undefined;
 
   constructor(
     private readonly workspace: Workspace,
-    readonly maxRecurrentSteps: number,
+    private readonly maxRecurrentSteps: number,
   ) {}
+
+  /** How many steps to unroll at most; inside of bodies, whose readers are not known here, all of them. */
+  recurrentSteps(read: readonly ValueAxis[], written: readonly ValueAxis[], place: Place): number {
+    if (place.inBody) return Number.POSITIVE_INFINITY;
+    const uses = () => (this.#uses ??= new SequenceUses(this.workspace, this.workspace.source));
+    return stepsToUnroll(this.workspace, uses, read, written, this.maxRecurrentSteps);
+  }
 
   /** Adds a node, lowered as far as it goes. */
   process(given: Node, place: Place): void {
@@ -97,7 +108,7 @@ class Expansion {
         outputs: node.outputs.map((o) => scope.get(o) ?? o),
         attributes: mapGraphs(node.attributes, (g) => substitute(g, scope)),
       };
-      this.process(renamed, { origin: node.origin, base: place.base, opset: body.opset, depth: place.depth + 1 });
+      this.process(renamed, { origin: node.origin, base: place.base, opset: body.opset, depth: place.depth + 1, inBody: true });
     }
     return body.outputs.map(rename);
   }
@@ -147,7 +158,7 @@ class NodeLowering implements Lowering {
     private readonly place: Place,
   ) {
     this.opset = place.opset;
-    this.#inner = { origin: place.origin, base: place.base, opset: NORMAL_OPSET, depth: place.depth + 1 };
+    this.#inner = { ...place, opset: NORMAL_OPSET, depth: place.depth + 1 };
   }
 
   type(value: string): TensorType {
@@ -173,8 +184,8 @@ class NodeLowering implements Lowering {
     return this.expansion.inline(body, inputs, { ...this.place, depth: this.place.depth + 1 });
   }
 
-  recurrentSteps(sequences: readonly { readonly value: string; readonly axis: number }[]): number {
-    return stepsToUnroll(this.workspace, sequences, this.expansion.maxRecurrentSteps);
+  recurrentSteps(read: readonly ValueAxis[], written: readonly ValueAxis[]): number {
+    return this.expansion.recurrentSteps(read, written, this.place);
   }
 
   note(text: string): void {

@@ -1,127 +1,207 @@
 /**
  * @file How far recurrences are unrolled. The steps of a recurrence share their parameters, so a few of them have the
- * symmetries of all, provided that nothing but data tells the steps apart: a sequence to which learnt positions were
- * added, for instance, must be unrolled whole, or the positions left out would count as unread.
+ * symmetries of all, provided that nothing but data tells the steps apart: neither before (learnt positions that are added
+ * to the sequence) nor after (a layer with its own weights for each step). Where something does, all steps are needed, or
+ * parameters would count as unread, or as interchangeable, that are not.
  */
+import type { Graph, Node } from "../graph/graph";
+import type { TensorType } from "../graph/tensor";
+import { inferShapes } from "../operators/inference";
 import { positive } from "../operators/lower/build";
+import { isUniformAlong, POINTWISE, type ValueAxis } from "./uniform";
 import type { Workspace } from "./workspace";
 
-/** Element-wise operators, whose axes are aligned from the right. */
-const POINTWISE: ReadonlySet<string> = new Set(
-  `Add Sub Mul Div Pow Max Min Neg Abs Sqrt Exp Log Reciprocal Relu LeakyRelu PRelu Elu Sigmoid HardSigmoid Tanh Erf Sin Cos
-  Softplus Clip Where Cast Floor Ceil Round Sign Not Equal Greater Less And Or`.split(/\s+/),
-);
+/** Reads how the sequences that recurrences write are used; built once per graph, when the first of them is met. */
+export class SequenceUses {
+  readonly #types: ReadonlyMap<string, TensorType>;
+  readonly #readers = new Map<string, Node[]>();
 
-/** How many steps to unroll at most of a recurrence that reads these values along these axes. */
+  constructor(
+    private readonly w: Workspace,
+    graph: Graph,
+  ) {
+    this.#types = inferShapes(graph).graph.types;
+    for (const node of graph.nodes) {
+      for (const i of new Set(node.inputs)) {
+        const list = this.#readers.get(i);
+        if (list) list.push(node);
+        else this.#readers.set(i, [node]);
+      }
+    }
+  }
+
+  /** Whether all that reads these values, as far as the axes reach, treats the entries along them alike. */
+  areUniform(written: readonly ValueAxis[], limit: number): boolean {
+    const seen = new Set<string>();
+    const key = (s: ValueAxis) => `${s.axis} ${s.value}`;
+    const todo = [...written];
+    /** Other operands with an extent along the same axis: they must turn out to be uniform as well. */
+    const others: ValueAxis[] = [];
+    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+      if (seen.has(key(next))) continue;
+      seen.add(key(next));
+      for (const node of this.#readers.get(next.value) ?? []) {
+        for (const [index, name] of node.inputs.entries()) {
+          if (name !== next.value) continue;
+          const on = this.#follow(node, index, next.axis, others);
+          if (on === undefined) return false;
+          todo.push(...on);
+        }
+      }
+    }
+    return others.every((o) => seen.has(key(o)) || this.#isUniformSource(o, limit));
+  }
+
+  #isUniformSource({ value, axis }: ValueAxis, limit: number): boolean {
+    const present = this.w.resolve(value);
+    const shape = this.w.type(present).shape;
+    return shape !== undefined && axis < shape.length && isUniformAlong(this.w, present, axis, limit);
+  }
+
+  #rank(value: string | undefined): number | undefined {
+    return this.#types.get(value ?? "")?.shape?.length;
+  }
+
+  /**
+   * Where an axis of input `index` of a node goes: axes of its outputs, none where it is summed or picked from; undefined
+   * where the node may treat its entries differently, or is not understood.
+   */
+  #follow(node: Node, index: number, axis: number, others: ValueAxis[]): readonly ValueAxis[] | undefined {
+    if (node.domain !== "") return undefined;
+    const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+    const [rank, outRank] = [this.#rank(node.inputs[index]), this.#rank(y)];
+    if (rank === undefined || outRank === undefined) return undefined;
+    const pass = [{ value: y, axis }];
+    if (POINTWISE.has(node.operator)) return this.#pointwise(node, index, axis + outRank - rank, others);
+    const attribute = (name: string, fallback: number) => {
+      const a = node.attributes[name];
+      return positive(typeof a === "number" ? a : fallback, rank);
+    };
+    switch (node.operator) {
+      case "Identity":
+      case "Dropout":
+      case "Softmax":
+      case "LogSoftmax":
+      case "Gelu":
+      case "HardSwish":
+      case "Mish":
+        return pass;
+      case "Shape":
+      case "Size":
+        return [];
+      case "Slice":
+      case "Gather":
+        // Picking entries, or entries of another axis, knows no parameters.
+        return index === 0 ? this.#picked(node, axis, attribute("axis", 0), rank, outRank) : [];
+      case "Split":
+        return attribute("axis", 0) === axis ? undefined : node.outputs.map((value) => ({ value, axis }));
+      case "Concat":
+        return attribute("axis", 0) === axis ? undefined : pass;
+      case "Transpose": {
+        const perm = node.attributes["perm"];
+        return [{ value: y, axis: Array.isArray(perm) ? (perm as readonly number[]).indexOf(axis) : rank - 1 - axis }];
+      }
+      case "Reshape":
+      case "Flatten":
+      case "Squeeze":
+      case "Unsqueeze":
+        return index === 0 ? this.#reshaped(x, y, axis) : [];
+      case "LayerNormalization":
+        return index === 0 && axis < attribute("axis", -1) ? pass : undefined;
+      case "BatchNormalization":
+        return index === 0 && axis !== 1 ? pass : undefined;
+      case "ReduceMean":
+      case "ReduceSum":
+      case "ReduceMax":
+      case "ReduceMin":
+        // With the axes kept they correspond; without, what is left is no longer aligned, unless all axes are gone.
+        return index !== 0 || outRank === 0 ? [] : rank === outRank ? pass : this.#reduced(node, axis, rank);
+      case "Gemm":
+      case "MatMul":
+        return this.#product(node, index, axis, others);
+      case "RNN":
+      case "GRU":
+      case "LSTM":
+        return index === 0 && axis === 0 && node.attributes["layout"] !== 1 ? pass : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #pointwise(node: Node, index: number, axis: number, others: ValueAxis[]): readonly ValueAxis[] {
+    const y = node.outputs[0]!;
+    const outRank = this.#rank(y)!;
+    for (const [k, other] of node.inputs.entries()) {
+      const shape = this.#types.get(other)?.shape;
+      if (k === index || other === "") continue;
+      const own = shape === undefined ? 0 : axis - (outRank - shape.length);
+      if (shape === undefined || (own >= 0 && shape[own] !== 1)) others.push({ value: other, axis: own });
+    }
+    return [{ value: y, axis }];
+  }
+
+  #picked(node: Node, axis: number, along: number, rank: number, outRank: number): readonly ValueAxis[] {
+    const y = node.outputs[0]!;
+    if (node.operator === "Slice") return [{ value: y, axis }];
+    if (axis === along) return [];
+    return [{ value: y, axis: axis < along ? axis : axis + outRank - rank }];
+  }
+
+  #reduced(node: Node, axis: number, rank: number): readonly ValueAxis[] | undefined {
+    const given = node.inputs[1] === undefined ? node.attributes["axes"] : this.w.constant(this.w.resolve(node.inputs[1]))?.data;
+    if (typeof given !== "object" || !("length" in given)) return undefined;
+    const axes = Array.from(given as ArrayLike<number>, (a) => positive(a, rank));
+    if (axes.includes(axis)) return [];
+    return [{ value: node.outputs[0]!, axis: axis - axes.filter((a) => a < axis).length }];
+  }
+
+  /** The axes that an axis is merged into or split into. */
+  #reshaped(x: string, y: string, axis: number): readonly ValueAxis[] | undefined {
+    const [from, to] = [this.#types.get(x)?.shape, this.#types.get(y)?.shape];
+    if (from === undefined || to === undefined) return undefined;
+    let [i, j] = [0, 0];
+    while (i < from.length && j < to.length) {
+      const [start, first] = [i, j];
+      let [a, b] = [from[i++]!, to[j++]!];
+      while (a !== b) {
+        if (a < b && i < from.length) a *= from[i++]!;
+        else if (b < a && j < to.length) b *= to[j++]!;
+        else return undefined;
+      }
+      if (axis >= start && axis < i) {
+        return to.slice(first, j).flatMap((d, k) => (d === 1 ? [] : [{ value: y, axis: first + k }]));
+      }
+    }
+    return undefined;
+  }
+
+  #product(node: Node, index: number, axis: number, others: ValueAxis[]): readonly ValueAxis[] | undefined {
+    const y = node.outputs[0]!;
+    const ranks = [this.#rank(node.inputs[0]), this.#rank(node.inputs[1])];
+    const [rank, outRank] = [ranks[index], this.#rank(y)!];
+    if (rank === undefined || index > 1 || rank < 2 || ranks.some((r) => r === undefined || r < 2)) return undefined;
+    const flag = node.operator === "Gemm" ? node.attributes[index === 0 ? "transA" : "transB"] : 0;
+    const place = flag === 1 && axis >= rank - 2 ? 2 * rank - 3 - axis : axis;
+    const contracted = index === 0 ? rank - 1 : rank - 2;
+    if (place !== contracted) return [{ value: y, axis: place + outRank - rank }];
+    if (node.operator === "Gemm") return undefined;
+    // A sum over steps, weighted by what also has them: attention, if the weights are not parameters.
+    const other = index === 0 ? ranks[1]! - 2 : ranks[0]! - 1;
+    others.push({ value: node.inputs[1 - index]!, axis: other });
+    return [];
+  }
+}
+
+/** How many steps to unroll at most of a recurrence that reads and writes these sequences. */
 export function stepsToUnroll(
   w: Workspace,
-  sequences: readonly { readonly value: string; readonly axis: number }[],
+  uses: () => SequenceUses,
+  read: readonly ValueAxis[],
+  written: readonly ValueAxis[],
   limit: number,
 ): number {
   if (limit === Number.POSITIVE_INFINITY) return limit;
-  return sequences.every((s) => isUniformAlong(w, s.value, s.axis, limit)) ? limit : Number.POSITIVE_INFINITY;
-}
-
-/**
- * Whether the entries of a value along an axis differ by data only: no parameter, on the way here, has an extent along
- * it. What cannot be followed counts as not uniform. `limit` is the number of steps that will be looked at.
- */
-export function isUniformAlong(w: Workspace, value: string, axis: number, limit: number): boolean {
-  const seen = new Set<string>();
-  const todo: { value: string; axis: number }[] = [{ value, axis }];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const key = `${next.axis} ${next.value}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
-    const sources = follow(w, next.value, next.axis, limit);
-    if (sources === undefined) return false;
-    todo.push(...sources);
-  }
-  return true;
-}
-
-/** The values and axes from which an axis comes; undefined where a parameter has it or it cannot be followed. */
-function follow(
-  w: Workspace,
-  value: string,
-  axis: number,
-  limit: number,
-): readonly { value: string; axis: number }[] | undefined {
-  const shape = w.type(value).shape;
-  if (shape === undefined) return undefined;
-  if (shape[axis] === 1 || w.constant(value) !== undefined || w.inputs.some((i) => i.name === value)) return [];
-  const node = w.writer(value);
-  if (node === undefined || node.domain !== "") return undefined;
-  const rank = shape.length;
-  const [x, second] = node.inputs as [string, string];
-  const xRank = w.type(x).shape?.length;
-  if (xRank === undefined) return undefined;
-  if (POINTWISE.has(node.operator)) {
-    const sources: { value: string; axis: number }[] = [];
-    for (const i of node.inputs) {
-      if (i === "") continue;
-      const r = w.type(i).shape?.length;
-      if (r === undefined) return undefined;
-      const k = axis - (rank - r);
-      if (k >= 0) sources.push({ value: i, axis: k });
-    }
-    return sources;
-  }
-  switch (node.operator) {
-    case "Transpose": {
-      const perm = node.attributes["perm"];
-      return Array.isArray(perm) ? [{ value: x, axis: (perm as readonly number[])[axis]! }] : undefined;
-    }
-    case "MatMul": {
-      const yRank = w.type(second).shape?.length ?? 0;
-      if (xRank < 2 || yRank < 2 || axis === rank - 1) return undefined;
-      const left = { value: x, axis: axis - (rank - xRank) };
-      if (axis === rank - 2) return [left];
-      const right = { value: second, axis: axis - (rank - yRank) };
-      return [left, right].filter((s) => s.axis >= 0);
-    }
-    case "Gather": {
-      const at = positive(typeof node.attributes["axis"] === "number" ? node.attributes["axis"] : 0, xRank);
-      const width = rank - xRank + 1;
-      if (axis < at) return [{ value: x, axis }];
-      return axis < at + width ? [{ value: second, axis: axis - at }] : [{ value: x, axis: axis - width + 1 }];
-    }
-    case "Reshape":
-      return followReshape(w, x, shape, axis);
-    case "Slice": {
-      const axes = w.constant(node.inputs[3] ?? "")?.data;
-      return axes === undefined || axes.includes(axis) ? undefined : [{ value: x, axis }];
-    }
-    case "Concat": {
-      const along = positive(typeof node.attributes["axis"] === "number" ? node.attributes["axis"] : 0, rank);
-      // Parts joined along the axis itself are steps, of another recurrence for instance: those left out must be repeats.
-      if (along === axis) return node.inputs.every((i, k) => k < limit || i === node.inputs[limit - 1]) ? [] : undefined;
-      return node.inputs.map((i) => ({ value: i, axis }));
-    }
-    case "Conv":
-    case "AveragePool":
-    case "MaxPool":
-      return axis === 1 ? undefined : [{ value: x, axis }];
-    case "Softmax":
-    case "ReduceMean":
-    case "ReduceSum":
-    case "ReduceMax":
-    case "ReduceSumSquare":
-      // With kept dimensions the axes correspond; the reduced ones have size 1 and were answered above.
-      return xRank === rank ? [{ value: x, axis }] : undefined;
-    default:
-      return undefined;
-  }
-}
-
-/** An axis that a Reshape leaves alone: as large before as after, behind equally many entries. */
-function followReshape(w: Workspace, x: string, shape: readonly number[], axis: number) {
-  const from = w.type(x).shape!;
-  const before = shape.slice(0, axis).reduce((a, b) => a * b, 1);
-  let passed = 1;
-  for (const [k, n] of from.entries()) {
-    if (passed === before && n === shape[axis]) return [{ value: x, axis: k }];
-    passed *= n;
-  }
-  return undefined;
+  if (written.some((s) => s.axis < 0)) return Number.POSITIVE_INFINITY;
+  const alike = read.every((s) => isUniformAlong(w, s.value, s.axis, limit)) && uses().areUniform(written, limit);
+  return alike ? limit : Number.POSITIVE_INFINITY;
 }

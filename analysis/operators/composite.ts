@@ -2,7 +2,7 @@
  * @file Operators that are made of others and have no family of their own: losses, control flow, and what ONNX Runtime
  * fuses (domain com.microsoft).
  */
-import { type Graph, type Node, numberAttribute, stringAttribute } from "../graph/graph";
+import { formalInputs, type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../graph/graph";
 import type { Shape, TensorType } from "../graph/tensor";
 import { contractionOperators } from "./contraction";
 import { convolutionOperators } from "./convolution";
@@ -106,8 +106,26 @@ function outputTypes(graph: Graph | undefined): readonly TensorType[] | undefine
 /** What a loop returns is known once it is unrolled; until then only element types are. */
 function inferLoop(node: Node, { inputs }: InferenceContext): readonly TensorType[] {
   const body = outputTypes(node.attributes["body"] as Graph | undefined) ?? [];
-  const skipped = node.operator === "Loop" ? 1 : 0;
-  return node.outputs.map((_, i) => ({ type: body[i + skipped]?.type ?? inputs[i]?.type ?? "other", shape: undefined }));
+  return node.outputs.map((_, i) => ({ type: body[i + 1]?.type ?? inputs[i + 2]?.type ?? "other", shape: undefined }));
+}
+
+/** States keep their types; collected outputs are those of the body with an axis as long as the sequences are. */
+function inferScan(node: Node, { inputs }: InferenceContext): readonly TensorType[] {
+  const body = outputTypes(node.attributes["body"] as Graph | undefined) ?? [];
+  const sequences = numberAttribute(node, "num_scan_inputs", 0);
+  const states = formalInputs(node).length - sequences;
+  const first = inputs[states]?.shape;
+  const at = numbersAttribute(node, "scan_input_axes")?.[0] ?? 0;
+  const steps = first?.[at < 0 ? at + first.length : at];
+  return node.outputs.map((_, i): TensorType => {
+    const type = body[i]?.type ?? inputs[i]?.type ?? "other";
+    if (i < states) return { type, shape: inputs[i]?.shape };
+    const each = body[i]?.shape;
+    if (each === undefined || steps === undefined) return { type, shape: undefined };
+    const given = numbersAttribute(node, "scan_output_axes")?.[i - states] ?? 0;
+    const axis = given < 0 ? given + each.length + 1 : given;
+    return { type, shape: [...each.slice(0, axis), steps, ...each.slice(axis)] };
+  });
 }
 
 const standard: readonly Operator[] = [
@@ -115,7 +133,7 @@ const standard: readonly Operator[] = [
   { name: "NegativeLogLikelihoodLoss", infer: inferLoss, lower: loss.lowerNegativeLogLikelihoodLoss },
   { name: "If", infer: inferIf, lower: control.lowerIf },
   { name: "Loop", infer: inferLoop, lower: control.lowerLoop },
-  { name: "Scan", infer: inferLoop, lower: control.lowerScan },
+  { name: "Scan", infer: inferScan, lower: control.lowerScan },
 ];
 
 const microsoft: readonly Operator[] = [

@@ -33,10 +33,13 @@ export interface Lowering {
    */
   inline(body: Graph, inputs: readonly string[]): readonly string[];
   /**
-   * How many steps of a recurrence that reads these sequences along these axes to unroll at most: Infinity where the
-   * function itself is wanted, or where the steps differ by more than their data.
+   * How many steps of a recurrence that reads and writes these sequences along these axes to unroll at most: Infinity
+   * where the function itself is wanted, or where something tells the steps apart besides their data.
    */
-  recurrentSteps(sequences: readonly { readonly value: string; readonly axis: number }[]): number;
+  recurrentSteps(
+    read: readonly { readonly value: string; readonly axis: number }[],
+    written: readonly { readonly value: string; readonly axis: number }[],
+  ): number;
   /** Tells the reader of the normal form what this lowering left out. Equal sentences are kept once. */
   note(text: string): void;
 }

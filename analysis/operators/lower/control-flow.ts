@@ -84,7 +84,10 @@ export function lowerScan(l: Lowering): readonly string[] | undefined {
     total = shape[axis]!;
     read.push({ value, axis, backward: inputDirections[k] === 1 });
   }
-  const steps = Math.min(total ?? 0, l.recurrentSteps(read));
+  const collected = l.node.outputs.slice(stateCount).map((value, k) => {
+    return { value, axis: positive(outputAxes[k] ?? 0, shapeOf(l, value)?.length ?? 0) };
+  });
+  const steps = Math.min(total ?? 0, l.recurrentSteps(read, collected));
   if (total === undefined || steps < 1 || steps > MOST_ITERATIONS) return undefined;
   if (steps < total) l.note(`Scan: ${steps} of ${total} steps are unrolled, they share their parameters`);
   let states: readonly string[] = inputs.slice(0, stateCount);

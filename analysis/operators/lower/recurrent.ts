@@ -54,7 +54,9 @@ function readRecurrence(l: Lowering): Recurrence | undefined {
   const batchFirst = numberAttribute(l.node, "layout", 0) === 1;
   const [total, batch] = (batchFirst ? [shape[1]!, shape[0]!] : [shape[0]!, shape[1]!]) as [number, number];
   if (total < 1) return undefined;
-  const steps = Math.min(total, l.recurrentSteps([{ value: given, axis: batchFirst ? 1 : 0 }]));
+  const axis = batchFirst ? 1 : 0;
+  const y = l.node.outputs[0] ?? "";
+  const steps = Math.min(total, l.recurrentSteps([{ value: given, axis }], y === "" ? [] : [{ value: y, axis }]));
   const x = batchFirst ? transpose(l, given, [1, 0, 2]) : given;
   const running = runningMask(l, total, batch);
   if (steps < total) l.note(`${l.node.operator}: ${steps} of ${total} steps are unrolled, they share their parameters`);
