@@ -4,7 +4,7 @@
  */
 import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, isFloating, type Shape, type Tensor } from "../../graph/tensor";
-import { type AxisPlacement, constantAxis, fullAxis, isConstant, reshapePlacement } from "./pattern";
+import { type AxisPlacement, constantAxis, isConstant, reshapePlacement } from "./pattern";
 import {
   addShifts,
   broadcastShift,

@@ -1,0 +1,103 @@
+/** @file The public JSON of `noether symmetries`: its schema is schema/symmetries.schema.json. */
+import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { type ContinuousCounts, formatAddress } from "../symmetry/symmetry";
+import { countWords } from "./families";
+
+/** One model to report on. */
+export interface ReportedModel {
+  /** Class name in Python, the graph's file stem for ONNX. */
+  readonly name: string;
+  /** As the user named it. */
+  readonly file: string;
+  /** 1-based line of the class statement. */
+  readonly line?: number;
+  readonly analysis: ModelAnalysis;
+  readonly certificate?: Certificate;
+  /** What the front end assumed or could not read. */
+  readonly notes?: readonly string[];
+}
+
+/** One member of `models`. */
+export interface ModelJson {
+  readonly name: string;
+  readonly file: string;
+  readonly line?: number;
+  readonly parameters: number;
+  readonly continuous: ContinuousCounts;
+  /** How the counts were obtained: on the model, on its twin, or of scalings only (a lower bound). */
+  readonly counted: ModelAnalysis["countOrigin"];
+  readonly spaces: readonly {
+    readonly size: number;
+    readonly group: string;
+    readonly acts: readonly string[];
+    /** Index in `spaces` of the space over which this one is repeated with independent elements. */
+    readonly within?: number;
+  }[];
+  readonly swaps: readonly (readonly [string, string])[];
+  readonly opaque: readonly { readonly operator: string; readonly where: string }[];
+  readonly notes: readonly string[];
+  readonly certificate: {
+    readonly status: Certificate["status"];
+    readonly maxRelativeDeviation: number;
+    readonly reason?: string;
+    readonly randomWeights?: boolean;
+    readonly dimensions?: Certificate["dimensions"];
+  };
+}
+
+/** The whole document. */
+export interface SymmetriesJson {
+  readonly schema: 1;
+  readonly models: readonly ModelJson[];
+}
+
+/** One model as a member of `models`. Without a certificate its status is "skipped". */
+export function modelJson(model: ReportedModel): ModelJson {
+  const { analysis, certificate } = model;
+  const { total, translation, scale, rescaling, rotation, linear, unread } = analysis.continuous;
+  const index = new Map(analysis.spaces.map((s, i) => [s.id, i]));
+  return {
+    name: model.name,
+    file: model.file,
+    ...(model.line === undefined ? {} : { line: model.line }),
+    parameters: analysis.parameters,
+    continuous: { total, translation, scale, rescaling, rotation, linear, unread },
+    counted: analysis.countOrigin,
+    spaces: analysis.spaces.map((s) => {
+      const outer = s.within === undefined ? undefined : index.get(s.within);
+      return {
+        size: s.size,
+        group: s.group,
+        acts: s.acts.map(formatAddress),
+        ...(outer === undefined ? {} : { within: outer }),
+      };
+    }),
+    swaps: analysis.swaps,
+    opaque: analysis.opaque.map(({ operator, where }) => ({ operator, where })),
+    notes: allNotes(model),
+    certificate: certificateJson(certificate),
+  };
+}
+
+/** All models of a run. */
+export function symmetriesJson(models: readonly ReportedModel[]): SymmetriesJson {
+  return { schema: 1, models: models.map(modelJson) };
+}
+
+/** What the front end and the inference have to say, and how far the counts go; each sentence once. */
+export function allNotes(model: ReportedModel): string[] {
+  const limits = countWords(model.analysis.countOrigin);
+  return [...new Set([...(model.notes ?? []), ...model.analysis.notes, ...(limits === undefined ? [] : [limits])])];
+}
+
+function certificateJson(certificate: Certificate | undefined): ModelJson["certificate"] {
+  if (certificate === undefined) return { status: "skipped", maxRelativeDeviation: 0, reason: "not asked for" };
+  const { status, maxRelativeDeviation, reason, randomWeights, dimensions } = certificate;
+  return {
+    status,
+    maxRelativeDeviation,
+    ...(reason === undefined ? {} : { reason }),
+    randomWeights,
+    ...(dimensions === undefined ? {} : { dimensions }),
+  };
+}

@@ -1,0 +1,160 @@
+/** @file The report that `noether symmetries` prints for people. */
+import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
+import { FAMILY_WORDS, familyCounts } from "./families";
+import { allNotes, type ReportedModel } from "./json";
+import { PLAIN, type Style } from "./style";
+import { count, fitted, merge, plural, shortAddresses, small, template } from "./words";
+
+/** How a report is to look. */
+export interface TextOptions {
+  readonly style?: Style;
+  /** Columns to stay within where that is possible (default 110). */
+  readonly width?: number;
+  /** Rows of channel spaces to print at most (default 40); repeated layers share a row. */
+  readonly rows?: number;
+}
+
+/** The report of one model, ending without a line break. */
+export function modelText(model: ReportedModel, options: TextOptions = {}): string {
+  const style = options.style ?? PLAIN;
+  const width = Math.max(60, options.width ?? 110);
+  const { analysis } = model;
+  const where = model.line === undefined ? model.file : `${model.file}:${model.line}`;
+  const sections = [
+    [`${style.title(model.name)}  ${style.place(where)}`, ...summary(analysis, style)],
+    spaceLines(analysis.spaces, width, options.rows ?? 40, style),
+    swapLines(analysis, style),
+    [certificateLine(model.certificate, analysis, style)],
+    opaqueLines(analysis, width, style),
+    noteLines(model, style),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n");
+}
+
+/** The reports of several models, one below the other. */
+export function symmetriesText(models: readonly ReportedModel[], options: TextOptions = {}): string {
+  return models.map((m) => modelText(m, options)).join("\n\n\n");
+}
+
+function summary(analysis: ModelAnalysis, style: Style): string[] {
+  const { total } = analysis.continuous;
+  const trained = plural(analysis.parameters, "trained parameter");
+  if (total === 0) return [`  ${trained}; no continuous symmetry`];
+  const least = analysis.countOrigin === "scalings" ? "at least " : "";
+  const share = analysis.parameters > 0 ? ` (${percentage(total / analysis.parameters)})` : "";
+  const head = `  ${trained}, ${least}${plural(total, "direction")} of which ${total === 1 ? "is" : "are"} pure symmetry${share}`;
+  const rows = familyCounts(analysis.continuous);
+  const digits = Math.max(...rows.map((r) => count(r.count).length));
+  const names = Math.max(...rows.map((r) => r.family.length));
+  return [
+    head,
+    ...rows.map(
+      (r) =>
+        `  ${count(r.count).padStart(digits + 2)}  ${style.group(r.family.padEnd(names))}  ${style.quiet(FAMILY_WORDS[r.family])}`,
+    ),
+  ];
+}
+
+function percentage(share: number): string {
+  const percent = 100 * share;
+  if (percent >= 1) return `${percent.toFixed(percent < 10 ? 1 : 0)}%`;
+  return percent < 0.01 ? "under 0.01%" : `${percent.toPrecision(1)}%`;
+}
+
+/** Spaces that repeat, layer by layer, with the same group on the same places. */
+function repeated(spaces: readonly ChannelSpace[]): ChannelSpace[][] {
+  const groups = new Map<string, ChannelSpace[]>();
+  for (const s of spaces) {
+    const key = [s.size, s.group, ...s.acts.map((a) => template(a.parameter) + formatAddress(a).slice(a.parameter.length))].join(
+      " ",
+    );
+    const known = groups.get(key);
+    if (known) known.push(s);
+    else groups.set(key, [s]);
+  }
+  return [...groups.values()];
+}
+
+function spaceLines(spaces: readonly ChannelSpace[], width: number, most: number, style: Style): string[] {
+  if (spaces.length === 0) return ["  no channel space: inputs, outputs or operators that are not understood pin every axis"];
+  const groups = repeated(spaces);
+  const rows = groups.slice(0, most).map((group) => {
+    const first = group[0]!;
+    const times = group.length === 1 ? "" : `${group.length} × `;
+    return { size: `${times}${count(first.size)}`, group: first.group, acts: group.map((s) => s.acts) };
+  });
+  const sizes = Math.max(...rows.map((r) => r.size.length));
+  // A few long names of groups must not push all places out of sight.
+  const names = Math.min(36, Math.max(...rows.map((r) => r.group.length)));
+  const left = Math.max(30, width - sizes - names - 6);
+  const hidden = groups.slice(most).flat().length;
+  return [
+    `  ${style.title(plural(spaces.length, "channel space"))}: size, what acts on it, where`,
+    ...rows.map((r) => {
+      const room = Math.max(20, left - Math.max(0, r.group.length - names));
+      return `  ${r.size.padStart(sizes)}  ${style.group(r.group.padEnd(names))}  ${fitted(shortAddresses(r.acts), room)}`;
+    }),
+    ...(hidden > 0 ? [`  ${style.quiet(`and ${plural(hidden, "space")} more; --all lists them`)}`] : []),
+  ];
+}
+
+function swapLines(analysis: ModelAnalysis, style: Style): string[] {
+  if (analysis.swaps.length === 0) return [];
+  const rows = new Map<string, [string, string][]>();
+  for (const [a, b] of analysis.swaps) {
+    const key = `${template(a)} ${template(b)}`;
+    const known = rows.get(key);
+    if (known) known.push([a, b]);
+    else rows.set(key, [[a, b]]);
+  }
+  return [
+    `  ${style.title(plural(analysis.swaps.length, "swap"))}: branches that may change places`,
+    ...[...rows.values()].map(
+      (pairs) => `  ${merge(pairs.map((p) => p[0]))} ${style.quiet("<->")} ${merge(pairs.map((p) => p[1]))}`,
+    ),
+  ];
+}
+
+/** One line on how the claims were checked. */
+export function certificateLine(certificate: Certificate | undefined, analysis: ModelAnalysis, style: Style = PLAIN): string {
+  if (certificate === undefined) return `  ${style.quiet("proved by rule; --certify checks it numerically")}`;
+  const weights = certificate.randomWeights ? ", with random weights" : "";
+  const d = certificate.dimensions;
+  const on = d?.on === "twin" ? " on its small copy" : "";
+  const explained = d ? `; ${count(d.explained)} of ${count(d.measured)} directions explained${on}` : "";
+  switch (certificate.status) {
+    case "certified": {
+      const n = analysis.symmetries.length;
+      const what = `${plural(n, "symmetry", "symmetries")} applied to the weights; outputs move by at most ${small(certificate.maxRelativeDeviation)}`;
+      return `  ${style.good("certified")}: ${what} (ONNX Runtime, float32${weights})${explained}`;
+    }
+    case "failed":
+      return `  ${style.bad("not certified")}: ${certificate.reason ?? "a claimed symmetry moves the outputs"}; ${plural(certificate.failed.length, "claim")} withdrawn. This is a defect of Noether; please report it.`;
+    case "skipped":
+      return `  ${style.warning("not certified")}: ${certificate.reason ?? "not asked for"}${explained}`;
+  }
+}
+
+function opaqueLines(analysis: ModelAnalysis, width: number, style: Style): string[] {
+  if (analysis.opaque.length === 0) return [];
+  const byOperator = new Map<string, string[]>();
+  for (const { operator, where } of analysis.opaque) {
+    const known = byOperator.get(operator);
+    if (known) known.push(where);
+    else byOperator.set(operator, [where]);
+  }
+  return [
+    `  ${style.warning(plural(analysis.opaque.length, "operator"))} not understood; they only pin what they touch`,
+    ...[...byOperator].map(
+      ([operator, where]) => `  ${operator}  ${style.quiet(fitted([...new Set(where)], width - operator.length - 6))}`,
+    ),
+  ];
+}
+
+function noteLines(model: ReportedModel, style: Style): string[] {
+  return allNotes(model).map((n) => `  ${style.quiet(`note: ${n}`)}`);
+}
