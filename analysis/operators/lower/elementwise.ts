@@ -1,6 +1,6 @@
 /** @file Point-wise operators that others make up, and those that do nothing. */
 import { numberAttribute, stringAttribute } from "../../graph/graph";
-import { elementCount, type ElementType, isFloating } from "../../graph/tensor";
+import { elementCount, type ElementType, isFloating, type Shape, type Tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import { geluExact, geluTanh, input, outputs, relu, scalarLike, scaled, shapeOf, shifted, swish } from "./build";
 
@@ -32,9 +32,25 @@ export function lowerDropout(l: Lowering): readonly string[] | undefined {
   if (x === undefined) return undefined;
   const shape = shapeOf(l, x);
   if ((l.node.outputs[1] ?? "") === "") return [x];
-  if (shape === undefined || elementCount(shape) > 4_000_000) return undefined;
-  const mask = () => l.addConstant({ type: "bool", shape, data: new Float64Array(elementCount(shape)).fill(1) });
-  return outputs(l, () => x, mask);
+  if (shape === undefined) return undefined;
+  return outputs(
+    l,
+    () => x,
+    () => l.addConstant(allTrue(shape)),
+  );
+}
+
+/** A mask that selects everything. Exporters name masks that nobody reads, so it is filled when it is looked at. */
+function allTrue(shape: Shape): Tensor {
+  let data: Float64Array | undefined;
+  return {
+    type: "bool",
+    shape,
+    get data() {
+      data ??= new Float64Array(elementCount(shape)).fill(1);
+      return data;
+    },
+  };
 }
 
 /** A left fold of a binary operator over all inputs. */
