@@ -1,0 +1,73 @@
+/** @file The fix `bias=False`: edits the call that makes a layer. */
+import type { SourceRange } from "../graph/source";
+import type { BiasArgument, Layer } from "../rules/checked";
+import type { Fix, TextEdit } from "../rules/finding";
+import type { Remedy } from "../rules/rule";
+import { unguardedBiasReader } from "./bias-readers";
+import { callArguments, classifyPython, lineStarts, offsetAt, positionAt } from "./python-text";
+
+/** Either the fix, or why there is none, as a sentence for the finding. */
+export type Mended = { readonly fix: Fix } | { readonly reason: string };
+
+/** The fix for a layer whose bias nothing sees, in the text that makes it. */
+export function dropBias(remedy: Remedy, text: string): Mended {
+  const first = remedy.layers[0];
+  const bias = first?.bias;
+  if (!first || !bias) return { reason: "No fix: the call that makes it is not known." };
+  if (remedy.refusal !== undefined) return { reason: `No fix: ${remedy.refusal}.` };
+  if (remedy.layers.some((l) => l.bias?.form === "indirect")) {
+    return { reason: "No fix: the bias comes from a variable or a wrapper; set it to False where that is decided." };
+  }
+  const reader = unguardedBiasReader(text, attributesOf(remedy.layers));
+  if (reader) return { reason: `No fix: line ${reader.line} reads a bias without asking for None (\`${reader.code}\`).` };
+  const edit = editOf(bias, text);
+  if (!edit) return { reason: "No fix: the call could not be read; write bias=False by hand." };
+  return { fix: { title: `Remove the bias of \`${name(first)}\`: bias=False`, exact: true, edits: [edit] } };
+}
+
+/** Names under which layers hang in their modules; numbers are items of containers. */
+function attributesOf(layers: readonly Layer[]): string[] {
+  return layers.flatMap((l) =>
+    l.scope
+      .split(".")
+      .filter((part) => !/^\d+$/.test(part))
+      .slice(-1),
+  );
+}
+
+function name(layer: Layer): string {
+  return attributesOf([layer])[0] ?? layer.scope;
+}
+
+function editOf(bias: BiasArgument, text: string): TextEdit | undefined {
+  const { form, range, call } = bias;
+  if (form === "keyword" || form === "positional") return range && { range, newText: "False" };
+  const starts = lineStarts(text);
+  const start = offsetAt(starts, call.start, text.length);
+  const end = offsetAt(starts, call.end, text.length);
+  const found = callArguments(text, classifyPython(text), start, end);
+  if (!found || found.starred) return undefined;
+  const at = positionAt(starts, found.lastCode);
+  const here: SourceRange = { file: call.file, start: at, end: at };
+  if (found.lastCode === found.open) return { range: here, newText: "bias=False" };
+  if (!found.trailingComma) return { range: here, newText: ", bias=False" };
+  // Behind a trailing comma: on a line of its own, where the bracket has one.
+  const before = text.slice(found.lastCode, found.close);
+  if (!before.includes("\n")) return { range: here, newText: " bias=False," };
+  const line = text.slice(starts[at.line], found.lastCode);
+  const indent = /^\s*/.exec(line)![0];
+  const ownLine = text.slice(found.open, found.lastCode).includes("\n");
+  if (!ownLine) return { range: here, newText: " bias=False," };
+  return {
+    range: endOfLine(call.file, text, starts, at.line),
+    newText: `${text.includes("\r\n") ? "\r\n" : "\n"}${indent}bias=False,`,
+  };
+}
+
+/** The end of a line, before its line break: behind a comment that follows the last argument. */
+function endOfLine(file: string, text: string, starts: readonly number[], line: number): SourceRange {
+  const end = text.indexOf("\n", starts[line]);
+  const last = text[end - 1] === "\r" ? end - 1 : end;
+  const position = positionAt(starts, last);
+  return { file, start: position, end: position };
+}

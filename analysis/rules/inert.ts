@@ -1,0 +1,203 @@
+/**
+ * @file Biases that nothing sees, gathered by the code that makes them: what the two rules on inert biases share. Detection
+ * is by what the graph computes (symmetry/inert); names and layer classes are for messages only.
+ */
+import type { Graph, Node } from "../graph/graph";
+import type { RelatedPlace, SourceRange } from "../graph/source";
+import { elementCount } from "../graph/tensor";
+import { normalForm } from "../lowering/normal-form";
+import type { ModelAnalysis } from "../symmetry/analysis";
+import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
+import type { CheckedFile, CheckedModel, Layer } from "./checked";
+import type { Detection, Remedy } from "./rule";
+
+const NORMS: ReadonlySet<string> = new Set([
+  "BatchNormalization",
+  "InstanceNormalization",
+  "GroupNormalization",
+  "GroupNorm",
+  "LayerNormalization",
+  "MeanVarianceNormalization",
+]);
+
+const found = new WeakMap<ModelAnalysis, readonly InertParameter[]>();
+
+/** The inert parameters and parts of parameters of a model, also in training with dropout. */
+export function inertParameters(analysis: ModelAnalysis): readonly InertParameter[] {
+  let list = found.get(analysis);
+  if (list === undefined) {
+    list = findInertParameters(analysis.normal);
+    if (list.length > 0 && analysis.graph.nodes.some(isNoise)) {
+      // Noise between a bias and the mean that would cancel it makes the bias visible: x + b is masked, not x alone.
+      const noisy = findInertParameters(normalForm(withOpaqueNoise(analysis.graph)).graph);
+      const key = (p: InertParameter) => `${p.parameter.name} ${p.segment?.start ?? ""}`;
+      const kept = new Set(noisy.map(key));
+      list = list.filter((p) => kept.has(key(p)));
+    }
+    found.set(analysis, list);
+  }
+  return list;
+}
+
+function isNoise(node: Node): boolean {
+  return node.operator === "Dropout" && node.domain === "";
+}
+
+function withOpaqueNoise(graph: Graph): Graph {
+  return { ...graph, nodes: graph.nodes.map((n) => (isNoise(n) ? { ...n, domain: "noise" } : n)) };
+}
+
+/** One inert bias in one model. */
+interface InertBias {
+  readonly model: CheckedModel;
+  readonly inert: InertParameter;
+  readonly layer: Layer | undefined;
+}
+
+/** Whether the bias disappears in softmax attention rather than in a normalisation. */
+export function isCancelledBySoftmax(p: InertParameter): boolean {
+  return p.forgottenBy.every((f) => f.how === "softmax");
+}
+
+/** Detections of inert biases that a rule is about, one per constructor call in Python and one per parameter in ONNX. */
+export function detectInertBiases(
+  file: CheckedFile,
+  isMine: (p: InertParameter) => boolean,
+  describe: (bias: { readonly subject: string; readonly by: string; readonly count: number }) => string,
+): Detection[] {
+  const biases: InertBias[] = [];
+  for (const model of file.models) {
+    const owner = new Map<string, Layer>();
+    for (const layer of model.layers) for (const p of layer.parameters) owner.set(p, layer);
+    for (const inert of inertParameters(model.analysis)) {
+      // The shift of a norm cannot be left out alone, and a part of a fused projection neither.
+      if (inert.segment !== undefined || !isMine(inert) || isNormShift(inert, model.analysis.graph)) continue;
+      biases.push({ model, inert, layer: owner.get(inert.parameter.name) });
+    }
+  }
+  if (file.language === "onnx") return biases.map((b) => inOnnx(file, b, describe));
+  const byPlace = new Map<string, InertBias[]>();
+  for (const b of biases) {
+    const range = b.layer?.constructor ?? b.inert.parameter.origin.range;
+    if (range === undefined || range.file !== file.file) continue;
+    const key = `${range.start.line}:${range.start.column} ${b.layer ? "" : b.inert.parameter.name}`;
+    const known = byPlace.get(key);
+    if (known) known.push(b);
+    else byPlace.set(key, [b]);
+  }
+  return [...byPlace.values()].map((group) => inPython(file, group, describe));
+}
+
+/** Whether a parameter is the shift of a normalisation operator. */
+function isNormShift(inert: InertParameter, graph: Graph): boolean {
+  return graph.nodes.some((n) => NORMS.has(n.operator) && n.inputs.includes(inert.parameter.name));
+}
+
+function inOnnx(file: CheckedFile, bias: InertBias, describe: Parameters<typeof detectInertBiases>[2]): Detection {
+  const { parameter, forgottenBy } = bias.inert;
+  const first = forgottenBy[0]!;
+  const by = code(first.node.origin.scope ?? first.node.origin.node ?? first.node.name);
+  const count = elementCount(parameter.shape);
+  const node = parameter.origin.node;
+  return {
+    message: describe({ subject: code(parameter.name), by, count }),
+    ...(node === undefined ? {} : { node }),
+    file: file.file,
+    related: [],
+    symmetry: `R^${count} on ${parameter.name}`,
+  };
+}
+
+function inPython(file: CheckedFile, group: readonly InertBias[], describe: Parameters<typeof detectInertBiases>[2]): Detection {
+  const first = group[0]!;
+  const { parameter } = first.inert;
+  const { layer } = first;
+  const range = layer?.constructor ?? parameter.origin.range!;
+  const subject = layer ? `bias of ${code(shortPath(layer.scope))}` : code(parameter.name);
+  const forgetter = first.inert.forgottenBy[0]!;
+  const message = describe({ subject, by: code(nameOf(forgetter, first.model)), count: elementCount(parameter.shape) });
+  const all = layer ? instances(file, layer) : [];
+  const inertScopes = new Set(group.map((b) => `${b.model.name} ${b.layer?.scope ?? ""}`));
+  const visible = all.filter((i) => !inertScopes.has(`${i.model.name} ${i.layer.scope}`));
+  const scopes = [...new Set(group.flatMap((b) => (b.layer ? [b.layer.scope] : [])))];
+  const lines = [message];
+  if (visible.length > 0) {
+    const some = [...new Set(visible.map((v) => v.layer.scope))];
+    lines.push(`It has an effect in ${listed(some.map(code))}, which the same call makes.`);
+  }
+  if (scopes.length > 1) lines.push(`Made ${scopes.length} times: ${listed(scopes.map(code))}.`);
+  const remedy: Remedy | undefined = layer?.bias && {
+    kind: "drop-bias",
+    layers: all.map((i) => i.layer),
+    ...(visible.length > 0 ? { refusal: "other layers that the same call makes need their bias" } : {}),
+  };
+  return {
+    message: lines.join("\n"),
+    ...(visible.length > 0 ? { severity: "info" as const } : {}),
+    range,
+    file: file.file,
+    related: places(group),
+    symmetry: `R^${elementCount(parameter.shape)} on ${parameter.name}`,
+    ...(remedy ? { remedy } : {}),
+  };
+}
+
+/** All layers of the file's models that one call makes. */
+function instances(file: CheckedFile, layer: Layer): { model: CheckedModel; layer: Layer }[] {
+  const { start } = layer.constructor;
+  const same = (r: SourceRange) =>
+    r.file === layer.constructor.file && r.start.line === start.line && r.start.column === start.column;
+  return file.models.flatMap((model) => model.layers.filter((l) => same(l.constructor)).map((l) => ({ model, layer: l })));
+}
+
+/** Where the layer is applied, and where what forgets its bias is made or written. */
+function places(group: readonly InertBias[]): RelatedPlace[] {
+  const out: RelatedPlace[] = [];
+  const add = (label: string, range: SourceRange | undefined) => {
+    if (range === undefined || out.length >= 6) return;
+    const known = out.some(
+      (p) =>
+        p.range.file === range.file && p.range.start.line === range.start.line && p.range.start.column === range.start.column,
+    );
+    if (!known) out.push({ label, range });
+  };
+  for (const { model, inert, layer } of group) {
+    if (layer) add(`${code(shortPath(layer.scope))} is applied here`, layer.uses[0]);
+    for (const f of inert.forgottenBy) {
+      const norm = model.layers.find((l) => l.scope !== "" && l.scope === f.node.origin.scope);
+      const label = f.how === "softmax" ? "the softmax that cancels it" : "its mean is subtracted here";
+      if (norm && f.how === "mean") add(`${code(shortPath(norm.scope))} is made here`, norm.constructor);
+      else add(label, f.node.origin.range);
+    }
+  }
+  return out;
+}
+
+/** What people call the thing that forgets: the norm layer, or the module whose code does it. */
+function nameOf(f: Forgetter, model: CheckedModel): string {
+  const scope = f.node.origin.scope;
+  return scope === undefined || scope === "" ? model.name : shortPath(scope);
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+/** The last part of a module path that is not a number, with the numbers behind it. */
+function shortPath(scope: string): string {
+  const parts = scope.split(".");
+  let from = parts.length - 1;
+  while (from > 0 && /^\d+$/.test(parts[from]!)) from--;
+  return parts.slice(from).join(".");
+}
+
+function listed(items: readonly string[]): string {
+  const shown = items.slice(0, 12);
+  const more = items.length - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** `64 parameters`. */
+export function values(count: number): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? "parameter" : "parameters"}`;
+}
