@@ -344,8 +344,8 @@ export class AtomStore {
         a.pop();
         b.pop();
         this.union(p, q);
-      } else if (n === 1) a.pop();
-      else if (m === 1) b.pop();
+      } else if (n === 1) this.pinSegment([a.pop()!]);
+      else if (m === 1) this.pinSegment([b.pop()!]);
       else {
         const [list, big, small] = n > m ? [a, p, m] : [b, q, n];
         if (Math.max(n, m) % small !== 0 || !this.splittable(big)) {
@@ -359,6 +359,9 @@ export class AtomStore {
         else list.push(...this.factor(big, small));
       }
     }
+    // A single entry that the other side does not tell apart cannot change places with another one.
+    this.pinSegment(a);
+    this.pinSegment(b);
   }
 
   private splittable(root: number): boolean {

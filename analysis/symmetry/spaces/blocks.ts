@@ -162,7 +162,11 @@ export class BlockAlgebra {
     const merged = this.atoms.product(parts);
     if (sizes.length === 1) return [merged];
     if (!this.atoms.isAllPinned(merged)) {
-      const k = sizes.findIndex((n, i) => n > 1 && n <= MOST_BLOCKS && (indexedLater(i) || (i === 0 && this.hasUnequalBlocks(merged, n))));
+      // Blocks need something inside that tells them apart: single entries along a last axis are left to be pinned.
+      const lasting = sizes.findLastIndex((n) => n > 1);
+      const k = sizes.findIndex(
+        (n, i) => n > 1 && n <= MOST_BLOCKS && i < lasting && (indexedLater(i) || (i === 0 && this.hasUnequalBlocks(merged, n))),
+      );
       if (k >= 0) return this.blocks(merged, sizes, k);
     }
     return this.atoms.split(merged, sizes);

@@ -58,7 +58,8 @@ export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterabl
   const byAtom = new Map<number, Occurrence[]>();
   for (const o of parameterOccurrences(axes, parameters)) {
     const atom = o.atoms[o.factor]!;
-    if (axes.atoms.isPinned(atom)) continue;
+    // A concatenation inside of a product is no space: its pieces go different ways.
+    if (axes.atoms.isPinned(atom) || !axes.atoms.isLeaf(atom)) continue;
     const list = byAtom.get(atom);
     if (list) list.push(o);
     else byAtom.set(atom, [o]);
