@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import type { Shape } from "../graph/tensor";
-import type { Workspace } from "./workspace";
+import { sameShape } from "./simplify";
+import type { Item, Workspace } from "./workspace";
 
 const BINARY: ReadonlySet<string> = new Set(
   "Add Sub Mul Div Pow Max Min Mod And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual Where".split(" "),
@@ -34,38 +35,36 @@ function broadcastShape(shapes: readonly Shape[]): number[] | undefined {
  * there was an Expand.
  */
 export function dropExpands(w: Workspace): boolean {
-  if (!w.nodes.some((n) => n.operator === "Expand" && n.domain === "")) return false;
-  const expanded = (value: string): Node | undefined => {
-    const node = w.writer(value);
-    return node?.operator === "Expand" && node.domain === "" ? node : undefined;
-  };
-  w.rewrite((node) => {
-    if (node.domain === "" && UNARY.has(node.operator)) {
-      const inner = expanded(node.inputs[0]!);
-      if (inner !== undefined) {
-        const small = w.fresh(`${node.name}/small`);
-        w.add({ ...node, name: small, inputs: [inner.inputs[0]!, ...node.inputs.slice(1)], outputs: [small] });
-        w.add({ ...inner, name: node.name, inputs: [w.resolve(small), inner.inputs[1]!], outputs: node.outputs });
-        return;
-      }
+  if (!w.items.some(isExpand)) return false;
+  w.rewrite((item) => {
+    const { node } = item;
+    const inner = item.inputs[0]?.writer;
+    if (node.domain === "" && UNARY.has(node.operator) && inner !== undefined && isExpand(inner)) {
+      const small = w.fresh(`${node.name}/small`);
+      w.add({ ...node, name: small, inputs: [inner.node.inputs[0]!, ...node.inputs.slice(1)], outputs: [small] });
+      w.add({ ...inner.node, name: node.name, inputs: [small, inner.node.inputs[1]!], outputs: node.outputs });
+    } else {
+      w.add(node.domain === "" && BINARY.has(node.operator) ? withoutExpands(item) : node);
     }
-    w.add(node.domain === "" && BINARY.has(node.operator) ? withoutExpands(w, node, expanded) : node);
   });
   return true;
 }
 
-function withoutExpands(w: Workspace, node: Node, expanded: (value: string) => Node | undefined): Node {
-  if (!node.inputs.some((i) => expanded(i) !== undefined)) return node;
-  const result = w.type(node.outputs[0]!).shape;
-  const inputs = [...node.inputs];
-  if (result === undefined) return node;
-  for (const [k, name] of inputs.entries()) {
-    const inner = expanded(name)?.inputs[0];
-    if (inner === undefined) continue;
-    const shapes = inputs.map((i, j) => w.type(j === k ? inner : i).shape);
-    if (shapes.some((s) => s === undefined)) continue;
-    const shape = broadcastShape(shapes as Shape[]);
-    if (shape !== undefined && shape.length === result.length && shape.every((d, i) => d === result[i])) inputs[k] = inner;
+function isExpand({ node }: Item): boolean {
+  return node.operator === "Expand" && node.domain === "";
+}
+
+/** The node with what is expanded in the place of expansions, wherever its result keeps its shape. */
+function withoutExpands(item: Item): Node {
+  const result = item.outputs[0]!.type.shape;
+  const values = [...item.inputs];
+  for (const [k, { writer }] of values.entries()) {
+    if (writer === undefined || !isExpand(writer)) continue;
+    const [before, small] = [values[k]!, writer.inputs[0]!];
+    values[k] = small;
+    const shapes = values.map((v) => v.type.shape);
+    const shape = shapes.some((s) => s === undefined) ? undefined : broadcastShape(shapes as Shape[]);
+    if (!sameShape(shape, result)) values[k] = before;
   }
-  return { ...node, inputs };
+  return { ...item.node, inputs: values.map((v) => v.name) };
 }

@@ -60,23 +60,19 @@ class Expansion {
   /** Adds a node, lowered as far as it goes. */
   process(given: Node, place: Place): void {
     const w = this.workspace;
-    const node = w.resolved(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
+    const item = w.open(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
+    const { node } = item;
     const entry = operatorTable(node.operator, node.domain);
-    if (entry === undefined) {
-      w.infer(node, undefined, place.opset);
-      w.addTyped(this.withCaptures(node), undefined);
-      return;
-    }
-    if (w.fold(node, entry, place.opset)) return;
-    const consistent = w.infer(node, entry, place.opset);
-    const lower = consistent && place.depth < DEEPEST ? entry.lower : undefined;
+    if (w.fold(item, entry, place.opset)) return;
+    const consistent = w.infer(item, entry, place.opset);
+    const lower = consistent && place.depth < DEEPEST ? entry?.lower : undefined;
     const values = lower === undefined ? undefined : this.attempt(lower, node, place);
-    if (values === undefined) {
-      const hasBodies = Object.values(node.attributes).some(isGraph);
-      w.addTyped(hasBodies ? this.withCaptures(node) : node, hasBodies ? undefined : entry);
+    if (values !== undefined) {
+      node.outputs.forEach((name, i) => w.replace(name, values[i] ?? ""));
       return;
     }
-    node.outputs.forEach((name, i) => w.replace(name, w.resolve(values[i] ?? "")));
+    const hasBodies = Object.values(node.attributes).some(isGraph);
+    w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
   }
 
   /** The values that a lowering gives, undefined where it does not apply. */
@@ -91,7 +87,7 @@ class Expansion {
   /** Adds the nodes of a body under new names; returns what its outputs are called. */
   inline(body: Graph, inputs: readonly string[], place: Place): readonly string[] {
     const w = this.workspace;
-    if (w.nodes.length > MOST_NODES) throw new RangeError("too many nodes");
+    if (w.items.length > MOST_NODES) throw new RangeError("too many nodes");
     const scope = new Map<string, string>();
     body.inputs.forEach((input, i) => scope.set(input.name, inputs[i] ?? ""));
     for (const [name, tensor] of body.constants) scope.set(name, w.addConstant(tensor, name));

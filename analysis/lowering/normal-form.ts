@@ -4,12 +4,12 @@
  * ("Normal form of the graph"), in its order.
  */
 import type { Graph, Node } from "../graph/graph";
-import { isFloating, type Tensor, type TensorType } from "../graph/tensor";
+import { isFloating } from "../graph/tensor";
 import { dropExpands } from "./broadcast";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { quadraticForm } from "./quadratic";
-import { NORMAL_OPSET, Workspace } from "./workspace";
+import { Workspace } from "./workspace";
 
 /** What the normal form is wanted for. */
 export interface NormalFormOptions {
@@ -43,28 +43,15 @@ export interface NormalForm {
 export function normalForm(graph: Graph, options: NormalFormOptions = {}): NormalForm {
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3);
-  removeDeadCode(w);
+  w.removeDeadCode();
   const squares = quadraticForm(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
   const broadcasts = dropExpands(w);
   if (options.loss === "softmax") centreOutputs(w);
-  if (squares || broadcasts) removeDeadCode(w);
-  keepOutputNames(w);
-  return { graph: finish(w), notes: w.notes, epsilonRemoved };
-}
-
-/** Keeps the nodes that the outputs depend on. */
-function removeDeadCode(w: Workspace): void {
-  const live = new Set(w.outputs);
-  const kept: Node[] = [];
-  for (let k = w.nodes.length - 1; k >= 0; k--) {
-    const node = w.nodes[k]!;
-    if (!node.outputs.some((o) => live.has(o))) continue;
-    for (const i of node.inputs) live.add(i);
-    kept.push(node);
-  }
-  w.nodes = kept.reverse();
+  if (squares || broadcasts) w.removeDeadCode();
+  w.keepOutputNames();
+  return { graph: w.finish(), notes: w.notes, epsilonRemoved };
 }
 
 /** y - mean(y) over the last axis, for each output y: what a softmax cross-entropy sees of it. */
@@ -82,54 +69,4 @@ function centreOutputs(w: Workspace): void {
     const mean = value("ReduceMean", [y, axes], { keepdims: 1, noop_with_empty_axes: 0 });
     return value("Sub", [y, mean], {});
   });
-}
-
-/** Gives outputs that were computed under other names their names back. */
-function keepOutputNames(w: Workspace): void {
-  const names = new Map<string, string>();
-  w.outputs.forEach((value, k) => {
-    const wanted = w.source.outputs[k]!;
-    if (value === wanted || w.writer(value) === undefined || names.has(value)) return;
-    if (w.writer(wanted) !== undefined || w.parameters.has(wanted) || w.constant(wanted) !== undefined) return;
-    if (w.inputs.some((i) => i.name === wanted)) return;
-    names.set(value, wanted);
-  });
-  if (names.size === 0) return;
-  const rename = (v: string) => names.get(v) ?? v;
-  const touched = (list: readonly string[]) => list.some((v) => names.has(v));
-  w.nodes = w.nodes.map((n) =>
-    touched(n.inputs) || touched(n.outputs) ? { ...n, inputs: n.inputs.map(rename), outputs: n.outputs.map(rename) } : n,
-  );
-  for (const [value, wanted] of names) w.rename(value, wanted);
-  w.outputs = w.outputs.map(rename);
-}
-
-/** The graph of the workspace, with the constants and types that it uses. All parameters stay, also unread ones. */
-function finish(w: Workspace): Graph {
-  const types = new Map<string, TensorType>();
-  const constants = new Map<string, Tensor>();
-  const use = (value: string) => {
-    if (value === "" || types.has(value)) return;
-    types.set(value, w.type(value));
-    const constant = w.constant(value);
-    if (constant !== undefined) constants.set(value, constant);
-  };
-  for (const i of w.inputs) use(i.name);
-  for (const name of w.parameters.keys()) use(name);
-  for (const node of w.nodes) {
-    node.inputs.forEach(use);
-    node.outputs.forEach(use);
-  }
-  w.outputs.forEach(use);
-  return {
-    name: w.source.name,
-    opset: NORMAL_OPSET,
-    inputs: w.inputs,
-    outputs: w.outputs,
-    nodes: w.nodes,
-    parameters: w.parameters,
-    constants,
-    types,
-    ...(w.source.symbols === undefined ? {} : { symbols: w.source.symbols }),
-  };
 }

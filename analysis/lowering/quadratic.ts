@@ -4,87 +4,83 @@
  */
 import type { Node } from "../graph/graph";
 import { elementCount, scalar } from "../graph/tensor";
-import type { Workspace } from "./workspace";
+import { sameShape } from "./simplify";
+import type { Item, Value, Workspace } from "./workspace";
 
 /** x where the value is x * x or x to the power of 2. */
-function squareRoot(w: Workspace, value: string): string | undefined {
-  const node = w.writer(value);
-  if (node === undefined || node.domain !== "") return undefined;
-  const [a, b] = node.inputs as [string, string];
-  if (node.operator === "Mul") return a === b ? a : undefined;
-  if (node.operator !== "Pow") return undefined;
-  const exponent = w.constant(b);
-  return exponent !== undefined && elementCount(exponent.shape) === 1 && exponent.data[0] === 2 ? a : undefined;
+function squareRoot(value: Value): Value | undefined {
+  const item = value.writer;
+  if (item === undefined || item.node.domain !== "") return undefined;
+  const [a, b] = item.inputs as [Value, Value];
+  if (item.node.operator === "Mul") return a === b ? a : undefined;
+  if (item.node.operator !== "Pow") return undefined;
+  const exponent = b.constant;
+  const isTwo = exponent !== undefined && elementCount(exponent.shape) === 1 && exponent.data[0] === 2;
+  return isTwo && sameShape(a.type.shape, value.type.shape) ? a : undefined;
 }
 
-/** The number of entries that a reduction node reduces into one. */
-function reducedCount(w: Workspace, node: Node): number | undefined {
-  const from = w.type(node.inputs[0]!).shape;
-  const to = w.type(node.outputs[0]!).shape;
+/** The number of entries that a reduction reduces into one. */
+function reducedCount(item: Item): number | undefined {
+  const [from, to] = [item.inputs[0]!.type.shape, item.outputs[0]!.type.shape];
   return from === undefined || to === undefined ? undefined : elementCount(from) / elementCount(to);
+}
+
+function isReduction({ node }: Item): boolean {
+  return node.domain === "" && (node.operator === "ReduceMean" || node.operator === "ReduceSum");
 }
 
 /** Rewrites ReduceMean and ReduceSum of squares, and mean of squares minus squared mean; true if there was one. */
 export function quadraticForm(w: Workspace): boolean {
-  if (!w.nodes.some((n) => isReduction(n) && squareRoot(w, n.inputs[0]!) !== undefined)) return false;
-  w.rewrite((node) => {
-    if (isReduction(node)) {
-      const x = squareRoot(w, node.inputs[0]!);
-      if (x !== undefined && sameShape(w, x, node.inputs[0]!)) {
-        sumOfSquares(w, node, x, node.operator === "ReduceMean");
-        return;
-      }
-    }
-    if (node.domain === "" && node.operator === "Sub" && variance(w, node)) return;
-    w.add(node);
+  if (!w.items.some((i) => isReduction(i) && squareRoot(i.inputs[0]!) !== undefined)) return false;
+  w.rewrite((item) => {
+    const x = isReduction(item) ? squareRoot(item.inputs[0]!) : undefined;
+    if (x !== undefined) sumOfSquares(w, item, x);
+    else if (item.node.domain !== "" || item.node.operator !== "Sub" || !variance(w, item)) w.add(item.node);
   });
   return true;
 }
 
-function isReduction(node: Node): boolean {
-  return node.domain === "" && (node.operator === "ReduceMean" || node.operator === "ReduceSum");
-}
-
-function sameShape(w: Workspace, a: string, b: string): boolean {
-  return String(w.type(a).shape) === String(w.type(b).shape);
-}
-
-/** Adds the sum (or mean) of squares of x over the axes of the reduction `node`, under its output's name. */
-function sumOfSquares(w: Workspace, node: Node, x: string, isMean: boolean): void {
-  const count = isMean ? reducedCount(w, node) : 1;
-  const inputs = [x, ...node.inputs.slice(1)];
-  if (count === undefined || !isMean) {
-    w.add(isMean ? node : { ...node, operator: "ReduceSumSquare", inputs });
+/** Adds the sum (or mean) of squares of x over the axes of a reduction, under its output's name. */
+function sumOfSquares(w: Workspace, item: Item, x: Value): void {
+  const { node } = item;
+  const inputs = [x.name, ...node.inputs.slice(1)];
+  if (node.operator === "ReduceSum") {
+    w.add({ ...node, operator: "ReduceSumSquare", inputs });
+    return;
+  }
+  const count = reducedCount(item);
+  if (count === undefined) {
+    w.add(node);
     return;
   }
   const sum = w.fresh(`${node.name}/ReduceSumSquare`);
   w.add({ ...node, name: sum, operator: "ReduceSumSquare", inputs, outputs: [sum] });
-  const share = w.addConstant(scalar(1 / count, w.type(node.outputs[0]!).type));
+  const share = w.addConstant(scalar(1 / count, item.outputs[0]!.type.type));
   w.add({ ...node, operator: "Mul", inputs: [sum, share], attributes: {} });
 }
 
 /** mean(x^2) - mean(x)^2 over the same axes becomes the mean of squares of x - mean(x); true where it was that. */
-function variance(w: Workspace, node: Node): boolean {
-  const [mean2, squared] = node.inputs as [string, string];
-  const root = squareRoot(w, squared);
-  const mean = root === undefined ? undefined : w.writer(root);
-  const product = w.writer(mean2);
-  if (mean?.operator !== "ReduceMean" || product?.operator !== "Mul" || mean.domain !== "") return false;
-  const sum = w.writer(product.inputs[0]!);
-  const share = w.constant(product.inputs[1]!)?.data;
-  const x = mean.inputs[0]!;
-  const count = reducedCount(w, mean);
-  if (sum?.operator !== "ReduceSumSquare" || sum.inputs[0] !== x || sum.inputs[1] !== mean.inputs[1]) return false;
+function variance(w: Workspace, item: Item): boolean {
+  const [squares, squared] = item.inputs as [Value, Value];
+  const mean = squareRoot(squared)?.writer;
+  const product = squares.writer;
+  if (mean?.node.operator !== "ReduceMean" || product?.node.operator !== "Mul" || mean.node.domain !== "") return false;
+  const sum = product.inputs[0]!.writer;
+  const share = product.inputs[1]!.constant?.data;
+  const [x, axes] = mean.inputs as [Value, Value];
+  const count = reducedCount(mean);
+  if (sum?.node.operator !== "ReduceSumSquare" || sum.inputs[0] !== x || sum.inputs[1] !== axes) return false;
   if (count === undefined || share?.length !== 1 || Math.abs(share[0]! * count - 1) > 1e-12) return false;
-  if (mean.attributes["keepdims"] !== sum.attributes["keepdims"]) return false;
+  if (mean.node.attributes["keepdims"] !== sum.node.attributes["keepdims"]) return false;
+  const { node } = item;
   const value = (operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}) => {
     const output = w.fresh(`${node.name}/${operator}`);
     w.add({ ...node, name: output, operator, inputs, outputs: [output], attributes });
     return w.resolve(output);
   };
-  const kept = value("ReduceMean", mean.inputs, { ...mean.attributes, keepdims: 1 });
-  const centred = value("Sub", [x, kept]);
-  const squares = value("ReduceSumSquare", [centred, ...sum.inputs.slice(1)], sum.attributes);
-  w.add({ ...node, operator: "Mul", inputs: [squares, product.inputs[1]!], attributes: {} });
+  const kept = value("ReduceMean", mean.node.inputs, { ...mean.node.attributes, keepdims: 1 });
+  const centred = value("Sub", [x.name, kept]);
+  const total = value("ReduceSumSquare", [centred, ...sum.node.inputs.slice(1)], sum.node.attributes);
+  w.add({ ...node, operator: "Mul", inputs: [total, product.node.inputs[1]!], attributes: {} });
   return true;
 }

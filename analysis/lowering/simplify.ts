@@ -1,45 +1,38 @@
 /** @file Nodes that do nothing, or the same as a simpler one. */
 import type { Node } from "../graph/graph";
-import { elementCount, isFloating, type Shape, type Tensor, type TensorType } from "../graph/tensor";
-
-/** What simplification may look at and make. */
-export interface SimplifyView {
-  type(value: string): TensorType;
-  constant(value: string): Tensor | undefined;
-  writer(value: string): Node | undefined;
-  addConstant(tensor: Tensor): string;
-}
+import { elementCount, isFloating, type Shape } from "../graph/tensor";
+import type { Item, Value, Workspace } from "./workspace";
 
 /** Larger constants are not looked into: they are tables and frozen weights, read from the file on demand. */
 export const LARGEST_READ = 65_536;
 
 /** The entries of a constant that is small enough to be looked into. */
-function entries(view: SimplifyView, value: string | undefined): Float64Array | undefined {
-  const constant = value === undefined ? undefined : view.constant(value);
+export function smallConstant(value: Value | undefined): Float64Array | undefined {
+  const constant = value?.constant;
   return constant !== undefined && elementCount(constant.shape) <= LARGEST_READ ? constant.data : undefined;
 }
 
-function isAll(view: SimplifyView, value: string | undefined, number: number): boolean {
-  const data = entries(view, value);
+function isAll(value: Value | undefined, number: number): boolean {
+  const data = smallConstant(value);
   return data !== undefined && data.length > 0 && data.every((v) => v === number);
 }
 
-function sameShape(a: Shape | undefined, b: Shape | undefined): boolean {
+/** Whether two shapes are known and equal. */
+export function sameShape(a: Shape | undefined, b: Shape | undefined): boolean {
   return a !== undefined && b !== undefined && a.length === b.length && a.every((d, i) => d === b[i]);
 }
 
-/** Whether the node's output has the shape of one of its inputs, so that this input may stand for it. */
-function keeps(view: SimplifyView, node: Node, input: string | undefined): input is string {
-  return input !== undefined && sameShape(view.type(input).shape, view.type(node.outputs[0]!).shape);
+/** Whether the item's output has the shape of one of its inputs, so that this input may stand for it. */
+function keeps(item: Item, input: Value | undefined): input is Value {
+  return input !== undefined && sameShape(input.type.shape, item.outputs[0]!.type.shape);
 }
 
 /** Whether a value is never negative, as far as its writers tell. */
-export function isNonNegative(view: SimplifyView, value: string, depth = 8): boolean {
-  if (view.constant(value) !== undefined) return entries(view, value)?.every((v) => v >= 0) ?? false;
-  const node = view.writer(value);
-  if (node === undefined || depth === 0) return false;
-  const [a, b] = node.inputs as [string, string];
-  switch (node.operator) {
+export function isNonNegative(value: Value, depth = 8): boolean {
+  if (value.constant !== undefined) return smallConstant(value)?.every((v) => v >= 0) ?? false;
+  if (value.writer === undefined || depth === 0) return false;
+  const [a, b] = value.writer.inputs as [Value, Value];
+  switch (value.writer.node.operator) {
     case "ReduceSumSquare":
     case "Abs":
     case "Exp":
@@ -51,18 +44,18 @@ export function isNonNegative(view: SimplifyView, value: string, depth = 8): boo
     case "Sqrt":
       return true;
     case "Pow": {
-      const power = view.constant(b)?.data;
-      return (power?.every((p) => p % 2 === 0) ?? false) || isNonNegative(view, a, depth - 1);
+      const power = smallConstant(b);
+      return (power?.every((p) => p % 2 === 0) ?? false) || isNonNegative(a, depth - 1);
     }
     case "Mul":
       if (a === b) return true;
-      return isNonNegative(view, a, depth - 1) && isNonNegative(view, b, depth - 1);
+      return isNonNegative(a, depth - 1) && isNonNegative(b, depth - 1);
     case "Add":
     case "Div":
     case "Min":
-      return isNonNegative(view, a, depth - 1) && isNonNegative(view, b, depth - 1);
+      return isNonNegative(a, depth - 1) && isNonNegative(b, depth - 1);
     case "Max":
-      return isNonNegative(view, a, depth - 1) || isNonNegative(view, b, depth - 1);
+      return isNonNegative(a, depth - 1) || isNonNegative(b, depth - 1);
     case "ReduceMean":
     case "ReduceSum":
     case "ReduceMax":
@@ -72,98 +65,104 @@ export function isNonNegative(view: SimplifyView, value: string, depth = 8): boo
     case "Slice":
     case "Gather":
     case "Reciprocal":
-      return isNonNegative(view, a, depth - 1);
+      return isNonNegative(a, depth - 1);
     default:
       return false;
   }
 }
 
 /** A node of the same output in another form. */
-function as(node: Node, operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}): Node {
-  return { ...node, operator, inputs, attributes };
+function as(item: Item, operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}): Node {
+  return { ...item.node, operator, inputs, attributes };
 }
 
 /**
- * The value that a node amounts to, or the simpler node that computes the same, or undefined where it is simple already.
- * The node's inputs are resolved and its output types known.
+ * The value that an item amounts to, or the simpler node that computes the same, or undefined where it is simple already.
+ * Its output types are known.
  */
-export function simplify(view: SimplifyView, node: Node): string | Node | undefined {
-  if (node.domain !== "") return undefined;
-  const [a, b, c] = node.inputs;
-  switch (node.operator) {
+export function simplify(w: Workspace, item: Item): Value | Node | undefined {
+  if (item.node.domain !== "") return undefined;
+  const [a, b, c] = item.inputs;
+  switch (item.node.operator) {
     case "Add":
-      if (isAll(view, b, 0) && keeps(view, node, a)) return a;
-      return isAll(view, a, 0) && keeps(view, node, b) ? b : undefined;
+      if (isAll(b, 0) && keeps(item, a)) return a;
+      return isAll(a, 0) && keeps(item, b) ? b : undefined;
     case "Sub":
-      return isAll(view, b, 0) && keeps(view, node, a) ? a : undefined;
+      return isAll(b, 0) && keeps(item, a) ? a : undefined;
     case "Mul":
-      if (isAll(view, b, 1) && keeps(view, node, a)) return a;
-      return isAll(view, a, 1) && keeps(view, node, b) ? b : undefined;
+      if (isAll(b, 1) && keeps(item, a)) return a;
+      return isAll(a, 1) && keeps(item, b) ? b : undefined;
     case "Div":
-      return simplifyDivision(view, node);
+      return simplifyDivision(w, item);
     case "Pow":
-      if (isAll(view, b, 1) && keeps(view, node, a)) return a;
-      return isAll(view, b, 0.5) && keeps(view, node, a) ? as(node, "Sqrt", [a]) : undefined;
+      if (isAll(b, 1) && keeps(item, a)) return a;
+      return isAll(b, 0.5) && keeps(item, a) ? as(item, "Sqrt", [a.name]) : undefined;
     case "Relu":
     case "Abs":
-      return a !== undefined && isNonNegative(view, a) ? a : undefined;
+      return a !== undefined && isNonNegative(a) ? a : undefined;
     case "Transpose":
-      return simplifyTranspose(view, node);
+      return simplifyTranspose(item);
     case "Reshape":
-      return simplifyReshape(view, node);
+      return simplifyReshape(item);
     case "Expand":
-      return keeps(view, node, a) ? a : undefined;
-    case "Concat":
-      return node.inputs.length === 1 ? a : undefined;
     case "ReduceMean":
     case "ReduceSum":
     case "ReduceMax":
     case "ReduceMin":
-      return keeps(view, node, a) ? a : undefined;
+      return keeps(item, a) ? a : undefined;
+    case "Concat":
+      return item.inputs.length === 1 ? a : undefined;
     case "Where":
-      if (isAll(view, a, 1) && keeps(view, node, b)) return b;
-      return isAll(view, a, 0) && keeps(view, node, c) ? c : undefined;
+      if (isAll(a, 1) && keeps(item, b)) return b;
+      return isAll(a, 0) && keeps(item, c) ? c : undefined;
     default:
       return undefined;
   }
 }
 
 /** Division by a constant is multiplication by a constant: one rule less for every engine. */
-function simplifyDivision(view: SimplifyView, node: Node): string | Node | undefined {
-  const [a, b] = node.inputs as [string, string];
-  const divisor = view.constant(b);
-  const data = entries(view, b);
-  if (divisor === undefined || data === undefined || !isFloating(view.type(node.outputs[0]!).type)) return undefined;
-  if (data.every((v) => v === 1) && keeps(view, node, a)) return a;
+function simplifyDivision(w: Workspace, item: Item): Value | Node | undefined {
+  const [a, b] = item.inputs as [Value, Value];
+  const data = smallConstant(b);
+  if (data === undefined || !isFloating(item.outputs[0]!.type.type)) return undefined;
+  if (data.every((v) => v === 1) && keeps(item, a)) return a;
   if (data.some((v) => v === 0 || !Number.isFinite(v))) return undefined;
-  return as(node, "Mul", [a, view.addConstant({ ...divisor, data: data.map((v) => 1 / v) })]);
+  const { type, shape } = b.constant!;
+  return as(item, "Mul", [a.name, w.addConstant({ type, shape, data: data.map((v) => 1 / v) })]);
+}
+
+/** The item that writes a value, if it is of this standard operator. */
+function writtenBy(value: Value, operator: string): Item | undefined {
+  const item = value.writer;
+  return item !== undefined && item.node.operator === operator && item.node.domain === "" ? item : undefined;
 }
 
 /** Transposes with the permutation written out; two in a row are one. */
-function simplifyTranspose(view: SimplifyView, node: Node): string | Node | undefined {
-  const [x] = node.inputs as [string];
-  const rank = view.type(node.outputs[0]!).shape?.length;
-  const given = node.attributes["perm"];
+function simplifyTranspose(item: Item): Value | Node | undefined {
+  const [x] = item.inputs as [Value];
+  const rank = item.outputs[0]!.type.shape?.length;
+  const given = item.node.attributes["perm"];
   if (rank === undefined) return undefined;
   let perm = Array.isArray(given) ? (given as readonly number[]) : Array.from({ length: rank }, (_, i) => rank - 1 - i);
   let source = x;
-  const before = view.writer(x);
-  const inner = before?.operator === "Transpose" && before.domain === "" ? before.attributes["perm"] : undefined;
+  const before = writtenBy(x, "Transpose");
+  const inner = before?.node.attributes["perm"];
   if (before !== undefined && Array.isArray(inner)) {
     source = before.inputs[0]!;
     perm = perm.map((p) => (inner as readonly number[])[p]!);
   }
   if (perm.every((p, i) => p === i)) return source;
-  return source === x && given !== undefined ? undefined : as(node, "Transpose", [source], { perm });
+  return source === x && given !== undefined ? undefined : as(item, "Transpose", [source.name], { perm });
 }
 
 /** Reshapes to the same shape vanish; two in a row are one. */
-function simplifyReshape(view: SimplifyView, node: Node): string | Node | undefined {
-  const [x, target] = node.inputs as [string, string];
-  if (keeps(view, node, x)) return x;
-  const before = view.writer(x);
-  const explicit = view.constant(target)?.data.every((d) => d > 0) ?? false;
-  if (before?.operator !== "Reshape" || before.domain !== "" || !explicit) return undefined;
+function simplifyReshape(item: Item): Value | Node | undefined {
+  const [x, target] = item.inputs as [Value, Value];
+  const y = item.outputs[0]!.type.shape;
+  if (sameShape(x.type.shape, y)) return x;
+  const before = writtenBy(x, "Reshape");
+  const explicit = smallConstant(target)?.every((d) => d > 0) ?? false;
+  if (before === undefined || !explicit) return undefined;
   const source = before.inputs[0]!;
-  return keeps(view, node, source) ? source : as(node, "Reshape", [source, target]);
+  return sameShape(source.type.shape, y) ? source : as(item, "Reshape", [source.name, target.name]);
 }

@@ -37,6 +37,7 @@ function follow(w: Workspace, value: string, axis: number, limit: number): reado
   const shape = w.type(value).shape;
   if (shape === undefined) return undefined;
   if (shape[axis] === 1 || w.constant(value) !== undefined || w.inputs.some((i) => i.name === value)) return [];
+  if (w.parameters.get(value)?.trainable === false) return [];
   const node = w.writer(value);
   if (node === undefined || node.domain !== "") return undefined;
   const rank = shape.length;

@@ -35,31 +35,43 @@ export function isGraph(attribute: Attribute): attribute is Graph {
 }
 
 /** A value under rewriting: all that is known of it in one place, found by one look-up. */
-interface Value {
+export interface Value {
   readonly name: string;
   /** A number of its own, by which computations are told apart. */
   readonly id: number;
   type: TensorType;
   constant: Tensor | undefined;
-  writer: Node | undefined;
+  writer: Item | undefined;
   /** The value that stands for it now. */
   alias: Value | undefined;
+  /** The last sweep that found it in use. */
+  seen: number;
 }
+
+/** A node with its values at hand. Absent inputs and outputs are the value without a name. */
+export interface Item {
+  readonly node: Node;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+}
+
+const ABSENT: Value = { name: "", id: -1, type: UNKNOWN, constant: undefined, writer: undefined, alias: undefined, seen: 0 };
 
 /** A graph under rewriting. */
 export class Workspace {
-  nodes: Node[] = [];
+  items: Item[] = [];
   outputs: string[];
   readonly inputs: readonly GraphInput[];
   readonly parameters: Map<string, Parameter>;
   readonly notes: string[] = [];
   readonly #values = new Map<string, Value>();
-  /** The first node of each hash; the rare others that share it are not found again, which costs a node and no more. */
-  #computed = new Map<number, Node>();
+  /** The first item of each hash; the rare others that share it are not found again, which costs a node and no more. */
+  #computed = new Map<number, Item>();
   readonly #shared = new Map<string, string>();
   /** Occurs in no name of the source graph, so that names with it and a counter are new. */
   readonly #mark: string;
   #counter = 0;
+  #sweeps = 0;
 
   constructor(readonly source: Graph) {
     this.inputs = source.inputs;
@@ -72,19 +84,19 @@ export class Workspace {
   }
 
   #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor): Value {
-    const value: Value = { name, id: this.#values.size, type, constant, writer: undefined, alias: undefined };
+    const id = this.#values.size;
+    const value: Value = { name, id, type, constant, writer: undefined, alias: undefined, seen: 0 };
     this.#values.set(name, value);
     return value;
   }
 
   /** The value of this name, made if there is none yet. */
-  #value(name: string): Value {
-    return this.#values.get(name) ?? this.#define(name);
+  value(name: string): Value {
+    return name === "" ? ABSENT : (this.#values.get(name) ?? this.#define(name));
   }
 
   /** The value that stands for this one now. */
-  #root(name: string): Value {
-    const value = this.#value(name);
+  root(value: Value): Value {
     if (value.alias === undefined) return value;
     let root = value.alias;
     while (root.alias !== undefined) root = root.alias;
@@ -99,14 +111,14 @@ export class Workspace {
 
   /** The name of the value that stands for this one now. */
   resolve(value: string): string {
-    return value === "" ? "" : this.#root(value).name;
+    return this.root(this.value(value)).name;
   }
 
   /** Lets another value stand for this one from here on. */
   replace(value: string, by: string): void {
     if (value === "" || by === "") return;
-    const from = this.#value(value);
-    const to = this.#root(by);
+    const from = this.value(value);
+    const to = this.root(this.value(by));
     if (from !== to) from.alias = to;
   }
 
@@ -120,7 +132,7 @@ export class Workspace {
 
   /** The node added so far that writes a value. */
   writer(value: string): Node | undefined {
-    return this.#values.get(value)?.writer;
+    return this.#values.get(value)?.writer?.node;
   }
 
   /** A name for a value or node that is not in use. */
@@ -130,8 +142,8 @@ export class Workspace {
 
   /** Adds a constant, or finds an equal small one. */
   addConstant(tensor: Tensor, base = "constant"): string {
-    const key =
-      elementCount(tensor.shape) <= LARGEST_SHARED ? `${tensor.type}[${tensor.shape.join()}]${tensor.data.join()}` : undefined;
+    const isSmall = elementCount(tensor.shape) <= LARGEST_SHARED;
+    const key = isSmall ? `${tensor.type}[${tensor.shape.join()}]${tensor.data.join()}` : undefined;
     const known = key === undefined ? undefined : this.#shared.get(key);
     if (known !== undefined) return known;
     const name = this.fresh(base);
@@ -152,64 +164,62 @@ export class Workspace {
     return name;
   }
 
-  /** Gives a value the name that it is to have in the end. */
-  rename(value: string, name: string): void {
-    const { type, writer } = this.#value(value);
-    Object.assign(this.#value(name), { type, writer, alias: undefined });
-  }
-
   note(text: string): void {
     if (!this.notes.includes(text)) this.notes.push(text);
   }
 
-  /** The node with its inputs as they are called now. */
-  resolved(node: Node): Node {
-    let inputs: string[] | undefined;
-    for (let i = 0; i < node.inputs.length; i++) {
-      const name = this.resolve(node.inputs[i]!);
-      if (name === node.inputs[i]) continue;
-      inputs ??= [...node.inputs];
-      inputs[i] = name;
+  /** The node with its values, its inputs as they are called now. */
+  open(node: Node): Item {
+    const inputs = new Array<Value>(node.inputs.length);
+    let renamed = false;
+    for (let i = 0; i < inputs.length; i++) {
+      const name = node.inputs[i]!;
+      const root = this.root(this.value(name));
+      inputs[i] = root;
+      if (root.name !== name) renamed = true;
     }
-    return inputs === undefined ? node : { ...node, inputs };
+    const outputs = node.outputs.map((o) => this.value(o));
+    return { node: renamed ? { ...node, inputs: inputs.map((v) => v.name) } : node, inputs, outputs };
   }
 
   /**
    * Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. False where
    * the operator has no shape rule or its inputs contradict the rule.
    */
-  infer(node: Node, entry: Operator | undefined, opset: number): boolean {
+  infer({ node, inputs, outputs }: Item, entry: Operator | undefined, opset: number): boolean {
     let found: readonly TensorType[] | undefined;
     if (entry !== undefined) {
       try {
-        found = entry.infer(node, new Inputs(this, node, opset));
+        found = entry.infer(node, new RuleInputs(inputs, opset));
       } catch {
         found = undefined; // contradictory shapes: the node stays as it is, for inference to report
       }
     }
-    for (let i = 0; i < node.outputs.length; i++) {
-      const name = node.outputs[i]!;
-      if (name === "") continue;
-      const value = this.#value(name);
+    for (let i = 0; i < outputs.length; i++) {
+      const value = outputs[i]!;
+      if (value === ABSENT) continue;
       const type = found?.[i];
       if (type?.shape !== undefined) value.type = type;
-      else if (value.type === UNKNOWN) value.type = this.source.types.get(name) ?? type ?? UNKNOWN;
+      else if (value.type === UNKNOWN) value.type = this.source.types.get(value.name) ?? type ?? UNKNOWN;
     }
     return found !== undefined;
   }
 
   /** Computes a node whose inputs are all constants; true if it became constants itself. */
-  fold(node: Node, entry: Operator | undefined, opset: number): boolean {
+  fold(item: Item, entry: Operator | undefined, opset: number): boolean {
+    const { node, inputs, outputs } = item;
     if (entry?.evaluate === undefined || RANDOM.has(node.operator)) return false;
-    for (const i of node.inputs) if (i !== "" && this.constant(i) === undefined) return false;
-    if (!this.infer(node, entry, opset)) return false;
-    for (const o of node.outputs) {
-      const shape = o === "" ? undefined : this.type(o).shape;
-      if (shape !== undefined && elementCount(shape) > LARGEST_FOLDED) return false;
+    for (const i of inputs) if (i !== ABSENT && i.constant === undefined) return false;
+    if (!this.infer(item, entry, opset)) return false;
+    for (const { type } of outputs) {
+      if (type.shape !== undefined && elementCount(type.shape) > LARGEST_FOLDED) return false;
     }
     try {
-      const inputs = node.inputs.map((i) => (i === "" ? undefined : this.constant(i)));
-      const values = entry.evaluate(node, inputs, opset);
+      const values = entry.evaluate(
+        node,
+        inputs.map((i) => i.constant),
+        opset,
+      );
       node.outputs.forEach((name, i) => {
         const value = values[i];
         if (name !== "" && value !== undefined) this.replace(name, this.addConstant(value, name));
@@ -221,68 +231,145 @@ export class Workspace {
   }
 
   /** Adds a node that needs no lowering. Its inputs and outputs keep their names unless the node vanishes. */
-  add(given: Node, opset = NORMAL_OPSET): void {
-    const node = this.resolved(given);
-    const entry = operatorTable(node.operator, node.domain);
-    if (this.fold(node, entry, opset)) return;
-    if (this.type(node.outputs[0] ?? "") === UNKNOWN) this.infer(node, entry, opset);
-    this.addTyped(node, entry);
+  add(node: Node, opset = NORMAL_OPSET): void {
+    const item = this.open(node);
+    const entry = operatorTable(item.node.operator, item.node.domain);
+    if (this.fold(item, entry, opset)) return;
+    if (item.outputs[0]?.type === UNKNOWN) this.infer(item, entry, opset);
+    this.addTyped(item, entry);
   }
 
-  /** Adds a node whose inputs are resolved and whose output types are known; no entry means that it is opaque. */
-  addTyped(node: Node, entry: Operator | undefined): void {
-    const simpler = entry === undefined ? undefined : simplify(this, node);
-    if (typeof simpler === "string") this.replace(node.outputs[0]!, simpler);
-    else this.#push(simpler ?? node, entry);
+  /** Adds a node whose output types are known; no entry means that it is opaque. */
+  addTyped(item: Item, entry: Operator | undefined): void {
+    const simpler = entry === undefined ? undefined : simplify(this, item);
+    if (simpler === undefined) this.#push(item, entry);
+    else if ("operator" in simpler) this.#push(this.open(simpler), entry);
+    else this.replace(item.node.outputs[0]!, simpler.name);
   }
 
-  #push(node: Node, entry: Operator | undefined): void {
-    if (entry !== undefined && !RANDOM.has(node.operator)) {
-      const hash = this.#hash(node);
+  #push(item: Item, entry: Operator | undefined): void {
+    if (entry !== undefined && !RANDOM.has(item.node.operator)) {
+      const hash = hashOf(item);
       const before = this.#computed.get(hash);
       if (before === undefined) {
-        this.#computed.set(hash, node);
-      } else if (sameComputation(before, node)) {
-        node.outputs.forEach((name, i) => this.replace(name, before.outputs[i] ?? ""));
+        this.#computed.set(hash, item);
+      } else if (sameComputation(before, item)) {
+        item.node.outputs.forEach((name, i) => this.replace(name, before.node.outputs[i] ?? ""));
         return;
       }
     }
-    for (const o of node.outputs) if (o !== "") this.#value(o).writer = node;
-    this.nodes.push(node);
+    for (const o of item.outputs) if (o !== ABSENT) o.writer = item;
+    this.items.push(item);
   }
 
   /** Passes over all nodes in order; `visit` adds what is to remain. */
-  rewrite(visit: (node: Node) => void): void {
-    const old = this.nodes;
-    this.nodes = [];
+  rewrite(visit: (item: Item) => void): void {
+    const old = this.items;
+    this.items = [];
     this.#computed = new Map();
-    for (const node of old) for (const o of node.outputs) if (o !== "") this.#value(o).writer = undefined;
-    for (const node of old) visit(this.resolved(node));
+    for (const { outputs } of old) for (const o of outputs) o.writer = undefined;
+    for (const item of old) visit(this.#current(item));
     this.outputs = this.outputs.map((o) => this.resolve(o));
   }
 
-  /** Exchanges some nodes for others, or drops them (undefined), and calls values as they are called now. */
-  exchange(changes: ReadonlyMap<Node, Node | undefined>): void {
-    const nodes: Node[] = [];
-    for (const old of this.nodes) {
-      const node = changes.has(old) ? changes.get(old) : old;
-      if (node === undefined) continue;
-      const resolved = this.resolved(node);
-      if (resolved !== old) for (const o of resolved.outputs) if (o !== "") this.#value(o).writer = resolved;
-      nodes.push(resolved);
+  /** Exchanges some items for nodes, or drops them (undefined), and calls values as they are called now. */
+  exchange(changes: ReadonlyMap<Item, Node | undefined>): void {
+    const items: Item[] = [];
+    for (const old of this.items) {
+      const changed = changes.has(old) ? changes.get(old) : old.node;
+      if (changed === undefined) continue;
+      const item = changed === old.node ? this.#current(old) : this.open(changed);
+      if (item !== old) for (const o of item.outputs) if (o !== ABSENT) o.writer = item;
+      items.push(item);
     }
-    this.nodes = nodes;
+    this.items = items;
     this.outputs = this.outputs.map((o) => this.resolve(o));
   }
 
-  /** A number that equal computations share. */
-  #hash(node: Node): number {
-    let hash = textHash(node.operator, node.outputs.length);
-    for (const i of node.inputs) hash = mix(hash, i === "" ? -1 : this.#value(i).id);
-    const { perm, axis } = node.attributes;
-    if (Array.isArray(perm)) for (const p of perm as readonly number[]) hash = mix(hash, p);
-    return typeof axis === "number" ? mix(hash, axis) : hash;
+  /** The item with its inputs as they are called now. */
+  #current(item: Item): Item {
+    for (const i of item.inputs) if (i.alias !== undefined) return this.open(item.node);
+    return item;
   }
+
+  /** Keeps the nodes that the outputs depend on. */
+  removeDeadCode(): void {
+    const sweep = ++this.#sweeps;
+    for (const o of this.outputs) this.value(o).seen = sweep;
+    const kept: Item[] = [];
+    for (let k = this.items.length - 1; k >= 0; k--) {
+      const item = this.items[k]!;
+      let isLive = false;
+      for (const o of item.outputs) if (o.seen === sweep && o !== ABSENT) isLive = true;
+      if (!isLive) continue;
+      for (const i of item.inputs) i.seen = sweep;
+      kept.push(item);
+    }
+    this.items = kept.reverse();
+  }
+
+  /** Gives outputs that were computed under other names the names that they have in the source graph. */
+  keepOutputNames(): void {
+    const names = new Map<Value, Value>();
+    this.outputs.forEach((name, k) => {
+      const [value, wanted] = [this.value(name), this.value(this.source.outputs[k]!)];
+      if (value === wanted || value.writer === undefined || names.has(value) || wanted.writer !== undefined) return;
+      if (wanted.constant !== undefined || this.parameters.has(wanted.name)) return;
+      if (this.inputs.some((i) => i.name === wanted.name)) return;
+      names.set(value, wanted);
+    });
+    if (names.size === 0) return;
+    for (const [value, wanted] of names) Object.assign(wanted, { type: value.type, alias: undefined });
+    const rename = (v: Value) => names.get(v) ?? v;
+    this.items = this.items.map((item) => {
+      if (![...item.inputs, ...item.outputs].some((v) => names.has(v))) return item;
+      const [inputs, outputs] = [item.inputs.map(rename), item.outputs.map(rename)];
+      const node = { ...item.node, inputs: inputs.map((v) => v.name), outputs: outputs.map((v) => v.name) };
+      return { node, inputs, outputs };
+    });
+    this.outputs = this.outputs.map((o) => rename(this.value(o)).name);
+  }
+
+  /** The graph, with the constants and types that it uses. All parameters stay, also unread ones. */
+  finish(): Graph {
+    const types = new Map<string, TensorType>();
+    const constants = new Map<string, Tensor>();
+    const sweep = ++this.#sweeps;
+    const use = (value: Value) => {
+      if (value.seen === sweep || value === ABSENT) return;
+      value.seen = sweep;
+      types.set(value.name, value.type);
+      if (value.constant !== undefined) constants.set(value.name, value.constant);
+    };
+    for (const i of this.inputs) use(this.value(i.name));
+    for (const name of this.parameters.keys()) use(this.value(name));
+    for (const item of this.items) {
+      for (const i of item.inputs) use(i);
+      for (const o of item.outputs) use(o);
+    }
+    for (const o of this.outputs) use(this.value(o));
+    const { name, symbols } = this.source;
+    return {
+      name,
+      opset: NORMAL_OPSET,
+      inputs: this.inputs,
+      outputs: this.outputs,
+      nodes: this.items.map((item) => item.node),
+      parameters: this.parameters,
+      constants,
+      types,
+      ...(symbols === undefined ? {} : { symbols }),
+    };
+  }
+}
+
+/** A number that equal computations share. */
+function hashOf({ node, inputs }: Item): number {
+  let hash = textHash(node.operator, node.outputs.length);
+  for (const i of inputs) hash = mix(hash, i.id);
+  const { perm, axis } = node.attributes;
+  if (Array.isArray(perm)) for (const p of perm as readonly number[]) hash = mix(hash, p);
+  return typeof axis === "number" ? mix(hash, axis) : hash;
 }
 
 function mix(hash: number, value: number): number {
@@ -297,12 +384,13 @@ function textHash(text: string, seed: number): number {
 }
 
 /** Whether two nodes compute the same from the same values. */
-function sameComputation(a: Node, b: Node): boolean {
-  if (a.operator !== b.operator || a.domain !== b.domain || a.outputs.length !== b.outputs.length) return false;
+function sameComputation(a: Item, b: Item): boolean {
+  const [m, n] = [a.node, b.node];
+  if (m.operator !== n.operator || m.domain !== n.domain || a.outputs.length !== b.outputs.length) return false;
   if (a.inputs.length !== b.inputs.length || a.inputs.some((x, i) => x !== b.inputs[i])) return false;
-  const names = Object.keys(a.attributes);
-  if (names.length !== Object.keys(b.attributes).length) return false;
-  return names.every((n) => sameAttribute(a.attributes[n]!, b.attributes[n]));
+  const names = Object.keys(m.attributes);
+  if (names.length !== Object.keys(n.attributes).length) return false;
+  return names.every((name) => sameAttribute(m.attributes[name]!, n.attributes[name]));
 }
 
 /** Graphs and tensors count as different: comparing them costs more than computing twice. */
@@ -313,18 +401,17 @@ function sameAttribute(a: Attribute, b: Attribute | undefined): boolean {
 }
 
 /** What a shape rule sees of a node. */
-class Inputs implements InferenceContext {
+class RuleInputs implements InferenceContext {
   readonly inputs: readonly TensorType[];
   constructor(
-    private readonly workspace: Workspace,
-    private readonly node: Node,
+    private readonly values: readonly Value[],
     readonly opset: number,
   ) {
-    this.inputs = node.inputs.map((i) => workspace.type(i));
+    this.inputs = values.map((v) => v.type);
   }
 
   constant(index: number): Tensor | undefined {
-    return this.workspace.constant(this.node.inputs[index] ?? "");
+    return this.values[index]?.constant;
   }
 }
 
