@@ -84,7 +84,7 @@ if (existsSync(native)) {
 } else {
   console.warn(`build: onnxruntime-node has no native files for ${target}; certification will say so at run time`);
 }
-cpSync(path.join(packageFolder("web-tree-sitter"), "web-tree-sitter.wasm"), "dist/web-tree-sitter.wasm");
+cpSync(path.join(packageFolder("web-tree-sitter"), "web-tree-sitter.wasm"), "dist/tree-sitter.wasm");
 cpSync(path.join(packageFolder("tree-sitter-python"), "tree-sitter-python.wasm"), "dist/tree-sitter-python.wasm");
 writeFileSync("dist/THIRD_PARTY_NOTICES.txt", notices(results.flatMap((r) => Object.keys(r.metafile.inputs))));
 
