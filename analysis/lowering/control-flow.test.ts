@@ -206,3 +206,45 @@ test("what reads a recurrence may tell its steps apart: then all of them are unr
   ];
   for (const read of all) assert.equal(steps(read), T, String(read));
 });
+
+test("lists of tensors are their tensors", async () => {
+  const b = new GraphBuilder(17);
+  const x = b.input("x", [3, 6]);
+  const number = (v: number) => b.constant([], [v], "int64");
+  const list = (...v: number[]) => b.constant([v.length], v, "int64");
+  const halves = b.add("SplitToSequence", [x, number(2)], { axis: 1 });
+  const uneven = b.add("SplitToSequence", [x, list(1, 5)], { axis: 1 });
+  const rows = b.add("SplitToSequence", [x], { axis: 0, keepdims: 0 });
+  const grown = b.add("SequenceInsert", [b.add("SequenceErase", [halves, number(0)]), b.add("Relu", [x]), number(0)]);
+  const graph = b.build(
+    b.add("ConcatFromSequence", [grown], { axis: 1 }),
+    b.add("ConcatFromSequence", [rows], { axis: -1, new_axis: 1 }),
+    b.add("SequenceAt", [uneven, number(-1)]),
+    b.add("ConcatFromSequence", [b.add("SequenceConstruct", [x, x])], { axis: 0 }),
+  );
+  await check(graph);
+});
+
+test("a list that grows in a loop is what the loop put there", () => {
+  const b = new GraphBuilder(17);
+  const x = b.input("x", [3, 4]);
+  const body = new GraphBuilder(17, "b.");
+  body.input("b.i", [], "int64");
+  const go = body.input("b.go", [], "bool");
+  const [h, list] = [body.input("b.h", [3, 4]), body.input("b.list", [])];
+  const next = body.add("Tanh", [body.add("MatMul", [h, body.parameter("w", [4, 4])])]);
+  const graph = body.build(body.add("Identity", [go]), next, body.add("SequenceInsert", [list, next]));
+  const inputs = [b.constant([], [3], "int64"), "", x, b.add("SequenceEmpty", [])];
+  const [, all] = b.addAll("Loop", inputs, 2, { body: graph });
+  const form = normalForm(b.build(b.add("ConcatFromSequence", [all!], { axis: 0, new_axis: 1 }))).graph;
+  assertPrimitive(form);
+  assert.deepEqual(form.types.get(form.outputs[0]!)?.shape, [3, 3, 4]);
+  assert.deepEqual([...form.parameters.keys()], ["w"]);
+});
+
+test("a list picked from by data is opaque", () => {
+  const b = new GraphBuilder(17);
+  const parts = b.add("SplitToSequence", [b.add("Relu", [b.input("x", [3, 4])]), b.constant([], [2], "int64")], { axis: 1 });
+  const form = normalForm(b.build(b.add("SequenceAt", [parts, b.input("i", [], "int64")]))).graph;
+  assert.deepEqual(operators(form), ["Relu", "SplitToSequence", "SequenceAt"]);
+});

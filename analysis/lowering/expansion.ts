@@ -10,6 +10,7 @@ import type { Lowering, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
 import { freeValues, substitute } from "./bodies";
 import { SequenceUses, stepsToUnroll } from "./recurrence";
+import { SEQUENCE_OPERATORS, Sequences } from "./sequences";
 import type { ValueAxis } from "./uniform";
 import { isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
 
@@ -44,6 +45,8 @@ class Expansion {
   /** Names under which the parameters of inlined bodies were added: one parameter however often it is inlined. */
   readonly #parameters = new WeakMap<Parameter, string>();
   #uses: SequenceUses | undefined;
+  readonly #sequences = new Sequences();
+  readonly #follow = (l: Lowering) => this.#sequences.follow(l);
 
   constructor(
     private readonly workspace: Workspace,
@@ -66,7 +69,8 @@ class Expansion {
     if (w.fold(item, entry, place.opset)) return;
     const consistent = w.infer(item, entry, place.opset);
     const lower = consistent && place.depth < DEEPEST ? entry?.lower : undefined;
-    const values = lower === undefined ? undefined : this.attempt(lower, node, place);
+    const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, node, place) : undefined;
+    const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, node, place));
     if (values !== undefined) {
       node.outputs.forEach((name, i) => w.replace(name, values[i] ?? ""));
       return;
