@@ -27,6 +27,8 @@ const ABSOLUTE = 1e-12;
 const CLEAR_GAP = 1e4;
 /** Above this size singular values cost too much: the pivoted diagonal decides alone. */
 const SVD_LIMIT = 500;
+/** Up to this size numbers that are reported are singular values, beyond it the pivoted diagonal where its gap is clear. */
+const REPORTED_LIMIT = 200;
 
 /** All singular values, largest first. */
 export function singularValues(a: Matrix): Float64Array {
@@ -76,7 +78,7 @@ function factorise(a: Matrix, tolerance: RankTolerance): { readonly rank: Rank; 
 
 /** The rank by singular values wherever that is affordable: for numbers that are reported. */
 export function exactRank(a: Matrix, tolerance: RankTolerance = {}): Rank {
-  if (Math.min(a.rows, a.columns) > SVD_LIMIT) return rank(a, tolerance);
+  if (Math.min(a.rows, a.columns) > REPORTED_LIMIT) return rank(a, tolerance);
   return rankOfSpectrum(singularValues(a), tolerance);
 }
 

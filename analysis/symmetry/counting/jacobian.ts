@@ -9,6 +9,7 @@ import { RowCompressor } from "../../numerics/qr";
 import { Random } from "../../numerics/random";
 import { exactRank } from "../../numerics/rank";
 import type { ParameterValues } from "../symmetry";
+import { ParameterSpace } from "./families";
 import { Network, type NetworkOptions } from "./network";
 import { Program } from "./program";
 import { genericWeights, randomInput } from "./sampling";
@@ -76,23 +77,18 @@ export function outputJacobian(network: Network, weights: ParameterValues, rando
   const program = new Program(network, network.outputs);
   const columns = network.parameterCount;
   const collected = new RowCompressor(columns);
+  const moving = network.trainable.filter((p) => program.leaves.includes(p));
+  const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
+  const offsets = moving.map((p) => space.offset(p));
   for (let count = 0; count < rows; ) {
     const values = program.evaluate(batch(network, weights, random));
     const size = program.targetSize;
     const block = new Matrix(size, columns);
-    let column = 0;
-    for (const name of network.trainable) {
-      const length = weights.get(name)!.length;
-      if (program.leaves.includes(name)) {
-        const direction = new Float64Array(length);
-        for (let k = 0; k < length; k++) {
-          direction[k] = 1;
-          fillColumn(block, column + k, program.differentiate(values, name, direction), program.results(values));
-          direction[k] = 0;
-        }
-      }
-      column += length;
-    }
+    program.gradients(values, moving, (row, gradients) => {
+      gradients.forEach((g, k) => {
+        block.data.set(g, row * columns + offsets[k]!);
+      });
+    });
     collected.add(block.normaliseRows());
     count += size;
   }
@@ -110,14 +106,6 @@ export function batch(network: Network, weights: ParameterValues, random: Random
     if (!data) throw new Error(`no weights are given for parameter ${leaf}`);
     return { type: "float64", shape: parameter.shape, data };
   };
-}
-
-function fillColumn(block: Matrix, column: number, tangents: readonly (Tensor | undefined)[], results: readonly Tensor[]): void {
-  let row = 0;
-  tangents.forEach((t, i) => {
-    if (t) for (let k = 0; k < t.data.length; k++) block.data[(row + k) * block.columns + column] = t.data[k]!;
-    row += results[i]!.data.length;
-  });
 }
 
 /**

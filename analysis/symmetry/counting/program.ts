@@ -4,6 +4,7 @@
  * names become slots and each leaf knows the steps it reaches.
  */
 import { elementCount, type Tensor } from "../../graph/tensor";
+import { type LocalDerivative, localDerivative } from "./adjoint";
 import type { Network, Step } from "./network";
 
 /** Values by slot. */
@@ -13,6 +14,11 @@ interface Instruction {
   readonly step: Step;
   readonly inputs: Int32Array;
   readonly outputs: Int32Array;
+}
+
+interface ReverseStep {
+  readonly instruction: Instruction;
+  readonly derivatives: readonly { readonly slot: number; readonly derivative: LocalDerivative }[];
 }
 
 /** A straight-line program from leaves to targets. */
@@ -26,6 +32,7 @@ export class Program {
   private readonly instructions: Instruction[] = [];
   private readonly constants: SlotValues = [];
   private readonly targetSlots: Int32Array;
+  private readonly reversed = new Map<string, { readonly steps: readonly ReverseStep[]; readonly wanted: Uint8Array }>();
   private readonly reached = new Map<string, Int32Array>();
 
   /**
@@ -181,6 +188,87 @@ export class Program {
       if (any) tangents[outputs[0]!] = step.operator.tangent!(step.node, x, y, dx);
     }
     return Array.from(this.targetSlots, (s) => tangents[s]);
+  }
+
+  /**
+   * The Jacobian of all target entries with respect to some leaves, by reverse mode: calls `row` for each target entry, in
+   * order, with the gradients of the leaves (valid during the call only).
+   */
+  gradients(
+    values: SlotValues,
+    leaves: readonly string[],
+    row: (index: number, gradients: readonly Float64Array[]) => void,
+  ): void {
+    const { steps, wanted } = this.reverseSteps(leaves);
+    const gradients: (Float64Array | undefined)[] = new Array<Float64Array | undefined>(this.names.length);
+    const buffer = (slot: number): Float64Array => {
+      let g = gradients[slot];
+      if (!g) {
+        g = new Float64Array(values[slot]!.data.length);
+        gradients[slot] = g;
+      }
+      return g;
+    };
+    for (const { instruction, derivatives } of steps) {
+      const x = Array.from(instruction.inputs, (s) => (s < 0 ? undefined : values[s]));
+      const y = values[instruction.outputs[0]!]!;
+      for (const { derivative } of derivatives) derivative.prepare(x, y);
+    }
+    const slots = leaves.map((leaf) => this.slots.get(leaf)!);
+    const dirty = new Uint8Array(this.names.length);
+    let index = 0;
+    for (const target of this.targetSlots) {
+      const size = values[target]!.data.length;
+      for (let entry = 0; entry < size; entry++) {
+        for (let s = 0; s < dirty.length; s++) {
+          if (dirty[s]) gradients[s]!.fill(0);
+          dirty[s] = 0;
+        }
+        if (wanted[target]) {
+          buffer(target)[entry] = 1;
+          dirty[target] = 1;
+          for (let k = steps.length - 1; k >= 0; k--) {
+            const { instruction, derivatives } = steps[k]!;
+            const from = instruction.outputs[0]!;
+            if (!dirty[from]) continue;
+            for (const { slot, derivative } of derivatives) {
+              derivative.pull(gradients[from]!, buffer(slot));
+              dirty[slot] = 1;
+            }
+          }
+        }
+        row(index++, slots.map(buffer));
+      }
+    }
+  }
+
+  /** The instructions between the leaves and the targets, with the derivatives by those of their inputs that matter. */
+  private reverseSteps(leaves: readonly string[]): {
+    readonly steps: readonly ReverseStep[];
+    readonly wanted: Uint8Array;
+  } {
+    const key = leaves.join("\n");
+    const known = this.reversed.get(key);
+    if (known) return known;
+    const wanted = new Uint8Array(this.names.length);
+    for (const leaf of leaves) wanted[this.slots.get(leaf)!] = 1;
+    const constant = (slot: number): boolean => this.constants[slot] !== undefined;
+    const steps: ReverseStep[] = [];
+    for (const instruction of this.instructions) {
+      const { step, inputs, outputs } = instruction;
+      if (!step.operator.tangent || outputs[0]! < 0) continue;
+      const derivatives: { slot: number; derivative: LocalDerivative }[] = [];
+      inputs.forEach((slot, operand) => {
+        if (slot < 0 || !wanted[slot]) return;
+        derivatives.push({ slot, derivative: localDerivative(step, operand, (k) => inputs[k]! < 0 || constant(inputs[k]!)) });
+      });
+      if (derivatives.length === 0) continue;
+      wanted[outputs[0]!] = 1;
+      steps.push({ instruction, derivatives });
+    }
+    const out = { steps, wanted };
+    this.reversed.set(key, out);
+    return out;
   }
 
   /** Whether any target hangs on the leaf differentiably. */

@@ -87,8 +87,8 @@ function directionsOf(
       for (let k = 0; k < direction.length; k++, column++) {
         direction[k] = 1;
         const tangent = reader.differentiate(values, p, direction)[0]?.data;
-        direction[k] = 0;
         for (let r = 0; r < size; r++) vectors[column]!.push(tangent?.[r] ?? 0);
+        direction[k] = 0;
       }
     }
   }
