@@ -1,0 +1,574 @@
+/**
+ * @file Builds the Graph while the evaluator runs. Types come from the operator table's own shape rules. Nodes whose
+ * inputs are all known are computed instead of emitted.
+ */
+import type { Attribute, Graph, GraphInput, Node, Parameter } from "../../../graph/graph";
+import type { Origin } from "../../../graph/source";
+import {
+  type ElementType,
+  elementCount,
+  int64Vector,
+  isFloating,
+  scalar,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from "../../../graph/tensor";
+import type { OperatorTable } from "../../../operators/operator";
+import { PythonError, type ShapeHint, ShapeDemand, type SizeConflict } from "../evaluator/errors";
+import type { Interpreter } from "../evaluator/interpreter";
+import { constantOf, LARGEST_CONSTANT, type LazyConstant, materialise } from "../values/constant";
+import { collectTensors, is, type ParameterCell, type TensorValue, type Value } from "../values/value";
+import { foldLazily } from "./folding";
+
+/** The operator set whose semantics the nodes follow. */
+export const OPSET = 18;
+
+/** TensorProto.DataType, as the `to` attribute of Cast wants it. */
+const ELEMENT_CODES: Readonly<Partial<Record<ElementType, number>>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  complex64: 14,
+  complex128: 15,
+  bfloat16: 16,
+};
+
+const ABSENT: TensorType = { type: "other", shape: undefined };
+
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** A tensor without a place in the graph yet. */
+export function makeTensor(value: string, type: ElementType, shape: Shape | undefined, constant?: LazyConstant): TensorValue {
+  return { k: "tensor", value, type, shape, version: 0, ...(constant ? { constant } : {}) };
+}
+
+export class GraphBuilder {
+  private readonly nodes: Node[] = [];
+  private readonly types = new Map<string, TensorType>();
+  private readonly constants = new Map<string, Tensor>();
+  private readonly constantNames = new Map<string, string>();
+  private readonly inputs: GraphInput[] = [];
+  private readonly open = new Map<string, TensorValue>();
+  private readonly cells = new Map<
+    string,
+    { cell: ParameterCell; shape: Shape; type: ElementType; constant: LazyConstant | undefined }
+  >();
+  private readonly named = new Map<object, string>();
+  private interpreter!: Interpreter;
+  private nextNode = 0;
+  private nextParameter = 0;
+  /** True while `__init__` runs: writes to parameters are initialisation. */
+  initialising = true;
+
+  constructor(private readonly table: OperatorTable) {}
+
+  attach(interpreter: Interpreter): void {
+    this.interpreter = interpreter;
+  }
+
+  get nodeCount(): number {
+    return this.nodes.length;
+  }
+
+  /** Forgets inputs and nodes made after a mark; for a new attempt with other input shapes. */
+  mark(): number {
+    return this.nodes.length;
+  }
+
+  reset(mark: number): void {
+    this.nodes.length = mark;
+    this.inputs.length = 0;
+    this.open.clear();
+    this.named.clear();
+  }
+
+  /** A tensor that the caller of the model supplies. Without a shape, its first use demands one. */
+  input(name: string, type: ElementType, shape: Shape | undefined): TensorValue {
+    const t = makeTensor(name, type, shape);
+    if (shape) {
+      this.inputs.push({ name, type, shape });
+      this.types.set(name, { type, shape });
+    } else this.open.set(name, t);
+    return t;
+  }
+
+  /** Asks for the shape of a graph input that is still open. Throws ShapeDemand; does nothing for other tensors. */
+  needShape(t: TensorValue, hint: ShapeHint = {}): void {
+    if (t.shape === undefined && this.open.get(t.value) === t) throw new ShapeDemand(t.value, hint);
+  }
+
+  isOpen(t: TensorValue): boolean {
+    return this.open.get(t.value) === t;
+  }
+
+  /** A new trainable parameter or buffer. */
+  parameter(
+    shape: Shape | undefined,
+    type: ElementType,
+    cell: Omit<ParameterCell, "id" | "origin"> & { origin?: Origin },
+    constant?: LazyConstant,
+  ): TensorValue {
+    const id = this.nextParameter++;
+    const full: ParameterCell = { ...cell, id, origin: cell.origin ?? this.interpreter.origin() };
+    const t = makeTensor(`%p${id}`, type, shape, constant);
+    t.parameter = full;
+    this.cells.set(t.value, { cell: full, shape: shape ?? [], type, constant });
+    if (shape) this.types.set(t.value, { type, shape });
+    else this.types.set(t.value, { type, shape: undefined });
+    return t;
+  }
+
+  /** A tensor with known entries. */
+  constant(constant: LazyConstant, type: ElementType): TensorValue {
+    return makeTensor("", type, constant.shape, constant);
+  }
+
+  tensor(t: Tensor): TensorValue {
+    return makeTensor("", t.type, t.shape, constantOf(t));
+  }
+
+  ints(values: readonly number[]): TensorValue {
+    return this.tensor(int64Vector(values));
+  }
+
+  scalar(value: number, type: ElementType): TensorValue {
+    return this.tensor(scalar(value, type));
+  }
+
+  /** The name of the graph value that holds a tensor now; makes a constant where needed. */
+  nameOf(t: TensorValue): string {
+    this.refresh(t);
+    if (t.value !== "") {
+      if (this.types.has(t.value) || this.open.has(t.value)) return t.value;
+      return this.foreign(t);
+    }
+    const key: object = t.constant ?? t.drawn ?? t;
+    const known = this.named.get(key);
+    if (known !== undefined) return known;
+    const name = this.place(t);
+    this.named.set(key, name);
+    return name;
+  }
+
+  private place(t: TensorValue): string {
+    const value = t.constant && materialise(t.constant, t.type);
+    if (value) return this.addConstant(value);
+    if (t.constant || this.initialising || !t.shape) {
+      // Too large to compute, or drawn once at random: a frozen tensor of unknown entries, which claims less than is
+      // true and never more.
+      return this.parameter(t.shape, t.type, { buffer: true, trainable: false }).value;
+    }
+    const uniform = t.drawn?.scheme === "uniform_";
+    const operator = uniform ? "RandomUniform" : "RandomNormal";
+    const type = { type: t.type, shape: t.shape };
+    return this.emit(operator, operator, "", [], { shape: [...t.shape], dtype: ELEMENT_CODES[t.type] ?? 1 }, [type])[0]!.value;
+  }
+
+  /** A tensor that another evaluation made (a module-level value): a parameter keeps its cell, all else is frozen. */
+  private foreign(t: TensorValue): string {
+    const known = this.named.get(t);
+    if (known !== undefined) return known;
+    let name: string;
+    if (t.parameter) {
+      const value = `%f${this.nextParameter++}`;
+      this.cells.set(value, { cell: t.parameter, shape: t.shape ?? [], type: t.type, constant: t.constant });
+      this.types.set(value, { type: t.type, shape: t.shape });
+      name = value;
+    } else name = this.parameter(t.shape, t.type, { buffer: true, trainable: false }).value;
+    this.named.set(t, name);
+    return name;
+  }
+
+  private emit(
+    label: string,
+    operator: string,
+    domain: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    types: readonly TensorType[],
+  ): TensorValue[] {
+    const scope = this.interpreter.scopePath();
+    const name = `${scope === "" ? "" : `${scope}/`}${label}_${this.nextNode++}`;
+    const outputs = types.map((_, i) => `${name}:${i}`);
+    this.nodes.push({ name, operator, domain, inputs, outputs, attributes, origin: this.interpreter.origin() });
+    return outputs.map((o, i) => {
+      const type = types[i]!;
+      this.types.set(o, type);
+      return makeTensor(o, type.type, type.shape);
+    });
+  }
+
+  private addConstant(value: Tensor): string {
+    let key: string | undefined;
+    if (value.data.length <= 256) {
+      key = `${value.type}[${value.shape.join(",")}]${Array.from(value.data).join(",")}`;
+      const known = this.constantNames.get(key);
+      if (known !== undefined) return known;
+    }
+    const name = `constant_${this.constants.size}`;
+    this.constants.set(name, value);
+    this.types.set(name, { type: value.type, shape: value.shape });
+    if (key !== undefined) this.constantNames.set(key, name);
+    return name;
+  }
+
+  /** Brings a view up to date with in-place changes of the tensor it was cut from. */
+  private refresh(t: TensorValue): void {
+    const { view } = t;
+    if (!view) return;
+    this.refresh(view.base);
+    if (view.base.version === view.version) return;
+    const fresh = view.read(this.interpreter, view.base);
+    this.interpreter.journal.setTensor(t, {
+      value: fresh.value,
+      type: fresh.type,
+      shape: fresh.shape,
+      constant: fresh.constant,
+      version: t.version + 1,
+      view: { ...view, version: view.base.version },
+    });
+  }
+
+  /** Adds one operator and returns its first output. Throws PythonError (RuntimeError) when its inputs do not fit. */
+  node(operator: string, inputs: readonly (TensorValue | undefined)[], attributes: Attributes = {}): TensorValue {
+    return this.outputs(operator, inputs, attributes, 1)[0]!;
+  }
+
+  /** Adds one operator with several outputs. */
+  outputs(
+    operator: string,
+    inputs: readonly (TensorValue | undefined)[],
+    attributes: Attributes = {},
+    count = 1,
+    domain = "",
+  ): TensorValue[] {
+    for (const t of inputs) {
+      if (!t) continue;
+      this.refresh(t);
+      if (t.shape === undefined) this.needShape(t);
+    }
+    const types = this.infer(operator, inputs, attributes, count, domain);
+    const folded = this.fold(operator, inputs, attributes, types, domain);
+    if (folded) return folded;
+    const names = inputs.map((t) => (t ? this.nameOf(t) : ""));
+    const made = Array.from({ length: count }, (_, i) => types[i] ?? { type: "float32" as const, shape: undefined });
+    return this.emit(operator, operator, domain, names, attributes, made);
+  }
+
+  private infer(
+    operator: string,
+    inputs: readonly (TensorValue | undefined)[],
+    attributes: Attributes,
+    count: number,
+    domain: string,
+  ): readonly TensorType[] {
+    const entry = this.table(operator, domain);
+    const fallback = inputs.find((t) => t && isFloating(t.type))?.type ?? inputs[0]?.type ?? "float32";
+    const unknownTypes = Array.from({ length: count }, () => ({ type: fallback, shape: undefined }));
+    if (!entry) return unknownTypes;
+    const node: Node = {
+      name: operator,
+      operator,
+      domain,
+      inputs: inputs.map((t, i) => (t ? `i${i}` : "")),
+      outputs: Array.from({ length: count }, (_, i) => `o${i}`),
+      attributes,
+      origin: {},
+    };
+    try {
+      return entry.infer(node, {
+        inputs: inputs.map((t) => (t ? { type: t.type, shape: t.shape } : ABSENT)),
+        opset: OPSET,
+        constant: (i) => {
+          const t = inputs[i];
+          return t?.constant && elementCount(t.constant.shape) <= 65536 ? materialise(t.constant, t.type) : undefined;
+        },
+      });
+    } catch (error) {
+      if (error instanceof PythonError || error instanceof ShapeDemand) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new PythonError(
+        "RuntimeError",
+        message,
+        undefined,
+        sizeConflicts(
+          operator,
+          inputs.map((t) => t?.shape),
+        ),
+      );
+    }
+  }
+
+  private fold(
+    operator: string,
+    inputs: readonly (TensorValue | undefined)[],
+    attributes: Attributes,
+    types: readonly TensorType[],
+    domain: string,
+  ): TensorValue[] | undefined {
+    if (domain !== "" || inputs.length === 0 || inputs.some((t) => t && !t.constant)) return undefined;
+    const [type] = types;
+    const integer = inputs.every((t) => !t || !isFloating(t.type));
+    if (types.length === 1 && type) {
+      const lazily = foldLazily(
+        operator,
+        inputs.map((t) => t?.constant),
+        attributes,
+        type.shape,
+        integer,
+      );
+      if (lazily) return [makeTensor("", type.type, lazily.shape, lazily)];
+    }
+    const entry = this.table(operator, domain);
+    if (!entry?.evaluate) return undefined;
+    const size = inputs.reduce((n, t) => n + (t?.shape ? elementCount(t.shape) : 0), 0);
+    const out = types.reduce((n, t) => n + (t.shape ? elementCount(t.shape) : 0), 0);
+    if (size > LARGEST_CONSTANT || out > LARGEST_CONSTANT) return undefined;
+    const node: Node = {
+      name: operator,
+      operator,
+      domain,
+      inputs: inputs.map((t, i) => (t ? `i${i}` : "")),
+      outputs: types.map((_, i) => `o${i}`),
+      attributes,
+      origin: {},
+    };
+    try {
+      const values = inputs.map((t) => (t?.constant ? materialise(t.constant, t.type) : undefined));
+      return entry.evaluate(node, values, OPSET).map((t) => this.tensor(t));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** An operator that Noether knows nothing about, named as the user wrote it. It pins all it touches. */
+  opaque(name: string, inputs: readonly TensorValue[], type?: TensorType): TensorValue {
+    for (const t of inputs) {
+      this.refresh(t);
+      if (t.shape === undefined) this.needShape(t);
+    }
+    const names = [...new Set(inputs.map((t) => this.nameOf(t)))].filter((n) => n !== "");
+    const made = type ?? { type: "float32" as const, shape: undefined };
+    return this.emit(name.replace(/[^\w.]+/g, "_"), name, "python", names, {}, [made])[0]!;
+  }
+
+  /** A tensor for any value: numbers become constants, lists of tensors are stacked, unknown values are opaque. */
+  tensorOf(v: Value, type?: ElementType): TensorValue | undefined {
+    if (is(v, "tensor")) return v;
+    if (typeof v === "boolean") return this.scalar(v ? 1 : 0, type ?? "bool");
+    if (is(v, "int")) return this.scalar(v.v, type ?? "int64");
+    if (is(v, "float")) return this.scalar(v.v, type ?? "float32");
+    const inputs = new Set<TensorValue>();
+    collectTensors(v, inputs);
+    if (inputs.size === 0) return undefined;
+    this.interpreter.noteOpaque("unknown", is(v, "unknown") ? v.reason : "a value that is not a tensor");
+    return this.opaque("unknown", [...inputs]);
+  }
+
+  cast(t: TensorValue, type: ElementType): TensorValue {
+    return t.type === type ? t : this.node("Cast", [t], { to: ELEMENT_CODES[type] ?? 1 });
+  }
+
+  reshape(t: TensorValue, shape: readonly number[]): TensorValue {
+    if (t.shape && t.shape.length === shape.length && t.shape.every((d, i) => d === shape[i])) return t;
+    return this.node("Reshape", [t, this.ints(shape)]);
+  }
+
+  transpose(t: TensorValue, perm: readonly number[]): TensorValue {
+    return perm.every((p, i) => p === i) ? t : this.node("Transpose", [t], { perm });
+  }
+
+  unsqueeze(t: TensorValue, axes: readonly number[]): TensorValue {
+    return axes.length === 0 ? t : this.node("Unsqueeze", [t, this.ints(axes)]);
+  }
+
+  slice(t: TensorValue, axis: number, start: number, end: number, step = 1): TensorValue {
+    return this.node("Slice", [t, this.ints([start]), this.ints([end]), this.ints([axis]), this.ints([step])]);
+  }
+
+  /** Gives a tensor the value of another in place, for all names of it and of what it is a view of. */
+  overwrite(t: TensorValue, value: TensorValue): void {
+    const { journal } = this.interpreter;
+    let next = value;
+    if (t.parameter && this.initialising) {
+      this.initialise(t, value);
+      return;
+    }
+    if (next.type !== t.type && next.type !== "other") next = this.cast(next, t.type);
+    if (t.shape && next.shape && (t.shape.length !== next.shape.length || t.shape.some((d, i) => d !== next.shape![i]))) {
+      next = this.node("Expand", [next, this.ints(t.shape)]);
+    }
+    if (t.view) {
+      const { view } = t;
+      this.refresh(view.base);
+      const base = view.write(this.interpreter, view.base, next);
+      this.overwrite(view.base, base);
+      journal.setTensor(t, {
+        value: next.value,
+        type: next.type,
+        shape: next.shape,
+        constant: next.constant,
+        version: t.version + 1,
+        view: { ...view, version: view.base.version },
+      });
+      return;
+    }
+    journal.setTensor(t, {
+      value: next.value,
+      type: next.type,
+      shape: next.shape,
+      constant: next.constant,
+      parameter: undefined,
+      drawn: next.drawn,
+      version: t.version + 1,
+    });
+  }
+
+  /** A write to a parameter during construction decides how it starts. */
+  initialise(t: TensorValue, value: TensorValue): void {
+    const cell = t.parameter;
+    if (!cell) return;
+    if (value.drawn) cell.initialisation = { ...value.drawn, origin: this.interpreter.origin() };
+    else {
+      const constant = uniformValue(value.constant);
+      cell.initialisation = {
+        scheme: "computed",
+        ...(constant !== undefined ? { constant } : {}),
+        origin: this.interpreter.origin(),
+      };
+    }
+    if (cell.buffer) {
+      const entry = this.cells.get(t.value);
+      if (entry) entry.constant = value.constant;
+      t.constant = value.constant;
+    }
+  }
+
+  /** `tensor.data = value`. */
+  assignData(t: TensorValue, value: Value): void {
+    if (!is(value, "tensor")) return;
+    if (t.parameter && value.shape && this.initialising) {
+      const entry = this.cells.get(t.value);
+      if (entry && t.shape?.join() !== value.shape.join()) {
+        entry.shape = value.shape;
+        t.shape = value.shape;
+        this.types.set(t.value, { type: t.type, shape: value.shape });
+      }
+      this.initialise(t, value);
+    } else this.overwrite(t, value);
+  }
+
+  /** Changes whether a tensor is a parameter, a buffer, or trains; keeps what the graph knows about it. */
+  adopt(t: TensorValue, constant: LazyConstant | undefined): void {
+    const entry = this.cells.get(t.value);
+    if (entry) entry.constant = constant;
+  }
+
+  /**
+   * The finished graph: what the outputs do not depend on is left out, and parameters get their names.
+   * `nameOfCell` gives the PyTorch name of a parameter; undefined for those that no module has registered.
+   */
+  finish(
+    name: string,
+    outputs: readonly TensorValue[],
+    nameOfCell: (cell: ParameterCell) => string | undefined,
+    symbols: ReadonlyMap<number, string>,
+  ): Graph {
+    const wanted = outputs.map((t) => this.nameOf(t)).filter((n) => n !== "");
+    const needed = new Set(wanted);
+    const kept: Node[] = [];
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i]!;
+      if (!node.outputs.some((o) => needed.has(o))) continue;
+      kept.push(node);
+      for (const input of node.inputs) needed.add(input);
+    }
+    kept.reverse();
+    const renamed = new Map<string, string>();
+    const parameters = new Map<string, Parameter>();
+    const constants = new Map<string, Tensor>();
+    const taken = new Set(this.inputs.map((i) => i.name));
+    for (const [value, entry] of this.cells) {
+      if (!needed.has(value)) continue;
+      const registered = nameOfCell(entry.cell);
+      const plain = registered ?? `unregistered.${entry.cell.id}`;
+      let unique = plain;
+      for (let i = 1; taken.has(unique); i++) unique = `${plain}.${i}`;
+      taken.add(unique);
+      renamed.set(value, unique);
+      const known = entry.cell.buffer && entry.constant ? materialise(entry.constant, entry.type) : undefined;
+      if (known) constants.set(unique, known);
+      else {
+        parameters.set(unique, {
+          name: unique,
+          type: entry.type,
+          shape: entry.shape,
+          // What model.parameters() does not list, no optimiser moves.
+          trainable: entry.cell.trainable && !entry.cell.buffer && registered !== undefined,
+          ...(entry.cell.buffer ? { buffer: true } : {}),
+          ...(entry.cell.initialisation ? { initialisation: entry.cell.initialisation } : {}),
+          origin: entry.cell.origin,
+        });
+      }
+    }
+    for (const [value, t] of this.constants) if (needed.has(value)) constants.set(value, t);
+    const rename = (n: string): string => renamed.get(n) ?? n;
+    const types = new Map<string, TensorType>();
+    for (const n of needed) {
+      const type = this.types.get(n);
+      if (type) types.set(rename(n), type);
+    }
+    return {
+      name,
+      opset: OPSET,
+      inputs: this.inputs.filter((i) => needed.has(i.name)),
+      outputs: wanted.map(rename),
+      nodes: kept.map((node) => (node.inputs.some((i) => renamed.has(i)) ? { ...node, inputs: node.inputs.map(rename) } : node)),
+      parameters,
+      constants,
+      types,
+      ...(symbols.size > 0 ? { symbols } : {}),
+    };
+  }
+}
+
+/** Pairs of sizes that should have been equal, where an operator does not fit its inputs. */
+function sizeConflicts(operator: string, shapes: readonly (Shape | undefined)[]): SizeConflict[] {
+  const known = shapes.filter((s) => s !== undefined);
+  const [a, b] = known;
+  if (!a || !b) return [];
+  const out: SizeConflict[] = [];
+  if (operator === "MatMul" || operator === "Gemm") {
+    const inner = operator === "Gemm" ? b.at(-1) : b.at(b.length > 1 ? -2 : -1);
+    if (a.at(-1) !== inner) out.push({ got: a.at(-1)!, expected: inner! });
+    return out;
+  }
+  for (let i = 1; i <= Math.min(a.length, b.length); i++) {
+    const x = a.at(-i)!;
+    const y = b.at(-i)!;
+    if (x !== y && x !== 1 && y !== 1) out.push({ got: x, expected: y }, { got: y, expected: x });
+  }
+  return out;
+}
+
+/** The one value that all entries have, where that is easy to see. */
+export function uniformValue(constant: LazyConstant | undefined): number | undefined {
+  if (!constant) return undefined;
+  const n = elementCount(constant.shape);
+  if (n === 0) return undefined;
+  const first = constant.at(0);
+  const stride = Math.max(1, Math.floor(n / 4096));
+  for (let i = 0; i < n; i += stride) if (constant.at(i) !== first) return undefined;
+  return first;
+}

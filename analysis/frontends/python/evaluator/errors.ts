@@ -1,0 +1,77 @@
+/** @file How an evaluation can stop. */
+import type { Value } from "../values/value";
+
+/** An exception of the evaluated program: raised by it, or by an operation that cannot succeed. */
+export class PythonError extends Error {
+  constructor(
+    /** Python's class name, for example `ValueError`. */
+    readonly type: string,
+    message: string,
+    readonly value?: Value,
+    /** Sizes that do not fit, where that is why. */
+    readonly conflicts: readonly SizeConflict[] = [],
+  ) {
+    super(message);
+    this.name = "PythonError";
+  }
+}
+
+/** A size that was found where another one was needed. */
+export interface SizeConflict {
+  readonly got: number;
+  readonly expected: number;
+}
+
+/** Raises a RuntimeError about one size. */
+export function raiseConflict(message: string, got: number, expected: number): never {
+  throw new PythonError("RuntimeError", message, undefined, [{ got, expected }]);
+}
+
+/** What an operation needs to know about a graph input whose shape is still open. */
+export interface ShapeHint {
+  readonly rank?: number;
+  /** Sizes by axis; negative axes count from the end. */
+  readonly sizes?: ReadonlyMap<number, number>;
+  readonly integer?: boolean;
+  /** Smallest rank that makes sense. */
+  readonly minimumRank?: number;
+  /** The argument is used as a plain number, not as a tensor. */
+  readonly scalar?: "int" | "float" | "bool";
+  /** The argument is a sequence with this many members, or a mapping. */
+  readonly members?: number;
+}
+
+/** Stops a run of `forward`: an input's shape is needed. The driver makes a hypothesis and starts again. */
+export class ShapeDemand extends Error {
+  constructor(
+    readonly input: string,
+    readonly hint: ShapeHint,
+  ) {
+    super(`the shape of ${input} is needed`);
+    this.name = "ShapeDemand";
+  }
+}
+
+/** The evaluation took more steps or nodes than it may. */
+export class BudgetExceeded extends Error {
+  constructor(what: string) {
+    super(what);
+    this.name = "BudgetExceeded";
+  }
+}
+
+export function raise(type: string, message: string): never {
+  throw new PythonError(type, message);
+}
+
+/** An operation on tensors that the tables do not cover for these arguments: it becomes opaque, never a contradiction. */
+export class NotUnderstood extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "NotUnderstood";
+  }
+}
+
+export function notUnderstood(reason: string): never {
+  throw new NotUnderstood(reason);
+}

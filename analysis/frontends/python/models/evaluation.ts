@@ -1,0 +1,188 @@
+/** @file One evaluation of one model: construct it, find input shapes, run forward, and finish the graph. */
+import type { Graph } from "../../../graph/graph";
+import type { SourceRange } from "../../../graph/source";
+import { operatorTable } from "../../../operators/table";
+import { GraphBuilder } from "../emit/builder";
+import { recordItems } from "../evaluator/classes";
+import { BudgetExceeded, PythonError, ShapeDemand } from "../evaluator/errors";
+import { callModule } from "../evaluator/functions";
+import { type Budget, Interpreter } from "../evaluator/interpreter";
+import type { World } from "../modules/world";
+import { namedModules, namedTensors } from "../torch/layers/module";
+import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
+import { type ForwardPlan, forwardArguments, planForward } from "./forward";
+import { InputSearch } from "./inputs";
+import { layerTable, type PythonLayer } from "./layers";
+
+/** A shape and element type that a test, a pragma or a caller gives for an input. */
+export interface GivenInput {
+  readonly shape: readonly number[];
+  readonly type?: "float32" | "int64" | "bool";
+}
+
+/** What one evaluation found. */
+export interface Evaluation {
+  readonly graph: Graph;
+  readonly instance: InstanceValue;
+  readonly calls: number;
+  readonly opaque: readonly { readonly operator: string; readonly range: SourceRange | undefined; readonly reason: string }[];
+  readonly layers: readonly PythonLayer[];
+  readonly notes: readonly string[];
+  /** Sizes that do not fit, with their places; empty when forward runs through. */
+  readonly contradictions: readonly { readonly message: string; readonly range: SourceRange | undefined }[];
+}
+
+export interface EvaluationOptions {
+  readonly rootFile: string;
+  readonly training?: boolean;
+  readonly budget?: Budget;
+  /** Shapes by input name, or in order. */
+  readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
+  /** What a surrounding model calls this one with. */
+  readonly called?: Arguments;
+  readonly prepare?: (interpreter: Interpreter) => void;
+}
+
+/** Attempts at finding input shapes. */
+const MAXIMUM_ATTEMPTS = 40;
+
+/** The tensors in what forward returned, in order. */
+function outputsOf(v: Value, out: TensorValue[], depth = 0): void {
+  if (!isObject(v) || depth > 5) return;
+  switch (v.k) {
+    case "tensor":
+      if (!out.includes(v)) out.push(v);
+      return;
+    case "list":
+    case "tuple":
+      for (const i of v.items) outputsOf(i, out, depth + 1);
+      return;
+    case "dict":
+      for (const e of v.entries.values()) outputsOf(e.value, out, depth + 1);
+      return;
+    case "instance": {
+      const items = recordItems(v);
+      if (items) for (const i of items) outputsOf(i, out, depth + 1);
+      else if (v.cls.openBase || v.cls.order.some((c) => c.openBase))
+        for (const a of v.attributes.values()) outputsOf(a, out, depth + 1);
+      return;
+    }
+    case "unknown":
+      for (const t of v.inputs) if (!out.includes(t)) out.push(t);
+      return;
+    default:
+  }
+}
+
+/** Sizes of images that attributes of the model name. */
+function imageSizes(root: InstanceValue): number[] {
+  const out: number[] = [];
+  for (const [, m] of namedModules(root)) {
+    for (const [k, v] of m.attributes) {
+      if (!/^(?:image_?size|img_?size|input_?size|resolution|input_?resolution|im_?size|size)$/.test(k)) continue;
+      const n = intOf(v) ?? (is(v, "tuple") || is(v, "list") ? intOf(v.items.at(-1)) : undefined);
+      if (n !== undefined && n >= 4 && n <= 1024 && !out.includes(n)) out.push(n);
+    }
+  }
+  return out;
+}
+
+/**
+ * Evaluates a model. `make` constructs it. Throws PythonError or BudgetExceeded when it cannot be constructed; a forward
+ * that cannot be followed gives a graph with opaque nodes instead.
+ */
+export function evaluateModel(
+  world: World,
+  name: string,
+  make: (interpreter: Interpreter) => InstanceValue,
+  options: EvaluationOptions,
+): Evaluation {
+  const builder = new GraphBuilder(operatorTable);
+  const interpreter = new Interpreter(world, builder, options.budget);
+  interpreter.rootFile = options.rootFile;
+  interpreter.training = options.training ?? true;
+  return world.using(interpreter, () => {
+    options.prepare?.(interpreter);
+    const instance = make(interpreter);
+    interpreter.paths = new Map(namedModules(instance).map(([path, m]) => [m, path]));
+    builder.initialising = false;
+    const plan = planForward(interpreter, instance);
+    const search = new InputSearch(imageSizes(instance));
+    const result = runForward(interpreter, instance, plan, search, options);
+    const outputs: TensorValue[] = [];
+    outputsOf(result, outputs);
+    // Parameters may be made, or registered, while forward runs.
+    const names = new Map(namedTensors(instance, "all").map(([path, t]) => [t.parameter!.id, path]));
+    const graph = builder.finish(name, outputs, (cell) => names.get(cell.id), interpreter.symbols);
+    const live = new Set(graph.nodes.map((n) => n.operator));
+    const opaque = interpreter.opaque.filter((o) => live.has(o.operator) || o.operator === "unknown");
+    return {
+      graph,
+      instance,
+      calls: interpreter.calls,
+      opaque,
+      layers: layerTable(instance, interpreter.uses),
+      notes: [...interpreter.notes],
+      contradictions: [...interpreter.contradictions],
+    };
+  });
+}
+
+function runForward(
+  interpreter: Interpreter,
+  instance: InstanceValue,
+  plan: ForwardPlan,
+  search: InputSearch,
+  options: EvaluationOptions,
+): Value {
+  const { builder, journal } = interpreter;
+  const mark = builder.mark();
+  let best: { nodes: number; guesses: ReturnType<InputSearch["snapshot"]> } | undefined;
+  const attempt = (strict: boolean): Value => {
+    builder.reset(mark);
+    interpreter.restart();
+    interpreter.strict = strict;
+    const args = forwardArguments(interpreter, plan, search, options);
+    return callModule(interpreter, instance, args);
+  };
+  let demands = 0;
+  for (let attempts = 0; attempts < MAXIMUM_ATTEMPTS; ) {
+    journal.begin();
+    try {
+      const result = attempt(true);
+      journal.commit();
+      return result;
+    } catch (error) {
+      journal.rollback();
+      if (error instanceof ShapeDemand) {
+        if (++demands > 60) break;
+        if (error.hint.scalar) plan.scalars.add(error.input);
+        else search.suppose(error.input, error.hint);
+        continue;
+      }
+      if (error instanceof BudgetExceeded) {
+        interpreter.notes.add(`evaluation stopped: ${error.message}`);
+        throw error;
+      }
+      if (!(error instanceof PythonError)) throw error;
+      attempts++;
+      if (!best || builder.nodeCount > best.nodes) best = { nodes: builder.nodeCount, guesses: search.snapshot() };
+      if (!search.mend(error) && !plan.reconsider(search)) break;
+    }
+  }
+  // Nothing fits: the supposition that came furthest, with opaque nodes where it does not.
+  if (best) search.restore(best.guesses);
+  journal.begin();
+  try {
+    const result = attempt(false);
+    journal.commit();
+    return result;
+  } catch (error) {
+    journal.commit();
+    if (error instanceof ShapeDemand)
+      throw new PythonError("RuntimeError", `the shape of the input ${error.input} cannot be found`);
+    throw error;
+  } finally {
+    interpreter.strict = false;
+  }
+}

@@ -1,0 +1,218 @@
+/** @file What a model's forward is called with: which parameters are tensors that the caller supplies, and which are not. */
+import type { ElementType } from "../../../graph/tensor";
+import { findInClass } from "../evaluator/attributes";
+import type { Interpreter } from "../evaluator/interpreter";
+import type { Expr, Param } from "../parser/syntax";
+import { witnessFor } from "../stdlib/witnesses";
+import {
+  type Arguments,
+  type FunctionValue,
+  float,
+  type InstanceValue,
+  int,
+  is,
+  isObject,
+  list,
+  type TensorValue,
+  tuple,
+  unknown,
+  type Value,
+} from "../values/value";
+import type { EvaluationOptions, GivenInput } from "./evaluation";
+import type { InputSearch } from "./inputs";
+
+/** How forward is called. */
+export interface ForwardPlan {
+  readonly params: readonly Param[];
+  /** Parameters that are called with tensors. */
+  readonly supplied: Set<string>;
+  /** Parameters that turned out to be plain numbers. */
+  readonly scalars: Set<string>;
+  /** Parameters that are tried as None first. */
+  readonly none: Set<string>;
+  /** Tries another reading of the parameters; false when there is none. */
+  reconsider(search: InputSearch): boolean;
+}
+
+/** Inputs that a model may well be called without. */
+const OPTIONAL = /mask|^hidden$|^state$|^hx$|^cache|past_key|kv_cache|^mems?$|lengths?$|position_ids|^pos$|_bias$|rel_pos/;
+
+/** Defaults of None that stand for the input all the same: some models take all their inputs by keyword. */
+const MAIN =
+  /^(?:input_ids|pixel_values|inputs_embeds|hidden_states|input_values|input_features|x|input|inputs|ids|tokens|idx|images?|img|src)$/;
+
+function innermostFunction(v: Value | undefined): FunctionValue | undefined {
+  if (!isObject(v)) return undefined;
+  if (v.k === "function") return v;
+  if (v.k === "bound" || v.k === "wrapper" || v.k === "partial") return innermostFunction(v.callee);
+  return undefined;
+}
+
+/** Reads the parameters of forward. */
+export function planForward(_: Interpreter, instance: InstanceValue): ForwardPlan {
+  const f = innermostFunction(instance.attributes.get("forward") ?? findInClass(instance.cls, "forward"));
+  const all = f?.params ?? [];
+  const params = f
+    ? instance.attributes.has("forward")
+      ? all
+      : all.slice(1)
+    : [{ s: 0, e: 0, name: "input", form: "positional" as const }];
+  const supplied = new Set<string>();
+  const none = new Set<string>();
+  for (const p of params) {
+    if (p.form === "star" || p.form === "doubleStar" || p.defaultValue) continue;
+    supplied.add(p.name);
+    if (OPTIONAL.test(p.name)) none.add(p.name);
+  }
+  if (supplied.size === none.size) none.clear();
+  if (supplied.size === 0) {
+    const candidate =
+      params.find((p) => p.form !== "star" && p.form !== "doubleStar" && MAIN.test(p.name)) ??
+      params.find((p) => p.form === "positional");
+    if (candidate) supplied.add(candidate.name);
+    const star = params.find((p) => p.form === "star");
+    if (!candidate && star) supplied.add(star.name);
+  }
+  return {
+    params,
+    supplied,
+    none,
+    scalars: new Set(),
+    reconsider(search) {
+      if (none.size === 0) return false;
+      none.clear();
+      search.guesses.clear();
+      return true;
+    },
+  };
+}
+
+function annotationText(x: Expr | undefined): string {
+  if (!x) return "";
+  switch (x.kind) {
+    case "Name":
+      return x.id;
+    case "Attribute":
+      return x.name;
+    case "Subscript":
+      return `${annotationText(x.object)}[${annotationText(x.index)}]`;
+    case "Tuple":
+    case "List":
+      return x.items.map(annotationText).join(",");
+    case "String":
+      return x.value;
+    case "Broken":
+      return x.parts.map(annotationText).join("|");
+    default:
+      return "";
+  }
+}
+
+const LETTERS = /^(?:[HWTLNBCD]|h|w|height|width|num_frames|n_frames|frames|depth|size)$/;
+
+function givenFor(name: string, position: number, options: EvaluationOptions): GivenInput | undefined {
+  const { inputs } = options;
+  if (!inputs) return undefined;
+  if (Array.isArray(inputs)) return (inputs as readonly GivenInput[])[position];
+  return (inputs as Readonly<Record<string, GivenInput>>)[name];
+}
+
+/** One open input: with the supposed shape if there is one. */
+function openInput(interpreter: Interpreter, name: string, search: InputSearch, type?: ElementType): TensorValue {
+  const guess = search.guesses.get(name);
+  if (guess) return interpreter.builder.input(name, guess.type, [...guess.shape]);
+  return interpreter.builder.input(name, type ?? "float32", undefined);
+}
+
+/** A value for one parameter. */
+function supply(
+  interpreter: Interpreter,
+  p: Param,
+  plan: ForwardPlan,
+  search: InputSearch,
+  given: GivenInput | undefined,
+): Value {
+  const { builder } = interpreter;
+  if (given) return builder.input(p.name, given.type ?? "float32", [...given.shape]);
+  if (plan.none.has(p.name)) return null;
+  const annotation = annotationText(p.annotation);
+  const scalar = plan.scalars.has(p.name);
+  if (scalar || /^(?:Optional\[)?int\]?$/.test(annotation) || (annotation === "" && LETTERS.test(p.name))) {
+    const witness = witnessFor(p.name);
+    return is(witness, "int") ? witness : int(4);
+  }
+  if (annotation === "float") return float(1);
+  if (annotation === "bool") return false;
+  if (annotation === "str") return witnessFor(p.name) ?? "";
+  if (
+    /^(?:List|list|Sequence|Iterable)\[/.test(annotation) ||
+    (annotation === "" && /^(?:xs|feats|features_list|tensors|inputs_list)$/.test(p.name))
+  ) {
+    return list([openInput(interpreter, `${p.name}_0`, search), openInput(interpreter, `${p.name}_1`, search)]);
+  }
+  if (/^(?:Tuple|tuple)\[/.test(annotation)) {
+    const n = Math.max(1, annotation.split(",").length);
+    return tuple(Array.from({ length: n }, (_, i) => openInput(interpreter, `${p.name}_${i}`, search)));
+  }
+  if (/^(?:Dict|dict|Mapping)\b/.test(annotation))
+    return unknown(`the dictionary ${p.name}`, openInput(interpreter, p.name, search));
+  const integer = /LongTensor|IntTensor/.test(annotation) || /(?:^|_)(?:input_ids|ids|tokens|idx)$/.test(p.name);
+  if (integer && !search.guesses.has(p.name)) search.suppose(p.name, { rank: 2, integer: true });
+  return openInput(interpreter, p.name, search);
+}
+
+/** The same value in another evaluation: tensors become inputs of their shapes. */
+function replay(interpreter: Interpreter, name: string, v: Value): Value {
+  if (is(v, "tensor")) {
+    if (v.constant) return v;
+    return interpreter.builder.input(name, v.type, v.shape ? [...v.shape] : undefined);
+  }
+  if (is(v, "list")) return list(v.items.map((x, i) => replay(interpreter, `${name}_${i}`, x)));
+  if (is(v, "tuple")) {
+    return tuple(
+      v.items.map((x, i) => replay(interpreter, `${name}_${i}`, x)),
+      v.names,
+    );
+  }
+  if (is(v, "dict")) {
+    const entries = new Map<string, { key: Value; value: Value }>();
+    for (const [k, e] of v.entries)
+      entries.set(k, { key: e.key, value: replay(interpreter, `${name}_${String(e.key)}`, e.value) });
+    return { k: "dict", entries };
+  }
+  return v;
+}
+
+/** The arguments of one attempt. */
+export function forwardArguments(
+  interpreter: Interpreter,
+  plan: ForwardPlan,
+  search: InputSearch,
+  options: EvaluationOptions,
+): Arguments {
+  const { called } = options;
+  if (called) {
+    const names = plan.params.filter((p) => p.form === "positional").map((p) => p.name);
+    return {
+      positional: called.positional.map((v, i) => replay(interpreter, names[i] ?? `input_${i}`, v)),
+      keywords: new Map([...called.keywords].map(([k, v]) => [k, replay(interpreter, k, v)])),
+    };
+  }
+  const keywords = new Map<string, Value>();
+  const positional: Value[] = [];
+  let position = 0;
+  let byPosition = true;
+  for (const p of plan.params) {
+    const given = givenFor(p.name, position, options);
+    if (!plan.supplied.has(p.name) && !given) {
+      byPosition = false;
+      continue;
+    }
+    const value = supply(interpreter, p, plan, search, given);
+    position++;
+    if (p.form === "star") positional.push(value);
+    else if (byPosition && p.form === "positional") positional.push(value);
+    else keywords.set(p.name, value);
+  }
+  return { positional, keywords };
+}

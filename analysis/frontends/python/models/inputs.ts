@@ -1,0 +1,187 @@
+/**
+ * @file Shapes of the tensors that a model is called with, found by trying: a run of forward stops where it needs a
+ * shape, a shape is supposed, and where sizes turn out not to fit the supposition is mended.
+ */
+import type { ElementType } from "../../../graph/tensor";
+import type { PythonError, ShapeHint } from "../evaluator/errors";
+
+/** What is supposed about one input. */
+export interface InputGuess {
+  shape: number[];
+  type: ElementType;
+  /** Axes whose size the code demanded. */
+  readonly fixed: Set<number>;
+  /** Other shapes to try when this one contradicts the code. */
+  alternatives: number[][];
+  readonly hint: ShapeHint;
+}
+
+/** The batch. */
+export const BATCH = 4;
+
+/** Steps of a sequence, tokens of a text. */
+export const STEPS = 5;
+
+/** Sizes for axes that nothing is known about: primes, so that a size that does not fit can be traced back. */
+const PLACEHOLDERS = [37, 41, 43, 47, 53, 59, 61, 67, 71, 73];
+
+/** Sizes of images, in the order in which they are tried. */
+const IMAGE_SIZES = [64, 32, 224, 28, 128, 256, 96, 48, 16, 299, 384, 512, 80, 8];
+
+/** The state of the search for one model. */
+export class InputSearch {
+  readonly guesses = new Map<string, InputGuess>();
+  private nextPlaceholder = 0;
+  private spatialTried = new Set<number>();
+  private spatialLow = 0;
+  private spatialHigh = Number.POSITIVE_INFINITY;
+  private seen = new Set<string>();
+
+  constructor(
+    /** Image sizes that the model's own attributes name. */
+    private readonly preferredSizes: readonly number[],
+  ) {}
+
+  private placeholder(): number {
+    return PLACEHOLDERS[this.nextPlaceholder++ % PLACEHOLDERS.length]!;
+  }
+
+  /** Supposes a shape for an input that the code asked for. */
+  suppose(input: string, hint: ShapeHint): void {
+    const fixed = new Set<number>();
+    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, 1);
+    const shape = this.shapeOfRank(rank, hint, fixed);
+    const alternatives: number[][] = [];
+    if (hint.rank === undefined) {
+      const ranks = (hint.sizes ? [2, 3, 4] : [3, 2, 4, 1]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
+      for (const r of ranks) alternatives.push(this.shapeOfRank(r, hint, new Set()));
+    } else if (hint.integer) alternatives.push([BATCH]);
+    this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
+  }
+
+  private shapeOfRank(rank: number, hint: ShapeHint, fixed: Set<number>): number[] {
+    const shape: number[] = [];
+    for (let i = 0; i < rank; i++) {
+      if (i === 0 && rank > 1) shape.push(BATCH);
+      else if (i === 0) shape.push(hint.integer ? BATCH : this.placeholder());
+      else if (rank === 4 && i >= 2) shape.push(this.imageSize());
+      else if (rank === 5 && i === 2) shape.push(4);
+      else if (rank === 5 && i > 2) shape.push(this.imageSize());
+      else if (rank === 4 && i === 1) shape.push(3);
+      else if (hint.integer || (rank === 3 && i === 1)) shape.push(STEPS);
+      else shape.push(this.placeholder());
+    }
+    for (const [axis, size] of hint.sizes ?? []) {
+      const at = axis < 0 ? axis + rank : axis;
+      if (at < 0 || at >= rank) continue;
+      shape[at] = size;
+      fixed.add(at);
+    }
+    // A sequence of channels first: the size that is not known is the length.
+    if (rank === 3 && fixed.has(1) && !fixed.has(2)) shape[2] = 32;
+    return shape;
+  }
+
+  private imageSize(): number {
+    return this.currentSize ?? this.preferredSizes[0] ?? IMAGE_SIZES[0]!;
+  }
+
+  private currentSize: number | undefined;
+
+  private key(): string {
+    return [...this.guesses].map(([n, g]) => `${n}:${g.shape.join("x")}:${g.type}`).join(" ");
+  }
+
+  /** Mends the supposition after a contradiction. False when there is nothing left to try. */
+  mend(error: PythonError): boolean {
+    this.seen.add(this.key());
+    return this.mendSizes(error) || this.mendImage(error) || this.mendRank();
+  }
+
+  private fresh(): boolean {
+    return !this.seen.has(this.key());
+  }
+
+  /** A free axis has a size that should have been another. */
+  private mendSizes(error: PythonError): boolean {
+    for (const { got, expected } of error.conflicts) {
+      if (expected <= 0) continue;
+      const changed: [InputGuess, number[]][] = [];
+      for (const g of this.guesses.values()) {
+        const axes = g.shape.map((d, i) => (d === got && !g.fixed.has(i) && i > 0 ? i : -1)).filter((i) => i >= 0);
+        if (axes.length === 0) continue;
+        changed.push([g, [...g.shape]]);
+        for (const i of axes) g.shape[i] = expected;
+      }
+      if (changed.length > 0 && this.fresh()) return true;
+      for (const [g, old] of changed) g.shape = old;
+    }
+    return false;
+  }
+
+  /** Another size of image (or length of a channels-first sequence). */
+  private mendImage(error: PythonError): boolean {
+    const images = [...this.guesses.values()].filter(
+      (g) => g.shape.length >= 4 || (g.shape.length === 3 && g.fixed.has(1) && !g.fixed.has(2)),
+    );
+    if (images.length === 0) return false;
+    const current = this.currentSize ?? images[0]!.shape.at(-1)!;
+    this.spatialTried.add(current);
+    const [conflict] = error.conflicts;
+    if (conflict) {
+      if (conflict.got > conflict.expected) this.spatialHigh = Math.min(this.spatialHigh, current);
+      else this.spatialLow = Math.max(this.spatialLow, current);
+    } else if (/would get the size|output size|kernel|too small|window/i.test(error.message))
+      this.spatialLow = Math.max(this.spatialLow, current);
+    const fits = (s: number): boolean => s > this.spatialLow && s < this.spatialHigh && !this.spatialTried.has(s);
+    let next = [...this.preferredSizes, ...IMAGE_SIZES].find(fits);
+    if (next === undefined && this.spatialHigh !== Number.POSITIVE_INFINITY) {
+      const middle = Math.floor((this.spatialLow + this.spatialHigh) / 2);
+      if (fits(middle)) next = middle;
+    }
+    if (next === undefined && this.spatialHigh === Number.POSITIVE_INFINITY && current < 1024 && conflict)
+      next = Math.min(1024, current * 2);
+    if (next === undefined || this.spatialTried.has(next)) return false;
+    this.currentSize = next;
+    for (const g of images) {
+      for (let i = g.shape.length === 3 ? 2 : g.shape.length - 2; i < g.shape.length; i++) if (!g.fixed.has(i)) g.shape[i] = next;
+    }
+    return this.fresh() || this.mendImage(error);
+  }
+
+  /** Another rank for one of the inputs. */
+  private mendRank(): boolean {
+    for (const g of this.guesses.values()) {
+      while (g.alternatives.length > 0) {
+        g.shape = g.alternatives.shift()!;
+        g.fixed.clear();
+        for (const [axis] of g.hint.sizes ?? []) {
+          const at = axis < 0 ? axis + g.shape.length : axis;
+          if (at >= 0) g.fixed.add(at);
+        }
+        this.currentSize = undefined;
+        this.spatialTried.clear();
+        this.spatialLow = 0;
+        this.spatialHigh = Number.POSITIVE_INFINITY;
+        if (this.fresh()) return true;
+      }
+    }
+    return false;
+  }
+
+  /** A copy of the present supposition, to come back to. */
+  snapshot(): Map<string, { shape: number[]; type: ElementType }> {
+    return new Map([...this.guesses].map(([n, g]) => [n, { shape: [...g.shape], type: g.type }]));
+  }
+
+  /** Puts a supposition back. */
+  restore(snapshot: ReadonlyMap<string, { shape: number[]; type: ElementType }>): void {
+    for (const [n, s] of snapshot) {
+      const g = this.guesses.get(n);
+      if (g) {
+        g.shape = [...s.shape];
+        g.type = s.type;
+      }
+    }
+  }
+}

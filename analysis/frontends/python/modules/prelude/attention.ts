@@ -1,0 +1,2 @@
+/** @file Stand-ins. */
+export const attentionPrelude: Readonly<Record<string, string>> = {};

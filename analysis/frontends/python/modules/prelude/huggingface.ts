@@ -1,0 +1,2 @@
+/** @file Stand-ins. */
+export const huggingFacePrelude: Readonly<Record<string, string>> = {};

@@ -1,0 +1,2 @@
+/** @file Stand-ins. */
+export const layersPrelude: Readonly<Record<string, string>> = {};

@@ -1,0 +1,2 @@
+/** @file Stand-ins. */
+export const lightningPrelude: Readonly<Record<string, string>> = {};

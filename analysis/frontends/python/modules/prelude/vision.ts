@@ -1,0 +1,2 @@
+/** @file Stand-ins. */
+export const visionPrelude: Readonly<Record<string, string>> = {};

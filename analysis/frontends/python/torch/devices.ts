@@ -1,0 +1,20 @@
+/** @file torch.device values: every tensor is on one device that nothing depends on. */
+import { type ClassValue, type InstanceValue, type Value } from "../values/value";
+
+const deviceClass: ClassValue = { k: "class", name: "device", bases: [], order: [], attributes: new Map(), fields: [] };
+(deviceClass.order as ClassValue[]).push(deviceClass);
+
+/** The device that all tensors are on. */
+export const DEVICE: InstanceValue = {
+  k: "instance",
+  id: 0,
+  cls: deviceClass,
+  attributes: new Map<string, Value>([
+    ["type", "cpu"],
+    ["index", null],
+  ]),
+};
+
+Object.assign(deviceClass, { construct: () => DEVICE });
+
+export const DEVICE_CLASS = deviceClass;

@@ -1,0 +1,126 @@
+/** @file How the built-in layers of torch.nn are declared: a constructor that makes parameters, and a forward. */
+import type { ElementType } from "../../../../graph/tensor";
+import { makeClass } from "../../evaluator/classes";
+import { raise } from "../../evaluator/errors";
+import type { Interpreter } from "../../evaluator/interpreter";
+import {
+  type ClassValue,
+  type InstanceValue,
+  is,
+  native,
+  type ParameterCell,
+  type TensorValue,
+  type Value,
+} from "../../values/value";
+import { Reader } from "../arguments";
+import { computedWeight } from "../parametrise";
+
+/** What a layer's rules see: the instance, its arguments, and shorthands. */
+export class LayerContext extends Reader {
+  /** Keyword arguments as they were given. */
+  readonly keywords: ReadonlyMap<string, Value>;
+
+  constructor(
+    interpreter: Interpreter,
+    readonly self: InstanceValue,
+    names: readonly string[],
+    args: { positional: readonly Value[]; keywords: ReadonlyMap<string, Value> },
+  ) {
+    super(interpreter, names, args);
+    this.keywords = args.keywords;
+  }
+
+  /** Sets an attribute of the layer. */
+  put(name: string, value: Value): void {
+    this.interpreter.journal.set(this.self.attributes, name, value);
+  }
+
+  /** Copies constructor arguments to attributes of the same name. */
+  keep(names: string, defaults: Readonly<Record<string, Value>> = {}): void {
+    for (const n of names.split(" ")) this.put(n, this.has(n) ? this.value(n) : (defaults[n] ?? null));
+  }
+
+  attribute(name: string): Value {
+    return this.self.attributes.get(name) ?? null;
+  }
+
+  /** A parameter or buffer of the layer; undefined where it has none. */
+  weight(name: string): TensorValue | undefined {
+    const v = this.self.attributes.get(name);
+    return is(v, "tensor") ? v : computedWeight(this.self, name)?.(this.interpreter);
+  }
+
+  /** Makes a parameter with the layer's own initialisation. */
+  parameter(name: string, shape: readonly number[], initialisation: NonNullable<ParameterCell["initialisation"]>): void {
+    if (shape.some((d) => !Number.isInteger(d) || d < 0))
+      raise("RuntimeError", `a parameter of shape [${shape.join(", ")}] cannot be made`);
+    const t = this.builder.parameter([...shape], this.dtype() ?? "float32", {
+      buffer: false,
+      trainable: true,
+      initialisation,
+      origin: this.origin(),
+    });
+    this.put(name, t);
+  }
+
+  /** Makes a buffer filled with one value, without known entries: it changes while training. */
+  buffer(name: string, shape: readonly number[], type: ElementType = "float32"): void {
+    const t = this.builder.parameter([...shape], type, { buffer: true, trainable: false, origin: this.origin() });
+    this.put(name, t);
+  }
+
+  private origin(): ParameterCell["origin"] {
+    const { made } = this.self;
+    if (!made) return this.interpreter.origin();
+    return { range: made.range, related: made.callers.slice(0, 3).map((range) => ({ label: "called from here", range })) };
+  }
+}
+
+export interface LayerSpec {
+  /** Constructor parameters in order, with their defaults. */
+  readonly params: string;
+  init?(c: LayerContext): void;
+  /** Parameters of forward; the first is the input. */
+  readonly inputs?: string;
+  forward(c: LayerContext): Value;
+  readonly base?: ClassValue;
+}
+
+/** Constructor parameters of the built-in layers by class name, for edits of their calls. */
+export const LAYER_PARAMETERS = new Map<string, readonly string[]>();
+
+/** Makes the class of a built-in layer. */
+export function layerClass(module: ClassValue, name: string, spec: LayerSpec): ClassValue {
+  const params = spec.params.split(" ").filter((p) => p !== "");
+  const inputs = (spec.inputs ?? "input").split(" ");
+  LAYER_PARAMETERS.set(name, params);
+  const attributes = new Map<string, Value>();
+  attributes.set(
+    "__init__",
+    native(`${name}.__init__`, (interpreter, args) => {
+      const [self, ...rest] = args.positional;
+      if (!is(self, "instance")) return null;
+      spec.init?.(new LayerContext(interpreter, self, params, { positional: rest, keywords: args.keywords }));
+      return null;
+    }),
+  );
+  attributes.set(
+    "forward",
+    native(`${name}.forward`, (interpreter, args) => {
+      const [self, ...rest] = args.positional;
+      if (!is(self, "instance")) return raise("TypeError", `${name}.forward needs a layer`);
+      interpreter.calls++;
+      return spec.forward(new LayerContext(interpreter, self, inputs, { positional: rest, keywords: args.keywords }));
+    }),
+  );
+  if (spec.init)
+    attributes.set(
+      "reset_parameters",
+      native("reset_parameters", () => null),
+    );
+  return makeClass({ name, bases: [spec.base ?? module], attributes, fields: [] });
+}
+
+export const DEFAULT = { scheme: "default" } as const;
+export const ONES = { scheme: "ones_", constant: 1 } as const;
+export const ZEROS = { scheme: "zeros_", constant: 0 } as const;

@@ -1,0 +1,20 @@
+/** @file The table of all operations on tensors. */
+import { OperationTable } from "../operation";
+import { addContractions } from "./contractions";
+import { addCreation } from "./creation";
+import { addIdentities } from "./identities";
+import { addNormalisation } from "./normalisation";
+import { addPointwise } from "./pointwise";
+import { addReductions } from "./reductions";
+import { addShapes } from "./shapes";
+import { addSpatial } from "./spatial";
+
+export const operations = new OperationTable();
+addPointwise(operations);
+addReductions(operations);
+addShapes(operations);
+addContractions(operations);
+addSpatial(operations);
+addNormalisation(operations);
+addCreation(operations);
+addIdentities(operations);

@@ -1,0 +1,536 @@
+/** @file Operations that move entries without changing them: reshape, permute, cut, join, repeat, gather, pad. */
+import { elementCount } from "../../../../graph/tensor";
+import type { GraphBuilder } from "../../emit/builder";
+import { notUnderstood, raise } from "../../evaluator/errors";
+import { broadcastShapes } from "../../values/constant";
+import { int, intOf, is, list, tuple, type TensorValue, type Value } from "../../values/value";
+import { axisOf, type Reader, shapeOf } from "../arguments";
+import { promotedType } from "../arithmetic";
+import { unbind } from "../indexing";
+import type { OperationTable } from "../operation";
+
+/** Resolves the one -1 of a target shape. Throws PythonError (RuntimeError) when the entries do not fit. */
+export function resolveShape(from: readonly number[], target: readonly number[]): number[] {
+  const n = elementCount(from);
+  const known = target.reduce((m, d) => (d === -1 ? m : m * d), 1);
+  if (target.includes(-1)) {
+    if (known === 0 || n % known !== 0) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries`);
+    return target.map((d) => (d === -1 ? n / known : d));
+  }
+  if (known !== n) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries (shape [${from.join(", ")}])`);
+  return [...target];
+}
+
+function viewed(a: Reader, target: readonly number[]): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  if (t.shape === undefined && !b.isOpen(t)) {
+    const out = b.node("Reshape", [t, b.ints(target)]);
+    return target.includes(-1) ? out : { ...out, shape: [...target] };
+  }
+  const shape = shapeOf(a.interpreter, t);
+  const to = resolveShape(shape, target);
+  const out = b.reshape(t, to);
+  return asView(
+    t,
+    out,
+    (base) => b.reshape(base, to),
+    (base, value) => b.reshape(value, shapeOf(a.interpreter, base)),
+  );
+}
+
+/** Links a moved tensor to the one it shares memory with. */
+export function asView(
+  base: TensorValue,
+  out: TensorValue,
+  read: (base: TensorValue) => TensorValue,
+  write: (base: TensorValue, value: TensorValue) => TensorValue,
+): TensorValue {
+  return {
+    ...out,
+    parameter: undefined,
+    view: { base, version: base.version, read: (_, t) => read(t), write: (_, t, value) => write(t, value) },
+  };
+}
+
+export function permute(a: Reader, t: TensorValue, perm: readonly number[]): TensorValue {
+  const b = a.builder;
+  const inverse = perm.map((_, i) => perm.indexOf(i));
+  const out = b.transpose(t, perm);
+  return asView(
+    t,
+    out,
+    (base) => b.transpose(base, perm),
+    (_, value) => b.transpose(value, inverse),
+  );
+}
+
+function swapAxes(a: Reader, p: number, q: number): Value {
+  const t = a.tensor("input");
+  if (t.shape === undefined) a.builder.needShape(t, { minimumRank: Math.max(p < 0 ? -p : p + 1, q < 0 ? -q : q + 1) });
+  const rank = shapeOf(a.interpreter, t).length;
+  const perm = Array.from({ length: rank }, (_, i) => i);
+  const x = axisOf(p, rank);
+  const y = axisOf(q, rank);
+  perm[x] = y;
+  perm[y] = x;
+  return permute(a, t, perm);
+}
+
+/** Cuts an axis into parts of the given sizes. */
+export function splitSizes(a: Reader, t: TensorValue, dim: number, sizes: readonly number[]): TensorValue[] {
+  const b = a.builder;
+  const shape = shapeOf(a.interpreter, t);
+  const axis = axisOf(dim, shape.length);
+  if (sizes.reduce((x, y) => x + y, 0) !== shape[axis]) {
+    raise("RuntimeError", `sizes [${sizes.join(", ")}] do not add up to ${shape[axis]}`);
+  }
+  if (sizes.length === 1) return [t];
+  const parts = b.outputs("Split", [t, b.ints(sizes)], { axis }, sizes.length);
+  let start = 0;
+  return parts.map((p, i) => {
+    const from = start;
+    const to = from + sizes[i]!;
+    start = to;
+    return asView(
+      t,
+      p,
+      (base) => b.slice(base, axis, from, to),
+      (base, value) => {
+        const pieces: TensorValue[] = [];
+        if (from > 0) pieces.push(b.slice(base, axis, 0, from));
+        pieces.push(value);
+        if (to < shape[axis]!) pieces.push(b.slice(base, axis, to, shape[axis]!));
+        return pieces.length === 1 ? value : b.node("Concat", pieces, { axis });
+      },
+    );
+  });
+}
+
+function equalParts(size: number, part: number): number[] {
+  const out: number[] = [];
+  for (let at = 0; at < size; at += part) out.push(Math.min(part, size - at));
+  return out;
+}
+
+function split(a: Reader): Value {
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const dim = a.int("dim", 0);
+  const size = shape[axisOf(dim, shape.length)]!;
+  const given = a.value("split_size");
+  const one = intOf(given);
+  if (one !== undefined && one <= 0) raise("RuntimeError", "split sizes must be positive");
+  return tuple(splitSizes(a, t, dim, one !== undefined ? equalParts(size, one) : a.ints("split_size")!));
+}
+
+/** Concatenation with promotion of element types; empty tensors are left out, as torch does. */
+export function concat(a: Reader, tensors: readonly TensorValue[], dim: number): TensorValue {
+  const b = a.builder;
+  const kept = tensors.filter((t) => !(t.shape?.length === 1 && t.shape[0] === 0));
+  const first = kept[0] ?? tensors[0];
+  if (!first) return raise("RuntimeError", "concatenation of no tensors");
+  for (const t of kept) if (t.shape === undefined) b.needShape(t);
+  const rank = kept.find((t) => t.shape)?.shape?.length;
+  if (rank === undefined) return b.opaque("cat", kept);
+  if (kept.length === 1) return first;
+  const type = kept.map((t) => t).reduce((x, y) => (promotedType(x, y) === x.type ? x : y)).type;
+  return b.node(
+    "Concat",
+    kept.map((t) => b.cast(t, type)),
+    { axis: axisOf(dim, rank) },
+  );
+}
+
+function expand(a: Reader, sizes: readonly number[]): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const drop = sizes.length - shape.length;
+  if (drop < 0) raise("RuntimeError", "expand to fewer dimensions");
+  const target = sizes.map((d, i) => (d === -1 ? shape[i - drop]! : d));
+  if (target.length === shape.length && target.every((d, i) => d === shape[i])) return t;
+  return b.node("Expand", [t, b.ints(target)]);
+}
+
+function squeeze(a: Reader): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const dims = a.ints("dim")?.map((d) => axisOf(d, shape.length)) ?? shape.map((_, i) => i);
+  const gone = dims.filter((d) => shape[d] === 1);
+  if (gone.length === 0) return t;
+  const out = b.node("Squeeze", [t, b.ints(gone)]);
+  return asView(
+    t,
+    out,
+    (base) => b.node("Squeeze", [base, b.ints(gone)]),
+    (_, value) => b.unsqueeze(value, gone),
+  );
+}
+
+function unsqueeze(a: Reader): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  const rank = shapeOf(a.interpreter, t).length + 1;
+  const axis = axisOf(a.int("dim"), rank);
+  const out = b.unsqueeze(t, [axis]);
+  return asView(
+    t,
+    out,
+    (base) => b.unsqueeze(base, [axis]),
+    (_, value) => b.node("Squeeze", [value, b.ints([axis])]),
+  );
+}
+
+function repeatTile(a: Reader, repeats: readonly number[]): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const missing = repeats.length - shape.length;
+  const lifted = missing > 0 ? b.reshape(t, [...new Array<number>(missing).fill(1), ...shape]) : t;
+  const full = missing < 0 ? [...new Array<number>(-missing).fill(1), ...repeats] : [...repeats];
+  return full.every((r) => r === 1) ? lifted : b.node("Tile", [lifted, b.ints(full)]);
+}
+
+function flatten(a: Reader): Value {
+  const t = a.tensor("input");
+  const start0 = a.int("start_dim", 0);
+  if (t.shape === undefined) a.builder.needShape(t, { minimumRank: Math.max(1, start0 + 1) });
+  const shape = shapeOf(a.interpreter, t);
+  if (shape.length === 0) return a.builder.reshape(t, [1]);
+  const start = axisOf(start0, shape.length);
+  const end = axisOf(a.int("end_dim", -1), shape.length);
+  if (start >= end) return t;
+  return viewed(a, [...shape.slice(0, start), elementCount(shape.slice(start, end + 1)), ...shape.slice(end + 1)]);
+}
+
+function flip(a: Reader): Value {
+  const b = a.builder;
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  let out = t;
+  for (const d of a.sizes("dims")) {
+    const axis = axisOf(d, shape.length);
+    out = b.slice(out, axis, -1, -shape[axis]! - 1, -1);
+  }
+  return out;
+}
+
+function roll(a: Reader): Value {
+  const b = a.builder;
+  let t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const shifts = a.ints("shifts") ?? [];
+  const dims = a.ints("dims");
+  if (!dims) {
+    const n = elementCount(shape);
+    const s = (((shifts[0] ?? 0) % n) + n) % n;
+    const flat = b.reshape(t, [n]);
+    const rolled = s === 0 ? flat : b.node("Concat", [b.slice(flat, 0, n - s, n), b.slice(flat, 0, 0, n - s)], { axis: 0 });
+    return b.reshape(rolled, shape);
+  }
+  dims.forEach((d, i) => {
+    const axis = axisOf(d, shape.length);
+    const n = shape[axis]!;
+    const s = (((shifts[i] ?? 0) % n) + n) % n;
+    if (s !== 0) t = b.node("Concat", [b.slice(t, axis, n - s, n), b.slice(t, axis, 0, n - s)], { axis });
+  });
+  return t;
+}
+
+/** `F.pad`: pairs from the last axis backwards. */
+export function pad(b: GraphBuilder, t: TensorValue, pads: readonly number[], mode: string, value: number): TensorValue {
+  const rank = t.shape?.length ?? notUnderstood("padding a tensor of unknown rank");
+  if (pads.every((p) => p === 0)) return t;
+  const before = new Array<number>(rank).fill(0);
+  const after = new Array<number>(rank).fill(0);
+  for (let i = 0; i * 2 < pads.length; i++) {
+    before[rank - 1 - i] = pads[2 * i]!;
+    after[rank - 1 - i] = pads[2 * i + 1]!;
+  }
+  const modes: Readonly<Record<string, string>> = {
+    constant: "constant",
+    reflect: "reflect",
+    replicate: "edge",
+    circular: "wrap",
+  };
+  const onnx = modes[mode] ?? notUnderstood(`padding mode ${mode}`);
+  const inputs = [t, b.ints([...before, ...after])];
+  if (onnx === "wrap") return wrapPad(b, t, before, after);
+  return b.node("Pad", onnx === "constant" ? [...inputs, b.scalar(value, t.type)] : inputs, { mode: onnx });
+}
+
+function wrapPad(b: GraphBuilder, t: TensorValue, before: readonly number[], after: readonly number[]): TensorValue {
+  let out = t;
+  before.forEach((p, axis) => {
+    const q = after[axis]!;
+    const n = out.shape![axis]!;
+    if (p === 0 && q === 0) return;
+    const parts = [out];
+    if (p > 0) parts.unshift(b.slice(out, axis, n - p, n));
+    if (q > 0) parts.push(b.slice(out, axis, 0, q));
+    out = b.node("Concat", parts, { axis });
+  });
+  return out;
+}
+
+export function addShapes(table: OperationTable): void {
+  table.add("view reshape", "input shape", (a) => {
+    if (is(a.value("shape"), "dtype")) return notUnderstood("view as another element type");
+    return viewed(a, a.sizes("shape"));
+  });
+  table.add("view_as reshape_as", "input other", (a) => viewed(a, shapeOf(a.interpreter, a.tensor("other"))));
+  table.add("flatten ravel", "input start_dim end_dim", (a) => flatten(a));
+  table.add("unflatten", "input dim sizes", (a) => {
+    const shape = shapeOf(a.interpreter, a.tensor("input"));
+    const axis = axisOf(a.int("dim"), shape.length);
+    const inner = resolveShape([shape[axis]!], a.sizes("sizes"));
+    return viewed(a, [...shape.slice(0, axis), ...inner, ...shape.slice(axis + 1)]);
+  });
+  table.add("permute", "input dims", (a) => {
+    const t = a.tensor("input");
+    const dims = a.sizes("dims");
+    if (t.shape === undefined) a.builder.needShape(t, { rank: dims.length });
+    const rank = shapeOf(a.interpreter, t).length;
+    if (dims.length !== rank) raise("RuntimeError", `permute of ${dims.length} dimensions on a tensor with ${rank}`);
+    return permute(
+      a,
+      t,
+      dims.map((d) => axisOf(d, rank)),
+    );
+  });
+  table.add("transpose transpose_ swapaxes swapdims", "input dim0 dim1", (a) => swapAxes(a, a.int("dim0"), a.int("dim1")));
+  table.add("t", "input", (a) => {
+    const rank = shapeOf(a.interpreter, a.tensor("input")).length;
+    return rank < 2 ? a.tensor("input") : swapAxes(a, 0, 1);
+  });
+  table.add("adjoint", "input", (a) => swapAxes(a, -2, -1));
+  table.add("movedim moveaxis", "input source destination", (a) => {
+    const t = a.tensor("input");
+    const rank = shapeOf(a.interpreter, t).length;
+    const from = a.ints("source")!.map((d) => axisOf(d, rank));
+    const to = a.ints("destination")!.map((d) => axisOf(d, rank));
+    const rest = Array.from({ length: rank }, (_, i) => i).filter((i) => !from.includes(i));
+    const perm: number[] = [];
+    for (let i = 0; i < rank; i++) perm.push(to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!);
+    return permute(a, t, perm);
+  });
+  table.add("squeeze squeeze_", "input dim", (a) => squeeze(a));
+  table.add("unsqueeze unsqueeze_", "input dim", (a) => unsqueeze(a));
+  table.add("expand broadcast_to", "input size", (a) => expand(a, a.sizes("size")));
+  table.add("expand_as", "input other", (a) => expand(a, shapeOf(a.interpreter, a.tensor("other"))));
+  table.add("repeat tile", "input repeats", (a) => repeatTile(a, a.sizes("repeats")));
+  table.add("repeat_interleave", "input repeats dim", (a, b) => {
+    let t = a.tensor("input");
+    let shape = shapeOf(a.interpreter, t);
+    const r = a.int("repeats");
+    if (!a.has("dim")) {
+      t = b.reshape(t, [elementCount(shape)]);
+      shape = shapeOf(a.interpreter, t);
+    }
+    const axis = a.has("dim") ? axisOf(a.int("dim"), shape.length) : 0;
+    const wide = [...shape.slice(0, axis + 1), r, ...shape.slice(axis + 1)];
+    const repeated = b.node("Expand", [b.unsqueeze(t, [axis + 1]), b.ints(wide)]);
+    return b.reshape(repeated, [...shape.slice(0, axis), shape[axis]! * r, ...shape.slice(axis + 1)]);
+  });
+  table.add("cat concat concatenate", "tensors dim", (a) => concat(a, a.tensors("tensors"), a.int("dim", 0)));
+  table.add("stack", "tensors dim", (a, b) => {
+    const ts = a.tensors("tensors");
+    const first = ts[0] ?? raise("RuntimeError", "stack of no tensors");
+    const rank = shapeOf(a.interpreter, first).length + 1;
+    const axis = axisOf(a.int("dim", 0), rank);
+    const lifted = ts.map((t) => b.unsqueeze(t, [axis]));
+    return lifted.length === 1 ? lifted[0]! : concat(a, lifted, axis);
+  });
+  table.add("hstack", "tensors", (a) =>
+    concat(a, a.tensors("tensors"), shapeOf(a.interpreter, a.tensors("tensors")[0]!).length > 1 ? 1 : 0),
+  );
+  table.add("vstack", "tensors", (a) => concat(a, a.tensors("tensors"), 0));
+  table.add("split", "input split_size dim", (a) => {
+    if (a.has("split_size_or_sections")) a.set("split_size", a.value("split_size_or_sections"));
+    return split(a);
+  });
+  table.add("split_with_sizes", "input split_size dim", (a) => split(a));
+  table.add("tensor_split", "input indices_or_sections dim", (a) => {
+    const t = a.tensor("input");
+    const shape = shapeOf(a.interpreter, t);
+    const dim = a.int("dim", 0);
+    const size = shape[axisOf(dim, shape.length)]!;
+    const given = a.value("indices_or_sections");
+    const n = intOf(given);
+    if (n !== undefined) {
+      const base = Math.floor(size / n);
+      return tuple(
+        splitSizes(
+          a,
+          t,
+          dim,
+          Array.from({ length: n }, (_, i) => base + (i < size % n ? 1 : 0)),
+        ),
+      );
+    }
+    const cuts = [0, ...a.ints("indices_or_sections")!, size];
+    return tuple(
+      splitSizes(
+        a,
+        t,
+        dim,
+        cuts.slice(1).map((c, i) => c - cuts[i]!),
+      ),
+    );
+  });
+  table.add("chunk", "input chunks dim", (a) => {
+    const t = a.tensor("input");
+    const shape = shapeOf(a.interpreter, t);
+    const dim = a.int("dim", 0);
+    const size = shape[axisOf(dim, shape.length)]!;
+    return tuple(splitSizes(a, t, dim, equalParts(size, Math.ceil(size / a.int("chunks")))));
+  });
+  table.add("unbind", "input dim", (a) => tuple(unbind(a.interpreter, a.tensor("input"), a.int("dim", 0))));
+  table.add("narrow", "input dim start length", (a, b) => {
+    const t = a.tensor("input");
+    const axis = axisOf(a.int("dim"), shapeOf(a.interpreter, t).length);
+    return b.slice(t, axis, a.int("start"), a.int("start") + a.int("length"));
+  });
+  table.add("select", "input dim index", (a, b) => {
+    const t = a.tensor("input");
+    const shape = shapeOf(a.interpreter, t);
+    const axis = axisOf(a.int("dim"), shape.length);
+    const i = a.int("index");
+    return b.node("Gather", [t, b.scalar(i < 0 ? i + shape[axis]! : i, "int64")], { axis });
+  });
+  table.add("index_select", "input dim index", (a, b) => {
+    const t = a.tensor("input");
+    return b.node("Gather", [t, b.cast(a.tensor("index"), "int64")], {
+      axis: axisOf(a.int("dim"), shapeOf(a.interpreter, t).length),
+    });
+  });
+  table.add("gather take_along_dim", "input dim index sparse_grad", (a, b) => {
+    const t = a.tensor("input");
+    const swap = is(a.value("dim"), "tensor");
+    const index = a.tensor(swap ? "dim" : "index");
+    const axis = axisOf(swap ? a.int("index") : a.int("dim"), shapeOf(a.interpreter, t).length);
+    return b.node("GatherElements", [t, b.cast(index, "int64")], { axis });
+  });
+  const scatter = (names: string, reduction: string): void => {
+    table.add(names, "input dim index src", (a, b) => {
+      const t = a.tensor("input");
+      const axis = axisOf(a.int("dim"), shapeOf(a.interpreter, t).length);
+      const index = b.cast(a.tensor("index"), "int64");
+      const given = a.has("value") ? a.value("value") : a.value("src");
+      let updates = b.cast(b.tensorOf(given, t.type) ?? notUnderstood("the source of scatter is not known"), t.type);
+      const shape = shapeOf(a.interpreter, index);
+      if (shapeOf(a.interpreter, updates).length === 0) updates = b.node("Expand", [updates, b.ints(shape)]);
+      else {
+        shapeOf(a.interpreter, updates).forEach((d, k) => {
+          if (d > shape[k]!) updates = b.slice(updates, k, 0, shape[k]!);
+        });
+      }
+      return b.node("ScatterElements", [t, index, updates], { axis, ...(reduction !== "none" ? { reduction } : {}) });
+    });
+  };
+  scatter("scatter scatter_", "none");
+  scatter("scatter_add scatter_add_", "add");
+  table.add("roll", "input shifts dims", (a) => roll(a));
+  table.add("flip fliplr flipud", "input dims", (a) => flip(a));
+  table.add("rot90", "input k dims", (a, b) => b.opaque("rot90", [a.tensor("input")]));
+  table.add("pad", "input pad mode value", (a, b) => {
+    const t = a.tensor("input");
+    shapeOf(a.interpreter, t);
+    const pads = a.ints("pad") ?? [];
+    return pad(b, t, pads, a.text("mode", "constant"), a.number("value", 0));
+  });
+  table.add("broadcast_tensors", "tensors", (a, b) => {
+    const ts = [a.value("tensors"), ...a.rest].filter((v) => is(v, "tensor"));
+    let shape: readonly number[] = [];
+    for (const t of ts)
+      shape = broadcastShapes(shape, shapeOf(a.interpreter, t)) ?? raise("RuntimeError", "the tensors do not broadcast");
+    return tuple(ts.map((t) => b.node("Expand", [t, b.ints(shape)])));
+  });
+  table.add("meshgrid", "tensors", (a, b) => {
+    const given = a.value("tensors");
+    const ts = is(given, "list") || is(given, "tuple") ? a.tensors("tensors") : [given, ...a.rest].filter((v) => is(v, "tensor"));
+    const xy = a.text("indexing", "ij") === "xy";
+    const order = xy && ts.length >= 2 ? [ts[1]!, ts[0]!, ...ts.slice(2)] : ts;
+    const sizes = order.map((t) => shapeOf(a.interpreter, t)[0] ?? 1);
+    const grids = order.map((t, k) =>
+      b.node("Expand", [
+        b.reshape(
+          t,
+          sizes.map((s, i) => (i === k ? s : 1)),
+        ),
+        b.ints(sizes),
+      ]),
+    );
+    return list(xy && grids.length >= 2 ? [grids[1]!, grids[0]!, ...grids.slice(2)] : grids);
+  });
+  table.add("tril tril_", "input diagonal", (a, b) =>
+    b.node("Trilu", [a.tensor("input"), b.scalar(a.int("diagonal", 0), "int64")], { upper: 0 }),
+  );
+  table.add("triu triu_", "input diagonal", (a, b) =>
+    b.node("Trilu", [a.tensor("input"), b.scalar(a.int("diagonal", 0), "int64")], { upper: 1 }),
+  );
+  table.add("diagonal diag", "input offset dim1 dim2", (a, b) => {
+    const t = a.tensor("input");
+    const shape = shapeOf(a.interpreter, t);
+    if (shape.length !== 2 || shape[0] !== shape[1] || a.int("offset", 0) !== 0) return b.opaque("diagonal", [t]);
+    const n = shape[0]!;
+    return b.node("Gather", [b.reshape(t, [n * n]), b.ints(Array.from({ length: n }, (_, i) => i * (n + 1)))], { axis: 0 });
+  });
+  table.add("one_hot", "input num_classes", (a, b) => {
+    const t = a.tensor("input");
+    shapeOf(a.interpreter, t);
+    const depth = a.int("num_classes", -1);
+    if (depth < 0) return notUnderstood("one_hot without num_classes");
+    return b.node("OneHot", [b.cast(t, "int64"), b.scalar(depth, "int64"), b.ints([0, 1])], { axis: -1 });
+  });
+  table.add("unfold", "input dimension size step", (a, b) => unfold(a, b));
+  table.add("pixel_shuffle", "input upscale_factor", (a, b) =>
+    b.node("DepthToSpace", [a.tensor("input")], { blocksize: a.int("upscale_factor"), mode: "CRD" }),
+  );
+  table.add("pixel_unshuffle", "input downscale_factor", (a, b) => {
+    const t = a.tensor("input");
+    const [n, c, h, w] = shapeOf(a.interpreter, t);
+    const r = a.int("downscale_factor");
+    const split = b.reshape(t, [n!, c!, h! / r, r, w! / r, r]);
+    return b.reshape(b.transpose(split, [0, 1, 3, 5, 2, 4]), [n!, c! * r * r, h! / r, w! / r]);
+  });
+  table.add("channel_shuffle", "input groups", (a, b) => {
+    const t = a.tensor("input");
+    const [n, c, ...rest] = shapeOf(a.interpreter, t);
+    const g = a.int("groups");
+    const cut = b.reshape(t, [n!, g, c! / g, ...rest]);
+    return b.reshape(b.transpose(cut, [0, 2, 1, ...rest.map((_, i) => i + 3)]), [n!, c!, ...rest]);
+  });
+  table.add("size", "input dim", (a) => sizeOf(a));
+  table.add("numel nelement", "input", (a) => int(elementCount(shapeOf(a.interpreter, a.tensor("input")))));
+  table.add("dim ndimension", "input", (a) => int(shapeOf(a.interpreter, a.tensor("input")).length));
+}
+
+function sizeOf(a: Reader): Value {
+  const t = a.tensor("input");
+  if (a.has("dim")) {
+    const d = a.int("dim");
+    if (t.shape === undefined) a.builder.needShape(t, { minimumRank: d < 0 ? -d : d + 1 });
+    const shape = shapeOf(a.interpreter, t);
+    return int(shape[axisOf(d, shape.length)]!);
+  }
+  return tuple(shapeOf(a.interpreter, t).map(int));
+}
+
+/** Tensor.unfold: windows along one axis become a new last axis. */
+function unfold(a: Reader, b: GraphBuilder): Value {
+  const t = a.tensor("input");
+  const shape = shapeOf(a.interpreter, t);
+  const axis = axisOf(a.int("dimension"), shape.length);
+  const size = a.int("size");
+  const step = a.int("step");
+  const n = Math.floor((shape[axis]! - size) / step) + 1;
+  if (n < 1) raise("RuntimeError", "unfold of a window longer than the axis");
+  const rows = Array.from({ length: n * size }, (_, i) => Math.floor(i / size) * step + (i % size));
+  const gathered = b.node("Gather", [t, b.constant({ shape: [n, size], at: (i) => rows[i]! }, "int64")], { axis });
+  const rank = shape.length + 1;
+  const perm = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis + 1);
+  return b.transpose(gathered, [...perm, axis + 1]);
+}
