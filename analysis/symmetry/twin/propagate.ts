@@ -1,0 +1,458 @@
+/**
+ * @file One attempt at a twin: given new sizes of the graph's inputs and of the free atoms, finds the new size of every axis
+ * of every value in one pass, and rewrites what holds sizes (shape operands, kernels, groups, tables). The axis rules of the
+ * operator table say what belongs together; operators whose arithmetic of sizes is their own have a sizing rule here.
+ */
+import type { Axis, AxisRuleContext } from "../../graph/axes";
+import type { Graph, Node, Parameter } from "../../graph/graph";
+import type { Shape, Tensor, TensorType } from "../../graph/tensor";
+import type { Equivariance } from "../../operators/equivariance";
+import { inferShapes } from "../../operators/inference";
+import { isPlain } from "../spaces/blocks";
+import type { InferredAxes } from "../spaces/infer";
+import { SizeAlgebra } from "./algebra";
+import { rescaled } from "./factors";
+import { movementSizing } from "./movement";
+import { fixed, keptEntries, newSize, oldSize, open, Size, SizeConflict, type SizedAxis, type SizedSegment, UNIT } from "./sizes";
+import type { Survey } from "./survey";
+import { windowSizing } from "./windows";
+import type { Widths } from "./widths";
+
+/** The choices of one attempt. */
+export interface Plan {
+  /** New shapes of the graph's inputs. */
+  readonly inputs: ReadonlyMap<string, Shape>;
+  readonly widths: Widths;
+  /** False keeps kernels, tables, class and token counts as they are. */
+  readonly shrink: boolean;
+}
+
+/** How a rewritten node differs from its source. */
+export interface Rewriting {
+  readonly inputs?: readonly string[];
+  readonly attributes?: Node["attributes"];
+}
+
+/** What a sizing rule sees of one node. */
+export interface Sizing {
+  readonly node: Node;
+  readonly algebra: SizeAlgebra;
+  readonly survey: Survey;
+  readonly shrink: boolean;
+  /** True where the node hangs on parameters alone: its sizes may stay open. */
+  readonly lazy: boolean;
+  /** Axes of an input in the new graph. */
+  input(index: number): readonly SizedAxis[];
+  absent(index: number): boolean;
+  /** Old shapes. */
+  shape(index: number): Shape;
+  outputShape(): Shape;
+  constant(index: number): Tensor | undefined;
+  output(axes: readonly SizedAxis[]): void;
+  /** Axes with the free sizes that axis inference gives the output; its other sizes are open. */
+  inferred(): readonly SizedAxis[];
+  /** The output's shape by the operator's own rule, for the node with these attributes and new input shapes. */
+  inferShape(attributes?: Node["attributes"], operands?: ReadonlyMap<number, Tensor>): Shape;
+  /** Rewrites the node once all sizes are known. `name` makes a constant of a tensor. */
+  rewrite(make: (name: (tensor: Tensor) => string) => Rewriting): void;
+  /** A constant operand that the rewriting replaces: it is not data. */
+  operand(index: number): void;
+  /** Runs after all nodes, when only what nothing decides is open. */
+  later(action: () => void): void;
+}
+
+/** Sizing rule of an operator. */
+export type SizingRule = (sizing: Sizing) => void;
+
+const RULES: Readonly<Record<string, SizingRule>> = { ...movementSizing, ...windowSizing };
+
+/** Constant operands that are lists of axes and the like: the same in the twin. */
+const UNCHANGED: Readonly<Record<string, readonly number[]>> = {
+  ReduceMean: [1],
+  ReduceSum: [1],
+  ReduceSumSquare: [1],
+  ReduceMax: [1],
+  ReduceMin: [1],
+  ReduceL1: [1],
+  ReduceL2: [1],
+  ReduceProd: [1],
+  ReduceLogSum: [1],
+  ReduceLogSumExp: [1],
+  CumSum: [1],
+  Trilu: [1],
+  Clip: [1, 2],
+};
+
+/** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
+const FREE_CHOICE = 5;
+
+/** Runs one attempt. Throws SizeConflict where sizes contradict each other. */
+export function propagate(
+  survey: Survey,
+  axes: InferredAxes,
+  plan: Plan,
+  equivariance: (node: Node) => Equivariance | undefined,
+): Graph {
+  return new Propagation(survey, axes, plan, equivariance).run();
+}
+
+class Propagation {
+  private readonly algebra: SizeAlgebra;
+  private readonly known = new Map<string, readonly SizedAxis[]>();
+  private readonly pinned = new Map<number, Size>();
+  private readonly rewrites = new Map<Node, (name: (tensor: Tensor) => string) => Rewriting>();
+  /** Sized axes of constant operands that are data, by node and operand. */
+  private readonly data = new Map<Node, Map<number, readonly SizedAxis[]>>();
+  private readonly operands = new Map<Node, Set<number>>();
+  private readonly declared = new Map<string, readonly SizedAxis[]>();
+  private readonly postponed: (() => void)[] = [];
+  private readonly graph: Graph;
+
+  constructor(
+    private readonly survey: Survey,
+    private readonly axes: InferredAxes,
+    private readonly plan: Plan,
+    private readonly equivariance: (node: Node) => Equivariance | undefined,
+  ) {
+    this.graph = survey.graph;
+    this.algebra = new SizeAlgebra({ size: (old) => (plan.shrink ? Math.min(old, FREE_CHOICE) : old) });
+  }
+
+  run(): Graph {
+    for (const input of this.graph.inputs) {
+      const shape = this.plan.inputs.get(input.name)!;
+      this.known.set(
+        input.name,
+        input.shape.map((n, i) => fixed(n, shape[i]!)),
+      );
+    }
+    for (const p of this.graph.parameters.values()) this.known.set(p.name, this.inferred(p.name));
+    for (const node of this.graph.nodes) {
+      try {
+        this.size(node);
+      } catch (error) {
+        if (error instanceof SizeConflict) throw new SizeConflict(`${node.operator} ${node.name}: ${error.message}`, error.atoms);
+        throw error;
+      }
+    }
+    return this.build();
+  }
+
+  /** Axes as axis inference has them: free atoms with their new sizes, all else open. */
+  private inferred(value: string): readonly SizedAxis[] {
+    const shape = this.survey.shape(value) ?? [];
+    const axes = this.axes.axes(value);
+    return shape.map((n, i) => {
+      const axis = axes?.[i];
+      return n === 1 ? UNIT : axis && isPlain(axis) ? this.sized(this.axes.atoms.normal(axis)) : open(n);
+    });
+  }
+
+  private sized(segments: readonly (readonly number[])[]): SizedAxis {
+    const out: SizedSegment[] = [];
+    const { atoms } = this.axes;
+    const { widths } = this.plan;
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments[i]!;
+      const run = widths.shuffledRun(segments, i);
+      if (run) {
+        out.push([new Size(run.old, run.value, run.atom)]);
+        i = run.last;
+        continue;
+      }
+      out.push(segment.flatMap((a) => (atoms.sizeOf(a) === 1 ? [] : [this.sizeOfAtom(atoms.find(a))])));
+    }
+    return { segments: out };
+  }
+
+  private sizeOfAtom(root: number): Size {
+    const { atoms } = this.axes;
+    const n = atoms.sizeOf(root);
+    if (!atoms.isLeaf(root)) {
+      const size = new Size(n);
+      size.refine({ axis: this.sized(atoms.normal({ segments: [[root]] })) });
+      return size;
+    }
+    if (!atoms.isPinned(root)) return new Size(n, this.plan.widths.of(root), root);
+    let size = this.pinned.get(root);
+    if (!size) {
+      size = new Size(n);
+      this.pinned.set(root, size);
+    }
+    return size;
+  }
+
+  private size(node: Node): void {
+    const rule = this.equivariance(node);
+    const shapes = [...node.inputs, ...node.outputs].filter((v) => v !== "").map((v) => this.survey.shape(v));
+    if (shapes.some((s) => s === undefined || s.includes(0))) return this.opaque(node);
+    const sizing = this.sizing(node);
+    const own = node.domain === "" ? RULES[node.operator] : undefined;
+    if (own) own(sizing);
+    else if (rule) rule.axes(this.context(node, sizing));
+    else return this.opaque(node);
+    for (const o of node.outputs) {
+      if (o !== "" && !this.known.has(o)) this.known.set(o, this.survey.shape(o)!.map((n) => open(n)));
+    }
+    if (!sizing.lazy) this.settle(node, sizing);
+  }
+
+  /** Makes all sizes at a node of activations known. */
+  private settle(node: Node, sizing: Sizing): void {
+    const out = this.known.get(node.outputs[0]!)!;
+    if (out.some((a) => newSize(a) === undefined)) {
+      sizing.inferred().forEach((axis, i) => {
+        if (newSize(out[i]!) === undefined) this.algebra.unify(out[i]!, axis);
+      });
+    }
+    node.inputs.forEach((name, i) => {
+      if (name === "" || this.operands.get(node)?.has(i)) return;
+      for (const axis of sizing.input(i)) this.algebra.close(axis);
+    });
+    if (out.some((a) => newSize(a) === undefined)) {
+      sizing.inferShape().forEach((n, i) => {
+        this.algebra.bind(out[i]!, n);
+      });
+    }
+    for (const o of node.outputs.slice(1)) for (const axis of this.known.get(o) ?? []) this.algebra.close(axis);
+  }
+
+  /** A node without a rule: what it writes has the sizes of its own shape rule, or looks like what it reads. */
+  private opaque(node: Node): void {
+    const sizing = this.sizing(node);
+    node.inputs.forEach((name, i) => {
+      if (name === "" || this.survey.shape(name) === undefined) return;
+      if (this.graph.constants.has(name)) this.markOperand(node, i);
+      else for (const axis of sizing.input(i)) this.algebra.close(axis);
+    });
+    const inferred = this.inferOutputs(node, node.attributes, new Map());
+    node.outputs.forEach((o, k) => {
+      const old = this.survey.shape(o);
+      if (o === "" || !old) return;
+      const shape = inferred[k]?.shape;
+      const axes = old.map((n, i) => {
+        if (shape) return shape[i] === undefined || (n === 1 && shape[i] !== 1) ? conflict(o) : fixed(n, shape[i]!);
+        return fixed(n, this.likeInputs(node, n, i));
+      });
+      this.known.set(o, axes);
+      if (!shape) this.declared.set(o, axes);
+    });
+  }
+
+  /** The new size of an input axis of the same old size, at the same place if there is one. */
+  private likeInputs(node: Node, old: number, at: number): number {
+    let found: number | undefined;
+    for (const name of node.inputs) {
+      const axes = name === "" || this.graph.constants.has(name) ? undefined : this.known.get(name);
+      for (const [i, axis] of (axes ?? []).entries()) {
+        if (oldSize(axis) !== old) continue;
+        if (i === at) return this.algebra.close(axis);
+        found ??= this.algebra.close(axis);
+      }
+    }
+    return found ?? old;
+  }
+
+  private markOperand(node: Node, index: number): void {
+    let set = this.operands.get(node);
+    if (!set) {
+      set = new Set();
+      this.operands.set(node, set);
+    }
+    set.add(index);
+  }
+
+  private sizing(node: Node): Sizing {
+    for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.markOperand(node, i);
+    const input = (i: number): readonly SizedAxis[] => {
+      const name = node.inputs[i] ?? "";
+      if (name === "") return [];
+      if (!this.graph.constants.has(name)) return this.known.get(name) ?? [];
+      let byOperand = this.data.get(node);
+      if (!byOperand) {
+        byOperand = new Map();
+        this.data.set(node, byOperand);
+      }
+      let axes = byOperand.get(i);
+      if (!axes) {
+        // Each reader has its own copy of a constant: windows of different size may share one table.
+        axes = this.inferred(name).map((axis, k) => (this.isFree(name, k) ? axis : open(oldSize(axis))));
+        byOperand.set(i, axes);
+      }
+      return axes;
+    };
+    return {
+      node,
+      algebra: this.algebra,
+      survey: this.survey,
+      shrink: this.plan.shrink,
+      lazy: node.inputs.every((i) => i === "" || this.survey.isFixed(i)),
+      input,
+      absent: (i) => (node.inputs[i] ?? "") === "",
+      shape: (i) => this.survey.shape(node.inputs[i] ?? "") ?? [],
+      outputShape: () => this.survey.shape(node.outputs[0]!)!,
+      constant: (i) => this.graph.constants.get(node.inputs[i] ?? ""),
+      output: (axes) => {
+        this.known.set(node.outputs[0]!, axes);
+      },
+      inferred: () => this.inferred(node.outputs[0]!),
+      inferShape: (attributes, operands) => {
+        const shape = this.inferOutputs(node, attributes ?? node.attributes, operands ?? new Map())[0]?.shape;
+        return shape ?? conflict(node.outputs[0]!);
+      },
+      rewrite: (make) => {
+        this.rewrites.set(node, make);
+      },
+      operand: (i) => this.markOperand(node, i),
+      later: (action) => {
+        this.postponed.push(action);
+      },
+    };
+  }
+
+  /** Whether axis inference lets something act on part of the axis. */
+  private isFree(value: string, axis: number): boolean {
+    const a = this.axes.axes(value)?.[axis];
+    return a !== undefined && isPlain(a) && !this.axes.atoms.isAllPinned(a);
+  }
+
+  private inferOutputs(node: Node, attributes: Node["attributes"], operands: ReadonlyMap<number, Tensor>): readonly TensorType[] {
+    const entry = this.survey.operator(node);
+    if (!entry) return [];
+    const inputs = node.inputs.map((name, i): TensorType => {
+      const type = this.graph.types.get(name);
+      if (name === "" || !type?.shape) return { type: type?.type ?? "other", shape: undefined };
+      const operand = operands.get(i);
+      if (operand) return { type: operand.type, shape: operand.shape };
+      if (this.operands.get(node)?.has(i)) return type;
+      const axes = this.data.get(node)?.get(i) ?? this.known.get(name);
+      return { type: type.type, shape: axes?.map((a) => this.algebra.close(a)) };
+    });
+    try {
+      return entry.infer(
+        { ...node, attributes },
+        { inputs, opset: this.graph.opset, constant: (i) => operands.get(i) ?? this.graph.constants.get(node.inputs[i] ?? "") },
+      );
+    } catch (error) {
+      throw new SizeConflict(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The axis rules of the operator table over sizes in place of atoms. */
+  private context(node: Node, sizing: Sizing): AxisRuleContext {
+    const sized = (a: Axis) => a as unknown as SizedAxis;
+    const { algebra } = this;
+    return {
+      node,
+      rawInput: sizing.input,
+      input: sizing.input,
+      absent: sizing.absent,
+      shape: sizing.shape,
+      outputShape: (i = 0) => this.survey.shape(node.outputs[i] ?? "") ?? [],
+      constant: sizing.constant,
+      output: (axes, i = 0) => {
+        this.known.set(node.outputs[i]!, axes.map(sized));
+      },
+      indexedLater: () => false,
+      fresh: open,
+      pinned: open,
+      pin: () => {},
+      unify: (a, b) => algebra.unify(sized(a), sized(b)),
+      slice: (a, start, end) => algebra.slice(sized(a), start, end),
+      concat: (parts) => algebra.concat(parts.map(sized)),
+      product: (factors) => algebra.product(factors.map(sized)),
+      split: (a, sizes) => algebra.split(sized(a), sizes),
+      settle: (axes) => axes,
+      reshape: (axes, from, to) => algebra.reshape(axes.map(sized), from, to),
+      pick: () => undefined,
+    };
+  }
+
+  private newShape(value: string): number[] | undefined {
+    return this.known.get(value)?.map((axis) => this.algebra.close(axis));
+  }
+
+  /** The twin, once every size is known. */
+  private build(): Graph {
+    const { graph } = this;
+    const parameters = new Map<string, Parameter>();
+    const constants = new Map<string, Tensor>();
+    for (const action of this.postponed) action();
+    // What hangs on parameters alone may still have open sizes, which its readers' rewritings need.
+    for (const [, axes] of this.known) for (const axis of axes) this.algebra.close(axis);
+    for (const [name, p] of graph.parameters) {
+      const { read: _, ...rest } = p;
+      parameters.set(name, { ...rest, shape: this.newShape(name)! });
+    }
+    const made = new Map<string, string>();
+    const nameOf = (wanted: string, tensor: Tensor): string => {
+      const key = `${wanted}\n${tensor.type}\n${tensor.shape.join()}\n${tensor.data.join()}`;
+      const known = made.get(key);
+      if (known !== undefined) return known;
+      let name = wanted;
+      for (let k = 1; constants.has(name) || (name !== wanted && graph.types.has(name)); k++) name = `${wanted}/twin${k}`;
+      constants.set(name, tensor);
+      made.set(key, name);
+      return name;
+    };
+    const nodes = graph.nodes.map((node): Node => {
+      const change = this.rewrites.get(node)?.((tensor) => nameOf(`${node.name}/twin`, tensor)) ?? {};
+      const factor = rescaled(this.survey, node, (v) => this.newShape(v));
+      const inputs = (change.inputs ?? node.inputs).map((name, i) => {
+        const constant = graph.constants.get(name);
+        if (!constant) return name;
+        if (factor && factor.operand === i) return nameOf(name, { ...constant, data: constant.data.map(() => factor.value) });
+        const axes = this.operands.get(node)?.has(i) ? undefined : this.data.get(node)?.get(i);
+        return nameOf(name, axes ? this.resized(constant, axes) : constant);
+      });
+      return { ...node, inputs, attributes: change.attributes ?? node.attributes };
+    });
+    for (const o of graph.outputs) {
+      const constant = graph.constants.get(o);
+      if (constant && !constants.has(o)) constants.set(o, constant);
+    }
+    const types = new Map<string, TensorType>();
+    for (const [value, axes] of this.declared) {
+      types.set(value, { type: graph.types.get(value)!.type, shape: axes.map((a) => newSize(a)!) });
+    }
+    const inputs = graph.inputs.map((i) => ({ ...i, shape: this.plan.inputs.get(i.name)! }));
+    const inference = inferShapes({ ...graph, inputs, nodes, parameters, constants, types });
+    const problem = inference.problems[0];
+    if (problem) throw new SizeConflict(`${problem.node.operator} ${problem.node.name}: ${problem.message}`);
+    for (const node of nodes) this.compare(node, inference.graph);
+    return inference.graph;
+  }
+
+  /** The shapes that inference finds must be those that this pass decided on. */
+  private compare(node: Node, twin: Graph): void {
+    for (const o of node.outputs) {
+      const found = twin.types.get(o)?.shape;
+      const wanted = o === "" ? undefined : this.newShape(o);
+      if (found && wanted && found.join() !== wanted.join()) {
+        throw new SizeConflict(`${node.operator} ${node.name}: ${o} has shape [${found.join(", ")}], not [${wanted.join(", ")}]`);
+      }
+    }
+  }
+
+  /** The first entries of a constant along each axis, piece by piece. */
+  private resized(constant: Tensor, axes: readonly SizedAxis[]): Tensor {
+    const picks = axes.map((axis, i) => (axis === UNIT ? [0] : keptEntries(axis)).map((k) => k % constant.shape[i]!));
+    return pickEntries(constant, picks);
+  }
+}
+
+/** The entries of a tensor at the given positions of each axis. */
+export function pickEntries(tensor: Tensor, picks: readonly (readonly number[])[]): Tensor {
+  const shape = picks.map((p) => p.length);
+  let offsets = [0];
+  picks.forEach((p, axis) => {
+    const n = tensor.shape[axis]!;
+    offsets = offsets.flatMap((base) => p.map((k) => base * n + k));
+  });
+  return { type: tensor.type, shape, data: Float64Array.from(offsets, (at) => tensor.data[at]!) };
+}
+
+function conflict(value: string): never {
+  throw new SizeConflict(`the new shape of ${value} is not known`);
+}
+

@@ -1,0 +1,107 @@
+/** @file What all attempts at a twin of one graph have in common: which values hang on parameters alone, and where axes are cut. */
+import { consumers, type Graph, type Node, numberAttribute, producers } from "../../graph/graph";
+import type { Shape } from "../../graph/tensor";
+import { type SlicePart, sliceParts } from "../../operators/axes/movement";
+import type { Operator } from "../../operators/operator";
+import { operatorTable } from "../../operators/table";
+
+/** Static facts of a graph in normal form. */
+export class Survey {
+  private readonly fixed = new Set<string>();
+  private readonly places = new Map<string, Map<number, Set<number>>>();
+  private readonly entries = new Map<Node, Operator | undefined>();
+  private readonly writers: ReadonlyMap<string, Node>;
+  private readonly consumers: ReadonlyMap<string, readonly Node[]>;
+
+  constructor(readonly graph: Graph) {
+    this.writers = producers(graph);
+    this.consumers = consumers(graph);
+    for (const name of graph.parameters.keys()) this.fixed.add(name);
+    for (const name of graph.constants.keys()) this.fixed.add(name);
+    for (const node of graph.nodes) {
+      this.entries.set(node, operatorTable(node.operator, node.domain));
+      if (node.inputs.every((i) => i === "" || this.fixed.has(i))) for (const o of node.outputs) this.fixed.add(o);
+      this.recordCuts(node);
+    }
+  }
+
+  operator(node: Node): Operator | undefined {
+    return this.entries.get(node);
+  }
+
+  writer(value: string): Node | undefined {
+    return this.writers.get(value);
+  }
+
+  readers(value: string): readonly Node[] {
+    return this.consumers.get(value) ?? [];
+  }
+
+  /** Whether a value hangs on parameters and constants alone, so that its sizes may stay open until it meets an activation. */
+  isFixed(value: string): boolean {
+    return this.fixed.has(value);
+  }
+
+  shape(value: string): Shape | undefined {
+    return this.graph.types.get(value)?.shape;
+  }
+
+  /** All places, in old entries, where some reader cuts an axis of a value. */
+  cuts(value: string, axis: number): readonly number[] {
+    return [...(this.places.get(value)?.get(axis) ?? [])];
+  }
+
+  /** What a Slice with constant bounds cuts; undefined when its bounds are data. */
+  parts(node: Node): readonly SlicePart[] | undefined {
+    const shape = this.shape(node.inputs[0] ?? "");
+    if (!shape) return undefined;
+    return sliceParts({
+      node,
+      shape: () => shape,
+      absent: (i) => (node.inputs[i] ?? "") === "",
+      constant: (i) => this.graph.constants.get(node.inputs[i] ?? ""),
+    });
+  }
+
+  private recordCuts(node: Node): void {
+    if (node.domain !== "" || (node.operator !== "Slice" && node.operator !== "Gather")) return;
+    const value = node.inputs[0]!;
+    const shape = this.shape(value);
+    const out = this.shape(node.outputs[0]!);
+    if (!shape || !out) return;
+    if (node.operator === "Slice") {
+      for (const { axis, start, step } of this.parts(node) ?? []) if (step === 1) this.addCuts(value, axis, [start, start + out[axis]!]);
+      return;
+    }
+    const indices = this.graph.constants.get(node.inputs[1]!);
+    if (!indices || indices.shape.length > 1) return;
+    const at = axisOfGather(node, shape.length);
+    const list = Array.from(indices.data, (i) => (i < 0 ? i + shape[at]! : i));
+    if (list.length > 0 && isRun(list)) this.addCuts(value, at, [list[0]!, list[0]! + list.length]);
+  }
+
+  private addCuts(value: string, axis: number, cuts: readonly number[]): void {
+    let axes = this.places.get(value);
+    if (!axes) {
+      axes = new Map();
+      this.places.set(value, axes);
+    }
+    let set = axes.get(axis);
+    if (!set) {
+      set = new Set();
+      axes.set(axis, set);
+    }
+    for (const c of cuts) set.add(c);
+  }
+}
+
+/** The axis that a Gather picks from. */
+export function axisOfGather(node: Node, rank: number): number {
+  const axis = numberAttribute(node, "axis", 0);
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** Whether indices are consecutive. */
+export function isRun(list: readonly number[]): boolean {
+  return list.every((v, i) => v === list[0]! + i);
+}

@@ -1,0 +1,275 @@
+/** @file How small each free atom becomes. */
+import type { Graph } from "../../graph/graph";
+import { isPlain } from "../spaces/blocks";
+import type { InferredAxes } from "../spaces/infer";
+import { type Occurrence, parameterOccurrences } from "../spaces/spaces";
+import type { Survey } from "./survey";
+
+/** A free atom about to be shrunk. */
+export interface ShrinkingSpace {
+  readonly atom: number;
+  readonly size: number;
+  /** Heads, groups, experts: factors with another free factor inside. */
+  readonly outer: boolean;
+}
+
+/** Neighbouring pieces of shuffled channels that shrink as one. */
+export interface ShuffledRun {
+  readonly old: number;
+  readonly value: number;
+  /** Stands for all of them. */
+  readonly atom: number;
+  /** Index of the last segment that belongs to it. */
+  readonly last: number;
+}
+
+/** Channels and head sizes get this width in turn, so that neighbours differ. */
+const WIDTHS = [3, 4] as const;
+/** Heads and groups. */
+const OUTER_WIDTH = 2;
+/** What the shortest run of shuffled channels becomes: enough for halves of halves. */
+const SHUFFLED_WIDTH = 4;
+
+/** Sizes of free atoms, under statements that some are equal or must stay. */
+export class Widths {
+  private readonly parent = new Map<number, number>();
+  private readonly kept = new Set<number>();
+  private chosen: Map<number, number> | undefined;
+  /** Cluster of each shuffled atom, and the length that each cluster's runs are multiples of. */
+  private readonly clusterOf = new Map<number, number>();
+  private readonly unitOf = new Map<number, number>();
+  private readonly outer = new Set<number>();
+  private readonly order: number[] = [];
+  private readonly thin = new Set<number>();
+
+  constructor(
+    private readonly survey: Survey,
+    private readonly axes: InferredAxes,
+    private readonly size?: (space: ShrinkingSpace) => number,
+  ) {
+    const { graph } = survey;
+    const occurrences = parameterOccurrences(axes, graph.parameters.keys());
+    for (const o of occurrences) {
+      const atom = this.find(o.atoms[o.factor]!);
+      if (!this.order.includes(atom) && this.isFree(atom)) this.order.push(atom);
+    }
+    this.findOuter(graph, occurrences);
+    this.findThin(graph, occurrences);
+    this.findClusters(graph);
+    this.findEqualBlocks(graph);
+  }
+
+  private find(atom: number): number {
+    return this.axes.atoms.find(atom);
+  }
+
+  private isFree(atom: number): boolean {
+    const { atoms } = this.axes;
+    return !atoms.isPinned(atom) && atoms.isLeaf(atom) && atoms.sizeOf(atom) > 1;
+  }
+
+  /**
+   * Heads and groups: another free factor follows in some product, and no weight of a contraction has them alone (then they
+   * are channels: depthwise convolutions, heads that are mixed).
+   */
+  private findOuter(graph: Graph, occurrences: readonly Occurrence[]): void {
+    const alone = new Set<number>();
+    const contracted = this.contractedParameters(graph);
+    for (const o of occurrences) {
+      const atom = this.find(o.atoms[o.factor]!);
+      const inside = o.atoms.slice(o.factor + 1).some((a) => this.isFree(a) || !this.axes.atoms.isLeaf(a));
+      if (inside) this.outer.add(atom);
+      else if (contracted.has(o.parameter)) alone.add(atom);
+    }
+    for (const a of alone) this.outer.delete(a);
+  }
+
+  /** Parameters that enter a contraction, perhaps moved. */
+  private contractedParameters(graph: Graph): Set<string> {
+    const origin = new Map<string, string>();
+    for (const p of graph.parameters.keys()) origin.set(p, p);
+    const out = new Set<string>();
+    for (const node of graph.nodes) {
+      const sources = node.inputs.flatMap((i) => origin.get(i) ?? []);
+      if (sources.length === 0) continue;
+      if (/^(MatMul|Einsum|Conv|ConvTranspose)$/.test(node.operator)) for (const s of sources) out.add(s);
+      else if (/^(Transpose|Reshape|Identity)$/.test(node.operator)) origin.set(node.outputs[0]!, sources[0]!);
+    }
+    return out;
+  }
+
+  /** Atoms that some weight connects to one or two entries only get the smallest width: the other side must hold more rows. */
+  private findThin(graph: Graph, occurrences: readonly Occurrence[]): void {
+    const contracted = this.contractedParameters(graph);
+    for (const o of occurrences) {
+      const shape = graph.parameters.get(o.parameter)!.shape;
+      const others = shape.reduce((n, d, i) => (i === o.axis ? n : n * d), 1);
+      if (shape.length > 1 && others <= 2 && contracted.has(o.parameter)) this.thin.add(this.find(o.atoms[o.factor]!));
+    }
+  }
+
+  /** Channels that were shuffled entry by entry shrink in proportion, all of a stage together. */
+  private findClusters(graph: Graph): void {
+    const { atoms } = this.axes;
+    const members = new Map<number, number>();
+    const root = (a: number): number => {
+      let r = a;
+      while (members.get(r) !== undefined && members.get(r) !== r) r = members.get(r)!;
+      return r;
+    };
+    const axesOf = [...graph.parameters.keys()].flatMap((p) => (this.axes.axes(p) ?? []).map((axis) => (isPlain(axis) ? atoms.normal(axis) : [])));
+    const shuffled = (segments: readonly (readonly number[])[]) =>
+      segments.length > 1 && segments.every((s) => s.length === 1 && !atoms.isPinned(s[0]!)) && new Set(segments.map((s) => s[0])).size === segments.length;
+    for (const segments of axesOf) {
+      if (!shuffled(segments) || !segments.some((s) => atoms.sizeOf(s[0]!) === 1)) continue;
+      for (const s of segments) {
+        if (!members.has(s[0]!)) members.set(s[0]!, s[0]!);
+        members.set(root(s[0]!), root(segments[0]![0]!));
+      }
+    }
+    if (members.size === 0) return;
+    const lengths = new Map<number, number>();
+    for (const segments of axesOf) {
+      for (const { from, to, cluster } of runs(segments, (a) => (members.has(a) ? root(a) : undefined))) {
+        let n = 0;
+        for (let i = from; i <= to; i++) n += atoms.sizeOf(segments[i]![0]!);
+        lengths.set(cluster, gcd(lengths.get(cluster) ?? 0, n));
+      }
+    }
+    for (const atom of members.keys()) {
+      const cluster = root(atom);
+      if (lengths.get(cluster)! <= SHUFFLED_WIDTH) continue;
+      this.clusterOf.set(atom, cluster);
+      this.unitOf.set(cluster, lengths.get(cluster)!);
+    }
+  }
+
+  /** Blocks behind one selector are equally long. */
+  private findEqualBlocks(graph: Graph): void {
+    const { atoms } = this.axes;
+    for (const value of graph.types.keys()) {
+      for (const axis of this.axes.axes(value) ?? []) {
+        if (isPlain(axis) || axis.kind === "selector") continue;
+        const options = axis.options.map((o) => atoms.normal(o));
+        for (const other of options.slice(1)) {
+          other.forEach((segment, i) => {
+            segment.forEach((a, k) => {
+              const b = options[0]![i]?.[k];
+              if (b !== undefined && atoms.sizeOf(a) === atoms.sizeOf(b)) this.equate([a, b]);
+            });
+          });
+        }
+      }
+    }
+  }
+
+  private classOf(atom: number): number {
+    let r = this.find(atom);
+    for (let next = this.parent.get(r); next !== undefined; next = this.parent.get(r)) r = next;
+    return r;
+  }
+
+  /** States that atoms of equal old size get equal new ones; false if that was known. */
+  equate(atoms: readonly number[]): boolean {
+    let changed = false;
+    const bySize = new Map<number, number>();
+    for (const a of atoms) {
+      const size = this.axes.atoms.sizeOf(a);
+      const c = this.classOf(a);
+      const other = bySize.get(size);
+      if (other === undefined) bySize.set(size, c);
+      else if (this.classOf(other) !== c) {
+        this.parent.set(c, this.classOf(other));
+        changed = true;
+      }
+    }
+    if (changed) this.chosen = undefined;
+    return changed;
+  }
+
+  /** States that atoms keep their size; false if all of them do. */
+  keep(atoms: readonly number[]): boolean {
+    let changed = false;
+    for (const a of atoms) {
+      const cluster = this.clusterOf.get(this.find(a));
+      if (cluster !== undefined) {
+        for (const [atom, c] of [...this.clusterOf]) if (c === cluster) this.clusterOf.delete(atom);
+        changed = true;
+      }
+      const c = this.classOf(a);
+      if (this.kept.has(c)) continue;
+      this.kept.add(c);
+      changed = true;
+    }
+    if (changed) this.chosen = undefined;
+    return changed;
+  }
+
+  /** The new size of a free root atom. */
+  of(root: number): number {
+    const { atoms } = this.axes;
+    this.chosen ??= this.choose();
+    const c = this.classOf(root);
+    let value = this.chosen.get(c);
+    if (value === undefined) {
+      // Only activations have it: heads that a Tile makes, for instance.
+      value = this.kept.has(c) ? atoms.sizeOf(root) : Math.min(atoms.sizeOf(root), WIDTHS[0]);
+      this.chosen.set(c, value);
+    }
+    return value;
+  }
+
+  private choose(): Map<number, number> {
+    const out = new Map<number, number>();
+    let turn = 0;
+    for (const atom of this.order) {
+      const c = this.classOf(atom);
+      if (out.has(c)) continue;
+      const old = this.axes.atoms.sizeOf(atom);
+      const outer = [...this.outer].some((o) => this.classOf(o) === c);
+      const thin = [...this.thin].some((o) => this.classOf(o) === c);
+      const wanted = this.size?.({ atom, size: old, outer }) ?? (outer ? OUTER_WIDTH : thin ? WIDTHS[0] : WIDTHS[turn++ % WIDTHS.length]!);
+      out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
+    }
+    return out;
+  }
+
+  /** The run of shuffled channels that begins with segment i of an axis, if one does. */
+  shuffledRun(segments: readonly (readonly number[])[], i: number): ShuffledRun | undefined {
+    const { atoms } = this.axes;
+    const clusterAt = (k: number) => (segments[k]?.length === 1 ? this.clusterOf.get(this.find(segments[k]![0]!)) : undefined);
+    const cluster = clusterAt(i);
+    if (cluster === undefined) return undefined;
+    let last = i;
+    let old = 0;
+    for (let k = i; clusterAt(k) === cluster; k++) {
+      last = k;
+      old += atoms.sizeOf(segments[k]![0]!);
+    }
+    return { old, value: (old / this.unitOf.get(cluster)!) * SHUFFLED_WIDTH, atom: cluster, last };
+  }
+
+  /** Root atoms of the parameters with their new sizes. */
+  sizes(): Map<number, number> {
+    return new Map(this.order.map((a) => [a, this.of(a)]));
+  }
+}
+
+/** Maximal runs of single-atom segments of one cluster. */
+function* runs(
+  segments: readonly (readonly number[])[],
+  clusterOf: (atom: number) => number | undefined,
+): Generator<{ readonly from: number; readonly to: number; readonly cluster: number }> {
+  let from = 0;
+  while (from < segments.length) {
+    const cluster = segments[from]!.length === 1 ? clusterOf(segments[from]![0]!) : undefined;
+    let to = from;
+    while (cluster !== undefined && segments[to + 1]?.length === 1 && clusterOf(segments[to + 1]![0]!) === cluster) to++;
+    if (cluster !== undefined) yield { from, to, cluster };
+    from = to + 1;
+  }
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}

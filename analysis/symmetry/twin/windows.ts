@@ -1,0 +1,218 @@
+/** @file Sizing of what slides windows over space: convolutions, pools, resizing and padding. */
+import type { Node } from "../../graph/graph";
+import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { int64Vector, type Tensor } from "../../graph/tensor";
+import type { Sizing, SizingRule } from "./propagate";
+import { fixed, newSize, oldSize, SizeConflict, type SizedAxis, UNIT } from "./sizes";
+
+/** One spatial dimension of a window. */
+interface Window {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+function windowsOf(node: Node, kernels: readonly number[]): Window[] {
+  const strides = numbersAttribute(node, "strides");
+  const dilations = numbersAttribute(node, "dilations");
+  const pads = numbersAttribute(node, "pads");
+  return kernels.map((kernel, i) => ({
+    kernel,
+    stride: strides?.[i] ?? 1,
+    dilation: dilations?.[i] ?? 1,
+    before: pads?.[i] ?? 0,
+    after: pads?.[i + kernels.length] ?? 0,
+  }));
+}
+
+function attributesOf(node: Node, windows: readonly Window[]): Node["attributes"] {
+  return {
+    ...node.attributes,
+    kernel_shape: windows.map((w) => w.kernel),
+    strides: windows.map((w) => w.stride),
+    pads: [...windows.map((w) => w.before), ...windows.map((w) => w.after)],
+  };
+}
+
+function isPlainPadding(node: Node): boolean {
+  return stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET";
+}
+
+/**
+ * A smaller window with the same arithmetic: patches become 2 wide, a window as large as its input stays that, and padded
+ * windows lose a tap and a place of padding on both sides as long as three taps are left.
+ */
+function shrunk(w: Window, before: number, after: number): Window {
+  if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel: after };
+  if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1) return { ...w, kernel: 2, stride: 2 };
+  let { kernel, before: left, after: right } = w;
+  while (kernel >= 5 && left >= w.dilation && right >= w.dilation) {
+    kernel -= 2;
+    left -= w.dilation;
+    right -= w.dilation;
+  }
+  return { ...w, kernel, before: left, after: right };
+}
+
+/** A window whose kernel is already decided, with what has to change along. */
+function withKernel(w: Window, kernel: number, before: number): Window {
+  if (kernel === w.kernel) return w;
+  if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel };
+  if (w.kernel === w.stride && w.before === 0 && w.after === 0) return { ...w, kernel, stride: kernel };
+  const less = ((w.kernel - kernel) * w.dilation) / 2;
+  if (less < 0 || !Number.isInteger(less) || less > w.before || less > w.after) {
+    throw new SizeConflict(`a window of ${w.kernel} cannot become one of ${kernel}`);
+  }
+  return { ...w, kernel, before: w.before - less, after: w.after - less };
+}
+
+/** Every tap has to meet a real entry somewhere, else its weights would be dead in the twin only. */
+function checkTaps(w: Window, size: number, output: number): void {
+  for (let tap = 0; tap < w.kernel; tap++) {
+    let live = false;
+    for (let o = 0; o < output && !live; o++) {
+      const at = o * w.stride - w.before + tap * w.dilation;
+      live = at >= 0 && at < size;
+    }
+    if (!live) throw new SizeConflict(`tap ${tap} of a window of ${w.kernel} meets only padding over ${size} places`);
+  }
+}
+
+/** Spatial sizes that had room must keep some: one place would make what is spatial look like what is not. */
+function checkRoom(old: readonly number[], found: readonly number[]): void {
+  found.forEach((n, i) => {
+    if (old[i]! > 1 ? n < 2 : n !== 1) throw new SizeConflict(`${old[i]} places would become ${n}`);
+  });
+}
+
+function spatialOutput(s: Sizing, found: readonly number[]): SizedAxis[] {
+  const old = s.outputShape();
+  checkRoom(old.slice(2), found.slice(2));
+  return found.slice(2).map((n, i) => (old[i + 2] === 1 ? UNIT : fixed(old[i + 2]!, n)));
+}
+
+function groupedAxes(s: Sizing): readonly [SizedAxis, SizedAxis] {
+  const group = numberAttribute(s.node, "group", 1);
+  const [batch, channels] = s.input(0) as [SizedAxis, SizedAxis];
+  const [first, second] = s.input(1) as [SizedAxis, SizedAxis];
+  const transposed = s.node.operator === "ConvTranspose";
+  const w = s.shape(1);
+  if (transposed) s.algebra.unify(channels, first);
+  if (group === 1) {
+    if (!transposed) s.algebra.unify(channels, second);
+    return [batch, transposed ? second : first];
+  }
+  if (transposed) {
+    const [groups] = s.algebra.split(channels, [group, w[0]! / group]) as [SizedAxis, SizedAxis];
+    return [batch, s.algebra.product([groups, second])];
+  }
+  const [inputGroups, within] = s.algebra.split(channels, [group, w[1]!]) as [SizedAxis, SizedAxis];
+  const [outputGroups] = s.algebra.split(first, [group, w[0]! / group]) as [SizedAxis, SizedAxis];
+  s.algebra.unify(inputGroups, outputGroups);
+  s.algebra.unify(within, second);
+  return [batch, first];
+}
+
+function convolution(s: Sizing): void {
+  const { node, algebra } = s;
+  const [batch, out] = groupedAxes(s);
+  const space = s.input(0).slice(2).map((a) => algebra.close(a));
+  const old = s.shape(0).slice(2);
+  const kernels = s.input(1).slice(2);
+  const free = s.shrink && isPlainPadding(node) && node.operator === "Conv";
+  const windows = windowsOf(node, s.shape(1).slice(2)).map((w, i) => {
+    const kernel = kernels[i]!;
+    const known = newSize(kernel);
+    if (known !== undefined) return withKernel(w, known, old[i]!);
+    const small = free ? shrunk(w, old[i]!, space[i]!) : w;
+    algebra.bind(kernel, small.kernel);
+    return small;
+  });
+  const channels = algebra.close(s.input(0)[1]!);
+  const weights = s.input(1).slice(0, 2).map((a) => algebra.close(a));
+  for (const a of [batch, out]) algebra.close(a);
+  const attributes: Node["attributes"] = { ...(isPlainPadding(node) ? attributesOf(node, windows) : node.attributes) };
+  const group = numberAttribute(node, "group", 1);
+  const groups = group === 1 ? 1 : node.operator === "Conv" ? channels / weights[1]! : newGroups(s, out, weights[1]!);
+  const changed = group === 1 ? attributes : { ...attributes, group: groups };
+  const found = s.inferShape(changed);
+  const spatial = spatialOutput(s, found);
+  if (node.operator === "Conv" && isPlainPadding(node)) windows.forEach((w, i) => checkTaps(w, space[i]!, found[i + 2]!));
+  s.output([batch, out, ...spatial]);
+  s.rewrite(() => ({ attributes: changed }));
+}
+
+function newGroups(s: Sizing, out: SizedAxis, inside: number): number {
+  return s.algebra.close(out) / inside;
+}
+
+function pool(s: Sizing): void {
+  const { node, algebra } = s;
+  const [batch, channels, ...spatial] = s.input(0) as [SizedAxis, SizedAxis, ...SizedAxis[]];
+  const space = spatial.map((a) => algebra.close(a));
+  for (const a of [batch, channels]) algebra.close(a);
+  const kernel = numbersAttribute(node, "kernel_shape");
+  let attributes = node.attributes;
+  if (kernel && isPlainPadding(node)) {
+    const windows = windowsOf(node, kernel).map((w, i) => {
+      const whole = w.before === 0 && w.after === 0 && w.kernel === oldSize(spatial[i]!);
+      const reach = w.dilation * (w.kernel - 1) + 1;
+      if (!whole && reach > space[i]! + w.before + w.after) throw new SizeConflict(`a window of ${w.kernel} over ${space[i]} places`);
+      return whole ? { ...w, kernel: space[i]! } : w;
+    });
+    attributes = attributesOf(node, windows);
+  }
+  const found = s.inferShape(attributes);
+  s.output([batch, channels, ...spatialOutput(s, found)]);
+  s.rewrite(() => ({ attributes }));
+}
+
+/** Sizes that the node asks for grow in proportion; scales stay. */
+function resize(s: Sizing): void {
+  const { node, algebra } = s;
+  const axes = s.input(0);
+  const now = axes.map((a) => algebra.close(a));
+  const old = s.shape(0);
+  const wanted = s.outputShape();
+  for (let i = 1; i < node.inputs.length; i++) s.operand(i);
+  const operands = new Map<number, Tensor>();
+  const sizes = s.constant(3);
+  const listed = numbersAttribute(node, "axes") ?? old.map((_, i) => i);
+  if (sizes && sizes.data.length > 0) {
+    operands.set(3, int64Vector(listed.map((a) => Math.max(1, Math.round((now[a]! * wanted[a]!) / old[a]!)))));
+  }
+  const found = s.inferShape(node.attributes, operands);
+  s.output(found.map((n, i) => (old[i] === wanted[i] && n === now[i] ? axes[i]! : wanted[i] === 1 ? UNIT : fixed(wanted[i]!, n))));
+  s.rewrite((name) => ({ inputs: node.inputs.map((v, i) => (operands.has(i) ? name(operands.get(i)!) : v)) }));
+}
+
+/** Padding keeps its widths. */
+function pad(s: Sizing): void {
+  const axes = s.input(0);
+  for (let i = 1; i < s.node.inputs.length; i++) s.operand(i);
+  for (const a of axes) s.algebra.close(a);
+  const old = s.shape(0);
+  const wanted = s.outputShape();
+  const found = s.inferShape();
+  s.output(
+    found.map((n, i) => {
+      if (old[i] === wanted[i] && n === newSize(axes[i]!)) return axes[i]!;
+      if (n < 1) throw new SizeConflict(`cropping leaves ${n} places`);
+      return wanted[i] === 1 && n === 1 ? UNIT : fixed(wanted[i]!, n);
+    }),
+  );
+}
+
+/** Sizing rules by ONNX operator name. */
+export const windowSizing: Readonly<Record<string, SizingRule>> = {
+  Conv: convolution,
+  ConvTranspose: convolution,
+  MaxPool: pool,
+  AveragePool: pool,
+  LpPool: pool,
+  Resize: resize,
+  Upsample: resize,
+  Pad: pad,
+};
