@@ -29,7 +29,7 @@ import { findInClass } from "./evaluator/attributes";
 import { Interpreter } from "./evaluator/interpreter";
 import { GraphBuilder } from "./emit/builder";
 import { operatorTable } from "../../operators/table";
-import { type Arguments, type ClassValue, is } from "./values/value";
+import { type Arguments, type ClassValue, is, list, tuple, type Value } from "./values/value";
 
 /** One class statement. */
 export interface PythonClass {
@@ -321,6 +321,9 @@ class FileAnalysis {
         ...(this.options.budget ? { budget: this.options.budget } : {}),
         ...(inputs ? { inputs } : {}),
         ...(recipe.called ? { called: recipe.called } : {}),
+        onAttempt: () => {
+          for (const [c, block] of seen) seen.set(c, { ...block, called: undefined });
+        },
         prepare: (interpreter) => {
           interpreter.onConstruct = (c, args, instance) => {
             if (c === cls || c.module !== this.scope || seen.has(c)) return;
@@ -386,6 +389,9 @@ function freeze(args: Arguments): Arguments {
   return { positional: args.positional.map(copy), keywords: new Map([...args.keywords].map(([k, v]) => [k, copy(v)])) };
 }
 
-function copy<T>(v: T): T {
-  return is(v as never, "tensor") ? { ...v } : v;
+function copy(v: Value): Value {
+  if (is(v, "tensor")) return { ...v };
+  if (is(v, "list")) return list(v.items.map(copy));
+  if (is(v, "tuple")) return tuple(v.items.map(copy), v.names);
+  return v;
 }

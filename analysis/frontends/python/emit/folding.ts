@@ -3,8 +3,8 @@
  * here is computed by the operator table's own `evaluate` when it is small enough.
  */
 import type { Attribute } from "../../../graph/graph";
-import { elementCount } from "../../../graph/tensor";
-import { expandConstant, type LazyConstant, mapConstants, reindex, reshapeConstant } from "../values/constant";
+import { elementCount, strides } from "../../../graph/tensor";
+import { expandConstant, type LazyConstant, mapConstants, reshapeConstant, stridedView } from "../values/constant";
 
 const b = (x: boolean): number => (x ? 1 : 0);
 
@@ -77,8 +77,13 @@ export function foldLazily(
       return expandConstant(x, shape);
     case "Transpose": {
       const perm = list(attributes["perm"]) ?? x.shape.map((_, i) => x.shape.length - 1 - i);
-      const at = perm.map((_, i) => perm.indexOf(i));
-      return reindex(x, shape, (out) => at.map((i) => out[i]!));
+      const from = strides(x.shape);
+      return stridedView(
+        x,
+        shape,
+        0,
+        perm.map((p) => from[p]!),
+      );
     }
     case "Trilu": {
       const k = second?.at(0) ?? 0;
@@ -111,7 +116,13 @@ export function foldLazily(
         from[a] = step > 0 ? Math.min(Math.max(start, 0), size) : Math.min(Math.max(start, -1), size - 1);
         by[a] = step;
       });
-      return reindex(x, shape, (out) => out.map((o, i) => from[i]! + o * by[i]!));
+      const step = strides(x.shape);
+      return stridedView(
+        x,
+        shape,
+        from.reduce((n, f, i) => n + f * step[i]!, 0),
+        by.map((b, i) => b * step[i]!),
+      );
     }
     default:
       return undefined;

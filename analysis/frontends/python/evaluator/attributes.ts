@@ -1,5 +1,6 @@
 /** @file Reading and writing attributes: descriptors, classes, modules, tensors, containers. */
 import { containerMethod } from "./containers";
+import { recordConstructor } from "./classes";
 import { raise } from "./errors";
 import { call } from "./functions";
 import type { Interpreter } from "./interpreter";
@@ -82,7 +83,8 @@ function superAttribute(interpreter: Interpreter, s: SuperValue, name: string): 
   const cls = s.self.k === "instance" ? s.self.cls : s.self;
   const at = cls.order.indexOf(s.after);
   for (const c of cls.order.slice(at + 1)) {
-    const v = c.attributes.get(name);
+    let v = c.attributes.get(name);
+    if (v === undefined && name === "__init__" && c.record && c.fields.length > 0) v = recordConstructor();
     if (v === undefined) continue;
     if (name === "__new__") return v;
     return bind(interpreter, v, s.self, cls);

@@ -6,6 +6,7 @@ import {
   type InstanceValue,
   is,
   isObject,
+  native,
   positional,
   unknown,
   type Value,
@@ -189,7 +190,7 @@ export function construct(interpreter: Interpreter, cls: ClassValue, args: Argum
     }
     return unknown(`member of ${cls.name}`);
   }
-  const made = interpreter.construction();
+  const made = interpreter.construction(cls);
   const self: InstanceValue = {
     k: "instance",
     id: interpreter.id(),
@@ -212,6 +213,15 @@ export function construct(interpreter: Interpreter, cls: ClassValue, args: Argum
 
 function sameNumber(a: Value, b: Value): boolean {
   return isObject(a) && isObject(b) && a.k === "int" && b.k === "int" && a.v === b.v;
+}
+
+/** The constructor that `@dataclass` writes, as a method. */
+export function recordConstructor(): Value {
+  return native("__init__", (interpreter, args) => {
+    const [self, ...rest] = args.positional;
+    if (is(self, "instance")) initialiseRecord(interpreter, self, { ...args, positional: rest });
+    return null;
+  });
 }
 
 function initialise(interpreter: Interpreter, self: InstanceValue, args: Arguments): void {

@@ -373,6 +373,7 @@ function evaluateCall(interpreter: Interpreter, x: ExprOf<"Call">, frame: Frame)
   interpreter.callSites[depth] = {
     span: x,
     list: x.list,
+    callee,
     args: x.args.map((a) => ({
       form: a.form,
       name: a.name,

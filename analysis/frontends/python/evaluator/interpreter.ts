@@ -243,8 +243,8 @@ export class Interpreter {
     return [...out];
   }
 
-  /** Describes the call that is being evaluated, for the layers table. */
-  construction(): Construction | undefined {
+  /** Describes the call that is being evaluated, for the layers table. `cls` is what is being made. */
+  construction(cls: ClassValue): Construction | undefined {
     for (let i = this.frames.length - 1; i >= 0; i--) {
       const f = this.frames[i]!;
       if (f.chunk.file.startsWith("<")) continue;
@@ -256,6 +256,7 @@ export class Interpreter {
         callSpan: span,
         listSpan: site?.list ?? span,
         args: site?.args ?? [],
+        direct: i === this.frames.length - 1 && site?.callee === cls,
         callers: this.callers(),
       };
     }
@@ -263,7 +264,10 @@ export class Interpreter {
   }
 
   /** The call expression that each frame is evaluating, by frame index. */
-  readonly callSites: ({ readonly span: Span; readonly list: Span; readonly args: Construction["args"] } | undefined)[] = [];
+  readonly callSites: (
+    | { readonly span: Span; readonly list: Span; readonly args: Construction["args"]; readonly callee: Value }
+    | undefined
+  )[] = [];
 }
 
 export type { ShapeDemand };

@@ -41,6 +41,8 @@ export interface EvaluationOptions {
   /** What a surrounding model calls this one with. */
   readonly called?: Arguments;
   readonly prepare?: (interpreter: Interpreter) => void;
+  /** Called before each attempt at forward. */
+  readonly onAttempt?: () => void;
 }
 
 /** Attempts at finding input shapes. */
@@ -141,6 +143,7 @@ function runForward(
   const attempt = (strict: boolean): Value => {
     builder.reset(mark);
     interpreter.restart();
+    options.onAttempt?.();
     interpreter.strict = strict;
     const args = forwardArguments(interpreter, plan, search, options);
     return callModule(interpreter, instance, args);

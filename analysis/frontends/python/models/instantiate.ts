@@ -123,7 +123,11 @@ function annotationName(x: Expr | undefined): string {
   if (!x) return "";
   if (x.kind === "Name") return x.id;
   if (x.kind === "Attribute") return x.name;
-  if (x.kind === "Subscript") return annotationName(x.index.kind === "Tuple" ? x.index.items[0] : x.index);
+  if (x.kind === "Subscript") {
+    const outer = annotationName(x.object);
+    if (outer === "Callable" || outer === "Type" || outer === "type") return outer;
+    return annotationName(x.index.kind === "Tuple" ? x.index.items[0] : x.index);
+  }
   return x.kind === "String" ? x.value : "";
 }
 
@@ -136,14 +140,18 @@ export function inventArgument(interpreter: Interpreter, p: Param, owner: Functi
   if (cls && depth < 3) return inventInstance(interpreter, cls, depth + 1);
   const annotation = annotationName(p.annotation);
   if (CONFIGURATION.test(p.name) || /Config$|Args$|Namespace$/.test(annotation)) return untypedConfiguration(interpreter);
-  if (annotation === "Module" || annotation === "Callable") {
-    const nn = interpreter.environment.importModule("torch.nn", undefined);
+  const nn = interpreter.environment.importModule("torch.nn", undefined);
+  const classes = is(nn, "namespace") ? nn : undefined;
+  if (annotation === "Module") {
     const make = (name: string): Value | undefined => {
       const c = is(nn, "namespace") ? nn.get(name) : undefined;
       return is(c, "class") ? construct(interpreter, c, NO_ARGUMENTS) : undefined;
     };
     if (/act/.test(p.name)) return make("ReLU");
     return make("Identity");
+  }
+  if (annotation === "Callable" || annotation === "Type" || annotation === "type") {
+    return classes?.get(/norm/.test(p.name) ? "LayerNorm" : /act/.test(p.name) ? "ReLU" : "Identity");
   }
   const witness = witnessFor(p.name);
   if (annotation === "bool") return typeof witness === "boolean" ? witness : false;
@@ -154,8 +162,6 @@ export function inventArgument(interpreter: Interpreter, p: Param, owner: Functi
     recordSymbol(interpreter, p.name, witness);
     return witness;
   }
-  const nn = interpreter.environment.importModule("torch.nn", undefined);
-  const classes = is(nn, "namespace") ? nn : undefined;
   if (/^norm(?:_layer)?$|norm_layer$/.test(p.name)) return classes?.get("LayerNorm");
   if (/^act(?:_layer)?$|act_layer$|activation_layer$/.test(p.name)) return classes?.get("ReLU");
   if (

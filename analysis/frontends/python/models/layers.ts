@@ -49,7 +49,7 @@ function biasArgument(m: InstanceValue, made: Construction): BiasArgument | unde
   if (at < 0) return undefined;
   const call = made.range;
   // A subclass may do anything with its arguments.
-  if (m.cls.module) return { form: "indirect", call };
+  if (m.cls.module || !made.direct) return { form: "indirect", call };
   const keyword = made.args.find((a) => a.form === "keyword" && a.name === "bias");
   if (keyword) return { form: "keyword", range: made.chunk.range(keyword.valueSpan), call };
   if (made.args.some((a) => a.form === "star" || a.form === "doubleStar")) return { form: "indirect", call };

@@ -25,6 +25,16 @@ export interface Dependency {
   readonly statements: readonly TopLevel[];
 }
 
+/** Layers of torch.nn that the prelude spells out in Python. */
+const LAYERS_IN_PYTHON = new Set([
+  "MultiheadAttention",
+  "TransformerEncoderLayer",
+  "TransformerDecoderLayer",
+  "TransformerEncoder",
+  "TransformerDecoder",
+  "Transformer",
+]);
+
 /** Longest chain of files that is followed from one root. */
 const MAXIMUM_FILES = 200;
 
@@ -43,7 +53,10 @@ export class World implements Environment {
     private readonly prelude: (name: string) => PreludeFile | undefined,
   ) {
     this.library = makeLibrary(this.builtins);
-    this.torch = makeTorch(this.builtins.object);
+    this.torch = makeTorch(this.builtins.object, (name) => {
+      const stub = LAYERS_IN_PYTHON.has(name) ? this.prelude("torch.nn._attention") : undefined;
+      return stub && this.scope(stub.file, "torch.nn._attention")?.lookup(name);
+    });
     for (const [name, value] of this.torch.modules) this.library.set(name, value);
     for (const [name, value] of makeEinops(this.torch.moduleClass)) this.library.set(name, value);
     this.library.set("numpy", numpyModule());

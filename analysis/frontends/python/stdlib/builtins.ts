@@ -494,13 +494,13 @@ export function makeBuiltins(): Builtins {
 function newInstance(i: Interpreter, a: Arguments): Value {
   const cls = a.positional[0];
   if (!is(cls, "class")) return unknown("object.__new__");
-  const made = i.construction();
+  const made = i.construction(cls);
   return { k: "instance", id: i.id(), cls, attributes: new Map(), ...(made ? { made } : {}) };
 }
 
 /** Instances of classes that derive from dict, list, str, ...: attributes plus the methods of the payload where it helps. */
 function makeDerived(i: Interpreter, cls: ClassValue, a: Arguments, base: string): Value {
-  const made = i.construction();
+  const made = i.construction(cls);
   const self: Value = { k: "instance", id: i.id(), cls, attributes: new Map(), ...(made ? { made } : {}) };
   if (base === "dict") {
     const payload = makeDict(i, { positional: a.positional.filter((p) => is(p, "dict")), keywords: a.keywords });

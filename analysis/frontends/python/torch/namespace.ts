@@ -87,8 +87,8 @@ function constant(name: string, value: Value): [string, Value] {
   return [name, native(name, () => value)];
 }
 
-/** Builds the tree. `root` is the class `object`. */
-export function makeTorch(root: ClassValue): Torch {
+/** Builds the tree. `root` is the class `object`; `written` gives the layers that are written in Python. */
+export function makeTorch(root: ClassValue, written: (name: string) => Value | undefined): Torch {
   const context = makeClass({
     name: "context",
     bases: [root],
@@ -171,7 +171,9 @@ export function makeTorch(root: ClassValue): Torch {
     ["attention", attention],
     ["DataParallel", identity("DataParallel")],
   ];
-  const nn = namespaceOf("torch.nn", nnMembers);
+  const nn: NamespaceValue = namespaceOf("torch.nn", nnMembers, (name) =>
+    name === "parameter" || name === "modules" ? nn : written(name),
+  );
 
   const checkpoint = native("checkpoint", (i, a) => {
     const [f, ...rest] = a.positional;

@@ -13,22 +13,31 @@ export interface LazyConstant {
 /** Constants with more entries than this are never computed; they become frozen buffers of unknown content. */
 export const LARGEST_CONSTANT = 1 << 20;
 
-/** Remembers computed entries where that pays. */
-export function lazy(shape: Shape, at: (index: number) => number): LazyConstant {
+/** Entries up to this number are computed together at the first look. */
+const EAGER = 65536;
+
+const computed = new WeakMap<LazyConstant, Float64Array>();
+
+/** Remembers computed entries where that pays. `fill` computes all at once, where that is faster than one by one. */
+export function lazy(shape: Shape, at: (index: number) => number, fill?: (into: Float64Array) => void): LazyConstant {
   const n = elementCount(shape);
-  if (n > 65536) return { shape, at };
-  let cache: Float64Array | undefined;
-  return {
-    shape,
-    at: (index) => {
-      if (!cache) {
-        cache = new Float64Array(n);
-        for (let i = 0; i < n; i++) cache[i] = at(i);
-      }
-      return cache[index]!;
-    },
+  let data: Float64Array | undefined;
+  const compute = (): Float64Array => {
+    if (data) return data;
+    data = new Float64Array(n);
+    if (fill) fill(data);
+    else for (let i = 0; i < n; i++) data[i] = at(i);
+    return data;
   };
+  const out: LazyConstant = {
+    shape,
+    at: n > EAGER ? (index) => (data ? data[index]! : at(index)) : (index) => compute()[index]!,
+  };
+  filling.set(out, compute);
+  return out;
 }
+
+const filling = new WeakMap<LazyConstant, () => Float64Array>();
 
 export function filledConstant(shape: Shape, value: number): LazyConstant {
   return { shape, at: () => value };
@@ -37,16 +46,27 @@ export function filledConstant(shape: Shape, value: number): LazyConstant {
 /** From computed entries. */
 export function constantOf(tensor: Tensor): LazyConstant {
   const { data } = tensor;
-  return { shape: tensor.shape, at: (i) => data[i]! };
+  const out = { shape: tensor.shape, at: (i: number) => data[i]! };
+  computed.set(out, data);
+  return out;
+}
+
+/** All entries of a constant. */
+function entriesOf(constant: LazyConstant): Float64Array {
+  let data = computed.get(constant) ?? filling.get(constant)?.();
+  if (!data) {
+    const n = elementCount(constant.shape);
+    data = new Float64Array(n);
+    for (let i = 0; i < n; i++) data[i] = constant.at(i);
+  }
+  computed.set(constant, data);
+  return data;
 }
 
 /** Computes all entries; undefined when there are too many. */
 export function materialise(constant: LazyConstant, type: ElementType): Tensor | undefined {
-  const n = elementCount(constant.shape);
-  if (n > LARGEST_CONSTANT) return undefined;
-  const data = new Float64Array(n);
-  for (let i = 0; i < n; i++) data[i] = constant.at(i);
-  return { type, shape: [...constant.shape], data };
+  if (elementCount(constant.shape) > LARGEST_CONSTANT) return undefined;
+  return { type, shape: [...constant.shape], data: entriesOf(constant) };
 }
 
 /** The shape that two shapes broadcast to; undefined when they do not. */
@@ -62,34 +82,51 @@ export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
   return out;
 }
 
-/** Views a constant through a map of multi-indices. `source(out)` gives the multi-index to read. */
-export function reindex(constant: LazyConstant, shape: Shape, source: (out: number[]) => number[]): LazyConstant {
+/** A strided look at a constant: entry (i, j, ...) is the constant's entry offset + i * steps[0] + j * steps[1] + ... */
+export function stridedView(constant: LazyConstant, shape: Shape, offset: number, steps: readonly number[]): LazyConstant {
   const outStrides = strides(shape);
-  const inStrides = strides(constant.shape);
-  return lazy(shape, (index) => {
-    const out: number[] = [];
+  const at = (index: number): number => {
     let rest = index;
-    for (const s of outStrides) {
-      const q = s === 0 ? 0 : Math.floor(rest / s);
-      out.push(q);
-      rest -= q * s;
+    let flat = offset;
+    for (let k = 0; k < outStrides.length; k++) {
+      const q = Math.floor(rest / outStrides[k]!);
+      flat += q * steps[k]!;
+      rest -= q * outStrides[k]!;
     }
-    const at = source(out);
-    let flat = 0;
-    for (let i = 0; i < at.length; i++) flat += at[i]! * inStrides[i]!;
     return constant.at(flat);
+  };
+  const small = elementCount(constant.shape) <= LARGEST_CONSTANT;
+  if (!small) return lazy(shape, at);
+  return lazy(shape, at, (into) => {
+    const source = elementCount(constant.shape) <= 4 * into.length ? entriesOf(constant) : undefined;
+    const rank = shape.length;
+    const index = new Int32Array(rank);
+    let flat = offset;
+    for (let i = 0; i < into.length; i++) {
+      into[i] = source ? source[flat]! : constant.at(flat);
+      for (let k = rank - 1; k >= 0; k--) {
+        flat += steps[k]!;
+        if (++index[k]! < shape[k]!) break;
+        flat -= steps[k]! * shape[k]!;
+        index[k] = 0;
+      }
+    }
   });
 }
 
 /** The same entries under another shape. */
 export function reshapeConstant(constant: LazyConstant, shape: Shape): LazyConstant {
-  return { shape, at: constant.at };
+  const out = { shape, at: constant.at };
+  filling.set(out, () => entriesOf(constant));
+  return out;
 }
 
 /** Expands by broadcasting. */
 export function expandConstant(constant: LazyConstant, shape: Shape): LazyConstant {
+  const from = strides(constant.shape);
   const drop = shape.length - constant.shape.length;
-  return reindex(constant, shape, (out) => constant.shape.map((d, i) => (d === 1 ? 0 : out[i + drop]!)));
+  const steps = shape.map((_, i) => (i < drop || constant.shape[i - drop] === 1 ? 0 : from[i - drop]!));
+  return stridedView(constant, shape, 0, steps);
 }
 
 /** Applies a function entry by entry to constants of broadcastable shapes. */
@@ -103,7 +140,8 @@ export function mapConstants(operands: readonly LazyConstant[], f: (...x: number
   const same = operands.map((o) =>
     o.shape.length === shape.length && o.shape.every((d, i) => d === shape[i]) ? o : expandConstant(o, shape),
   );
-  if (same.length === 1) return lazy(shape, (i) => f(same[0]!.at(i)));
-  if (same.length === 2) return lazy(shape, (i) => f(same[0]!.at(i), same[1]!.at(i)));
+  const [x, y] = same;
+  if (same.length === 1) return lazy(shape, (i) => f(x!.at(i)));
+  if (same.length === 2) return lazy(shape, (i) => f(x!.at(i), y!.at(i)));
   return lazy(shape, (i) => f(...same.map((o) => o.at(i))));
 }

@@ -197,6 +197,8 @@ export interface Construction {
   readonly callSpan: Span;
   readonly listSpan: Span;
   readonly args: readonly { readonly form: string; readonly name: string; readonly span: Span; readonly valueSpan: Span }[];
+  /** Whether the call names the class itself, so that its arguments are the constructor's. */
+  readonly direct: boolean;
   /** Calls around it, innermost first. */
   readonly callers: readonly SourceRange[];
 }
