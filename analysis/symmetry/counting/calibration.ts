@@ -20,14 +20,24 @@ const KINKED: ReadonlySet<string> = new Set([
   "Max",
   "Abs",
 ]);
+/** Operators that only move entries about. */
+const MOVEMENT: ReadonlySet<string> = new Set([
+  "Reshape",
+  "Transpose",
+  "DepthToSpace",
+  "SpaceToDepth",
+  "Slice",
+  "Gather",
+  "MaxPool",
+  "Concat",
+]);
 const BATCHES = 6;
 /** How far the kink may sit from the median, in spreads of what it sees. */
 const JITTER = 0.25;
 
 /** Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near zero. */
 export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random): void {
-  const kinked = new Set<string>();
-  for (const { node } of network.steps) if (KINKED.has(node.operator)) for (const i of node.inputs) kinked.add(i);
+  const kinked = kinkedValues(network);
   if (!network.steps.some(({ node }) => node.operator === "Add" && kinked.has(node.outputs[0]!))) return;
   const runs = Array.from({ length: BATCHES }, () => {
     const values = new Map<string, Tensor>(network.graph.constants);
@@ -58,6 +68,17 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     });
     for (const values of runs) for (const again of bias.path) evaluateStep(again, values);
   }
+}
+
+/** Values whose entries a kinked operator reads, directly or after they were moved about. */
+function kinkedValues(network: Network): Set<string> {
+  const out = new Set<string>();
+  for (const { node } of [...network.steps].reverse()) {
+    if (KINKED.has(node.operator)) for (const i of node.inputs) out.add(i);
+    else if (node.operator === "Concat" && out.has(node.outputs[0]!)) for (const i of node.inputs) out.add(i);
+    else if (MOVEMENT.has(node.operator) && out.has(node.outputs[0]!)) out.add(node.inputs[0]!);
+  }
+  return out;
 }
 
 function evaluateStep(step: Step, values: Map<string, Tensor>): void {

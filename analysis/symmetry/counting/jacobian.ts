@@ -35,6 +35,8 @@ export interface MeasuredDimension {
   /** Singular values on both sides of the cut, relative to the largest: far apart when the rank is clear. */
   readonly smallestKept: number;
   readonly largestDropped: number;
+  /** The weights of the draw that counted. Engines that run at these cannot explain more than was measured. */
+  readonly weights: ParameterValues;
 }
 
 /** Singular values below this times the largest count as zero. */
@@ -56,17 +58,17 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
     if (!best || found.rank > best.rank) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;
   }
-  return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0 };
+  return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map() };
 }
 
 function measureAt(network: Network, weights: ParameterValues, random: Random): MeasuredDimension {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
-    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0 };
+    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights };
   }
   const rows = outputJacobian(network, weights, random, 3 * parameters + 50);
   const { rank, smallestKept, largestDropped } = exactRank(rows, { relative: TOLERANCE });
-  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped };
+  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
 }
 
 /**

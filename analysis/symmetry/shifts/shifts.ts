@@ -5,7 +5,7 @@
 import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
-import { Matrix } from "../../numerics/matrix";
+import { Matrix, norm } from "../../numerics/matrix";
 import { compressRows } from "../../numerics/qr";
 import { Random } from "../../numerics/random";
 import { nullSpace } from "../../numerics/rank";
@@ -28,8 +28,10 @@ export interface ShiftOptions extends NetworkOptions {
 /** Equations per unknown of a cell. */
 const ROWS_PER_COLUMN = 3.5;
 const CELL_TOLERANCE = 1e-9;
-/** Fresh batches that certify: enough for units that are rarely on. */
-const CERTIFYING_BATCHES = 8;
+/** Fresh batches per round of certification, and rounds in a row that must find nothing. */
+const CERTIFYING_BATCHES = 6;
+const QUIET_ROUNDS = 2;
+const MOST_BATCHES = 500;
 /** Directions that move outputs by less than this, relative to the typical direction, are kept. */
 const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
 
@@ -164,7 +166,10 @@ function finiteRows(part: Matrix): Matrix {
   return keep.length === part.rows ? part : part.selectRows(keep);
 }
 
-/** The combinations of directions that leave the outputs unchanged on fresh inputs: X N(J X). */
+/**
+ * The combinations of directions that leave the outputs unchanged on fresh inputs: X N(J X), again with other inputs until
+ * a round takes nothing away. A unit that is rarely on shows its directions a few at a time.
+ */
 function certified(
   network: Network,
   weights: ParameterValues,
@@ -172,19 +177,47 @@ function certified(
   space: ParameterSpace,
   random: Random,
 ): Float64Array[] {
-  if (vectors.length === 0 || network.outputs.length === 0) return [...vectors];
-  const unit = vectors.map((v) => {
-    const length = Math.hypot(...v);
+  let left: Float64Array[] = vectors.map((v) => {
+    const length = norm(v);
     return v.map((x) => x / length);
   });
+  if (network.outputs.length === 0) return left;
   const program = new Program(network, network.outputs);
-  const directions = unit.map((v) => space.unflatten(v));
+  for (let quiet = 0; left.length > 0 && quiet < QUIET_ROUNDS; ) {
+    const moved = changes(program, network, weights, left, space, random);
+    if (moved.maximum() < CERTIFIED.absolute) {
+      quiet++;
+      continue;
+    }
+    const kept = nullSpace(moved, CERTIFIED);
+    quiet = kept.columns === left.length ? quiet + 1 : 0;
+    left = Array.from({ length: kept.columns }, (_, c) => {
+      const out = new Float64Array(space.size);
+      left.forEach((v, i) => {
+        const f = kept.get(i, c);
+        if (f !== 0) for (let k = 0; k < out.length; k++) out[k]! += f * v[k]!;
+      });
+      return out;
+    });
+  }
+  return left;
+}
+
+/** How fast each direction moves the outputs on fresh batches, relative to a typical direction; one column each. */
+function changes(
+  program: Program,
+  network: Network,
+  weights: ParameterValues,
+  vectors: readonly Float64Array[],
+  space: ParameterSpace,
+  random: Random,
+): Matrix {
+  const directions = vectors.map((v) => space.unflatten(v));
   const parts: Matrix[] = [];
-  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || rows < 2 * unit.length + 20; b++) {
+  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < 2 * vectors.length + 20 && b < MOST_BATCHES); b++) {
     const values = program.evaluate(batch(network, weights, random));
-    const size = program.targetSize;
-    const part = new Matrix(size, unit.length);
     const results = program.results(values);
+    const part = new Matrix(program.targetSize, vectors.length);
     directions.forEach((direction, column) => {
       let row = 0;
       program.differentiateJointly(values, direction).forEach((t, i) => {
@@ -195,19 +228,9 @@ function certified(
     const typical = typicalChange(program, values, network, weights, random);
     for (let i = 0; i < part.data.length; i++) part.data[i]! /= typical;
     parts.push(finiteRows(part));
-    rows += size;
+    rows += part.rows;
   }
-  const moved = Matrix.stacked(parts, unit.length);
-  if (moved.maximum() < CERTIFIED.absolute) return [...unit];
-  const kept = nullSpace(moved, CERTIFIED);
-  return Array.from({ length: kept.columns }, (_, c) => {
-    const out = new Float64Array(space.size);
-    unit.forEach((v, i) => {
-      const f = kept.get(i, c);
-      if (f !== 0) for (let k = 0; k < out.length; k++) out[k]! += f * v[k]!;
-    });
-    return out;
-  });
+  return Matrix.stacked(parts, vectors.length);
 }
 
 function typicalChange(
