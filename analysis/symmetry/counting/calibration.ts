@@ -19,6 +19,7 @@ const KINKED: ReadonlySet<string> = new Set([
   "ThresholdedRelu",
   "Max",
   "Abs",
+  "Clip",
 ]);
 /** Operators that only move entries about. */
 const MOVEMENT: ReadonlySet<string> = new Set([
@@ -32,7 +33,10 @@ const MOVEMENT: ReadonlySet<string> = new Set([
   "Concat",
 ]);
 const BATCHES = 6;
-/** How far the kink may sit from the median, in spreads of what it sees. */
+/**
+ * Width of the range of quantiles around the median in which the kink is set. Quantiles and not distances: what a
+ * normalisation writes has a few far outliers in narrow networks, and a kink beyond all others is off on other inputs.
+ */
 const JITTER = 0.25;
 
 /** Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near zero. */
@@ -63,8 +67,7 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     // Runs hold the bias array itself, so that their later steps see the change.
     seen.forEach((entries, k) => {
       entries.sort((a, b) => a - b);
-      const spread = entries[entries.length - 1]! - entries[0]!;
-      data[k]! -= entries[entries.length >> 1]! + JITTER * spread * (random.uniform() - 0.5);
+      data[k]! -= entries[Math.floor(entries.length * (0.5 + JITTER * (random.uniform() - 0.5)))]!;
     });
     for (const values of runs) for (const again of bias.path) evaluateStep(again, values);
   }
