@@ -160,6 +160,15 @@ class Propagation {
         i = run.last;
         continue;
       }
+      // Pinned pieces are told apart by what they meet, not here: one open size.
+      let pinned = 0;
+      while (i < segments.length && segments[i]!.every((a) => atoms.isPinned(a))) pinned += atoms.segmentSize(segments[i++]!);
+      if (pinned > 0) {
+        if (pinned > 1) out.push([this.pinnedSize(segments[i - 1]!, pinned)]);
+        else out.push([]);
+        i--;
+        continue;
+      }
       out.push(segment.flatMap((a) => (atoms.sizeOf(a) === 1 ? [] : [this.sizeOfAtom(atoms.find(a))])));
     }
     return { segments: out };
@@ -173,7 +182,13 @@ class Propagation {
       size.refine({ axis: this.sized(atoms.normal({ segments: [[root]] })) });
       return size;
     }
-    if (!atoms.isPinned(root)) return new Size(n, this.plan.widths.of(root), root);
+    return atoms.isPinned(root) ? this.pinnedSize([root], n) : new Size(n, this.plan.widths.of(root), root);
+  }
+
+  /** The one size of a pinned atom, wherever it stands; a new one for several of them together. */
+  private pinnedSize(segment: readonly number[], n: number): Size {
+    const root = segment.length === 1 ? this.axes.atoms.find(segment[0]!) : -1;
+    if (root < 0 || this.axes.atoms.sizeOf(root) !== n) return new Size(n);
     let size = this.pinned.get(root);
     if (!size) {
       size = new Size(n);

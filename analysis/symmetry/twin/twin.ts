@@ -37,9 +37,9 @@ export interface NoTwin {
   readonly reason: string;
 }
 
-/** Input sizes to try, from small to large. */
-const INPUT_SIZES = [4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 512] as const;
-const MOST_BATCH = 4;
+/** Input sizes to try: powers of two first, then what lies below the first one that works. */
+const INPUT_SIZES = [4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512] as const;
+const BATCH = 4;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
 const MOST_STATEMENTS = 64;
 
@@ -61,59 +61,80 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
       }
     }
   };
-  const first = options.batch;
   const notes: string[] = [];
-  let found: Graph | undefined;
-  let last: SizeConflict | undefined;
   if (options.spatial !== "keep") {
-    const largest = Math.max(4, ...normal.inputs.flatMap((i) => i.shape.slice(1)));
-    for (const bound of [...INPUT_SIZES.filter((n) => n < largest), largest]) {
-      const result = attempt(bounded(normal, first, () => bound), true);
-      if (result instanceof SizeConflict) last = result;
-      else {
-        found = lessened(normal, first, bound, result, (inputs) => attempt(inputs, true));
-        break;
-      }
-    }
+    const { found, failure } = smallest(normal, options.batch, (inputs) => attempt(inputs, true));
+    if (found) return { graph: found, sizes: widths.sizes(), notes };
+    notes.push(`only channels are smaller: ${failure}`);
   }
-  if (!found) {
-    const result = attempt(bounded(normal, first, () => Number.POSITIVE_INFINITY), false);
-    if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
-    found = result;
-    if (options.spatial !== "keep") notes.push(`only channels are smaller: ${last!.message}`);
-  }
-  return { graph: found, sizes: widths.sizes(), notes };
+  const inputs = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
+  const result = attempt(inputs, false);
+  if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
+  return { graph: result, sizes: widths.sizes(), notes };
+}
+
+type Attempt = (inputs: ReadonlyMap<string, Shape>) => Graph | SizeConflict;
+
+/** The first axis by the batch; single entries stay single. */
+function withBatch(shape: Shape, batch: number | undefined): Shape {
+  return shape.map((n, axis) => (axis === 0 && n > 1 ? (batch ?? n) : n));
 }
 
 /** New input shapes: the first axis by the batch, the others at most `bound`. */
 function bounded(graph: Graph, batch: number | undefined, bound: (input: string, axis: number) => number): Map<string, Shape> {
-  const size = (name: string, n: number, axis: number) => {
-    if (n === 1 || n === 0) return n;
-    if (axis === 0) return batch ?? Math.min(n, Math.max(MOST_BATCH, bound(name, axis) === Number.POSITIVE_INFINITY ? n : 0));
-    return Math.min(n, bound(name, axis));
-  };
-  return new Map(graph.inputs.map((i) => [i.name, i.shape.map((n, axis) => size(i.name, n, axis))]));
+  return new Map(
+    graph.inputs.map((i) => [i.name, withBatch(i.shape, batch).map((n, axis) => (axis === 0 ? n : Math.min(n, bound(i.name, axis))))]),
+  );
 }
 
-/** Makes single input axes smaller still, where the others need the bound and they do not. */
+/** The smallest input sizes that work, as far as a short search finds them. */
+function smallest(graph: Graph, batch: number | undefined, attempt: Attempt): { readonly found?: Graph; readonly failure: string } {
+  const largest = Math.max(4, ...graph.inputs.flatMap((i) => i.shape.slice(1)));
+  let failure = "";
+  const works = (sizes: ReadonlyMap<string, Shape>): Graph | undefined => {
+    const result = attempt(sizes);
+    if (!(result instanceof SizeConflict)) return result;
+    failure = result.message;
+    return undefined;
+  };
+  // A first axis that is no batch may refuse to grow.
+  for (const rows of batch === undefined ? [BATCH, undefined] : [batch]) {
+    const bounds: number[] = [];
+    for (let n = 4; n < largest; n *= 2) bounds.push(n);
+    bounds.push(largest);
+    for (const [k, bound] of bounds.entries()) {
+      const first = works(bounded(graph, rows, () => bound));
+      if (!first) continue;
+      for (const smaller of INPUT_SIZES) {
+        if (smaller <= (bounds[k - 1] ?? 0) || smaller >= bound) continue;
+        const result = works(bounded(graph, rows, () => smaller));
+        if (result) return { found: lessened(graph, rows, smaller, result, works), failure };
+      }
+      return { found: lessened(graph, rows, bound, first, works), failure };
+    }
+  }
+  return { failure };
+}
+
+/** Makes single input axes smaller still, where others need the bound and they do not (channels of images, features). */
 function lessened(
   graph: Graph,
   batch: number | undefined,
   bound: number,
   result: Graph,
-  attempt: (inputs: ReadonlyMap<string, Shape>) => Graph | SizeConflict,
+  works: (inputs: ReadonlyMap<string, Shape>) => Graph | undefined,
 ): Graph {
   let best = result;
   const bounds = new Map<string, number>();
-  const at = (input: string, axis: number) => bounds.get(`${input}/${axis}`) ?? bound;
   for (const input of graph.inputs) {
     for (let axis = 1; axis < input.shape.length; axis++) {
       const key = `${input.name}/${axis}`;
-      for (const smaller of INPUT_SIZES) {
-        if (smaller >= Math.min(bound, input.shape[axis]!)) break;
+      for (const smaller of [4, bound / 2]) {
+        if (smaller < 4) continue;
+        if (smaller >= Math.min(bound, input.shape[axis]!)) continue;
         bounds.set(key, smaller);
-        const next = attempt(bounded(graph, batch, at));
-        if (!(next instanceof SizeConflict)) {
+        const next = works(bounded(graph, batch, (name, at) => bounds.get(`${name}/${at}`) ?? bound));
+        if (next) {
           best = next;
           break;
         }
