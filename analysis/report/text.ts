@@ -25,7 +25,7 @@ export function modelText(model: ReportedModel, options: TextOptions = {}): stri
     [`${style.title(model.name)}  ${style.place(where)}`, ...summary(analysis, style)],
     spaceLines(analysis.spaces, width, options.rows ?? 40, style),
     swapLines(analysis, style),
-    [certificateLine(model.certificate, analysis, style)],
+    certificateLines(model.certificate, analysis, style),
     opaqueLines(analysis, width, style),
     noteLines(model, style),
   ];
@@ -119,24 +119,36 @@ function swapLines(analysis: ModelAnalysis, style: Style): string[] {
   ];
 }
 
-/** One line on how the claims were checked. */
-export function certificateLine(certificate: Certificate | undefined, analysis: ModelAnalysis, style: Style = PLAIN): string {
-  if (certificate === undefined) return `  ${style.quiet("proved by rule; --certify checks it numerically")}`;
-  const weights = certificate.randomWeights ? ", with random weights" : "";
-  const d = certificate.dimensions;
-  const on = d?.on === "twin" ? " on its small copy" : "";
-  const explained = d ? `; ${count(d.explained)} of ${count(d.measured)} directions explained${on}` : "";
+/** How the claims were checked, and whether they explain all that was measured. */
+export function certificateLines(certificate: Certificate | undefined, analysis: ModelAnalysis, style: Style = PLAIN): string[] {
+  if (certificate === undefined) return [`  ${style.quiet("proved by rule; --certify checks it numerically")}`];
+  const weights = certificate.randomWeights ? ", random weights" : "";
+  const out: string[] = [];
   switch (certificate.status) {
     case "certified": {
-      const n = analysis.symmetries.length;
-      const what = `${plural(n, "symmetry", "symmetries")} applied to the weights; outputs move by at most ${small(certificate.maxRelativeDeviation)}`;
-      return `  ${style.good("certified")}: ${what} (ONNX Runtime, float32${weights})${explained}`;
+      const claims = plural(analysis.symmetries.length, "symmetry", "symmetries");
+      const deviation = small(certificate.maxRelativeDeviation);
+      out.push(
+        `  ${style.good("certified")}: ${claims} applied to the weights; outputs move by at most ${deviation} (ONNX Runtime, float32${weights})`,
+      );
+      break;
     }
     case "failed":
-      return `  ${style.bad("not certified")}: ${certificate.reason ?? "a claimed symmetry moves the outputs"}; ${plural(certificate.failed.length, "claim")} withdrawn. This is a defect of Noether; please report it.`;
+      out.push(
+        `  ${style.bad("not certified")}: ${certificate.reason ?? "a claimed symmetry moves the outputs"}`,
+        `  ${plural(certificate.failed.length, "claim")} withdrawn; this is a defect of Noether, please report it`,
+      );
+      break;
     case "skipped":
-      return `  ${style.warning("not certified")}: ${certificate.reason ?? "not asked for"}${explained}`;
+      out.push(`  ${style.warning("not certified")}: ${certificate.reason ?? "not asked for"}`);
   }
+  const d = certificate.dimensions;
+  if (d) {
+    const on = d.on === "twin" ? " on a small copy of the model" : "";
+    const complete = d.explained === d.measured ? style.good("complete") : style.warning("incomplete");
+    out.push(`  ${complete}: ${count(d.explained)} of ${count(d.measured)} directions explained${on}`);
+  }
+  return out;
 }
 
 function opaqueLines(analysis: ModelAnalysis, width: number, style: Style): string[] {

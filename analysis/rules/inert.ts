@@ -113,24 +113,30 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
   const { parameter } = first.inert;
   const { layer } = first;
   const range = layer?.constructor ?? parameter.origin.range!;
-  const subject = layer ? `bias of ${code(shortPath(layer.scope))}` : code(parameter.name);
+  const isBias = layer !== undefined && parameter.name === `${layer.scope}.bias`;
+  const subject = isBias ? `bias of ${code(shortPath(layer.scope))}` : code(shortPath(parameter.name));
   const forgetter = first.inert.forgottenBy[0]!;
   const message = describe({ subject, by: code(nameOf(forgetter, first.model)), count: elementCount(parameter.shape) });
   const all = layer ? instances(file, layer) : [];
   const inertScopes = new Set(group.map((b) => `${b.model.name} ${b.layer?.scope ?? ""}`));
   const visible = all.filter((i) => !inertScopes.has(`${i.model.name} ${i.layer.scope}`));
-  const scopes = [...new Set(group.flatMap((b) => (b.layer ? [b.layer.scope] : [])))];
   const lines = [message];
   if (visible.length > 0) {
     const some = [...new Set(visible.map((v) => v.layer.scope))];
     lines.push(`It has an effect in ${listed(some.map(code))}, which the same call makes.`);
   }
-  if (scopes.length > 1) lines.push(`Made ${scopes.length} times: ${listed(scopes.map(code))}.`);
-  const remedy: Remedy | undefined = layer?.bias && {
-    kind: "drop-bias",
-    layers: all.map((i) => i.layer),
-    ...(visible.length > 0 ? { refusal: "other layers that the same call makes need their bias" } : {}),
-  };
+  const most = largest(group);
+  if (most.length > 1) {
+    lines.push(`Made ${most.length} times in ${code(most[0]!.model.name)}: ${listed(most.map((b) => code(b.layer!.scope)))}.`);
+  }
+  const remedy: Remedy | undefined =
+    isBias && layer.bias
+      ? {
+          kind: "drop-bias",
+          layers: all.map((i) => i.layer),
+          ...(visible.length > 0 ? { refusal: "other layers that the same call makes need their bias" } : {}),
+        }
+      : undefined;
   return {
     message: lines.join("\n"),
     ...(visible.length > 0 ? { severity: "info" as const } : {}),
@@ -140,6 +146,20 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
     symmetry: `R^${elementCount(parameter.shape)} on ${parameter.name}`,
     ...(remedy ? { remedy } : {}),
   };
+}
+
+/** The instances in the model that has most of them: a block is a model of its own and a part of others. */
+function largest(group: readonly InertBias[]): InertBias[] {
+  const byModel = new Map<CheckedModel, InertBias[]>();
+  for (const b of group) {
+    if (!b.layer) continue;
+    const known = byModel.get(b.model);
+    if (known) known.push(b);
+    else byModel.set(b.model, [b]);
+  }
+  let most: InertBias[] = [];
+  for (const list of byModel.values()) if (list.length > most.length) most = list;
+  return most;
 }
 
 /** All layers of the file's models that one call makes. */

@@ -1,0 +1,52 @@
+/** @file `noether check`: what in model code deserves a change. */
+import { checkFile } from "../fixes/check";
+import { findingJson, findingsText, sortFindings } from "../report/findings";
+import { styleFor } from "../report/style";
+import type { Finding } from "../rules/finding";
+import { checkedFile, type LoadedFile, Loader } from "../service/models";
+import type { CheckArguments } from "./arguments";
+import { filesToCheck } from "./files";
+import type { Console } from "./run";
+import { EXIT } from "./usage";
+
+/** Runs the command; returns the exit code. @throws UsageError when a path is not there */
+export async function check(args: CheckArguments, console: Console): Promise<number> {
+  const files = filesToCheck(args.paths);
+  // Rules read structure; counting directions would take time and change nothing.
+  const loader = new Loader({ analysis: { numeric: false } });
+  const findings: Finding[] = [];
+  let models = 0;
+  let fatal = false;
+  for (const file of files) {
+    let loaded: LoadedFile;
+    try {
+      loaded = await loader.load(file);
+    } catch (error) {
+      // One bad file must not hide what is wrong in the others.
+      console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
+      fatal = true;
+      continue;
+    }
+    models += loaded.models.length;
+    findings.push(...checkFile(checkedFile(loaded)));
+  }
+  const unique = withoutRepeats(findings);
+  if (args.format === "json") {
+    console.out(JSON.stringify(sortFindings(unique).map(findingJson), undefined, console.isTTY ? 2 : undefined));
+  } else {
+    const style = styleFor({ isTTY: console.isTTY }, console.environment);
+    console.out(findingsText(unique, { files: files.length, models }, style));
+  }
+  if (fatal) return EXIT.fatal;
+  return unique.some((f) => f.severity === "error" || f.severity === "warning") ? EXIT.findings : EXIT.ok;
+}
+
+/** A place that two models share is one finding. */
+function withoutRepeats(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>();
+  return findings.filter((f) => {
+    const place = f.range ? `${f.range.start.line}:${f.range.start.column}` : (f.node ?? "");
+    const key = `${f.rule} ${f.file} ${place} ${f.range ? "" : f.message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}

@@ -1,0 +1,123 @@
+/** @file Files to check: those named, those in folders, those that match a pattern. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { UsageError } from "./usage";
+
+/** Folders that hold no code of the project at hand. */
+const SKIPPED: ReadonlySet<string> = new Set([
+  "node_modules",
+  "__pycache__",
+  "site-packages",
+  "dist-packages",
+  "venv",
+  "env",
+  ".git",
+  ".hg",
+  ".svn",
+  ".venv",
+  ".env",
+  ".tox",
+  ".nox",
+  ".eggs",
+  ".mypy_cache",
+  ".pytest_cache",
+  ".ruff_cache",
+  ".ipynb_checkpoints",
+]);
+
+const CHECKED = /\.(py|onnx)$/i;
+
+/** Whether a folder is left out when its parent is searched. */
+function isSkipped(folder: string, name: string): boolean {
+  return SKIPPED.has(name) || existsSync(path.join(folder, "pyvenv.cfg"));
+}
+
+/**
+ * The files that the paths stand for, each once, in order of the paths and sorted within a folder. A file that is named is
+ * taken even from a folder that a search would leave out.
+ * @throws UsageError for a path that is not there, a file of another kind, or a pattern that matches nothing
+ */
+export function filesToCheck(paths: readonly string[]): string[] {
+  const out = new Set<string>();
+  for (const p of paths) {
+    const stat = statSync(p, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) for (const f of within(p)) out.add(f);
+    else if (stat) {
+      if (!CHECKED.test(p)) throw new UsageError(`${p} is neither Python source (.py) nor an ONNX model (.onnx)`);
+      out.add(p);
+    } else if (/[*?[{]/.test(p)) {
+      const found = matching(p);
+      if (found.length === 0) throw new UsageError(`${p} matches no .py and no .onnx file`);
+      for (const f of found) out.add(f);
+    } else throw new UsageError(`${p} does not exist; name files, folders or patterns such as 'src/**/*.py'`);
+  }
+  return [...out];
+}
+
+/** All files to check below a folder. Folders that cannot be read are passed over, links to folders not followed. */
+function within(folder: string): string[] {
+  const out: string[] = [];
+  const pending = [folder];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    let entries: { name: string; isDirectory(): boolean; isFile(): boolean; isSymbolicLink(): boolean }[];
+    try {
+      entries = readdirSync(at, { withFileTypes: true });
+    } catch {
+      continue;
+    }
+    const folders: string[] = [];
+    for (const e of entries) {
+      const full = path.join(at, e.name);
+      if (e.isDirectory()) {
+        if (!isSkipped(full, e.name)) folders.push(full);
+      } else if (CHECKED.test(e.name) && (e.isFile() || statSync(full, { throwIfNoEntry: false })?.isFile())) out.push(full);
+    }
+    pending.push(...folders.sort().reverse());
+  }
+  return out.sort();
+}
+
+/** Files to check that match a pattern, below the folder that its plain beginning names. */
+function matching(pattern: string): string[] {
+  const parts = pattern.split(/[\\/]/);
+  const plain = parts.findIndex((part) => /[*?[{]/.test(part));
+  const base = parts.slice(0, plain).join("/") || (pattern.startsWith("/") ? "/" : ".");
+  if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
+  const test = globExpression(parts.slice(plain).join("/"));
+  return within(base).filter((f) => {
+    const relative = path.relative(base, f).split(path.sep).join("/");
+    return test.test(relative);
+  });
+}
+
+/** A glob as a regular expression: `*` and `?` within a name, `**` across folders, `[a-z]` and `{a,b}`. */
+export function globExpression(glob: string): RegExp {
+  let out = "";
+  let braces = 0;
+  for (let i = 0; i < glob.length; i++) {
+    const c = glob[i]!;
+    if (c === "*" && glob[i + 1] === "*") {
+      const slash = glob[i + 2] === "/";
+      out += slash ? "(?:[^/]*/)*" : ".*";
+      i += slash ? 2 : 1;
+    } else if (c === "*") out += "[^/]*";
+    else if (c === "?") out += "[^/]";
+    else if (c === "[" && glob.indexOf("]", i + 2) > 0) {
+      const end = glob.indexOf("]", i + 2);
+      const set = glob
+        .slice(i + 1, end)
+        .replace(/\\/g, "\\\\")
+        .replace(/^!/, "^");
+      out += `[${set}]`;
+      i = end;
+    } else if (c === "{" && glob.includes("}", i)) {
+      braces++;
+      out += "(?:";
+    } else if (c === "}" && braces > 0) {
+      braces--;
+      out += ")";
+    } else if (c === "," && braces > 0) out += "|";
+    else out += c.replace(/[.+^$()|\\[\]{}]/, "\\$&");
+  }
+  return new RegExp(`^${out}$`);
+}

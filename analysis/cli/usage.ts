@@ -1,0 +1,100 @@
+/** @file How the command line is spoken: help texts, and errors in what was asked. */
+
+/** Exit codes, as pyright's. */
+export const EXIT = {
+  /** Nothing to report. */
+  ok: 0,
+  /** Findings of severity error or warning, or a claim that failed its certification. */
+  findings: 1,
+  /** A file could not be read or analysed. */
+  fatal: 2,
+  /** A configuration file is wrong. */
+  configuration: 3,
+  /** The command line is wrong. */
+  usage: 4,
+} as const;
+
+/** What was asked makes no sense; ends the program with exit code 4. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export const COMMANDS = ["symmetries", "check"] as const;
+
+export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
+
+  noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
+  noether check PATHS...             what in model code deserves a change, with fixes
+
+FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run.
+
+  --help       this text; after a command, the help of that command
+  --version    the version
+
+Exit codes: 0 nothing to report, 1 findings, 2 a file could not be read, 3 wrong configuration, 4 wrong arguments.`;
+
+export const COMMAND_HELP: Readonly<Record<(typeof COMMANDS)[number], string>> = {
+  symmetries: `noether symmetries FILE[::CLASS] [options]
+
+Prints the channel spaces of a model with the group that acts on each, and the dimension of its continuous symmetries by
+family. Of a Python file with several models all are printed, of FILE::CLASS one.
+
+  --format FORMAT    text (default); json, the public format; mermaid or dot, a diagram;
+                     axes, one label per parameter axis
+  --certify          apply a random element of each symmetry to the weights and compare outputs (ONNX Runtime)
+  --loss softmax     count for a softmax cross-entropy on the output instead of for the function itself
+  --input 8x3x32x32  shape of an input; repeat it for further inputs, in order
+  --frozen NAME      parameters that do not train, by name or pattern (encoder.*); may be repeated
+  --all              all channel spaces, however many there are`,
+  check: `noether check PATHS... [options]
+
+Reports what deserves a change in the models of files, folders and glob patterns (.py and .onnx; version control,
+node_modules, caches and virtual environments are left out).
+
+  --format FORMAT    text (default) or json`,
+};
+
+/** The candidate that is nearest to a word, if one is near enough to have been meant. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const c of candidates) {
+    const d = distance(word.toLowerCase(), c.toLowerCase());
+    if (d < least) {
+      best = c;
+      least = d;
+    }
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and exchanges of neighbours that make one word of another. */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let d = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, before[j - 2]! + 1);
+      row.push(d);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length]!;
+}
+
+/** "; did you mean X?" or nothing. */
+export function meant(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
+/** One of a list of words, or a UsageError that lists them. */
+export function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((a) => a === value);
+  if (found === undefined) throw new UsageError(`${option} is ${allowed.join(", ")}, not ${value}${meant(value, allowed)}`);
+  return found;
+}

@@ -1,0 +1,212 @@
+/**
+ * @file From a file to the models in it, with their analyses: the one way in which the command line and the editor's service
+ * read code. Front ends are loaded when the first file of their kind comes.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { GivenInput, PythonLayer, PythonModel, PythonParser, PythonProject } from "../frontends/python/index";
+import type { Graph } from "../graph/graph";
+import type { SourceRange } from "../graph/source";
+import type { ReportedModel } from "../report/json";
+import type { CheckedFile, Layer } from "../rules/checked";
+import { analyse } from "../symmetry/analyse";
+import type { AnalysisOptions } from "../symmetry/analysis";
+import { DiskHost, importRoot } from "./python-host";
+
+/** A model that was read and analysed. */
+export interface LoadedModel extends ReportedModel {
+  /** The class statement; absent for ONNX. */
+  readonly range?: SourceRange;
+  /** Empty for ONNX. */
+  readonly layers: readonly Layer[];
+}
+
+/** Why something in a file was not analysed. */
+export interface Problem {
+  readonly message: string;
+  readonly range?: SourceRange;
+}
+
+/** A file with its models. */
+export interface LoadedFile {
+  /** As the user named it. */
+  readonly file: string;
+  readonly language: "python" | "onnx";
+  readonly text?: string;
+  readonly models: readonly LoadedModel[];
+  readonly problems: readonly Problem[];
+}
+
+/** How to read and analyse. */
+export interface LoadOptions {
+  /** Shapes of the inputs by position, instead of declared or assumed ones. */
+  readonly inputShapes?: readonly (readonly number[])[];
+  /** Parameters that do not train: names, or patterns with `*` and `?`. */
+  readonly frozen?: readonly string[];
+  readonly analysis?: AnalysisOptions;
+  /** Analyse this class or factory function of a Python file only. */
+  readonly className?: string;
+}
+
+/** What rules look at in a loaded file. */
+export function checkedFile(file: LoadedFile): CheckedFile {
+  return {
+    file: file.file,
+    language: file.language,
+    ...(file.text === undefined ? {} : { text: file.text }),
+    models: file.models.map(({ name, analysis, layers }) => ({ name, analysis, layers })),
+  };
+}
+
+/** Reads files and analyses their models. Python files of one project share what they import. */
+export class Loader {
+  readonly #options: LoadOptions;
+  readonly #projects = new Map<string, { readonly host: DiskHost; readonly project: PythonProject }>();
+  #parser: Promise<PythonParser> | undefined;
+
+  constructor(options: LoadOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads a file from disk, by its extension as ONNX or as Python.
+   * @throws OnnxError when it is a damaged model, and Error naming the file when it cannot be read
+   */
+  async load(file: string): Promise<LoadedFile> {
+    if (/\.onnx$/i.test(file)) return this.loadOnnx(file);
+    let text: string;
+    try {
+      text = readFileSync(file, "utf8");
+    } catch (error) {
+      throw new Error(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+    return this.loadPython(file, text);
+  }
+
+  /**
+   * The model in an ONNX file.
+   * @throws OnnxError when it is not one or is damaged
+   */
+  async loadOnnx(file: string): Promise<LoadedFile> {
+    const { readOnnx } = await import("../frontends/onnx/index");
+    const { frozen, inputShapes } = this.#options;
+    const model = readOnnx({ path: file }, { ...(frozen ? { frozen } : {}), ...(inputShapes ? { inputShapes } : {}) });
+    const name = path.basename(file).replace(/\.onnx$/i, "");
+    const contradictions = model.problems.map(
+      (p) => `${p.node.operator} ${p.node.name}: ${p.message}; what follows has no shape`,
+    );
+    const analysis = analyse(model.graph, this.#options.analysis);
+    return {
+      file,
+      language: "onnx",
+      models: [{ name, file, analysis, notes: [...model.notes, ...contradictions], layers: [] }],
+      problems: [],
+    };
+  }
+
+  /**
+   * The models of a Python file with the given text. Code that cannot be followed is in `problems`.
+   * @throws Error naming the file when a notebook is not one
+   */
+  async loadPython(file: string, text: string): Promise<LoadedFile> {
+    const { project, host } = await this.#project(file);
+    for (const stale of host.changed()) project.close(stale);
+    project.update(file, text);
+    const { className } = this.#options;
+    const problems: Problem[] = [];
+    let found: readonly PythonModel[];
+    if (className === undefined) {
+      const all = project.analyse(file);
+      problems.push(...all.problems);
+      found = all.models;
+    } else found = [project.analyseNamed(file, className)];
+    const models: LoadedModel[] = [];
+    for (const m of found) {
+      try {
+        models.push(this.#pythonModel(file, this.#withInputs(project, file, m)));
+      } catch (error) {
+        problems.push({ message: `${m.name} is not analysed: ${messageOf(error)}`, range: m.range });
+      }
+    }
+    return { file, language: "python", text, models, problems };
+  }
+
+  async #project(file: string): Promise<{ readonly host: DiskHost; readonly project: PythonProject }> {
+    const root = importRoot(file);
+    const known = this.#projects.get(root);
+    if (known) return known;
+    const { loadPythonParser, PythonProject } = await import("../frontends/python/index");
+    this.#parser ??= loadPythonParser();
+    const parser = await this.#parser;
+    const host = new DiskHost(root);
+    const made = { host, project: new PythonProject(parser, host) };
+    this.#projects.set(root, made);
+    return made;
+  }
+
+  /** The model at the input shapes that were asked for; their element types are those found without. */
+  #withInputs(project: PythonProject, file: string, model: PythonModel): PythonModel {
+    const shapes = this.#options.inputShapes;
+    if (shapes === undefined) return model;
+    const inputs = shapes.map((shape, i): GivenInput => {
+      const type = model.graph.inputs[i]?.type;
+      return type === "int64" || type === "bool" ? { shape, type } : { shape };
+    });
+    return project.analyseNamed(file, model.name, { inputs });
+  }
+
+  #pythonModel(file: string, m: PythonModel): LoadedModel {
+    const understood = m.understood === m.calls ? "" : `; ${m.understood} of ${m.calls} calls understood`;
+    return {
+      name: m.name,
+      file,
+      line: m.range.start.line + 1,
+      range: m.range,
+      analysis: analyse(freeze(m.graph, this.#options.frozen ?? []), this.#options.analysis),
+      notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
+      layers: m.layers.flatMap(eachLayer),
+    };
+  }
+}
+
+/** Reads one file; see {@link Loader}. */
+export function loadFile(file: string, options: LoadOptions = {}): Promise<LoadedFile> {
+  return new Loader(options).load(file);
+}
+
+/** The layers that one call makes, one by one. */
+function eachLayer(layer: PythonLayer): Layer[] {
+  const { scopes, constructor, uses, kind, parameters, bias } = layer;
+  return scopes.map((scope) => ({
+    scope,
+    constructor,
+    uses,
+    kind,
+    parameters: parameters.filter((p) => p.startsWith(`${scope}.`) && !p.slice(scope.length + 1).includes(".")),
+    ...(bias ? { bias } : {}),
+  }));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The graph with the parameters that match one of the patterns frozen. */
+export function freeze(graph: Graph, patterns: readonly string[]): Graph {
+  if (patterns.length === 0) return graph;
+  const tests = patterns.map(wildcard);
+  const parameters = new Map(graph.parameters);
+  for (const [name, p] of parameters) {
+    if (p.trainable && tests.some((t) => t.test(name))) parameters.set(name, { ...p, trainable: false });
+  }
+  return { ...graph, parameters };
+}
+
+/** `*` stands for any characters, `?` for one. */
+function wildcard(pattern: string): RegExp {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*/g, ".*")
+    .replace(/\?/g, ".");
+  return new RegExp(`^${source}$`);
+}
