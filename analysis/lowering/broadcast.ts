@@ -50,8 +50,8 @@ export function dropExpands(w: Workspace): boolean {
   return true;
 }
 
-function isExpand({ node }: Item): boolean {
-  return node.operator === "Expand" && node.domain === "";
+function isExpand({ node, inputs }: Item): boolean {
+  return node.operator === "Expand" && node.domain === "" && inputs.length === 2;
 }
 
 /** The node with what is expanded in the place of expansions, wherever its result keeps its shape. */

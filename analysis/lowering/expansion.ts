@@ -82,7 +82,9 @@ class Expansion {
   /** The values that a lowering gives, undefined where it does not apply. */
   private attempt(lower: NonNullable<Operator["lower"]>, node: Node, place: Place): readonly string[] | undefined {
     try {
-      return lower(new NodeLowering(this, this.workspace, node, place));
+      const values = lower(new NodeLowering(this, this.workspace, node, place));
+      const isComplete = node.outputs.every((name, i) => name === "" || (values?.[i] ?? "") !== "");
+      return isComplete ? values : undefined;
     } catch {
       return undefined; // what was added so far is read by nobody and goes with the dead code
     }

@@ -219,6 +219,15 @@ test("under a softmax loss the mean over classes is taken off the outputs", () =
   for (let i = 0; i < 4; i++) assert.ok(Math.abs(out.data.slice(5 * i, 5 * i + 5).reduce((p, q) => p + q)) < 1e-12);
 });
 
+test("what the loss takes off does not share what was dead", () => {
+  const b = new GraphBuilder(17);
+  const x = b.input("x", [2, 4]);
+  const y = b.add("Relu", [x]);
+  b.add("LayerNormalization", [y, b.parameter("unread", [4])]);
+  const form = normalForm(b.build(y), { loss: "softmax" }).graph;
+  assert.deepEqual(operators(form), ["Relu", "ReduceMean", "Sub"]);
+});
+
 test("operators that nobody knows stay, with what they read", () => {
   const b = new GraphBuilder();
   const h = b.add("Gemm", [b.input("x", [4, 3]), b.parameter("w", [3, 5])]);

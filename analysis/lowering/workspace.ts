@@ -220,9 +220,9 @@ export class Workspace {
         inputs.map((i) => i.constant),
         opset,
       );
+      if (node.outputs.some((name, i) => name !== "" && values[i] === undefined)) return false;
       node.outputs.forEach((name, i) => {
-        const value = values[i];
-        if (name !== "" && value !== undefined) this.replace(name, this.addConstant(value, name));
+        if (name !== "") this.replace(name, this.addConstant(values[i]!, name));
       });
       return true;
     } catch {
@@ -242,7 +242,7 @@ export class Workspace {
   /** Adds a node whose output types are known; no entry means that it is opaque. */
   addTyped(item: Item, entry: Operator | undefined): void {
     const simpler = entry === undefined ? undefined : simplify(this, item);
-    if (simpler === undefined) this.#push(item, entry);
+    if (simpler === undefined || simpler === ABSENT) this.#push(item, entry);
     else if ("operator" in simpler) this.#push(this.open(simpler), entry);
     else this.replace(item.node.outputs[0]!, simpler.name);
   }
@@ -267,7 +267,7 @@ export class Workspace {
     const old = this.items;
     this.items = [];
     this.#computed = new Map();
-    for (const { outputs } of old) for (const o of outputs) o.writer = undefined;
+    for (const { outputs } of old) for (const o of outputs) if (o !== ABSENT) o.writer = undefined;
     for (const item of old) visit(this.#current(item));
     this.outputs = this.outputs.map((o) => this.resolve(o));
   }
@@ -275,6 +275,7 @@ export class Workspace {
   /** Exchanges some items for nodes, or drops them (undefined), and calls values as they are called now. */
   exchange(changes: ReadonlyMap<Item, Node | undefined>): void {
     const items: Item[] = [];
+    this.#computed = new Map();
     for (const old of this.items) {
       const changed = changes.has(old) ? changes.get(old) : old.node;
       if (changed === undefined) continue;
@@ -301,10 +302,15 @@ export class Workspace {
       const item = this.items[k]!;
       let isLive = false;
       for (const o of item.outputs) if (o.seen === sweep && o !== ABSENT) isLive = true;
-      if (!isLive) continue;
-      for (const i of item.inputs) i.seen = sweep;
-      kept.push(item);
+      if (isLive) {
+        for (const i of item.inputs) i.seen = sweep;
+        kept.push(item);
+      } else {
+        for (const o of item.outputs) if (o !== ABSENT) o.writer = undefined;
+      }
     }
+    // What is gone must not be shared by what is added later.
+    if (kept.length < this.items.length) this.#computed = new Map();
     this.items = kept.reverse();
   }
 

@@ -71,7 +71,7 @@ export function lowerSum(l: Lowering): readonly string[] | undefined {
 /** Mean of any number of tensors: Adds and a Mul. */
 export function lowerMean(l: Lowering): readonly string[] | undefined {
   const sum = chain(l, "Add");
-  return sum === undefined ? undefined : [scaled(l, sum, 1 / l.node.inputs.length)];
+  return sum === undefined ? undefined : [scaled(l, sum, 1 / l.node.inputs.filter((i) => i !== "").length)];
 }
 
 /** Whether a value is a constant whose entries all are the given number. */
@@ -187,7 +187,7 @@ export function lowerSoftsign(l: Lowering): readonly string[] | undefined {
 export function lowerCelu(l: Lowering): readonly string[] | undefined {
   const x = input(l, 0);
   const alpha = numberAttribute(l.node, "alpha", 1);
-  if (x === undefined) return undefined;
+  if (x === undefined || alpha === 0) return undefined;
   return [scaled(l, l.add("Elu", [scaled(l, x, 1 / alpha)], { alpha: 1 }), alpha)];
 }
 

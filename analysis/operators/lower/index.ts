@@ -24,6 +24,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   GlobalAveragePool: convolution.lowerGlobalAveragePool,
   GlobalLpPool: convolution.lowerGlobalLpPool,
   GlobalMaxPool: convolution.lowerGlobalMaxPool,
+  Hardmax: reduction.lowerSoftmax,
   HardSwish: elementwise.lowerHardSwish,
   Identity: elementwise.lowerIdentity,
   LeakyRelu: elementwise.lowerLeakyRelu,

@@ -208,7 +208,7 @@ export function lowerUpsample(l: Lowering): readonly string[] | undefined {
   const scales =
     input(l, 1) ??
     (attribute && l.addConstant({ type: "float32", shape: [attribute.length], data: Float64Array.from(attribute) }));
-  if (x === undefined || scales === undefined) return undefined;
+  if (x === undefined || scales === undefined || shapeOf(l, scales)?.[0] !== shapeOf(l, x)?.length) return undefined;
   const mode = stringAttribute(l.node, "mode", "nearest");
   const attributes = { mode, coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
   return [l.add("Resize", [x, "", scales], attributes)];

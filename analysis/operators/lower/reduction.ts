@@ -17,8 +17,9 @@ function reduction(l: Lowering): Reduction | undefined {
   const shape = shapeOf(l, x);
   if (x === undefined || shape === undefined) return undefined;
   const keepdims = numberAttribute(l.node, "keepdims", 1);
-  const given = input(l, 1);
-  const values = given === undefined ? numbersAttribute(l.node, "axes") : l.constant(given)?.data;
+  const attribute = numbersAttribute(l.node, "axes");
+  const given = attribute === undefined ? input(l, 1) : undefined;
+  const values = given === undefined ? attribute : l.constant(given)?.data;
   if (given !== undefined && values === undefined) return undefined;
   if (values === undefined || values.length === 0) {
     const none = numberAttribute(l.node, "noop_with_empty_axes", 0) === 1;
@@ -32,6 +33,7 @@ function reduction(l: Lowering): Reduction | undefined {
 function isCanonical(l: Lowering, r: Reduction): boolean {
   const given = input(l, 1);
   const axes = given === undefined ? undefined : l.constant(given)?.data;
+  if (l.node.attributes["axes"] !== undefined) return false;
   return axes !== undefined && axes.length === r.axes.length && r.axes.every((a, i) => a === axes[i]);
 }
 
@@ -66,32 +68,32 @@ export const lowerReduceLogSum = composed(undefined, "ReduceSum", "Log");
 export const lowerReduceLogSumExp = composed("Exp", "ReduceSum", "Log");
 
 /**
- * Softmax and LogSoftmax over one axis counted from the front. Up to opset 12 they flatten the axes from `axis` on, which
- * is the same for the last axis and becomes Reshape, Softmax, Reshape elsewhere.
+ * Softmax (or Hardmax) over one axis counted from the front. Up to opset 12 the axes from `axis` on are flattened, which is
+ * the same for the last axis and becomes Reshape, Softmax, Reshape elsewhere.
  */
-function softmax(l: Lowering): string | undefined {
+function alongOneAxis(l: Lowering, operator: string): string | undefined {
   const x = input(l, 0);
   const shape = shapeOf(l, x);
   if (x === undefined || shape === undefined || shape.length === 0) return undefined;
   const flattens = l.opset < 13;
   const axis = positive(numberAttribute(l.node, "axis", flattens ? 1 : -1), shape.length);
-  if (!flattens || elementCount(shape.slice(axis + 1)) === 1) {
-    if (l.node.operator === "Softmax" && axis === l.node.attributes["axis"]) return undefined;
-    return l.add("Softmax", [x], { axis });
+  if (!flattens || (axis < shape.length && elementCount(shape.slice(axis + 1)) === 1)) {
+    if (l.node.operator === operator && axis === l.node.attributes["axis"]) return undefined;
+    return l.add(operator, [x], { axis });
   }
   const flat = reshape(l, x, [elementCount(shape.slice(0, axis)), elementCount(shape.slice(axis))]);
-  return reshape(l, l.add("Softmax", [flat], { axis: 1 }), shape);
+  return reshape(l, l.add(operator, [flat], { axis: 1 }), shape);
 }
 
-/** Softmax over one axis. */
+/** Softmax and Hardmax over one axis. */
 export function lowerSoftmax(l: Lowering): readonly string[] | undefined {
-  const y = softmax(l);
+  const y = alongOneAxis(l, l.node.operator);
   return y === undefined ? undefined : [y];
 }
 
 /** LogSoftmax: the logarithm of Softmax. */
 export function lowerLogSoftmax(l: Lowering): readonly string[] | undefined {
-  const y = softmax(l);
+  const y = alongOneAxis(l, "Softmax");
   return y === undefined ? undefined : [l.add("Log", [y])];
 }
 
