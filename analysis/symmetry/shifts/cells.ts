@@ -3,9 +3,8 @@
  * its input is a shift of its bias. What writes a sum is not cut: an absorbed shift may be any function there (a key bias
  * shifts a row of scores by a function of the query), it only has to be gone, or constant, when the next reader sees it.
  */
-import { elementCount, type Tensor } from "../../graph/tensor";
+import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
-import { batch } from "../counting/jacobian";
 import type { Network, Step } from "../counting/network";
 import { Program, type SlotValues } from "../counting/program";
 import { randomInput } from "../counting/sampling";
@@ -13,11 +12,13 @@ import type { ParameterValues } from "../symmetry";
 
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
-/** Where a cut edge's values lie, so that random ones look alike. */
-interface Spread {
-  readonly deviation: number;
-  /** All values were at least zero: rectified, squared or exponentiated. */
-  readonly positive: boolean;
+/** How many values of a pool each random one combines. */
+const COMBINED = 4;
+
+/** Values per cut whose affine combinations stand for it: enough for vectors along its longest axis to be generic. */
+function poolSize(shape: Shape): number {
+  const longest = Math.max(1, ...shape.slice(1));
+  return Math.max(8, Math.min(64, Math.ceil((4 * longest * longest) / elementCount(shape))));
 }
 
 /** The contractions of activations with parameters. */
@@ -37,7 +38,8 @@ export class CutNetwork {
   /** Cut values in topological order; network inputs are not among them. */
   readonly cuts: readonly string[];
   readonly cutSet: ReadonlySet<string>;
-  private readonly spreads: ReadonlyMap<string, Spread>;
+  /** Values of each cut, computed by its own cell. */
+  private readonly pools = new Map<string, readonly Float64Array[]>();
   private readonly random: Random;
 
   constructor(network: Network, weights: ParameterValues, random: Random) {
@@ -49,36 +51,16 @@ export class CutNetwork {
       for (const i of node.inputs)
         if (network.isActivation(i) && network.isDifferentiable(i) && network.producer(i)) found.add(i);
     }
-    // In the order of the steps that write them.
+    // In the order of the steps that write them: a cell's own cuts come before it.
     this.cuts = network.steps.flatMap(({ node }) => node.outputs.filter((o) => found.has(o)));
     this.cutSet = new Set(this.cuts);
-    this.spreads = this.measureSpreads();
-  }
-
-  private measureSpreads(): Map<string, Spread> {
-    const out = new Map<string, Spread>();
-    if (this.cuts.length === 0) return out;
-    const program = new Program(this.network, this.cuts);
-    const sums = this.cuts.map(() => ({ count: 0, sum: 0, squares: 0, positive: true }));
-    for (let b = 0; b < 2; b++) {
-      const values = program.results(program.evaluate(batch(this.network, this.weights, this.random)));
-      values.forEach((t, k) => {
-        const s = sums[k]!;
-        for (const x of t.data) {
-          s.count++;
-          s.sum += x;
-          s.squares += x * x;
-          if (x < 0) s.positive = false;
-        }
-      });
+    for (const value of this.cuts) {
+      const program = this.cell(value);
+      this.pools.set(
+        value,
+        Array.from({ length: poolSize(network.shape(value)) }, () => program.results(this.sample(program))[0]!.data),
+      );
     }
-    this.cuts.forEach((cut, k) => {
-      const { count, sum, squares, positive } = sums[k]!;
-      const variance = squares / count - (sum / count) ** 2;
-      const deviation = Math.sqrt(Math.max(0, variance));
-      out.set(cut, { deviation: Number.isFinite(deviation) && deviation > 1e-6 ? deviation : 1, positive });
-    });
-    return out;
   }
 
   /** The program that computes a value from parameters, network inputs and cut values. */
@@ -88,26 +70,44 @@ export class CutNetwork {
 
   /** Evaluates a cell at random cut values and network inputs. */
   sample(program: Program): SlotValues {
-    const values = program.evaluate((leaf) => this.leaf(leaf, false));
-    // Behind squares and exponentials roots and logarithms may follow: there, values stay on the side where real ones are.
+    const values = program.evaluate((leaf) => this.leaf(leaf, true));
+    // Behind squares and exponentials roots and logarithms may follow: there only values that occur will do.
     const broken = program.results(values).some((t) => t.data.some(Number.isNaN));
-    return broken ? program.evaluate((leaf) => this.leaf(leaf, true)) : values;
+    return broken ? program.evaluate((leaf) => this.leaf(leaf, false)) : values;
   }
 
-  /** A random value for a leaf: of cut values, network inputs and parameters. */
-  leaf(leaf: string, keepSigns = false): Tensor | undefined {
+  /**
+   * A random value for a leaf. Cut values lie in the affine hull of those that their cell computes: rows of attention keep
+   * summing to one and normalised vectors to zero, but no unit is off because real activations happen to keep it off.
+   */
+  leaf(leaf: string, wide = true): Tensor | undefined {
     const { network, random } = this;
     const parameter = network.graph.parameters.get(leaf);
     if (parameter) return { type: "float64", shape: parameter.shape, data: this.weights.get(leaf)! };
-    if (!this.cutSet.has(leaf)) {
+    const pool = this.pools.get(leaf);
+    if (!pool) {
       const input = network.inputs.find((i) => i.name === leaf);
       return input && randomInput(network, input, random);
     }
-    const shape = network.shape(leaf);
-    const { deviation, positive } = this.spreads.get(leaf)!;
-    const data = random.normals(elementCount(shape), deviation);
-    if (keepSigns && positive) for (let i = 0; i < data.length; i++) data[i] = Math.abs(data[i]!) + 0.05 * deviation;
-    return { type: "float64", shape, data };
+    return {
+      type: "float64",
+      shape: network.shape(leaf),
+      data: wide ? this.combination(pool) : pool[random.integer(pool.length)]!,
+    };
+  }
+
+  /** A random affine combination: coefficients of both signs that sum to one. */
+  private combination(pool: readonly Float64Array[]): Float64Array {
+    const chosen = this.random.sample(pool.length, COMBINED);
+    const g = this.random.normals(chosen.length);
+    const mean = g.reduce((a, b) => a + b, 0) / g.length;
+    const out = new Float64Array(pool[0]!.length);
+    chosen.forEach((index, k) => {
+      const x = pool[index]!;
+      const f = g[k]! - mean + 1 / chosen.length;
+      for (let i = 0; i < out.length; i++) out[i]! += f * x[i]!;
+    });
+    return out;
   }
 
   /** A sorted random choice of `count` of `total` entries. */

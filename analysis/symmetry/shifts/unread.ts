@@ -63,6 +63,47 @@ function withBias(network: Network, { node }: Step, single: (parameter: string) 
   return leaves.every(single) ? add.outputs[0]! : output;
 }
 
+/**
+ * Directions in which the parameters leave the weight itself as it is (two factors of a low-rank weight, the length behind a
+ * weight norm). They are symmetries, but nothing is unread by them: as further equations they keep the rest orthogonal.
+ */
+function redundancies(cut: CutNetwork, last: Step, parameters: readonly string[], columns: number): Float64Array[] {
+  const { network, weights } = cut;
+  const operands = new Set<string>();
+  for (const step of [last, ...last.node.inputs.flatMap((i) => network.producer(i) ?? [])]) {
+    if (!network.isActivation(step.node.outputs[0]!)) continue;
+    for (const i of step.node.inputs) if (network.kind(i) === "parameter") operands.add(i);
+  }
+  const made = [...operands].filter((value) => !isCarried(network, value));
+  if (made.length === 0) return [];
+  const program = new Program(network, [...operands]);
+  const values = program.evaluate((leaf) => cut.leaf(leaf));
+  const own = new Set(program.leaves);
+  const images: Float64Array[] = [];
+  for (const p of parameters) {
+    const direction = new Float64Array(weights.get(p)!.length);
+    for (let k = 0; k < direction.length; k++) {
+      direction[k] = 1;
+      const parts = own.has(p) ? program.differentiate(values, p, direction) : [];
+      const results = program.results(values);
+      images.push(Float64Array.from(results.flatMap((r, i) => Array.from(parts[i]?.data ?? new Float64Array(r.data.length)))));
+      direction[k] = 0;
+    }
+  }
+  const kernel = nullSpace(Matrix.fromColumns(images), TOLERANCE);
+  return Array.from({ length: columns === kernel.rows ? kernel.columns : 0 }, (_, c) => kernel.column(c));
+}
+
+/** Whether a value is one parameter, entry by entry. */
+function isCarried(network: Network, value: string): boolean {
+  let at = value;
+  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
+    if (!["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze"].includes(producer.node.operator)) return false;
+    at = producer.node.inputs[0]!;
+  }
+  return network.graph.parameters.has(at);
+}
+
 function directionsOf(
   cut: CutNetwork,
   space: ParameterSpace,
@@ -92,6 +133,8 @@ function directionsOf(
       }
     }
   }
+  const redundant = redundancies(cut, network.producer(target)!, parameters, vectors.length);
+  for (const direction of redundant) vectors.forEach((v, i) => void v.push(direction[i]!));
   const flat = parameters.flatMap((p) => Array.from({ length: weights.get(p)!.length }, (_, k) => space.offset(p) + k));
   return connected(vectors.map((v) => Float64Array.from(v))).flatMap((piece) => {
     const kernel = nullSpace(Matrix.fromColumns(piece.vectors, piece.rows.length), TOLERANCE);

@@ -1,0 +1,71 @@
+/**
+ * @file The axes on which scalings and matrix fields may act. Permutations have to leave network inputs and outputs where they
+ * are, and whatever is added to them; scalings and fields only have to be zero there, which their own equations say. So the
+ * atoms of network inputs and outputs stay free here where some weight works along them, and only axes without weights
+ * (batch, time, places) are pinned.
+ */
+import type { Graph, Node, Parameter } from "../../graph/graph";
+import { consumers } from "../../graph/graph";
+import type { Equivariance } from "../../operators/equivariance";
+import { operatorTable } from "../../operators/table";
+import { isPlain } from "../spaces/blocks";
+import { type InferredAxes, inferAxes } from "../spaces/infer";
+
+/** The equivariance of a node's operator; undefined makes it opaque. */
+function equivarianceOf(node: Node): Equivariance | undefined {
+  return operatorTable(node.operator, node.domain)?.equivariance;
+}
+
+/** Operators that only carry a parameter to where it is used. */
+const CARRIERS: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Transpose",
+  "Squeeze",
+  "Unsqueeze",
+  "Slice",
+  "Expand",
+]);
+
+/** Infers the axes of all values of a graph in normal form, pinned only where no weight works along them. */
+export function actingAxes(graph: Graph, equivariance: (node: Node) => Equivariance | undefined = equivarianceOf): InferredAxes {
+  const parameters = new Map<string, Parameter>(graph.parameters);
+  for (const { name, type, shape } of graph.inputs) parameters.set(name, { name, type, shape, trainable: false, origin: {} });
+  const axes = inferAxes({ ...graph, inputs: [], outputs: [], parameters }, { equivariance, softPins: false });
+  const readers = consumers(graph);
+  const worked = new Set<number>();
+  for (const p of graph.parameters.values()) {
+    if (!p.trainable || isTable(readers, p)) continue;
+    for (const segments of axes.layout(p.name) ?? []) for (const s of segments) for (const f of s) worked.add(f.atom);
+  }
+  const values = [...graph.inputs.map((i) => i.name), ...graph.constants.keys(), ...graph.nodes.flatMap((n) => n.outputs)];
+  const { atoms } = axes;
+  const idle = (id: number): boolean => !worked.has(atoms.find(id)) && !atoms.isPinned(id);
+  for (const value of values) {
+    for (const axis of axes.axes(value) ?? []) {
+      for (const part of isPlain(axis) ? [axis] : axis.kind === "dependent" ? axis.options : []) {
+        for (const id of atoms.normal(part).flat()) if (idle(id)) atoms.pin({ segments: [[id]] });
+      }
+    }
+  }
+  return axes;
+}
+
+/** A table of summands, such as position embeddings: no weights work along its places. */
+function isTable(readers: ReadonlyMap<string, readonly Node[]>, parameter: Parameter): boolean {
+  if (parameter.shape.filter((n) => n > 1).length < 2) return false;
+  const stack = [parameter.name];
+  const seen = new Set(stack);
+  while (stack.length > 0) {
+    for (const node of readers.get(stack.pop()!) ?? []) {
+      if (node.operator === "Add" || node.operator === "Sub" || node.operator === "Concat") continue;
+      if (!CARRIERS.has(node.operator)) return false;
+      for (const o of node.outputs) {
+        if (!seen.has(o)) stack.push(o);
+        seen.add(o);
+      }
+    }
+  }
+  return true;
+}
