@@ -21,6 +21,9 @@ export interface Choices {
   size(old: number): number;
 }
 
+/** How many entries a piece between two cuts keeps at least, in old positions of the whole axis. */
+export type Least = (from: number, to: number) => number;
+
 /** Algebra of sized axes. All methods throw SizeConflict where new sizes contradict each other. */
 export class SizeAlgebra {
   constructor(private readonly choices: Choices) {}
@@ -49,7 +52,7 @@ export class SizeAlgebra {
   }
 
   /** Parts [0, k) and [k, size) in old entries; `cuts` are all places where this axis is cut (k among them). */
-  cut(axis: SizedAxis, k: number, cuts: readonly number[] = [k]): readonly [SizedAxis, SizedAxis] {
+  cut(axis: SizedAxis, k: number, cuts: readonly number[] = [k], least?: Least): readonly [SizedAxis, SizedAxis] {
     const size = oldSize(axis);
     if (k <= 0) return [{ segments: [] }, axis];
     if (k >= size) return [axis, { segments: [] }];
@@ -66,13 +69,13 @@ export class SizeAlgebra {
       const rest = segments.slice(i + 1);
       if (at === k) return [{ segments: left }, { segments: [segments[i]!, ...rest] }];
       const inside = cuts.flatMap((c) => (c > at && c < at + n ? [c - at] : []));
-      const [a, b] = this.cutSegment(segments[i]!, k - at, inside);
+      const [a, b] = this.cutSegment(segments[i]!, k - at, inside, least && ((from, to) => least(from + at, to + at)));
       return [{ segments: [...left, ...a.segments] }, { segments: [...b.segments, ...rest] }];
     }
     return [axis, { segments: [] }];
   }
 
-  private cutSegment(segment: SizedSegment, k: number, cuts: readonly number[]): readonly [SizedAxis, SizedAxis] {
+  private cutSegment(segment: SizedSegment, k: number, cuts: readonly number[], least?: Least): readonly [SizedAxis, SizedAxis] {
     const axis: SizedAxis = { segments: [segment] };
     const n = oldSize(axis);
     const [head, ...rest] = segment as readonly [Size, ...Size[]];
@@ -85,15 +88,32 @@ export class SizeAlgebra {
       return this.cut({ segments: [[head, ...rest]] }, k);
     }
     const value = this.close(axis);
-    const at = atomsOf(axis).length > 0 ? proportional(axis, k, value) : boundary(n, value, k, cuts);
+    const at = atomsOf(axis).length > 0 ? proportional(axis, k, value) : boundary(n, value, k, cuts, least);
     return [fixed(k, at), fixed(n - k, value - at)];
   }
 
   /** Part [start, end). */
-  slice(axis: SizedAxis, start: number, end: number, cuts: readonly number[] = []): SizedAxis {
+  slice(axis: SizedAxis, start: number, end: number, cuts: readonly number[] = [], least?: Least): SizedAxis {
     const all = [...new Set([...cuts, start, end])];
-    const [head] = this.cut(axis, end, all);
-    return this.cut(head, start, all)[1];
+    const size = oldSize(axis);
+    const [, tail] = this.cut(axis, start, all, least);
+    if (end >= size) return tail;
+    // The first cut may have made two axes of one: the second one falls into what is left of it.
+    const value = newSize(axis);
+    if (value === undefined || newSize(tail) === undefined)
+      return this.cut(
+        tail,
+        end - start,
+        all.map((c) => c - start),
+      )[0];
+    const [head] = this.cut(axis, end, all, least);
+    const kept = newSize(head)! - (value - newSize(tail)!);
+    const [part] = this.cut(
+      tail,
+      end - start,
+      all.map((c) => c - start),
+    );
+    return newSize(part) === kept ? part : fixed(end - start, kept);
   }
 
   /** Reads an axis as a product of the given old sizes, outermost first. */
@@ -176,7 +196,11 @@ export class SizeAlgebra {
     }
     const free = leaf.atom !== undefined;
     const chosen = free ? shareOfFree(value, outer, inner) : shareOfPinned(value, outer, inner);
-    if (chosen === undefined) throw new SizeConflict(`${value} in the place of ${leaf.old} cannot be read as (${outer}, ${inner})`, free ? [leaf.atom!] : []);
+    if (chosen === undefined)
+      throw new SizeConflict(
+        `${value} in the place of ${leaf.old} cannot be read as (${outer}, ${inner})`,
+        free ? [leaf.atom!] : [],
+      );
     const [a, b] = [new Size(outer, chosen[0], leaf.atom), new Size(inner, chosen[1], leaf.atom)];
     return [a, b];
   }
@@ -289,7 +313,10 @@ export class SizeAlgebra {
       const openParts = form.product.filter((s) => s.isOpen);
       const known = form.product.reduce((n, s) => n * (s.value ?? 1), 1);
       if (openParts.length === 1 && value % known === 0) return this.assign(openParts[0]!, value / known);
-      const parts = this.splitSegment([new Size(size.old, value)], form.product.map((s) => s.old));
+      const parts = this.splitSegment(
+        [new Size(size.old, value)],
+        form.product.map((s) => s.old),
+      );
       if (!parts) throw new SizeConflict(`${value} cannot be read as a product`);
       form.product.forEach((s, i) => this.assign(s, newSize(parts[i]!)!));
       return;
@@ -331,7 +358,8 @@ export class SizeAlgebra {
     }
     const known = newSize(axis);
     if (known === undefined) this.unify(axis, fixed(n, value));
-    if ((newSize(axis) ?? value) !== value) throw new SizeConflict(`${n} became ${newSize(axis)} here and ${value} there`, atomsOf(axis));
+    if ((newSize(axis) ?? value) !== value)
+      throw new SizeConflict(`${n} became ${newSize(axis)} here and ${value} there`, atomsOf(axis));
   }
 
   /** The axes of a tensor in another shape (old sizes). */
@@ -378,22 +406,25 @@ function proportional(axis: SizedAxis, k: number, value: number): number {
  * Where a cut at k of n falls after the axis has shrunk: single entries stay single, every piece keeps an entry, the rest is
  * shared in proportion.
  */
-function boundary(n: number, value: number, k: number, cuts: readonly number[]): number {
+function boundary(n: number, value: number, k: number, cuts: readonly number[], least?: Least): number {
   if (n === value) return k;
   const places = [0, ...[...new Set([...cuts, k])].sort((a, b) => a - b), n];
-  const pieces = places.slice(1).map((p, i) => p - places[i]!);
-  const spare = value - pieces.length;
+  const pieces = places
+    .slice(1)
+    .map((to, i) => ({ old: to - places[i]!, least: least ? Math.min(to - places[i]!, least(places[i]!, to)) : 1 }));
+  const spare = value - pieces.reduce((sum, p) => sum + p.least, 0);
   if (spare < 0) throw new SizeConflict(`${value} entries are too few for ${pieces.length} pieces`);
-  const weight = pieces.reduce((sum, p) => sum + (p > 1 ? p : 0), 0);
-  if (weight === 0 && spare > 0) throw new SizeConflict(`${pieces.length} single entries cannot become ${value}`);
+  const room = pieces.map((p) => p.old - p.least);
+  const weight = room.reduce((a, b) => a + b, 0);
+  if (spare > weight) throw new SizeConflict(`${pieces.length} pieces cannot grow to ${value}`);
   // Largest remainders decide where the odd entries go.
-  const shares = pieces.map((p) => (p > 1 ? (spare * p) / weight : 0));
-  const sizes = shares.map((s) => 1 + Math.floor(s));
+  const shares = room.map((r) => (weight === 0 ? 0 : (spare * r) / weight));
+  const sizes = pieces.map((p, i) => p.least + Math.floor(shares[i]!));
   let left = value - sizes.reduce((a, b) => a + b, 0);
   const order = shares.map((s, i) => [s - Math.floor(s), i] as const).sort((a, b) => b[0] - a[0] || a[1] - b[1]);
   for (const [, i] of order) {
     if (left === 0) break;
-    if (pieces[i]! > 1) {
+    if (room[i]! > 0) {
       sizes[i]!++;
       left--;
     }

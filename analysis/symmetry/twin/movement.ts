@@ -56,9 +56,9 @@ function slice(s: Sizing): void {
     const whole = axes[axis]!;
     if (step === 1) {
       const cuts = s.survey.cuts(s.node.inputs[0]!, axis);
-      const places = axis < shape.length && oldSize(whole) === n ? cuts : [];
-      const [left] = s.algebra.cut(whole, start, [...places, start, start + length]);
-      const part = s.algebra.slice(whole, start, start + length, places);
+      const least = s.survey.least(s.node.inputs[0]!, axis);
+      const [left] = s.algebra.cut(whole, start, [...cuts, start, start + length], least);
+      const part = s.algebra.slice(whole, start, start + length, cuts, least);
       axes[axis] = length === 1 ? single(s, part) : part;
       const begin = () => newSize(left) ?? 0;
       bounds.push({ axis, step, start: begin, end: () => begin() + newSize(axes[axis]!)! });
@@ -134,21 +134,29 @@ function gather(s: Sizing): void {
   if (indices.shape.length === 0) {
     s.output(around([]));
     const position = placeOf(s, whole, n, list[0]!, cuts);
-    return rewriteIndices(() => [], () => [position()]);
+    return rewriteIndices(
+      () => [],
+      () => [position()],
+    );
   }
   if (indices.shape.length === 1 && list.length > 0 && isRun(list)) {
-    const [left] = s.algebra.cut(whole, list[0]!, [...cuts, list[0]!, list[0]! + list.length]);
-    const part = s.algebra.slice(whole, list[0]!, list[0]! + list.length, cuts);
+    const least = s.survey.least(s.node.inputs[0]!, at);
+    const [left] = s.algebra.cut(whole, list[0]!, [...cuts, list[0]!, list[0]! + list.length], least);
+    const part = s.algebra.slice(whole, list[0]!, list[0]! + list.length, cuts, least);
     const out = list.length === 1 ? single(s, part) : part;
     s.output(around([out]));
     const range = () => Array.from({ length: newSize(out)! }, (_, i) => (newSize(left) ?? 0) + i);
     return rewriteIndices(() => [newSize(out)!], range);
   }
   if (indices.shape.length === 1 && atomsOf(whole).length > 0) {
-    const runs = runsOf(list).map(([from, to]) => ({ left: s.algebra.cut(whole, from)[0], part: s.algebra.slice(whole, from, to) }));
+    const runs = runsOf(list).map(([from, to]) => ({
+      left: s.algebra.cut(whole, from)[0],
+      part: s.algebra.slice(whole, from, to),
+    }));
     const out = s.algebra.concat(runs.map((r) => r.part));
     s.output(around([out]));
-    const positions = () => runs.flatMap(({ left, part }) => Array.from({ length: newSize(part)! }, (_, i) => (newSize(left) ?? 0) + i));
+    const positions = () =>
+      runs.flatMap(({ left, part }) => Array.from({ length: newSize(part)! }, (_, i) => (newSize(left) ?? 0) + i));
     return rewriteIndices(() => [newSize(out)!], positions);
   }
   table(s, whole, indices, list, around, rewriteIndices);
@@ -198,7 +206,11 @@ function table(
 function placeOf(s: Sizing, whole: SizedAxis, n: number, index: number, cuts: readonly number[]): () => number {
   if (n === 1) return () => 0;
   try {
-    const [left] = s.algebra.cut(whole, index, [...cuts, index, index + 1].filter((c) => c > 0 && c < n));
+    const [left] = s.algebra.cut(
+      whole,
+      index,
+      [...cuts, index, index + 1].filter((c) => c > 0 && c < n),
+    );
     return () => Math.min(newSize(left) ?? 0, newSize(whole)! - 1);
   } catch (error) {
     if (!(error instanceof SizeConflict)) throw error;
@@ -228,7 +240,12 @@ function tile(s: Sizing): void {
   s.rewrite((name) => ({ inputs: [s.node.inputs[0]!, name(target(copies))] }));
 }
 
-function spatialTimes(axes: readonly SizedAxis[], algebra: Sizing["algebra"], outShape: readonly number[], scale: (n: number) => number): SizedAxis[] {
+function spatialTimes(
+  axes: readonly SizedAxis[],
+  algebra: Sizing["algebra"],
+  outShape: readonly number[],
+  scale: (n: number) => number,
+): SizedAxis[] {
   return axes.map((a, i) => fixed(outShape[i]!, scale(algebra.close(a))));
 }
 

@@ -84,7 +84,7 @@ const UNCHANGED: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
-const FREE_CHOICE = 5;
+const FREE_CHOICE = 7;
 
 /** Runs one attempt. Throws SizeConflict where sizes contradict each other. */
 export function propagate(
@@ -207,7 +207,11 @@ class Propagation {
     else if (rule) rule.axes(this.context(node, sizing));
     else return this.opaque(node);
     for (const o of node.outputs) {
-      if (o !== "" && !this.known.has(o)) this.known.set(o, this.survey.shape(o)!.map((n) => open(n)));
+      if (o !== "" && !this.known.has(o))
+        this.known.set(
+          o,
+          this.survey.shape(o)!.map((n) => open(n)),
+        );
     }
     if (!sizing.lazy) this.settle(node, sizing);
   }
@@ -470,4 +474,3 @@ export function pickEntries(tensor: Tensor, picks: readonly (readonly number[])[
 function conflict(value: string): never {
   throw new SizeConflict(`the new shape of ${value} is not known`);
 }
-

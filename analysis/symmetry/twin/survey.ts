@@ -4,16 +4,22 @@ import type { Shape } from "../../graph/tensor";
 import { type SlicePart, sliceParts } from "../../operators/axes/movement";
 import type { Operator } from "../../operators/operator";
 import { operatorTable } from "../../operators/table";
+import type { Least } from "./algebra";
+
+/** Entries that each separately read part of an input keeps. */
+const LEAST_FEATURES = 3;
 
 /** Static facts of a graph in normal form. */
 export class Survey {
   private readonly fixed = new Set<string>();
-  private readonly places = new Map<string, Map<number, Set<number>>>();
+  private readonly read = new Map<string, Map<number, (readonly [number, number])[]>>();
+  private readonly inputs: ReadonlySet<string>;
   private readonly entries = new Map<Node, Operator | undefined>();
   private readonly writers: ReadonlyMap<string, Node>;
   private readonly consumers: ReadonlyMap<string, readonly Node[]>;
 
   constructor(readonly graph: Graph) {
+    this.inputs = new Set(graph.inputs.map((i) => i.name));
     this.writers = producers(graph);
     this.consumers = consumers(graph);
     for (const name of graph.parameters.keys()) this.fixed.add(name);
@@ -48,7 +54,17 @@ export class Survey {
 
   /** All places, in old entries, where some reader cuts an axis of a value. */
   cuts(value: string, axis: number): readonly number[] {
-    return [...(this.places.get(value)?.get(axis) ?? [])];
+    return (this.read.get(value)?.get(axis) ?? []).flat();
+  }
+
+  /**
+   * How much of each piece of a cut axis is needed. Pieces of a graph input are features of different meaning: each is an
+   * input to what reads it, and no part of it may come below the width of what follows.
+   */
+  least(value: string, axis: number): Least | undefined {
+    if (!this.inputs.has(value)) return undefined;
+    const parts = this.read.get(value)?.get(axis) ?? [];
+    return (from, to) => (parts.some(([start, end]) => start <= from && to <= end) ? LEAST_FEATURES : 1);
   }
 
   /** What a Slice with constant bounds cuts; undefined when its bounds are data. */
@@ -70,28 +86,26 @@ export class Survey {
     const out = this.shape(node.outputs[0]!);
     if (!shape || !out) return;
     if (node.operator === "Slice") {
-      for (const { axis, start, step } of this.parts(node) ?? []) if (step === 1) this.addCuts(value, axis, [start, start + out[axis]!]);
+      for (const { axis, start, step } of this.parts(node) ?? [])
+        if (step === 1) this.addPart(value, axis, start, start + out[axis]!);
       return;
     }
     const indices = this.graph.constants.get(node.inputs[1]!);
     if (!indices || indices.shape.length > 1) return;
     const at = axisOfGather(node, shape.length);
     const list = Array.from(indices.data, (i) => (i < 0 ? i + shape[at]! : i));
-    if (list.length > 0 && isRun(list)) this.addCuts(value, at, [list[0]!, list[0]! + list.length]);
+    if (list.length > 0 && isRun(list)) this.addPart(value, at, list[0]!, list[0]! + list.length);
   }
 
-  private addCuts(value: string, axis: number, cuts: readonly number[]): void {
-    let axes = this.places.get(value);
+  private addPart(value: string, axis: number, start: number, end: number): void {
+    let axes = this.read.get(value);
     if (!axes) {
       axes = new Map();
-      this.places.set(value, axes);
+      this.read.set(value, axes);
     }
-    let set = axes.get(axis);
-    if (!set) {
-      set = new Set();
-      axes.set(axis, set);
-    }
-    for (const c of cuts) set.add(c);
+    const list = axes.get(axis);
+    if (list) list.push([start, end]);
+    else axes.set(axis, [[start, end]]);
   }
 }
 

@@ -14,7 +14,7 @@ import { type ShrinkingSpace, Widths } from "./widths";
 
 /** How to shrink. */
 export interface TwinOptions {
-  /** New size of a free atom; 3 or 4, and 2 for heads and groups, unless told. Never more than its old size. */
+  /** New size of a free atom; 3 to 5, and 2 for heads and groups, unless told. Never more than its old size. */
   readonly size?: (space: ShrinkingSpace) => number;
   /** New size of the first axis of each input (default: the old one, at most 4). */
   readonly batch?: number;
@@ -38,8 +38,17 @@ export interface NoTwin {
 }
 
 /** Input sizes to try: powers of two first, then what lies below the first one that works. */
-const INPUT_SIZES = [4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512] as const;
+const INPUT_SIZES = [
+  4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
+] as const;
 const BATCH = 4;
+/** Widths of channels and head sizes, in turn. More than two, else permutations and rotations look alike. */
+const MIDDLE = [3, 4] as const;
+const WIDE = [4, 5] as const;
+const NARROW = [3] as const;
+/** Trainable entries up to which the wide widths are used, and from which the narrow ones are. */
+const MOST_OF_WIDE = 600;
+const MOST_ENTRIES = 3000;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
 const MOST_STATEMENTS = 64;
 
@@ -49,11 +58,16 @@ const MOST_STATEMENTS = 64;
  */
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
   const survey = new Survey(normal);
-  const widths = new Widths(survey, axes, options.size);
+  const widths = new Widths(survey, axes, options.size, MIDDLE);
   const attempt = (inputs: ReadonlyMap<string, Shape>, shrink: boolean): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
       try {
-        return propagate(survey, axes, { inputs, widths, shrink }, (node: Node) => operatorTable(node.operator, node.domain)?.equivariance);
+        return propagate(
+          survey,
+          axes,
+          { inputs, widths, shrink },
+          (node: Node) => operatorTable(node.operator, node.domain)?.equivariance,
+        );
       } catch (error) {
         if (!(error instanceof SizeConflict)) throw error;
         if (error.atoms.length === 0 || statements > MOST_STATEMENTS) return error;
@@ -62,15 +76,32 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     }
   };
   const notes: string[] = [];
+  let inputs: ReadonlyMap<string, Shape> = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
+  let shrink = false;
+  let best: Graph | undefined;
   if (options.spatial !== "keep") {
-    const { found, failure } = smallest(normal, options.batch, (inputs) => attempt(inputs, true));
-    if (found) return { graph: found, sizes: widths.sizes(), notes };
-    notes.push(`only channels are smaller: ${failure}`);
+    const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, true));
+    if (found) {
+      best = found;
+      inputs = new Map(found.inputs.map((i) => [i.name, i.shape]));
+      shrink = true;
+    } else notes.push(`only channels are smaller: ${failure}`);
   }
-  const inputs = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
-  const result = attempt(inputs, false);
-  if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
-  return { graph: result, sizes: widths.sizes(), notes };
+  if (!best) {
+    const result = attempt(inputs, false);
+    if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
+    best = result;
+  }
+  // The search used the middle widths. Wider is more generic where it is cheap, narrower is needed where it is not.
+  const entries = trainableEntries(best);
+  const pattern = entries <= MOST_OF_WIDE ? WIDE : entries > MOST_ENTRIES ? NARROW : undefined;
+  if (pattern) {
+    widths.usePattern(pattern);
+    const other = attempt(inputs, shrink);
+    if (other instanceof SizeConflict) widths.usePattern(MIDDLE);
+    else best = other;
+  }
+  return { graph: best, sizes: widths.sizes(), notes };
 }
 
 type Attempt = (inputs: ReadonlyMap<string, Shape>) => Graph | SizeConflict;
@@ -83,12 +114,19 @@ function withBatch(shape: Shape, batch: number | undefined): Shape {
 /** New input shapes: the first axis by the batch, the others at most `bound`. */
 function bounded(graph: Graph, batch: number | undefined, bound: (input: string, axis: number) => number): Map<string, Shape> {
   return new Map(
-    graph.inputs.map((i) => [i.name, withBatch(i.shape, batch).map((n, axis) => (axis === 0 ? n : Math.min(n, bound(i.name, axis))))]),
+    graph.inputs.map((i) => [
+      i.name,
+      withBatch(i.shape, batch).map((n, axis) => (axis === 0 ? n : Math.min(n, bound(i.name, axis)))),
+    ]),
   );
 }
 
 /** The smallest input sizes that work, as far as a short search finds them. */
-function smallest(graph: Graph, batch: number | undefined, attempt: Attempt): { readonly found?: Graph; readonly failure: string } {
+function smallest(
+  graph: Graph,
+  batch: number | undefined,
+  attempt: Attempt,
+): { readonly found?: Graph; readonly failure: string } {
   const largest = Math.max(4, ...graph.inputs.flatMap((i) => i.shape.slice(1)));
   let failure = "";
   const works = (sizes: ReadonlyMap<string, Shape>): Graph | undefined => {

@@ -23,8 +23,6 @@ export interface ShuffledRun {
   readonly last: number;
 }
 
-/** Channels and head sizes get this width in turn, so that neighbours differ. */
-const WIDTHS = [3, 4] as const;
 /** Heads and groups. */
 const OUTER_WIDTH = 2;
 /** What the shortest run of shuffled channels becomes: enough for halves of halves. */
@@ -39,20 +37,24 @@ export class Widths {
   private readonly clusterOf = new Map<number, number>();
   private readonly unitOf = new Map<number, number>();
   private readonly outer = new Set<number>();
-  private readonly order: number[] = [];
+  private readonly order: readonly number[];
   private readonly thin = new Set<number>();
 
   constructor(
     private readonly survey: Survey,
     private readonly axes: InferredAxes,
     private readonly size?: (space: ShrinkingSpace) => number,
+    /** Channels and head sizes get these widths in turn, so that neighbours differ. */
+    private pattern: readonly [number, ...number[]] = [3, 4],
   ) {
     const { graph } = survey;
     const occurrences = parameterOccurrences(axes, graph.parameters.keys());
+    const seen = new Set<number>();
     for (const o of occurrences) {
       const atom = this.find(o.atoms[o.factor]!);
-      if (!this.order.includes(atom) && this.isFree(atom)) this.order.push(atom);
+      if (this.isFree(atom)) seen.add(atom);
     }
+    this.order = [...seen];
     this.findOuter(graph, occurrences);
     this.findThin(graph, occurrences);
     this.findClusters(graph);
@@ -117,9 +119,13 @@ export class Widths {
       while (members.get(r) !== undefined && members.get(r) !== r) r = members.get(r)!;
       return r;
     };
-    const axesOf = [...graph.parameters.keys()].flatMap((p) => (this.axes.axes(p) ?? []).map((axis) => (isPlain(axis) ? atoms.normal(axis) : [])));
+    const axesOf = [...graph.parameters.keys()].flatMap((p) =>
+      (this.axes.axes(p) ?? []).map((axis) => (isPlain(axis) ? atoms.normal(axis) : [])),
+    );
     const shuffled = (segments: readonly (readonly number[])[]) =>
-      segments.length > 1 && segments.every((s) => s.length === 1 && !atoms.isPinned(s[0]!)) && new Set(segments.map((s) => s[0])).size === segments.length;
+      segments.length > 1 &&
+      segments.every((s) => s.length === 1 && !atoms.isPinned(s[0]!)) &&
+      new Set(segments.map((s) => s[0])).size === segments.length;
     for (const segments of axesOf) {
       if (!shuffled(segments) || !segments.some((s) => atoms.sizeOf(s[0]!) === 1)) continue;
       for (const s of segments) {
@@ -205,6 +211,12 @@ export class Widths {
     return changed;
   }
 
+  /** Chooses other widths from here on. */
+  usePattern(pattern: readonly [number, ...number[]]): void {
+    this.pattern = pattern;
+    this.chosen = undefined;
+  }
+
   /** The new size of a free root atom. */
   of(root: number): number {
     const { atoms } = this.axes;
@@ -213,7 +225,7 @@ export class Widths {
     let value = this.chosen.get(c);
     if (value === undefined) {
       // Only activations have it: heads that a Tile makes, for instance.
-      value = this.kept.has(c) ? atoms.sizeOf(root) : Math.min(atoms.sizeOf(root), WIDTHS[0]);
+      value = this.kept.has(c) ? atoms.sizeOf(root) : Math.min(atoms.sizeOf(root), this.pattern[0]);
       this.chosen.set(c, value);
     }
     return value;
@@ -222,13 +234,16 @@ export class Widths {
   private choose(): Map<number, number> {
     const out = new Map<number, number>();
     let turn = 0;
+    const outers = new Set([...this.outer].map((a) => this.classOf(a)));
+    const thins = new Set([...this.thin].map((a) => this.classOf(a)));
     for (const atom of this.order) {
       const c = this.classOf(atom);
       if (out.has(c)) continue;
       const old = this.axes.atoms.sizeOf(atom);
-      const outer = [...this.outer].some((o) => this.classOf(o) === c);
-      const thin = [...this.thin].some((o) => this.classOf(o) === c);
-      const wanted = this.size?.({ atom, size: old, outer }) ?? (outer ? OUTER_WIDTH : thin ? WIDTHS[0] : WIDTHS[turn++ % WIDTHS.length]!);
+      const outer = outers.has(c);
+      const wanted =
+        this.size?.({ atom, size: old, outer }) ??
+        (outer ? OUTER_WIDTH : thins.has(c) ? this.pattern[0] : this.pattern[turn++ % this.pattern.length]!);
       out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
     }
     return out;

@@ -46,7 +46,8 @@ function isPlainPadding(node: Node): boolean {
  */
 function shrunk(w: Window, before: number, after: number): Window {
   if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel: after };
-  if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1) return { ...w, kernel: 2, stride: 2 };
+  if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1)
+    return { ...w, kernel: 2, stride: 2 };
   let { kernel, before: left, after: right } = w;
   while (kernel >= 5 && left >= w.dilation && right >= w.dilation) {
     kernel -= 2;
@@ -118,7 +119,10 @@ function groupedAxes(s: Sizing): readonly [SizedAxis, SizedAxis] {
 function convolution(s: Sizing): void {
   const { node, algebra } = s;
   const [batch, out] = groupedAxes(s);
-  const space = s.input(0).slice(2).map((a) => algebra.close(a));
+  const space = s
+    .input(0)
+    .slice(2)
+    .map((a) => algebra.close(a));
   const old = s.shape(0).slice(2);
   const kernels = s.input(1).slice(2);
   const free = s.shrink && isPlainPadding(node) && node.operator === "Conv";
@@ -131,7 +135,10 @@ function convolution(s: Sizing): void {
     return small;
   });
   const channels = algebra.close(s.input(0)[1]!);
-  const weights = s.input(1).slice(0, 2).map((a) => algebra.close(a));
+  const weights = s
+    .input(1)
+    .slice(0, 2)
+    .map((a) => algebra.close(a));
   for (const a of [batch, out]) algebra.close(a);
   const attributes: Node["attributes"] = { ...(isPlainPadding(node) ? attributesOf(node, windows) : node.attributes) };
   const group = numberAttribute(node, "group", 1);
@@ -159,7 +166,8 @@ function pool(s: Sizing): void {
     const windows = windowsOf(node, kernel).map((w, i) => {
       const whole = w.before === 0 && w.after === 0 && w.kernel === oldSize(spatial[i]!);
       const reach = w.dilation * (w.kernel - 1) + 1;
-      if (!whole && reach > space[i]! + w.before + w.after) throw new SizeConflict(`a window of ${w.kernel} over ${space[i]} places`);
+      if (!whole && reach > space[i]! + w.before + w.after)
+        throw new SizeConflict(`a window of ${w.kernel} over ${space[i]} places`);
       return whole ? { ...w, kernel: space[i]! } : w;
     });
     attributes = attributesOf(node, windows);
@@ -184,7 +192,9 @@ function resize(s: Sizing): void {
     operands.set(3, int64Vector(listed.map((a) => Math.max(1, Math.round((now[a]! * wanted[a]!) / old[a]!)))));
   }
   const found = s.inferShape(node.attributes, operands);
-  s.output(found.map((n, i) => (old[i] === wanted[i] && n === now[i] ? axes[i]! : wanted[i] === 1 ? UNIT : fixed(wanted[i]!, n))));
+  s.output(
+    found.map((n, i) => (old[i] === wanted[i] && n === now[i] ? axes[i]! : wanted[i] === 1 ? UNIT : fixed(wanted[i]!, n))),
+  );
   s.rewrite((name) => ({ inputs: node.inputs.map((v, i) => (operands.has(i) ? name(operands.get(i)!) : v)) }));
 }
 
