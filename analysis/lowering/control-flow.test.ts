@@ -4,8 +4,8 @@ import { writeOnnx } from "../frontends/onnx";
 import { CAPTURED_INPUTS, type Graph } from "../graph/graph";
 import type { Tensor } from "../graph/tensor";
 import { inferShapes } from "../operators/inference";
-import { GraphBuilder } from "./graph-builder.fixture";
-import { assertPrimitive, deviation, evaluateNormalForm, random, sharedRunner } from "./lowering-case.fixture";
+import { GraphBuilder } from "./testing/graph-builder";
+import { assertPrimitive, deviation, evaluateNormalForm, random, sharedRunner } from "./testing/lowering-case";
 import { normalForm } from "./normal-form";
 
 after(() => sharedRunner().dispose());
@@ -72,7 +72,7 @@ test("parameters inside of a body that stays are read by the node", () => {
   const condition = b.add("Greater", [b.add("ReduceSum", [x], { keepdims: 0 }), b.constant([], [1])]);
   const form = normalForm(b.build(b.add("If", [condition], { then_branch, else_branch }))).graph;
   const node = form.nodes.find((n) => n.operator === "If")!;
-  assert.deepEqual([...node.inputs.slice(1)].sort(), ["inner.weight", "x"]);
+  assert.deepEqual(node.inputs.slice(1).toSorted(), ["inner.weight", "x"]);
   assert.ok(form.parameters.has("inner.weight"));
 });
 

@@ -6,8 +6,8 @@ import { elementCount, type ElementType, isFloating, type Tensor } from "../grap
 import { evaluateGraph } from "../operators/evaluate";
 import { inferShapes } from "../operators/inference";
 import { operators } from "../operators/table";
-import { GraphBuilder } from "./graph-builder.fixture";
-import { deviation, generator } from "./lowering-case.fixture";
+import { GraphBuilder } from "./testing/graph-builder";
+import { deviation, generator } from "./testing/lowering-case";
 import { normalForm } from "./normal-form";
 
 /** Attributes that many operators share, with values some of which fit. */
@@ -159,7 +159,8 @@ test("random nodes have a well-formed normal form of the same function", () => {
 });
 
 function describe(graph: Graph): string {
-  const shapes = (names: readonly string[]) => names.map((n) => `${graph.types.get(n)?.type}[${graph.types.get(n)?.shape}]`);
+  const shapes = (names: readonly string[]) =>
+    names.map((n) => `${graph.types.get(n)?.type}[${graph.types.get(n)?.shape?.join()}]`);
   const nodes = graph.nodes.map((n) => [n.operator, shapes(n.inputs), n.attributes]);
   return `opset ${graph.opset} ${JSON.stringify(nodes)}`;
 }

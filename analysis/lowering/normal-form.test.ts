@@ -7,8 +7,8 @@ import { readOnnx } from "../frontends/onnx";
 import type { Graph } from "../graph/graph";
 import { elementCount, isFloating, type Tensor } from "../graph/tensor";
 import { evaluateGraph } from "../operators/evaluate";
-import { GraphBuilder } from "./graph-builder.fixture";
-import { assertPrimitive, deviation, evaluateNormalForm, generator, random } from "./lowering-case.fixture";
+import { GraphBuilder } from "./testing/graph-builder";
+import { assertPrimitive, deviation, evaluateNormalForm, generator, random } from "./testing/lowering-case";
 import { normalForm } from "./normal-form";
 
 const operators = (graph: Graph) => graph.nodes.map((n) => n.operator);

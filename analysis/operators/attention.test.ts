@@ -12,7 +12,7 @@ import {
   parameter,
   random,
   sharedRunner,
-} from "../lowering/lowering-case.fixture";
+} from "../lowering/testing/lowering-case";
 import { normalForm } from "../lowering/normal-form";
 import { inferShapes } from "./inference";
 import { range } from "./lower/build";

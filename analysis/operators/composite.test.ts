@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Node } from "../graph/graph";
 import { type Tensor, tensor } from "../graph/tensor";
-import { check, constant, type Feed, graphOf, parameter, random, sharedRunner } from "../lowering/lowering-case.fixture";
+import { check, constant, type Feed, graphOf, parameter, random, sharedRunner } from "../lowering/testing/lowering-case";
 import { normalForm } from "../lowering/normal-form";
 
 after(() => sharedRunner().dispose());

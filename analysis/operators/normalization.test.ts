@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { check, graphOf, parameter, random, sharedRunner } from "../lowering/lowering-case.fixture";
+import { check, graphOf, parameter, random, sharedRunner } from "../lowering/testing/lowering-case";
 import { normalForm } from "../lowering/normal-form";
 import { inferShapes } from "./inference";
 

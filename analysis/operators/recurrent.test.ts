@@ -14,7 +14,7 @@ import {
   parameter,
   random,
   sharedRunner,
-} from "../lowering/lowering-case.fixture";
+} from "../lowering/testing/lowering-case";
 import { normalForm } from "../lowering/normal-form";
 import { evaluateGraph } from "./evaluate";
 import { inferShapes } from "./inference";

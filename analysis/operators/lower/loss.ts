@@ -1,5 +1,5 @@
 /** @file Losses over class scores, as products with one-hot rows of the labels. */
-import { numberAttribute, stringAttribute } from "../../graph/graph";
+import { stringAttribute } from "../../graph/graph";
 import { scalar, tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import { input, outputs, range, reduce, reshape, shapeOf, wants } from "./build";

@@ -1,6 +1,6 @@
 /** @file Test support: graphs written by hand, a line per node. */
-import type { Attribute, Graph, Node, Parameter } from "../graph/graph";
-import type { ElementType, Shape, Tensor } from "../graph/tensor";
+import type { Attribute, Graph, Node, Parameter } from "../../graph/graph";
+import type { ElementType, Shape, Tensor } from "../../graph/tensor";
 
 /** Builds a Graph node by node; the methods return value names. */
 export class GraphBuilder {

@@ -3,14 +3,14 @@
  * what the operator's own `evaluate` computes where it has one.
  */
 import assert from "node:assert/strict";
-import { writeOnnx } from "../frontends/onnx";
-import type { Graph, Node } from "../graph/graph";
-import { elementCount, isFloating, type Shape, type Tensor, tensor } from "../graph/tensor";
-import { evaluateGraph } from "../operators/evaluate";
-import { inferShapes } from "../operators/inference";
-import { operatorTable } from "../operators/table";
-import { createRunner, type Runner } from "../runtime";
-import { type NormalForm, normalForm } from "./normal-form";
+import { writeOnnx } from "../../frontends/onnx";
+import type { Graph, Node } from "../../graph/graph";
+import { elementCount, isFloating, type Shape, type Tensor, tensor } from "../../graph/tensor";
+import { evaluateGraph } from "../../operators/evaluate";
+import { inferShapes } from "../../operators/inference";
+import { operatorTable } from "../../operators/table";
+import { createRunner, type Runner } from "../../runtime";
+import { type NormalForm, normalForm } from "../normal-form";
 
 /** Operators that may be left in a normal form without being opaque. */
 export const PRIMITIVES: ReadonlySet<string> = new Set(
