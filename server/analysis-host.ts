@@ -1,6 +1,6 @@
 /**
- * @file Owns the processes that analyse. Two of them: one answers at typing speed, one certifies, which takes seconds
- * and is killed when the document changes under it.
+ * @file Owns the processes that analyse. Two of them: one answers at typing speed, one certifies, which takes seconds and
+ * must not stand in the way of typing.
  */
 import type { DocumentAnalysis } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
@@ -15,9 +15,11 @@ export type AnalysisInput =
 export interface TimeLimits {
   readonly analyse: number;
   readonly certify: number;
+  /** For what nobody waits for any more. */
+  readonly grace: number;
 }
 
-const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000 };
+const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000, grace: 5_000 };
 
 /** Analyses documents outside of this process. All promises reject with `AnalysisFailure` or the signal's reason. */
 export class AnalysisHost {
@@ -26,8 +28,8 @@ export class AnalysisHost {
   readonly #limits: TimeLimits;
 
   constructor(module: WorkerModule, limits: TimeLimits = LIMITS) {
-    this.#quick = new AnalysisProcess(module, { killOnAbort: false });
-    this.#certifier = new AnalysisProcess(module, { killOnAbort: true });
+    this.#quick = new AnalysisProcess(module, { grace: limits.grace });
+    this.#certifier = new AnalysisProcess(module, { grace: limits.grace });
     this.#limits = limits;
   }
 

@@ -160,7 +160,7 @@ describe("language server", () => {
   });
 
   it("survives a crash, a hang and an exception of the analysis, with one log line each", async () => {
-    await withServer({ limits: { analyse: 2_000, certify: 2_000 } }, async (server) => {
+    await withServer({ limits: { analyse: 2_000, certify: 2_000, grace: 2_000 } }, async (server) => {
       await server.open(URI, "bias=True");
       assert.equal(items(await server.pull(URI)).length, 1);
       for (const trouble of ["CRASH", "HANG", "THROW"]) {

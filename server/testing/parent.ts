@@ -4,7 +4,7 @@ import { AnalysisProcess } from "../worker/process";
 
 const analysis = new AnalysisProcess(
   { path: path.join(import.meta.dirname, "fake-worker.ts"), execArgv: ["--import", "tsx"] },
-  { killOnAbort: false },
+  { grace: 60_000 },
 );
 const signal = new AbortController().signal;
 void analysis

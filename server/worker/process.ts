@@ -49,7 +49,7 @@ const KEPT_STDERR = 4_000;
 /** A queue of jobs on one process, which is started at need and again after each end, with growing pauses after crashes. */
 export class AnalysisProcess {
   readonly #module: WorkerModule;
-  readonly #killOnAbort: boolean;
+  readonly #grace: number;
   #queue: QueuedJob[] = [];
   #current: QueuedJob | undefined;
   #child: ChildProcess | undefined;
@@ -62,12 +62,12 @@ export class AnalysisProcess {
   #disposed = false;
 
   /**
-   * `killOnAbort`: whether aborting a running job ends the process. For long jobs; short ones run to their end and their
-   * result is dropped, which costs less than a new process.
+   * `grace`: milliseconds that an aborted job may go on before the process is ended. Mostly a job ends by itself, and its
+   * result is dropped; that costs less than a new process, and keeps what the process has learnt.
    */
-  constructor(module: WorkerModule, options: { readonly killOnAbort: boolean }) {
+  constructor(module: WorkerModule, options: { readonly grace: number }) {
     this.#module = module;
-    this.#killOnAbort = options.killOnAbort;
+    this.#grace = options.grace;
   }
 
   /** Starts the process ahead of the first job. */
@@ -198,10 +198,9 @@ export class AnalysisProcess {
     const waiting = this.#queue.indexOf(job);
     if (waiting >= 0) this.#queue.splice(waiting, 1);
     job.reject(job.signal.reason);
-    if (job === this.#current && this.#killOnAbort) {
-      this.#stop();
-      this.#finish();
-      this.#advance();
+    if (job === this.#current) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#tooLong(job), this.#grace);
     }
   }
 
