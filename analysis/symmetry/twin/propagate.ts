@@ -34,31 +34,209 @@ export interface Rewriting {
 }
 
 /** What a sizing rule sees of one node. */
-export interface Sizing {
-  readonly node: Node;
-  readonly algebra: SizeAlgebra;
-  readonly survey: Survey;
-  readonly shrink: boolean;
+export class Sizing {
+  private make: ((name: (tensor: Tensor) => string) => Rewriting) | undefined;
+  private replaced: Set<number> | undefined;
+  private copies: Map<number, readonly SizedAxis[]> | undefined;
   /** True where the node hangs on parameters alone: its sizes may stay open. */
   readonly lazy: boolean;
+
+  constructor(
+    readonly node: Node,
+    private readonly values: Propagation,
+  ) {
+    this.lazy = node.inputs.every((i) => i === "" || values.survey.isFixed(i));
+    for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.operand(i);
+  }
+
+  get algebra(): SizeAlgebra {
+    return this.values.algebra;
+  }
+
+  get survey(): Survey {
+    return this.values.survey;
+  }
+
+  get shrink(): boolean {
+    return this.values.plan.shrink;
+  }
+
   /** Axes of an input in the new graph. */
-  input(index: number): readonly SizedAxis[];
-  absent(index: number): boolean;
-  /** Old shapes. */
-  shape(index: number): Shape;
-  outputShape(): Shape;
-  constant(index: number): Tensor | undefined;
-  output(axes: readonly SizedAxis[]): void;
-  /** Axes with the free sizes that axis inference gives the output; its other sizes are open. */
-  inferred(): readonly SizedAxis[];
+  input(index: number): readonly SizedAxis[] {
+    const name = this.node.inputs[index] ?? "";
+    if (name === "") return [];
+    if (!this.values.graph.constants.has(name)) return this.values.axesOf(name) ?? [];
+    this.copies ??= new Map();
+    let axes = this.copies.get(index);
+    if (!axes) {
+      axes = this.values.copyOfConstant(name);
+      this.copies.set(index, axes);
+    }
+    return axes;
+  }
+
+  /** Sized axes of a constant operand that is data; undefined where no rule asked for it. */
+  copy(index: number): readonly SizedAxis[] | undefined {
+    return this.isOperand(index) ? undefined : this.copies?.get(index);
+  }
+
+  absent(index: number): boolean {
+    return (this.node.inputs[index] ?? "") === "";
+  }
+
+  /** Old shape of an input. */
+  shape(index: number): Shape {
+    return this.survey.shape(this.node.inputs[index] ?? "") ?? [];
+  }
+
+  /** Old shape of an output. */
+  outputShape(index = 0): Shape {
+    return this.survey.shape(this.node.outputs[index] ?? "") ?? [];
+  }
+
+  /** The source's value of a constant input. */
+  constant(index: number): Tensor | undefined {
+    return this.values.graph.constants.get(this.node.inputs[index] ?? "");
+  }
+
+  output(axes: readonly SizedAxis[], index = 0): void {
+    this.values.setAxes(this.node.outputs[index]!, axes);
+  }
+
   /** The output's shape by the operator's own rule, for the node with these attributes and new input shapes. */
-  inferShape(attributes?: Node["attributes"], operands?: ReadonlyMap<number, Tensor>): Shape;
+  inferShape(attributes: Node["attributes"] = this.node.attributes, operands?: ReadonlyMap<number, Tensor>): Shape {
+    return this.inferTypes(attributes, operands)[0]?.shape ?? unknown(this.node.outputs[0]!);
+  }
+
+  /** Types of all outputs, as {@link inferShape}; empty for an operator that is not in the table. */
+  inferTypes(attributes: Node["attributes"], operands?: ReadonlyMap<number, Tensor>): readonly TensorType[] {
+    const entry = this.survey.operator(this.node);
+    if (!entry) return [];
+    const inputs = this.node.inputs.map((name, i): TensorType => {
+      const type = this.values.graph.types.get(name);
+      if (name === "" || !type?.shape) return { type: type?.type ?? "other", shape: undefined };
+      const operand = operands?.get(i);
+      if (operand) return { type: operand.type, shape: operand.shape };
+      if (this.isOperand(i)) return type;
+      const axes = this.copies?.get(i) ?? this.values.axesOf(name);
+      return { type: type.type, shape: axes?.map((a) => this.algebra.close(a)) };
+    });
+    try {
+      return entry.infer(
+        { ...this.node, attributes },
+        { inputs, opset: this.values.graph.opset, constant: (i) => operands?.get(i) ?? this.constant(i) },
+      );
+    } catch (error) {
+      throw new SizeConflict(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   /** Rewrites the node once all sizes are known. `name` makes a constant of a tensor. */
-  rewrite(make: (name: (tensor: Tensor) => string) => Rewriting): void;
-  /** A constant operand that the rewriting replaces: it is not data. */
-  operand(index: number): void;
+  rewrite(make: (name: (tensor: Tensor) => string) => Rewriting): void {
+    this.make = make;
+  }
+
+  rewriting(name: (tensor: Tensor) => string): Rewriting {
+    return this.make?.(name) ?? {};
+  }
+
+  /** States that a constant operand is no data: it stays as it is, or the rewriting replaces it. */
+  operand(index: number): void {
+    this.replaced ??= new Set();
+    this.replaced.add(index);
+  }
+
+  isOperand(index: number): boolean {
+    return this.replaced?.has(index) === true;
+  }
+
   /** Runs after all nodes, when only what nothing decides is open. */
-  later(action: () => void): void;
+  later(action: () => void): void {
+    this.values.postpone(action);
+  }
+}
+
+/** The axis rules of the operator table, over sizes in place of atoms. */
+class SizeRules implements AxisRuleContext {
+  constructor(private readonly sizing: Sizing) {}
+
+  get node(): Node {
+    return this.sizing.node;
+  }
+
+  input(index: number): readonly Axis[] {
+    return this.sizing.input(index);
+  }
+
+  rawInput(index: number): readonly Axis[] {
+    return this.sizing.input(index);
+  }
+
+  absent(index: number): boolean {
+    return this.sizing.absent(index);
+  }
+
+  shape(index: number): Shape {
+    return this.sizing.shape(index);
+  }
+
+  outputShape(index = 0): Shape {
+    return this.sizing.outputShape(index);
+  }
+
+  constant(index: number): Tensor | undefined {
+    return this.sizing.constant(index);
+  }
+
+  output(axes: readonly Axis[], index = 0): void {
+    this.sizing.output(axes as readonly SizedAxis[], index);
+  }
+
+  indexedLater(): boolean {
+    return false;
+  }
+
+  fresh(size: number): Axis {
+    return open(size);
+  }
+
+  pinned(size: number): Axis {
+    return open(size);
+  }
+
+  pin(): void {}
+
+  unify(a: Axis, b: Axis): void {
+    this.sizing.algebra.unify(a as SizedAxis, b as SizedAxis);
+  }
+
+  slice(axis: Axis, start: number, end: number): Axis {
+    return this.sizing.algebra.slice(axis as SizedAxis, start, end);
+  }
+
+  concat(parts: readonly Axis[]): Axis {
+    return this.sizing.algebra.concat(parts as readonly SizedAxis[]);
+  }
+
+  product(factors: readonly Axis[]): Axis {
+    return this.sizing.algebra.product(factors as readonly SizedAxis[]);
+  }
+
+  split(axis: Axis, sizes: readonly number[]): readonly Axis[] {
+    return this.sizing.algebra.split(axis as SizedAxis, sizes);
+  }
+
+  settle(axes: readonly Axis[]): readonly Axis[] {
+    return axes;
+  }
+
+  reshape(axes: readonly Axis[], from: readonly number[], to: readonly number[]): readonly Axis[] {
+    return this.sizing.algebra.reshape(axes as readonly SizedAxis[], from, to);
+  }
+
+  pick(): undefined {
+    return undefined;
+  }
 }
 
 /** Sizing rule of an operator. */
@@ -97,25 +275,40 @@ export function propagate(
 }
 
 class Propagation {
-  private readonly algebra: SizeAlgebra;
+  readonly algebra: SizeAlgebra;
+  readonly graph: Graph;
   private readonly known = new Map<string, readonly SizedAxis[]>();
   private readonly pinned = new Map<number, Size>();
-  private readonly rewrites = new Map<Node, (name: (tensor: Tensor) => string) => Rewriting>();
-  /** Sized axes of constant operands that are data, by node and operand. */
-  private readonly data = new Map<Node, Map<number, readonly SizedAxis[]>>();
-  private readonly operands = new Map<Node, Set<number>>();
+  private readonly sizings: Sizing[] = [];
+  /** Axes of values that shape inference knows nothing of. */
   private readonly declared = new Map<string, readonly SizedAxis[]>();
   private readonly postponed: (() => void)[] = [];
-  private readonly graph: Graph;
 
   constructor(
-    private readonly survey: Survey,
+    readonly survey: Survey,
     private readonly axes: InferredAxes,
-    private readonly plan: Plan,
+    readonly plan: Plan,
     private readonly equivariance: (node: Node) => Equivariance | undefined,
   ) {
     this.graph = survey.graph;
     this.algebra = new SizeAlgebra({ size: (old) => (plan.shrink ? Math.min(old, FREE_CHOICE) : old) });
+  }
+
+  axesOf(value: string): readonly SizedAxis[] | undefined {
+    return this.known.get(value);
+  }
+
+  setAxes(value: string, axes: readonly SizedAxis[]): void {
+    this.known.set(value, axes);
+  }
+
+  postpone(action: () => void): void {
+    this.postponed.push(action);
+  }
+
+  /** Each reader has its own copy of a constant: windows of different size may share one table. */
+  copyOfConstant(name: string): readonly SizedAxis[] {
+    return this.inferred(name).map((axis, k) => (this.isFree(name, k) ? axis : open(oldSize(axis))));
   }
 
   run(): Graph {
@@ -128,8 +321,10 @@ class Propagation {
     }
     for (const p of this.graph.parameters.values()) this.known.set(p.name, this.inferred(p.name));
     for (const node of this.graph.nodes) {
+      const sizing = new Sizing(node, this);
+      this.sizings.push(sizing);
       try {
-        this.size(node);
+        this.size(node, sizing);
       } catch (error) {
         if (error instanceof SizeConflict) throw new SizeConflict(`${node.operator} ${node.name}: ${error.message}`, error.atoms);
         throw error;
@@ -197,15 +392,13 @@ class Propagation {
     return size;
   }
 
-  private size(node: Node): void {
-    const rule = this.equivariance(node);
-    const shapes = [...node.inputs, ...node.outputs].filter((v) => v !== "").map((v) => this.survey.shape(v));
-    if (shapes.some((s) => s === undefined || s.includes(0))) return this.opaque(node);
-    const sizing = this.sizing(node);
+  private size(node: Node, sizing: Sizing): void {
+    const isPlain = (v: string) => v === "" || this.survey.shape(v)?.includes(0) === false;
+    const rule = node.inputs.every(isPlain) && node.outputs.every(isPlain) ? this.equivariance(node) : undefined;
+    if (!rule) return this.opaque(node, sizing);
     const own = node.domain === "" ? RULES[node.operator] : undefined;
     if (own) own(sizing);
-    else if (rule) rule.axes(this.context(node, sizing));
-    else return this.opaque(node);
+    else rule.axes(new SizeRules(sizing));
     for (const o of node.outputs) {
       if (o !== "" && !this.known.has(o))
         this.known.set(
@@ -220,13 +413,12 @@ class Propagation {
   private settle(node: Node, sizing: Sizing): void {
     const out = this.known.get(node.outputs[0]!)!;
     if (out.some((a) => newSize(a) === undefined)) {
-      sizing.inferred().forEach((axis, i) => {
+      this.inferred(node.outputs[0]!).forEach((axis, i) => {
         if (newSize(out[i]!) === undefined) this.algebra.unify(out[i]!, axis);
       });
     }
     node.inputs.forEach((name, i) => {
-      if (name === "" || this.operands.get(node)?.has(i)) return;
-      for (const axis of sizing.input(i)) this.algebra.close(axis);
+      if (name !== "" && !sizing.isOperand(i)) for (const axis of sizing.input(i)) this.algebra.close(axis);
     });
     if (out.some((a) => newSize(a) === undefined)) {
       sizing.inferShape().forEach((n, i) => {
@@ -237,20 +429,19 @@ class Propagation {
   }
 
   /** A node without a rule: what it writes has the sizes of its own shape rule, or looks like what it reads. */
-  private opaque(node: Node): void {
-    const sizing = this.sizing(node);
+  private opaque(node: Node, sizing: Sizing): void {
     node.inputs.forEach((name, i) => {
       if (name === "" || this.survey.shape(name) === undefined) return;
-      if (this.graph.constants.has(name)) this.markOperand(node, i);
+      if (this.graph.constants.has(name)) sizing.operand(i);
       else for (const axis of sizing.input(i)) this.algebra.close(axis);
     });
-    const inferred = this.inferOutputs(node, node.attributes, new Map());
+    const inferred = sizing.inferTypes(node.attributes);
     node.outputs.forEach((o, k) => {
       const old = this.survey.shape(o);
       if (o === "" || !old) return;
       const shape = inferred[k]?.shape;
       const axes = old.map((n, i) => {
-        if (shape) return shape[i] === undefined || (n === 1 && shape[i] !== 1) ? conflict(o) : fixed(n, shape[i]!);
+        if (shape) return shape[i] === undefined || (n === 1 && shape[i] !== 1) ? unknown(o) : fixed(n, shape[i]!);
         return fixed(n, this.likeInputs(node, n, i));
       });
       this.known.set(o, axes);
@@ -272,119 +463,10 @@ class Propagation {
     return found ?? old;
   }
 
-  private markOperand(node: Node, index: number): void {
-    let set = this.operands.get(node);
-    if (!set) {
-      set = new Set();
-      this.operands.set(node, set);
-    }
-    set.add(index);
-  }
-
-  private sizing(node: Node): Sizing {
-    for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.markOperand(node, i);
-    const input = (i: number): readonly SizedAxis[] => {
-      const name = node.inputs[i] ?? "";
-      if (name === "") return [];
-      if (!this.graph.constants.has(name)) return this.known.get(name) ?? [];
-      let byOperand = this.data.get(node);
-      if (!byOperand) {
-        byOperand = new Map();
-        this.data.set(node, byOperand);
-      }
-      let axes = byOperand.get(i);
-      if (!axes) {
-        // Each reader has its own copy of a constant: windows of different size may share one table.
-        axes = this.inferred(name).map((axis, k) => (this.isFree(name, k) ? axis : open(oldSize(axis))));
-        byOperand.set(i, axes);
-      }
-      return axes;
-    };
-    return {
-      node,
-      algebra: this.algebra,
-      survey: this.survey,
-      shrink: this.plan.shrink,
-      lazy: node.inputs.every((i) => i === "" || this.survey.isFixed(i)),
-      input,
-      absent: (i) => (node.inputs[i] ?? "") === "",
-      shape: (i) => this.survey.shape(node.inputs[i] ?? "") ?? [],
-      outputShape: () => this.survey.shape(node.outputs[0]!)!,
-      constant: (i) => this.graph.constants.get(node.inputs[i] ?? ""),
-      output: (axes) => {
-        this.known.set(node.outputs[0]!, axes);
-      },
-      inferred: () => this.inferred(node.outputs[0]!),
-      inferShape: (attributes, operands) => {
-        const shape = this.inferOutputs(node, attributes ?? node.attributes, operands ?? new Map())[0]?.shape;
-        return shape ?? conflict(node.outputs[0]!);
-      },
-      rewrite: (make) => {
-        this.rewrites.set(node, make);
-      },
-      operand: (i) => this.markOperand(node, i),
-      later: (action) => {
-        this.postponed.push(action);
-      },
-    };
-  }
-
   /** Whether axis inference lets something act on part of the axis. */
   private isFree(value: string, axis: number): boolean {
     const a = this.axes.axes(value)?.[axis];
     return a !== undefined && isPlain(a) && !this.axes.atoms.isAllPinned(a);
-  }
-
-  private inferOutputs(node: Node, attributes: Node["attributes"], operands: ReadonlyMap<number, Tensor>): readonly TensorType[] {
-    const entry = this.survey.operator(node);
-    if (!entry) return [];
-    const inputs = node.inputs.map((name, i): TensorType => {
-      const type = this.graph.types.get(name);
-      if (name === "" || !type?.shape) return { type: type?.type ?? "other", shape: undefined };
-      const operand = operands.get(i);
-      if (operand) return { type: operand.type, shape: operand.shape };
-      if (this.operands.get(node)?.has(i)) return type;
-      const axes = this.data.get(node)?.get(i) ?? this.known.get(name);
-      return { type: type.type, shape: axes?.map((a) => this.algebra.close(a)) };
-    });
-    try {
-      return entry.infer(
-        { ...node, attributes },
-        { inputs, opset: this.graph.opset, constant: (i) => operands.get(i) ?? this.graph.constants.get(node.inputs[i] ?? "") },
-      );
-    } catch (error) {
-      throw new SizeConflict(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  /** The axis rules of the operator table over sizes in place of atoms. */
-  private context(node: Node, sizing: Sizing): AxisRuleContext {
-    const sized = (a: Axis) => a as unknown as SizedAxis;
-    const { algebra } = this;
-    return {
-      node,
-      rawInput: sizing.input,
-      input: sizing.input,
-      absent: sizing.absent,
-      shape: sizing.shape,
-      outputShape: (i = 0) => this.survey.shape(node.outputs[i] ?? "") ?? [],
-      constant: sizing.constant,
-      output: (axes, i = 0) => {
-        this.known.set(node.outputs[i]!, axes.map(sized));
-      },
-      indexedLater: () => false,
-      fresh: open,
-      pinned: open,
-      pin: () => {},
-      unify: (a, b) => algebra.unify(sized(a), sized(b)),
-      slice: (a, start, end) => algebra.slice(sized(a), start, end),
-      concat: (parts) => algebra.concat(parts.map(sized)),
-      product: (factors) => algebra.product(factors.map(sized)),
-      split: (a, sizes) => algebra.split(sized(a), sizes),
-      settle: (axes) => axes,
-      reshape: (axes, from, to) => algebra.reshape(axes.map(sized), from, to),
-      pick: () => undefined,
-    };
   }
 
   private newShape(value: string): number[] | undefined {
@@ -414,14 +496,15 @@ class Propagation {
       made.set(key, name);
       return name;
     };
-    const nodes = graph.nodes.map((node): Node => {
-      const change = this.rewrites.get(node)?.((tensor) => nameOf(`${node.name}/twin`, tensor)) ?? {};
+    const nodes = this.sizings.map((sizing): Node => {
+      const { node } = sizing;
+      const change = sizing.rewriting((tensor) => nameOf(`${node.name}/twin`, tensor));
       const factor = rescaled(this.survey, node, (v) => this.newShape(v));
       const inputs = (change.inputs ?? node.inputs).map((name, i) => {
         const constant = graph.constants.get(name);
         if (!constant) return name;
         if (factor && factor.operand === i) return nameOf(name, { ...constant, data: constant.data.map(() => factor.value) });
-        const axes = this.operands.get(node)?.has(i) ? undefined : this.data.get(node)?.get(i);
+        const axes = sizing.copy(i);
         return nameOf(name, axes ? this.resized(constant, axes) : constant);
       });
       return { ...node, inputs, attributes: change.attributes ?? node.attributes };
@@ -471,6 +554,6 @@ export function pickEntries(tensor: Tensor, picks: readonly (readonly number[])[
   return { type: tensor.type, shape, data: Float64Array.from(offsets, (at) => tensor.data[at]!) };
 }
 
-function conflict(value: string): never {
+function unknown(value: string): never {
   throw new SizeConflict(`the new shape of ${value} is not known`);
 }
