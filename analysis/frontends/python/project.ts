@@ -230,16 +230,19 @@ class FileAnalysis {
     const modules = [...this.classes.values()].filter(isModel);
     const models = new Map<ClassValue, PythonModel>();
     const failures = new Map<ClassValue, string>();
-    const attempt = (cls: ClassValue, recipes: readonly Recipe[]): boolean => {
-      for (const recipe of recipes) {
-        const result = this.evaluate(cls, recipe);
-        if (typeof result === "string") failures.set(cls, result);
-        else {
-          models.set(cls, result);
-          return true;
+    const attempt = (cls: ClassValue, recipes: readonly Recipe[], lenient = false): boolean => {
+      const run = (forgiving: boolean): boolean => {
+        for (const recipe of recipes) {
+          const result = this.evaluate(cls, recipe, cls.name, forgiving);
+          if (typeof result === "string") failures.set(cls, result);
+          else if (forgiving === lenient || mostlyUnderstood(result)) {
+            models.set(cls, result);
+            return true;
+          }
         }
-      }
-      return false;
+        return false;
+      };
+      return run(lenient) || (!lenient && run(true));
     };
     // Models that stand on their own come first; what they are made of is seen on the way.
     const sightings = observeConstructions(this.world, this.scope, new Set(modules.map((m) => m.name)));
@@ -274,6 +277,7 @@ class FileAnalysis {
       if (block) recipes.unshift(fromArguments(cls, `as a part of ${block.inside}`, block.args, block.called));
       attempt(cls, recipes);
     }
+    for (const cls of modules) if (!models.has(cls)) attempt(cls, [fromWitnesses(cls)], true);
     for (const cls of modules) {
       const failure = failures.get(cls);
       if (models.has(cls) || failure === undefined || !cls.chunk || !cls.nameSpan) continue;
@@ -302,13 +306,17 @@ class FileAnalysis {
     }
     if (!this.scope.bindings.binds.has(name))
       throw new Error(`${this.path}: there is no class or function ${name}. Check the spelling.`);
-    const result = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name);
+    let result = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name);
+    if (typeof result === "string") {
+      const again = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name, true);
+      if (typeof again !== "string") result = again;
+    }
     if (typeof result === "string") throw new Error(`${this.path}::${name}: ${result}`);
     return result;
   }
 
   /** Evaluates one recipe; a sentence where it fails. */
-  private evaluate(cls: ClassValue | undefined, recipe: Recipe, name = cls?.name ?? ""): PythonModel | string {
+  private evaluate(cls: ClassValue | undefined, recipe: Recipe, name = cls?.name ?? "", lenient = false): PythonModel | string {
     const pragma = this.pragmas.find((p) => p.name === name);
     const inputs = this.options.inputs ?? pragma?.inputs;
     const seen = new Map<ClassValue, { args: Arguments; called: Arguments | undefined; inside: string }>();
@@ -321,6 +329,7 @@ class FileAnalysis {
         ...(this.options.budget ? { budget: this.options.budget } : {}),
         ...(inputs ? { inputs } : {}),
         ...(recipe.called ? { called: recipe.called } : {}),
+        lenient,
         onAttempt: () => {
           for (const [c, block] of seen) seen.set(c, { ...block, called: undefined });
         },
@@ -362,6 +371,11 @@ class FileAnalysis {
       notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
     };
   }
+}
+
+/** Whether a model that was made with errors passed over still tells something. */
+function mostlyUnderstood(m: PythonModel): boolean {
+  return m.graph.parameters.size > 0 && m.understood > 0 && m.opaque.length * 4 <= m.calls;
 }
 
 function typed(annotation: { kind: string; id?: string }): boolean {

@@ -69,6 +69,8 @@ export function instanceAttribute(interpreter: Interpreter, self: InstanceValue,
   if (own !== undefined) return own;
   if (found !== undefined) return bind(interpreter, found, self, self.cls);
   if (name === "__class__") return self.cls;
+  if (name === "__module__") return self.cls.module?.name ?? "builtins";
+  if (name === "__doc__") return null;
   if (name === "__dict__") return dict([...self.attributes]);
   for (const c of self.cls.order) {
     const special = c.missing?.(interpreter, self, name);
@@ -87,6 +89,7 @@ function superAttribute(interpreter: Interpreter, s: SuperValue, name: string): 
     if (v === undefined && name === "__init__" && c.record && c.fields.length > 0) v = recordConstructor();
     if (v === undefined) continue;
     if (name === "__new__") return v;
+    if (c.name === "object" && is(v, "wrapper")) return { k: "bound", callee: v.callee, self: s.self };
     return bind(interpreter, v, s.self, cls);
   }
   const open = openBase(cls);

@@ -1,7 +1,7 @@
 /** @file Tests that cannot be decided: both sides run, and what they leave behind is joined. */
 import type { Written } from "../values/journal";
 import { equal, is, isObject, list, type TensorValue, tuple, unknown, type Value } from "../values/value";
-import { BudgetExceeded, PythonError } from "./errors";
+import { NotUnderstood, notUnderstood, PythonError } from "./errors";
 import type { Frame, Interpreter } from "./interpreter";
 
 /** How a block ended. */
@@ -167,12 +167,13 @@ export function fork(interpreter: Interpreter, frame: Frame, test: Value, first:
       interpreter.frames.length = frames;
       frame.pending.length = pending;
       if (error instanceof PythonError) return { error, written: [], pending };
+      if (error instanceof NotUnderstood) return { error: new PythonError("RuntimeError", error.message), written: [], pending };
       throw error;
     } finally {
       interpreter.forks--;
     }
   };
-  if (interpreter.forks > 12) throw new BudgetExceeded("more than 12 nested tests that cannot be decided");
+  if (interpreter.forks > 8) notUnderstood("more than 8 nested tests that cannot be decided");
   const a = run(first);
   const b = run(second);
   if (a.error && b.error) throw a.error;

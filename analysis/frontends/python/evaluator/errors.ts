@@ -37,8 +37,8 @@ export interface ShapeHint {
   readonly minimumRank?: number;
   /** The argument is used as a plain number, not as a tensor. */
   readonly scalar?: "int" | "float" | "bool";
-  /** The argument is a sequence with this many members, or a mapping. */
-  readonly members?: number;
+  /** The argument is an object with attributes, a sequence or a mapping, not a tensor. */
+  readonly record?: boolean;
 }
 
 /** Stops a run of `forward`: an input's shape is needed. The driver makes a hypothesis and starts again. */

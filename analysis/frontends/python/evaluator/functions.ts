@@ -192,6 +192,11 @@ export function guardedCall(interpreter: Interpreter, callee: Value, args: Argum
     if (error instanceof RangeError && /call stack/i.test(error.message)) {
       throw new BudgetExceeded("calls nested too deeply");
     }
+    if (error instanceof TypeError) {
+      // A defect in a rule of this front end: the call is not understood, and the rest of the model still is.
+      interpreter.notes.add(`internal: ${error.message}`);
+      return opaqueCall(interpreter, calleeName(callee, written), callee, args, `internal: ${error.message}`);
+    }
     if (error instanceof NotUnderstood) return opaqueCall(interpreter, calleeName(callee, written), callee, args, error.message);
     if (!(error instanceof PythonError) || interpreter.tries > 0 || interpreter.forks > 0 || interpreter.strict) throw error;
     interpreter.contradiction(error);

@@ -41,6 +41,8 @@ export interface EvaluationOptions {
   /** What a surrounding model calls this one with. */
   readonly called?: Arguments;
   readonly prepare?: (interpreter: Interpreter) => void;
+  /** Goes on where the construction raises, instead of giving up. */
+  readonly lenient?: boolean;
   /** Called before each attempt at forward. */
   readonly onAttempt?: () => void;
 }
@@ -105,7 +107,9 @@ export function evaluateModel(
   interpreter.training = options.training ?? true;
   return world.using(interpreter, () => {
     options.prepare?.(interpreter);
+    interpreter.strict = !options.lenient;
     const instance = make(interpreter);
+    interpreter.strict = false;
     interpreter.paths = new Map(namedModules(instance).map(([path, m]) => [m, path]));
     builder.initialising = false;
     const plan = planForward(interpreter, instance);
@@ -159,8 +163,7 @@ function runForward(
       journal.rollback();
       if (error instanceof ShapeDemand) {
         if (++demands > 60) break;
-        if (error.hint.scalar) plan.scalars.add(error.input);
-        else search.suppose(error.input, error.hint);
+        plan.demand(error.input, error.hint, search);
         continue;
       }
       if (error instanceof BudgetExceeded) {
@@ -175,17 +178,17 @@ function runForward(
   }
   // Nothing fits: the supposition that came furthest, with opaque nodes where it does not.
   if (best) search.restore(best.guesses);
-  journal.begin();
-  try {
-    const result = attempt(false);
-    journal.commit();
-    return result;
-  } catch (error) {
-    journal.commit();
-    if (error instanceof ShapeDemand)
-      throw new PythonError("RuntimeError", `the shape of the input ${error.input} cannot be found`);
-    throw error;
-  } finally {
-    interpreter.strict = false;
+  for (;;) {
+    journal.begin();
+    try {
+      const result = attempt(false);
+      journal.commit();
+      return result;
+    } catch (error) {
+      journal.rollback();
+      if (!(error instanceof ShapeDemand)) throw error;
+      if (++demands > 90) throw new PythonError("RuntimeError", `the shape of the input ${error.input} cannot be found`);
+      plan.demand(error.input, error.hint, search);
+    }
   }
 }

@@ -1,6 +1,8 @@
 /** @file What a model's forward is called with: which parameters are tensors that the caller supplies, and which are not. */
 import type { ElementType } from "../../../graph/tensor";
 import { findInClass } from "../evaluator/attributes";
+import { makeClass } from "../evaluator/classes";
+import type { ShapeHint } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import type { Expr, Param } from "../parser/syntax";
 import { witnessFor } from "../stdlib/witnesses";
@@ -13,6 +15,7 @@ import {
   is,
   isObject,
   list,
+  native,
   type TensorValue,
   tuple,
   unknown,
@@ -24,12 +27,18 @@ import type { InputSearch } from "./inputs";
 /** How forward is called. */
 export interface ForwardPlan {
   readonly params: readonly Param[];
+  /** Types from a `# type:` comment, by parameter. */
+  readonly comments: ReadonlyMap<string, string>;
   /** Parameters that are called with tensors. */
   readonly supplied: Set<string>;
   /** Parameters that turned out to be plain numbers. */
   readonly scalars: Set<string>;
   /** Parameters that are tried as None first. */
   readonly none: Set<string>;
+  /** Parameters that turned out to be objects, sequences or mappings. */
+  readonly records: Set<string>;
+  /** Takes note of what the code needs to know about an input. */
+  demand(input: string, hint: ShapeHint, search: InputSearch): void;
   /** Tries another reading of the parameters; false when there is none. */
   reconsider(search: InputSearch): boolean;
 }
@@ -46,6 +55,23 @@ function innermostFunction(v: Value | undefined): FunctionValue | undefined {
   if (v.k === "function") return v;
   if (v.k === "bound" || v.k === "wrapper" || v.k === "partial") return innermostFunction(v.callee);
   return undefined;
+}
+
+/** Splits "A, List[B, C]" at its outer commas. */
+function splitTypes(text: string): string[] {
+  const out: string[] = [];
+  let depth = 0;
+  let current = "";
+  for (const c of text) {
+    if (c === "[" || c === "(") depth++;
+    else if (c === "]" || c === ")") depth--;
+    if (c === "," && depth === 0) {
+      out.push(current.trim());
+      current = "";
+    } else current += c;
+  }
+  if (current.trim() !== "") out.push(current.trim());
+  return out;
 }
 
 /** Reads the parameters of forward. */
@@ -73,11 +99,25 @@ export function planForward(_: Interpreter, instance: InstanceValue): ForwardPla
     const star = params.find((p) => p.form === "star");
     if (!candidate && star) supplied.add(star.name);
   }
+  const scalars = new Set<string>();
+  const records = new Set<string>();
+  const comments = new Map<string, string>();
+  splitTypes(f?.definition?.typeComment ?? "").forEach((t, i) => {
+    const p = params[i];
+    if (p) comments.set(p.name, t);
+  });
   return {
     params,
+    comments,
     supplied,
     none,
-    scalars: new Set(),
+    scalars,
+    records,
+    demand(input, hint, search) {
+      if (hint.scalar) scalars.add(input);
+      else if (hint.record) records.add(input);
+      else search.suppose(input, hint);
+    },
     reconsider(search) {
       if (none.size === 0) return false;
       none.clear();
@@ -124,6 +164,44 @@ function openInput(interpreter: Interpreter, name: string, search: InputSearch, 
   return interpreter.builder.input(name, type ?? "float32", undefined);
 }
 
+/** An input with attributes or items that are inputs themselves. */
+function recordInput(interpreter: Interpreter, name: string, plan: ForwardPlan, search: InputSearch): Value {
+  const object = interpreter.environment.builtin("object");
+  const member = (i: Interpreter, key: string): Value => {
+    const full = `${name}.${key}`;
+    if (plan.scalars.has(full)) return int(4);
+    if (plan.records.has(full)) return recordInput(i, full, plan, search);
+    return openInput(i, full, search);
+  };
+  const known = new Map<string, Value>();
+  const remembered = (i: Interpreter, key: string): Value => {
+    let v = known.get(key);
+    if (v === undefined) {
+      v = member(i, key);
+      known.set(key, v);
+    }
+    return v;
+  };
+  const attributes = new Map<string, Value>([
+    [
+      "__getitem__",
+      native("__getitem__", (i, a) => remembered(i, String(is(a.positional[1], "int") ? a.positional[1].v : a.positional[1]))),
+    ],
+    ["__iter__", native("__iter__", (i) => list([remembered(i, "0"), remembered(i, "1")]))],
+    ["__len__", native("__len__", () => int(2))],
+    ["__contains__", native("__contains__", () => true)],
+    ["get", native("get", (i, a) => remembered(i, String(a.positional[1])))],
+  ]);
+  const cls = makeClass({
+    name: "input",
+    bases: is(object, "class") ? [object] : [],
+    attributes,
+    fields: [],
+    missing: (i, _, key) => (key.startsWith("__") || ["items", "keys", "values"].includes(key) ? undefined : remembered(i, key)),
+  });
+  return { k: "instance", id: interpreter.id(), cls, attributes: new Map() };
+}
+
 /** A value for one parameter. */
 function supply(
   interpreter: Interpreter,
@@ -135,7 +213,8 @@ function supply(
   const { builder } = interpreter;
   if (given) return builder.input(p.name, given.type ?? "float32", [...given.shape]);
   if (plan.none.has(p.name)) return null;
-  const annotation = annotationText(p.annotation);
+  if (plan.records.has(p.name)) return recordInput(interpreter, p.name, plan, search);
+  const annotation = p.annotation ? annotationText(p.annotation) : (plan.comments.get(p.name) ?? "");
   const scalar = plan.scalars.has(p.name);
   if (scalar || /^(?:Optional\[)?int\]?$/.test(annotation) || (annotation === "" && LETTERS.test(p.name))) {
     const witness = witnessFor(p.name);

@@ -39,9 +39,20 @@ export function constructorOf(cls: ClassValue): FunctionValue | undefined {
   return is(init, "function") ? init : undefined;
 }
 
-/** Constructor parameters without `self`. */
+/** Constructor parameters without `self`; those that `**kwargs` hands on to a base class are among them. */
 export function constructorParams(cls: ClassValue): readonly Param[] {
-  return constructorOf(cls)?.params.slice(1) ?? [];
+  const out: Param[] = [];
+  for (const c of cls.order) {
+    const init = c.attributes.get("__init__");
+    if (!is(init, "function")) {
+      if (init !== undefined) break;
+      continue;
+    }
+    const own = init.params.slice(1);
+    for (const p of own) if (!out.some((o) => o.name === p.name)) out.push(p);
+    if (!own.some((p) => p.form === "doubleStar")) break;
+  }
+  return out;
 }
 
 /** Parameters that a caller has to give. */
@@ -192,7 +203,7 @@ export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth 
   const init = constructorOf(cls);
   const keywords = new Map<string, Value>();
   if (init && !(cls.record && !cls.attributes.has("__init__"))) {
-    for (const p of required(init.params.slice(1))) {
+    for (const p of required(constructorParams(cls))) {
       const v = inventArgument(interpreter, p, init, depth);
       if (v === undefined) return undefined;
       keywords.set(p.name, v);
@@ -265,7 +276,7 @@ export function fromFactory(scope: SourceScope, name: string, cls: ClassValue | 
         result = chunk ? i.inFrame(moduleFrame(scope, chunk, at), () => call(i, f, positional())) : call(i, f, positional());
       } catch (error) {
         // The model may be there although loading weights into it failed.
-        if (!(error instanceof PythonError) || !made) throw error;
+        if (!(error instanceof PythonError) || !made || !i.made.includes(made)) throw error;
         result = made;
       } finally {
         i.onConstruct = before;

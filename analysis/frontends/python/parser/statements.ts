@@ -190,11 +190,14 @@ export class StatementReader extends ExpressionReader {
       return;
     }
     const params = this.field(node, "parameters");
+    const comment = params ? TYPE_COMMENT.exec(this.text.slice(params.e, params.e + 600)) : null;
+    const typeComment = comment?.[1];
     const returns = this.field(node, "return_type");
     out.push({
       kind: "FunctionDef",
       ...common,
       params: params ? this.params(params) : [],
+      ...(typeComment !== undefined ? { typeComment } : {}),
       ...(returns ? { returns: this.expression(returns) } : {}),
     });
   }
@@ -301,6 +304,9 @@ export class StatementReader extends ExpressionReader {
     return { kind: "Match", s: node.s, e: node.e, subject: this.required(node, "subject"), cases };
   }
 }
+
+/** `# type: (A, B) -> C` after the colon of a definition, on the same line or the next. */
+const TYPE_COMMENT = /^[^\n]*:[ \t]*\n?[ \t]*#\s*type:\s*\((.*)\)\s*->/;
 
 const STATEMENTS = new Set([
   "expression_statement",

@@ -92,6 +92,8 @@ export interface FunctionDef extends Span {
   readonly params: readonly Param[];
   readonly body: Block;
   readonly decorators: readonly Expr[];
+  /** Argument types of a `# type: (...) -> ...` comment. */
+  readonly typeComment?: string;
   readonly returns?: Expr;
 }
 

@@ -402,6 +402,20 @@ export function makeBuiltins(): Builtins {
     form: "static",
     callee: native("object.__new__", (i, a) => newInstance(i, a)),
   });
+  object.attributes.set("__getattribute__", {
+    k: "wrapper",
+    form: "static",
+    callee: native("object.__getattribute__", (i, a) => getAttribute(i, a.positional[0] ?? null, String(a.positional[1]))),
+  });
+  object.attributes.set("__setattr__", {
+    k: "wrapper",
+    form: "static",
+    callee: native("object.__setattr__", (i, a) => {
+      if (typeof a.positional[1] === "string")
+        setAttribute(i, a.positional[0] ?? null, a.positional[1], a.positional[2] ?? null, true);
+      return null;
+    }),
+  });
   type("int", (_, a) =>
     a.positional.length === 0 ? int(0) : toInt(a.positional[0]!, intOf(a.positional[1] ?? a.keywords.get("base"))),
   );

@@ -179,7 +179,7 @@ export function indexTensor(interpreter: Interpreter, t: TensorValue, index: Val
   const { builder } = interpreter;
   if (t.shape === undefined && builder.isOpen(t)) {
     const items = is(index, "tuple") ? index.items : [index];
-    if (typeof index === "string") builder.needShape(t, { members: 1 });
+    if (typeof index === "string") builder.needShape(t, { record: true });
     const count = items.filter((i) => i !== null && !is(i, "ellipsis")).length;
     const open = items.some((i) => is(i, "ellipsis"));
     builder.needShape(t, { minimumRank: Math.max(open ? count + 1 : count, 1) });

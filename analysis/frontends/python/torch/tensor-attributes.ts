@@ -111,7 +111,10 @@ export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, na
   if (operator !== undefined) return native(name, (i, a) => binary(i, operator, t, a.positional[0] ?? null));
   const callable = operations.callable(name) ?? (isInPlace(name) ? operations.callable(name.slice(0, -1)) : undefined);
   if (!callable) {
-    if (name.startsWith("_") || name === "unsqueeze_like") return undefined;
+    if (name.startsWith("_")) return undefined;
+    // An input with attributes that tensors do not have is an object of some other kind.
+    if (t.shape === undefined && builder.isOpen(t) && !TENSOR_METHODS.has(name) && interpreter.tries === 0)
+      builder.needShape(t, { record: true });
     return TENSOR_METHODS.has(name) ? { k: "bound", callee: opaqueMethod(name), self: t } : undefined;
   }
   if (!isInPlace(name)) return { k: "bound", callee: callable, self: t };

@@ -121,7 +121,14 @@ function split(a: Reader): Value {
   const given = a.value("split_size");
   const one = intOf(given);
   if (one !== undefined && one <= 0) raise("RuntimeError", "split sizes must be positive");
-  return tuple(splitSizes(a, t, dim, one !== undefined ? equalParts(size, one) : a.ints("split_size")!));
+  return tuple(
+    splitSizes(
+      a,
+      t,
+      dim,
+      one !== undefined ? equalParts(size, one) : (a.ints("split_size") ?? notUnderstood("the sizes of split are not known")),
+    ),
+  );
 }
 
 /** Concatenation with promotion of element types; empty tensors are left out, as torch does. */
@@ -309,8 +316,8 @@ export function addShapes(table: OperationTable): void {
   table.add("movedim moveaxis", "input source destination", (a) => {
     const t = a.tensor("input");
     const rank = shapeOf(a.interpreter, t).length;
-    const from = a.ints("source")!.map((d) => axisOf(d, rank));
-    const to = a.ints("destination")!.map((d) => axisOf(d, rank));
+    const from = (a.ints("source") ?? []).map((d) => axisOf(d, rank));
+    const to = (a.ints("destination") ?? []).map((d) => axisOf(d, rank));
     const rest = Array.from({ length: rank }, (_, i) => i).filter((i) => !from.includes(i));
     const perm: number[] = [];
     for (let i = 0; i < rank; i++) perm.push(to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!);
