@@ -18,6 +18,7 @@ import type { Block } from "../fields/constraints";
 import { solveBlocks } from "../fields/elimination";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { CutNetwork } from "./cells";
+import { cellBlocks, finiteRows } from "./equations";
 import { unreadDirections } from "./unread";
 
 /** How to search. */
@@ -25,8 +26,6 @@ export interface ShiftOptions extends NetworkOptions {
   readonly seed?: number;
 }
 
-/** Equations per unknown of a cell. */
-const ROWS_PER_COLUMN = 3.5;
 const CELL_TOLERANCE = 1e-9;
 /** Fresh batches per round of certification, and rounds in a row that must find nothing. */
 const CERTIFYING_BATCHES = 6;
@@ -68,8 +67,7 @@ function constantShifts(cut: CutNetwork, axes: AxisStructure, space: ParameterSp
   }
   const blocks: Block[] = [];
   for (const target of new Set([...cut.cuts, ...network.outputs])) {
-    const block = cellBlock(cut, target, channels, offsets, space, trainable);
-    if (block) blocks.push(block);
+    blocks.push(...cellBlocks(cut, target, channels, offsets, space, trainable));
   }
   const free: number[] = [];
   for (let i = 0; i < space.size; i++) free.push(i);
@@ -89,81 +87,6 @@ function constantShifts(cut: CutNetwork, axes: AxisStructure, space: ParameterSp
     }
   }
   return out;
-}
-
-/** The equations of one cell: D_theta G dtheta + sum D_e'G b_e' - b_e = 0 at random points. */
-function cellBlock(
-  cut: CutNetwork,
-  target: string,
-  channels: ReadonlyMap<string, Channels>,
-  offsets: ReadonlyMap<string, number>,
-  space: ParameterSpace,
-  trainable: ReadonlySet<string>,
-): Block | undefined {
-  const { network } = cut;
-  const program = cut.cell(target);
-  const parameters = program.leaves.filter((p) => trainable.has(p));
-  const upstream = program.leaves.filter((v) => cut.cutSet.has(v));
-  const isCut = cut.cutSet.has(target);
-  // A target that is cut and an output may not move at all.
-  const observed = network.outputs.includes(target);
-  const unknowns: number[] = [];
-  for (const p of parameters) for (let k = 0; k < cut.weights.get(p)!.length; k++) unknowns.push(space.offset(p) + k);
-  for (const v of upstream) for (let k = 0; k < channels.get(v)!.count; k++) unknowns.push(offsets.get(v)! + k);
-  if (isCut) for (let k = 0; k < channels.get(target)!.count; k++) unknowns.push(offsets.get(target)! + k);
-  if (unknowns.length === 0) return undefined;
-  const size = elementCount(network.shape(target));
-  const wanted = Math.ceil(ROWS_PER_COLUMN * unknowns.length) + 8;
-  const runs = Math.max(3, Math.ceil(wanted / size));
-  const parts: Matrix[] = [];
-  for (let run = 0; run < runs; run++) {
-    const values = cut.sample(program);
-    const rows = cut.choose(size, Math.ceil(wanted / runs));
-    const part = new Matrix(rows.length, unknowns.length);
-    let column = 0;
-    const fill = (tangent: Float64Array | undefined): void => {
-      if (tangent) for (let r = 0; r < rows.length; r++) part.data[r * part.columns + column] = tangent[rows[r]!]!;
-      column++;
-    };
-    for (const p of parameters) {
-      const direction = new Float64Array(cut.weights.get(p)!.length);
-      for (let k = 0; k < direction.length; k++) {
-        direction[k] = 1;
-        fill(program.differentiate(values, p, direction)[0]?.data);
-        direction[k] = 0;
-      }
-    }
-    for (const v of upstream) {
-      for (const entries of channels.get(v)!.entries) {
-        const direction = new Float64Array(elementCount(network.shape(v)));
-        for (const e of entries) direction[e] = 1;
-        fill(program.differentiate(values, v, direction)[0]?.data);
-      }
-    }
-    if (isCut) {
-      for (const entries of channels.get(target)!.entries) {
-        const shift = new Float64Array(size);
-        for (const e of entries) shift[e] = -1;
-        fill(shift);
-      }
-    }
-    parts.push(finiteRows(part));
-  }
-  const rows = Matrix.stacked(parts, unknowns.length).normaliseRows(1e-200);
-  if (observed && isCut) {
-    // The shift of an output is zero, said once per channel.
-    const zero = new Matrix(channels.get(target)!.count, unknowns.length);
-    for (let k = 0; k < zero.rows; k++) zero.set(k, unknowns.length - zero.rows + k, 1);
-    return { unknowns, matrix: compressRows(Matrix.stacked([rows, zero], unknowns.length)) };
-  }
-  return { unknowns, matrix: compressRows(rows) };
-}
-
-/** Without the rows of masked entries, which are minus infinity by design. */
-function finiteRows(part: Matrix): Matrix {
-  const keep: number[] = [];
-  for (let i = 0; i < part.rows; i++) if (part.row(i).every(Number.isFinite)) keep.push(i);
-  return keep.length === part.rows ? part : part.selectRows(keep);
 }
 
 /**
