@@ -3,7 +3,8 @@
  * scale invariance approximate; without it they are exact, and the notes say so.
  */
 import type { Node } from "../graph/graph";
-import { isNonNegative, sameShape, smallConstant } from "./simplify";
+import { smallConstant } from "./constants";
+import { isNonNegative, sameShape } from "./simplify";
 import type { Item, Value, Workspace } from "./workspace";
 
 /** The largest summand that counts as an epsilon: 1e-3, which in float32 is a little more. */

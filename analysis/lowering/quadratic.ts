@@ -4,19 +4,25 @@
  */
 import type { Node } from "../graph/graph";
 import { elementCount, scalar } from "../graph/tensor";
+import { smallConstant } from "./constants";
 import { sameShape } from "./simplify";
 import type { Item, Value, Workspace } from "./workspace";
 
-/** x where the value is x * x or x to the power of 2. */
+/** x where the value is x * x or x to the power of 2; also of |x| and -x. */
 function squareRoot(value: Value): Value | undefined {
   const item = value.writer;
   if (item === undefined || item.node.domain !== "") return undefined;
   const [a, b] = item.inputs as [Value, Value];
-  if (item.node.operator === "Mul") return a === b ? a : undefined;
+  if (item.node.operator === "Mul") return a === b ? unsigned(a) : undefined;
   if (item.node.operator !== "Pow") return undefined;
-  const exponent = b.constant;
-  const isTwo = exponent !== undefined && elementCount(exponent.shape) === 1 && exponent.data[0] === 2;
-  return isTwo && sameShape(a.type.shape, value.type.shape) ? a : undefined;
+  const isTwo = smallConstant(b)?.every((v) => v === 2) ?? false;
+  return isTwo && sameShape(a.type.shape, value.type.shape) ? unsigned(a) : undefined;
+}
+
+/** A value whose square is that of the given one. */
+function unsigned(value: Value): Value {
+  const item = value.writer;
+  return item?.node.domain === "" && /^(Abs|Neg)$/.test(item.node.operator) ? item.inputs[0]! : value;
 }
 
 /** The number of entries that a reduction reduces into one. */
@@ -66,7 +72,7 @@ function variance(w: Workspace, item: Item): boolean {
   const product = squares.writer;
   if (mean?.node.operator !== "ReduceMean" || product?.node.operator !== "Mul" || mean.node.domain !== "") return false;
   const sum = product.inputs[0]!.writer;
-  const share = product.inputs[1]!.constant?.data;
+  const share = smallConstant(product.inputs[1]);
   const [x, axes] = mean.inputs as [Value, Value];
   const count = reducedCount(mean);
   if (sum?.node.operator !== "ReduceSumSquare" || sum.inputs[0] !== x || sum.inputs[1] !== axes) return false;

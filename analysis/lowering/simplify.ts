@@ -1,16 +1,9 @@
 /** @file Nodes that do nothing, or the same as a simpler one. */
 import type { Node } from "../graph/graph";
-import { elementCount, isFloating, type Shape } from "../graph/tensor";
+import { isFloating, type Shape } from "../graph/tensor";
+import { smallConstant } from "./constants";
+import { asRectifier } from "./rectifiers";
 import type { Item, Value, Workspace } from "./workspace";
-
-/** Larger constants are not looked into: they are tables and frozen weights, read from the file on demand. */
-export const LARGEST_READ = 65_536;
-
-/** The entries of a constant that is small enough to be looked into. */
-export function smallConstant(value: Value | undefined): Float64Array | undefined {
-  const constant = value?.constant;
-  return constant !== undefined && elementCount(constant.shape) <= LARGEST_READ ? constant.data : undefined;
-}
 
 function isAll(value: Value | undefined, number: number): boolean {
   const data = smallConstant(value);
@@ -28,7 +21,8 @@ function keeps(item: Item, input: Value | undefined): input is Value {
 }
 
 /** Whether a value is never negative, as far as its writers tell. */
-export function isNonNegative(value: Value, depth = 8): boolean {
+export function isNonNegative(value: Value | undefined, depth = 8): boolean {
+  if (value === undefined) return false;
   if (value.constant !== undefined) return smallConstant(value)?.every((v) => v >= 0) ?? false;
   if (value.writer === undefined || depth === 0) return false;
   const [a, b] = value.writer.inputs as [Value, Value];
@@ -91,7 +85,9 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
       return isAll(b, 0) && keeps(item, a) ? a : undefined;
     case "Mul":
       if (isAll(b, 1) && keeps(item, a)) return a;
-      return isAll(a, 1) && keeps(item, b) ? b : undefined;
+      return isAll(a, 1) && keeps(item, b) ? b : asRectifier(item);
+    case "Max":
+      return asRectifier(item);
     case "Div":
       return simplifyDivision(w, item);
     case "Pow":
@@ -114,7 +110,7 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
       return item.inputs.length === 1 ? a : undefined;
     case "Where":
       if (isAll(a, 1) && keeps(item, b)) return b;
-      return isAll(a, 0) && keeps(item, c) ? c : undefined;
+      return isAll(a, 0) && keeps(item, c) ? c : asRectifier(item);
     default:
       return undefined;
   }

@@ -144,6 +144,8 @@ test("movement in all its forms", async () => {
   for (const upper of [0, 1]) await run("Trilu", 14, [constant(tensor([], [1], "int64"))], { upper });
   await run("SpaceToDepth", 13, [], { blocksize: 2 }, 1, random([1, 2, 4, 6], 1));
   await run("Upsample", 9, [constant(tensor([4], [1, 1, 2, 3], "float32"))], { mode: "nearest" }, 1, random([1, 2, 3, 3], 1));
+  await run("Resize", 10, [constant(tensor([3], [1, 1.5, 2], "float32"))], { mode: "linear" });
+  await run("Resize", 10, [constant(tensor([3], [1, 0.5, 2], "float32"))]);
   await run("Shape", 15, [], { start: 1 });
   await run("Size", 13, []);
   await run("EyeLike", 9, [], { k: 1 }, 1, random([3, 4], 1));

@@ -39,6 +39,25 @@ function checkChannels(node: Node, x: TensorType, p: TensorType | undefined, ind
   }
 }
 
+/** Gains and shifts are one per group (opset 18) or one per channel. */
+function inferGroupNormalization(node: Node, { inputs, opset }: InferenceContext): readonly TensorType[] {
+  const x = inputs[0] ?? UNKNOWN;
+  const groups = numberAttribute(node, "num_groups", 1);
+  const channels = x.shape?.[1];
+  if (channels === undefined) return [x];
+  if (groups < 1 || channels % groups !== 0) {
+    throw new Error(`GroupNormalization: ${groups} groups do not divide ${channels} channels`);
+  }
+  for (const [i, p] of inputs.slice(1, 3).entries()) {
+    const fits = p.shape === undefined || p.shape[0] === channels || (opset < 21 && p.shape[0] === groups);
+    if (!fits || (p.shape?.length ?? 1) !== 1) {
+      const wanted = opset < 21 ? `[${groups}] or [${channels}]` : `[${channels}]`;
+      throw new Error(`GroupNormalization: input ${i + 1} has shape [${p.shape?.join(", ")}], expected ${wanted}`);
+    }
+  }
+  return [x];
+}
+
 function inferBatchNormalization(node: Node, context: InferenceContext): readonly TensorType[] {
   const x = context.inputs[0] ?? UNKNOWN;
   for (const i of [1, 2, 3, 4]) checkChannels(node, x, context.inputs[i], i);
@@ -56,14 +75,16 @@ function checkBroadcast(node: Node, x: TensorType | undefined, p: TensorType, in
   );
 }
 
+const axisAttribute = (node: Node): number => numberAttribute(node, "axis", -1);
+
 /** Output 0 like x; mean and inverse deviation with the normalised axes at size 1; output 3 (if any) like x. */
-function inferOverTrailingAxes(fallback: number): Operator["infer"] {
+function inferOverTrailingAxes(axisOf: (node: Node) => number): Operator["infer"] {
   return (node, { inputs }) => {
     inputs.slice(1).forEach((p, i) => checkBroadcast(node, inputs[0], p, i + 1));
     const x = inputs[0] ?? UNKNOWN;
     if (x.shape === undefined) return node.outputs.map(() => x);
     const rank = x.shape.length;
-    const axis = positive(numberAttribute(node, "axis", fallback), rank);
+    const axis = positive(axisOf(node), rank);
     if (axis < 0 || axis >= rank) throw new Error(`${node.operator}: axis ${axis} is outside of rank ${rank}`);
     const kept = { type: isFloating(x.type) ? x.type : "float32", shape: x.shape.map((d, i) => (i < axis ? d : 1)) } as const;
     return node.outputs.map((_, i) => (i === 0 || i === 3 ? x : kept));
@@ -80,7 +101,7 @@ function inferEmbedLayerNormalization(_: Node, { inputs }: InferenceContext): re
 
 const simplified: Omit<Operator, "domain"> = {
   name: "SimplifiedLayerNormalization",
-  infer: inferOverTrailingAxes(-1),
+  infer: inferOverTrailingAxes(axisAttribute),
   evaluate: kernels.evaluateRmsNormalization,
   lower: lower.lowerRmsNormalization,
 };
@@ -113,19 +134,19 @@ const entries: readonly Operator[] = [
   },
   {
     name: "GroupNormalization",
-    infer: inferLikeInput(),
+    infer: inferGroupNormalization,
     evaluate: kernels.evaluateGroupNormalization,
     lower: lower.lowerGroupNormalization,
   },
   {
     name: "LayerNormalization",
-    infer: inferOverTrailingAxes(-1),
+    infer: inferOverTrailingAxes(axisAttribute),
     evaluate: kernels.evaluateLayerNormalization,
     lower: lower.lowerLayerNormalization,
   },
   {
     name: "RMSNormalization",
-    infer: inferOverTrailingAxes(-1),
+    infer: inferOverTrailingAxes(axisAttribute),
     evaluate: kernels.evaluateRmsNormalization,
     lower: lower.lowerRmsNormalization,
   },
@@ -149,14 +170,14 @@ const entries: readonly Operator[] = [
   {
     name: "SkipLayerNormalization",
     domain: MICROSOFT,
-    infer: inferOverTrailingAxes(-1),
+    infer: inferOverTrailingAxes(() => -1),
     evaluate: kernels.evaluateSkip(false),
     lower: lower.lowerSkipLayerNormalization,
   },
   {
     name: "SkipSimplifiedLayerNormalization",
     domain: MICROSOFT,
-    infer: inferOverTrailingAxes(-1),
+    infer: inferOverTrailingAxes(() => -1),
     evaluate: kernels.evaluateSkip(true),
     lower: lower.lowerSkipSimplifiedLayerNormalization,
   },

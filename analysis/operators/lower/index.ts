@@ -45,6 +45,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   ReduceSum: reduction.lowerReduction,
   ReduceSumSquare: reduction.lowerReduction,
   Reshape: movement.lowerReshape,
+  Resize: movement.lowerResize,
   Selu: elementwise.lowerSelu,
   Shape: movement.lowerShape,
   Size: movement.lowerSize,

@@ -213,3 +213,11 @@ export function lowerUpsample(l: Lowering): readonly string[] | undefined {
   const attributes = { mode, coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
   return [l.add("Resize", [x, "", scales], attributes)];
 }
+
+/** Resize of opset 10 has no region of interest, and one way to find coordinates. */
+export function lowerResize(l: Lowering): readonly string[] | undefined {
+  const [x, scales] = l.node.inputs;
+  if (l.opset >= 11 || !x || !scales || l.node.inputs.length !== 2) return undefined;
+  const mode = stringAttribute(l.node, "mode", "nearest");
+  return [l.add("Resize", [x, "", scales], { mode, coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" })];
+}
