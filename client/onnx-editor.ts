@@ -32,7 +32,7 @@ class OnnxEditorProvider implements vscode.CustomReadonlyEditorProvider {
     return { uri, dispose: () => pages.delete(uri.toString()) };
   }
 
-  async resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
+  resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
     panel.webview.options = { enableScripts: false, localResourceRoots: [] };
     let running: vscode.CancellationTokenSource | undefined;
     const stop = (): void => {
@@ -57,7 +57,8 @@ class OnnxEditorProvider implements vscode.CustomReadonlyEditorProvider {
       stop();
       watcher.dispose();
     });
-    await show();
+    // Not awaited: the editor is there as soon as it shows that it is reading.
+    void show();
   }
 
   /** Shows the claims as soon as they are known, and again once they are certified. Every failure ends up in the view. */
