@@ -4,6 +4,7 @@
  */
 import type { AxisRuleContext } from "../graph/axes";
 import type { Node } from "../graph/graph";
+import type { Tensor } from "../graph/tensor";
 
 /**
  * How a log-scale passes through (units of measure, see symmetry/units). Let s be the log-scale of a tensor, as a
@@ -40,6 +41,11 @@ export interface Equivariance {
   /** Engine B. */
   readonly units: UnitRule;
   readonly parity: Parity;
+  /**
+   * False for a node that units and parity do not hold for (a Pad by ones, a Cast to integers): nothing passes it then.
+   * Absent where they always hold. `constant` gives the value of a constant input.
+   */
+  readonly holds?: (node: Node, constant: (input: number) => Tensor | undefined) => boolean;
   /**
    * Engine C: linear in its activations without mixing in a gain, so that edges between such operators carry no field of
    * their own (Add, Transpose, ReduceMean, ...).

@@ -1,6 +1,7 @@
 /** @file The equivariance column, by operator. An operator that is not here, after lowering, is opaque: it pins what it touches. */
-import type { Node } from "../graph/graph";
-import { convAxes, convTransposeAxes, einsumAxes, matMulAxes, poolAxes } from "./axes/contraction";
+import { type Node, numberAttribute, stringAttribute } from "../graph/graph";
+import type { Tensor } from "../graph/tensor";
+import { convAxes, convTransposeAxes, cropsAndResizes, einsumAxes, matMulAxes, poolAxes, resizeAxes } from "./axes/contraction";
 import { broadcastAxes, firstInputAxes, orderedAlong, reductionAxes } from "./axes/elementwise";
 import {
   concatAxes,
@@ -49,11 +50,23 @@ function reduction(factor: number, parity: Parity, glue: boolean): Equivariance 
   return { axes: reductionAxes, units: { kind: "reduction", factor }, parity, glue };
 }
 
+/** ONNX's codes of floating element types. */
+const CAST_TO_FLOATING: ReadonlySet<number> = new Set([1, 10, 11, 16]);
+
+/** Whether a Pad repeats entries of its input or adds zeros. */
+function padsWithZeros(node: Node, constant: (input: number) => Tensor | undefined): boolean {
+  if (stringAttribute(node, "mode", "constant") !== "constant") return true;
+  if ((node.inputs[2] ?? "") === "") return numberAttribute(node, "value", 0) === 0;
+  return constant(2)?.data.every((v) => v === 0) ?? false;
+}
+
 /** All primitives, by ONNX operator name. */
 export const equivariances: Readonly<Record<string, Equivariance>> = {
   Identity: movement(firstInputAxes),
-  Cast: movement(firstInputAxes),
-  CastLike: movement(firstInputAxes),
+  // To whole numbers is rounding.
+  Cast: { ...movement(firstInputAxes), holds: (node) => CAST_TO_FLOATING.has(numberAttribute(node, "to", 1)) },
+  // To a floating type it vanishes in the normal form; otherwise it rounds.
+  CastLike: pointwise("none"),
   Dropout: movement(firstInputAxes),
   Reshape: movement(reshapeAxes),
   Transpose: movement(transposeAxes),
@@ -62,13 +75,14 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Gather: movement(gatherAxes),
   Expand: movement(expandAxes),
   Tile: movement(tileAxes),
-  Pad: movement(padAxes),
+  // Only a border of zeros scales along.
+  Pad: { ...movement(padAxes), holds: padsWithZeros },
   DepthToSpace: movement(depthToSpaceAxes),
   SpaceToDepth: movement(spaceToDepthAxes),
   CumSum: movement(orderedAlong((c) => Array.from(c.constant(1)?.data ?? c.shape(0).map((_, i) => i)))),
   Trilu: movement(orderedAlong(() => [-1, -2])),
-  Resize: movement(poolAxes),
-  Upsample: movement(poolAxes),
+  Resize: { ...movement(resizeAxes), holds: (node) => !cropsAndResizes(node) },
+  Upsample: movement(resizeAxes),
 
   Add: SUM,
   Sub: SUM,

@@ -70,13 +70,13 @@ class LlamaBlock(nn.Module):
 
 
 class PostNormBlock(nn.Module):
-    shape = (3, 4, 3)
+    shape = (3, 4, 4)
 
-    def __init__(self, d=3, m=4):
+    def __init__(self, d=4, m=5):
         super().__init__()
         self.q, self.k, self.v, self.o = (nn.Linear(d, d) for _ in range(4))
         self.n1, self.n2, self.up, self.down = nn.LayerNorm(d), nn.LayerNorm(d), nn.Linear(d, m), nn.Linear(m, d)
-        self.head = nn.Linear(d, 2)
+        self.head = nn.Linear(d, 5)
 
     def forward(self, x):
         x = self.n1(x + self.o(attend(self.q(x), self.k(x), self.v(x))))
@@ -92,7 +92,7 @@ class ParallelBlock(nn.Module):
         super().__init__()
         self.d, self.m = d, m
         self.embed, self.norm, self.fused = nn.Linear(3, d), nn.LayerNorm(d), nn.Linear(d, 3 * d + m, bias=False)
-        self.out, self.final, self.head = nn.Linear(d + m, d, bias=False), nn.LayerNorm(d), nn.Linear(d, 2)
+        self.out, self.final, self.head = nn.Linear(d + m, d, bias=False), nn.LayerNorm(d), nn.Linear(d, 5)
 
     def forward(self, x):
         x = self.embed(x)
@@ -169,11 +169,11 @@ class CrossAttention(nn.Module):
     def __init__(self, d=4, h=2):
         super().__init__()
         self.h = h
-        self.latents = nn.Parameter(torch.randn(5, 3))
+        self.latents = nn.Parameter(torch.randn(7, 3))
         self.q, self.k, self.v, self.o = nn.Linear(3, d), nn.Linear(3, d), nn.Linear(3, d), nn.Linear(d, 2)
 
     def forward(self, x):
-        q = heads(self.q(self.latents).expand(x.shape[0], 5, 4), self.h)
+        q = heads(self.q(self.latents).expand(x.shape[0], 7, 4), self.h)
         return self.o(merge(attend(q, heads(self.k(x), self.h), heads(self.v(x), self.h))))
 
 
@@ -208,7 +208,7 @@ class TorchEncoderLayer(nn.Module):
         super().__init__()
         self.embed = nn.Linear(3, 4)
         self.layer = nn.TransformerEncoderLayer(4, 2, dim_feedforward=3, dropout=0.0, batch_first=True, norm_first=True)
-        self.head = nn.Linear(4, 2)
+        self.head = nn.Linear(4, 5)
 
     def forward(self, x):
         return self.head(self.layer(self.embed(x)))
@@ -485,7 +485,7 @@ class VisionTransformerTokens(nn.Module):
         super().__init__()
         self.patch, self.cls, self.pos = nn.Conv2d(1, d, 2, stride=2), nn.Parameter(torch.randn(1, 1, d)), nn.Parameter(torch.randn(1, 5, d))
         self.n1, self.qkv, self.o = nn.LayerNorm(d), nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d)
-        self.n2, self.up, self.down, self.nf, self.head = nn.LayerNorm(d), nn.Linear(d, m), nn.Linear(m, d), nn.LayerNorm(d), nn.Linear(d, 2)
+        self.n2, self.up, self.down, self.nf, self.head = nn.LayerNorm(d), nn.Linear(d, m), nn.Linear(m, d), nn.LayerNorm(d), nn.Linear(d, 5)
 
     def forward(self, x):
         b = x.shape[0]

@@ -23,7 +23,7 @@ class LayerScaleMlp(nn.Module):
 
     def __init__(self, d=3, m=4):
         super().__init__()
-        self.embed, self.head = nn.Linear(6, d), nn.Linear(d, 2)
+        self.embed, self.head = nn.Linear(6, d), nn.Linear(d, 5)
         self.a1, self.b1, self.gamma = nn.Linear(d, m), nn.Linear(m, d), nn.Parameter(torch.ones(d))
         self.a2, self.b2, self.alpha = nn.Linear(d, m), nn.Linear(m, d), nn.Parameter(torch.ones(1))
 
@@ -150,11 +150,11 @@ class MatrixFactorisation(nn.Module):
 
 class FactorisationMachine(nn.Module):
     """Second-order interactions by the sum-of-squares identity: an orthogonal group acts on the factors."""
-    shape = (12, 5)
+    shape = (12, 8)
 
     def __init__(self, r=3):
         super().__init__()
-        self.linear, self.v = nn.Linear(5, 1), nn.Parameter(torch.randn(5, r))
+        self.linear, self.v = nn.Linear(8, 1), nn.Parameter(torch.randn(8, r))
 
     def forward(self, x):
         s = (x @ self.v) ** 2 - (x ** 2) @ (self.v ** 2)
@@ -167,7 +167,7 @@ class Maxout(nn.Module):
     def __init__(self, h=3, k=2):
         super().__init__()
         self.h, self.k = h, k
-        self.a, self.b = nn.Linear(4, h * k), nn.Linear(h, 2)
+        self.a, self.b = nn.Linear(4, h * k), nn.Linear(h, 4)
 
     def forward(self, x):
         return self.b(self.a(x).view(-1, self.h, self.k).max(-1)[0])
@@ -179,15 +179,15 @@ class MaxoutBranches(nn.Module):
 
     def __init__(self, h=3):
         super().__init__()
-        self.a, self.b, self.c = nn.Linear(4, h), nn.Linear(4, h), nn.Linear(h, 2)
+        self.a, self.b, self.c = nn.Linear(4, h), nn.Linear(4, h), nn.Linear(h, 4)
 
     def forward(self, x):
         return self.c(torch.maximum(self.a(x), self.b(x)))
 
 
 class BilinearLayer(nn.Module):
-    """Two linear maps of the input meet in a third-order tensor with bias (torch.nn.Bilinear, written out)."""
-    shape = (8, 4)
+    """Linear maps of two inputs meet in a third-order tensor with bias (torch.nn.Bilinear, written out)."""
+    shape = (8, 8)
 
     def __init__(self):
         super().__init__()
@@ -195,7 +195,7 @@ class BilinearLayer(nn.Module):
         self.w, self.bias = nn.Parameter(torch.randn(2, 2, 3)), nn.Parameter(torch.zeros(2))
 
     def forward(self, x):
-        u, v = self.a(x), self.b(x)
+        u, v = self.a(x[:, :4]), self.b(x[:, 4:])
         return ((u @ self.w.permute(1, 0, 2).reshape(2, 6)).view(-1, 2, 3) * v.unsqueeze(1)).sum(-1) + self.bias
 
 
@@ -253,6 +253,7 @@ class Siren(nn.Module):
 class SplineSums(nn.Module):
     """A Kolmogorov-Arnold layer: fixed bumps of every input, summed with learned coefficients, twice."""
     shape = (12, 2)
+    frozen = ("grid",)
 
     def __init__(self, h=3, g=4):
         super().__init__()
@@ -363,7 +364,7 @@ class CodeDistances(nn.Module):
     """Soft assignment to a learned code book by squared distance."""
     shape = (10, 4)
 
-    def __init__(self, k=4, d=3):
+    def __init__(self, k=8, d=2):
         super().__init__()
         self.enc, self.codes, self.dec = nn.Linear(4, d), nn.Parameter(torch.randn(k, d)), nn.Linear(d, 4)
 
@@ -377,7 +378,7 @@ class HardCodes(nn.Module):
     """Vector quantisation: the nearest code is looked up."""
     shape = (10, 4)
 
-    def __init__(self, k=4, d=3):
+    def __init__(self, k=8, d=2):
         super().__init__()
         self.enc, self.codes, self.dec = nn.Linear(4, d), nn.Parameter(torch.randn(k, d)), nn.Linear(d, 4)
 
@@ -459,6 +460,7 @@ class CapsuleSquash(nn.Module):
 class GraphConvolution(nn.Module):
     """Two layers on a fixed normalised graph, summed read-out."""
     shape = (3, 4, 3)
+    frozen = ("graph",)
 
     def __init__(self, h=4):
         super().__init__()
@@ -525,15 +527,15 @@ class TensorTrain(nn.Module):
 
 class CanonicalPolyadic(nn.Module):
     """A product of three linear maps per rank-one term."""
-    shape = (12, 6)
+    shape = (12, 9)
 
     def __init__(self, r=3):
         super().__init__()
-        self.a, self.b, self.c = (nn.Linear(2, r, bias=False) for _ in range(3))
-        self.o = nn.Linear(r, 2, bias=False)
+        self.a, self.b, self.c = (nn.Linear(3, r, bias=False) for _ in range(3))
+        self.o = nn.Linear(r, 3, bias=False)
 
     def forward(self, x):
-        return self.o(self.a(x[:, :2]) * self.b(x[:, 2:4]) * self.c(x[:, 4:]))
+        return self.o(self.a(x[:, :3]) * self.b(x[:, 3:6]) * self.c(x[:, 6:]))
 
 
 class TuckerCore(nn.Module):
@@ -691,7 +693,7 @@ class BranchAndMerge(nn.Module):
 
     def __init__(self, h=4):
         super().__init__()
-        self.a, self.u, self.v, self.w, self.o = nn.Linear(4, h), nn.Linear(h, 3), nn.Linear(h, 3), nn.Linear(4, 3), nn.Linear(3, 2)
+        self.a, self.u, self.v, self.w, self.o = nn.Linear(4, h), nn.Linear(h, 3), nn.Linear(h, 3), nn.Linear(4, 3), nn.Linear(3, 5)
 
     def forward(self, x):
         y = F.relu(self.a(x))
@@ -735,3 +737,128 @@ class ExponentialWeights(nn.Module):
 
     def forward(self, x):
         return F.linear(F.relu(F.linear(x, self.a.exp(), self.c)), self.b.exp())
+
+
+class InterleavedGate(nn.Module):
+    """Gate and value are neighbouring units of one fused layer."""
+    shape = (8, 3)
+
+    def __init__(self, h=3):
+        super().__init__()
+        self.h = h
+        self.a, self.b = nn.Linear(3, 2 * h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        y = self.a(x).view(-1, self.h, 2)
+        return self.b(F.silu(y[..., 0]) * y[..., 1])
+
+
+class WhereLeaky(nn.Module):
+    """A leaky rectifier written as a choice between two slopes."""
+    shape = (8, 3)
+
+    def __init__(self, h=4):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        y = self.a(x)
+        return self.b(torch.where(y > 0, y, 0.2 * y))
+
+
+class BiasedPadding(nn.Module):
+    """Padding by a constant other than zero: its border does not scale."""
+    shape = (6, 2, 5)
+
+    def __init__(self, c=3):
+        super().__init__()
+        self.a, self.b = nn.Conv1d(2, c, 2), nn.Conv1d(c, 2, 2)
+
+    def forward(self, x):
+        return self.b(F.pad(F.relu(self.a(x)), (1, 1), value=0.5))
+
+
+class RoundedUnits(nn.Module):
+    """Units are rounded to whole numbers by a cast and back."""
+    shape = (12, 3)
+
+    def __init__(self, h=3):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        return self.b(F.relu(self.a(x) * 3).int().float())
+
+
+class ClippedLogits(nn.Module):
+    """A one-sided clip at a value other than zero, and a soft cap by tanh."""
+    shape = (10, 3)
+
+    def __init__(self, h=3):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(3, h), nn.Linear(h, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        y = self.a(x).clamp(min=-0.5)
+        return self.c(5.0 * torch.tanh(self.b(y) / 5.0))
+
+
+class StackedTowers(nn.Module):
+    """Two layers of equal shape are stacked along a new axis, treated alike, and summed: the towers may be exchanged."""
+    shape = (8, 3)
+
+    def __init__(self, h=3):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(3, h), nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        return self.c(torch.tanh(torch.stack([self.a(x), self.b(x)], 1)).sum(1))
+
+
+class SortedUnits(nn.Module):
+    """The two largest units are read in order of size."""
+    shape = (12, 3)
+
+    def __init__(self, h=4):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.b(torch.topk(self.a(x), 2, dim=-1)[0])
+
+
+class CumulativeUnits(nn.Module):
+    """Running sums over units tell their order."""
+    shape = (8, 3)
+
+    def __init__(self, h=4):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        return self.b(torch.cumsum(F.relu(self.a(x)), -1))
+
+
+class OrderedRead(nn.Module):
+    """Units are flipped and rolled before the residual sum: their places matter."""
+    shape = (8, 3)
+
+    def __init__(self, h=4):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        y = F.relu(self.a(x))
+        return self.b(torch.tanh(y + y.flip(-1) + torch.roll(y, 1, -1)))
+
+
+class PositionGated(nn.Module):
+    """A fixed table multiplies units: they are told apart, but still scale."""
+    shape = (8, 3)
+
+    def __init__(self, h=4):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        return self.b(F.relu(self.a(x)) * torch.arange(1, 5).float() + F.relu(self.a(x)).sum(-1, keepdim=True))

@@ -13,7 +13,7 @@ class GatedConvolution(nn.Module):
         self.start = nn.Conv1d(2, c, 1)
         self.filters = nn.ModuleList(nn.Conv1d(c, c, 2, dilation=2 ** i) for i in range(2))
         self.gates = nn.ModuleList(nn.Conv1d(c, c, 2, dilation=2 ** i) for i in range(2))
-        self.res = nn.ModuleList(nn.Conv1d(c, c, 1) for _ in range(2))
+        self.res = nn.Conv1d(c, c, 1)
         self.skips = nn.ModuleList(nn.Conv1d(c, s, 1) for _ in range(2))
         self.end = nn.Conv1d(s, 2, 1)
 
@@ -21,7 +21,8 @@ class GatedConvolution(nn.Module):
         x, skip = self.start(x), 0
         for i in range(2):
             z = torch.tanh(self.filters[i](x)) * torch.sigmoid(self.gates[i](x))
-            x = x[:, :, -z.shape[2]:] + self.res[i](z)
+            if i == 0:
+                x = x[:, :, -z.shape[2]:] + self.res(z)
             skip = self.skips[i](z)[:, :, -7:] + skip
         return self.end(F.relu(skip))
 
@@ -90,7 +91,7 @@ class InvertedResidual(nn.Module):
         self.dw, self.bn2 = nn.Conv2d(e, e, 3, padding=1, groups=e, bias=False), nn.BatchNorm2d(e)
         self.se1, self.se2 = nn.Conv2d(e, s, 1), nn.Conv2d(s, e, 1)
         self.project, self.bn3 = nn.Conv2d(e, c, 1, bias=False), nn.BatchNorm2d(c)
-        self.head = nn.Linear(c, 2)
+        self.head = nn.Linear(c, 5)
 
     def forward(self, x):
         y = F.relu6(self.bn1(self.expand(x)))
@@ -166,14 +167,15 @@ class CausalResidual(nn.Module):
     def __init__(self, c=3):
         super().__init__()
         self.start = nn.Conv1d(2, c, 1)
-        self.a = nn.utils.weight_norm(nn.Conv1d(c, c, 2))
-        self.b = nn.utils.weight_norm(nn.Conv1d(c, c, 2, dilation=2))
+        self.v1, self.g1, self.b1 = nn.Parameter(torch.randn(c, c, 2)), nn.Parameter(torch.ones(c)), nn.Parameter(torch.zeros(c))
+        self.v2, self.g2, self.b2 = nn.Parameter(torch.randn(c, c, 2)), nn.Parameter(torch.ones(c)), nn.Parameter(torch.zeros(c))
         self.head = nn.Conv1d(c, 2, 1)
 
     def forward(self, x):
         x = self.start(x)
-        y = F.relu(self.a(F.pad(x, (1, 0))))
-        y = F.relu(self.b(F.pad(y, (2, 0))))
+        w1, w2 = torch._weight_norm(self.v1, self.g1[:, None, None], 0), torch._weight_norm(self.v2, self.g2[:, None, None], 0)
+        y = F.relu(F.conv1d(F.pad(x, (1, 0)), w1, self.b1))
+        y = F.relu(F.conv1d(F.pad(y, (2, 0)), w2, self.b2, dilation=2))
         return self.head(F.relu(x + y))
 
 
@@ -287,7 +289,7 @@ class ConvNextBlock(nn.Module):
         super().__init__()
         self.stem, self.dw = nn.Conv2d(2, c, 1), nn.Conv2d(c, c, 3, padding=1, groups=c)
         self.norm, self.up, self.down = nn.LayerNorm(c), nn.Linear(c, h), nn.Linear(h, c)
-        self.gamma, self.head = nn.Parameter(torch.ones(c)), nn.Linear(c, 2)
+        self.gamma, self.head = nn.Parameter(torch.ones(c)), nn.Linear(c, 5)
 
     def forward(self, x):
         x = self.stem(x)
@@ -300,6 +302,7 @@ class ConvNextBlock(nn.Module):
 class SpectralNormConvolution(nn.Module):
     """The kernel is divided by its largest singular value along frozen vectors."""
     shape = (4, 2, 4, 4)
+    frozen = ("u", "v")
 
     def __init__(self, c=3):
         super().__init__()

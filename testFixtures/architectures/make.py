@@ -21,7 +21,7 @@ import convolutional
 import recurrent
 
 HERE = pathlib.Path(__file__).parent
-DRAWS = 6
+DRAWS, MOST_DRAWS = 6, 60
 OPSETS = (13, 14, 15, 16, 17)
 
 
@@ -120,11 +120,13 @@ if __name__ == "__main__":
         try:
             export(name, cls, OPSETS[index % len(OPSETS)])
             ranks = [jacobian_rank(cls, seed) for seed in range(DRAWS)]
+            if len({r[1] for r in ranks}) > 1:  # rectifiers that are off or on for all inputs, at some draws
+                ranks += [jacobian_rank(cls, seed) for seed in range(DRAWS, MOST_DRAWS)]
         except Exception as error:
             print(f"{name}: {error}", file=sys.stderr)
             continue
         n, rank, kept, dropped = max(ranks, key=lambda r: r[1])
-        measured[name] = {"parameters": n, "dimension": n - rank}
+        measured[name] = {"parameters": n, "dimension": n - rank, "frozen": [*getattr(cls, "frozen", ())]}
         print(f"{name:26s} parameters {n:4d}  continuous {n - rank:3d} (kept {kept:.0e}, dropped {dropped:.0e})  {sorted(set(r[1] for r in ranks))}", flush=True)
     if not wanted or "by_hand" in wanted:
         by_hand.save(HERE / "onnx")

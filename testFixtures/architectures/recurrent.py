@@ -106,7 +106,7 @@ class MinimalGatedUnit(nn.Module):
 
 class DiagonalStateSpace(nn.Module):
     """Each state scales by itself."""
-    shape = (6, 4, 3)
+    shape = (6, 7, 3)
 
     def __init__(self, n=4):
         super().__init__()
@@ -116,7 +116,7 @@ class DiagonalStateSpace(nn.Module):
     def forward(self, x):
         h = self.b(x[:, 0])
         out = [self.c(h) + self.d(x[:, 0])]
-        for t in range(1, 4):
+        for t in range(1, 7):
             h = self.a * h + self.b(x[:, t])
             out.append(self.c(h) + self.d(x[:, t]))
         return torch.stack(out, 1)
@@ -161,7 +161,7 @@ class SelectiveStateSpace(nn.Module):
 
 class ComplexStateSpace(nn.Module):
     """Pairs of states that rotate and decay: one complex number per pair."""
-    shape = (6, 5, 3)
+    shape = (6, 7, 3)
 
     def __init__(self, n=2):
         super().__init__()
@@ -171,7 +171,7 @@ class ComplexStateSpace(nn.Module):
 
     def forward(self, x):
         a, b = self.b_re(x[:, 0]), self.b_im(x[:, 0])
-        for t in range(1, 5):
+        for t in range(1, 7):
             a, b = self.re * a - self.im * b + self.b_re(x[:, t]), self.re * b + self.im * a + self.b_im(x[:, t])
         return self.c_re(a) - self.c_im(b)
 
@@ -209,7 +209,7 @@ class EulerSteps(nn.Module):
 
 
 class TiedLinearSteps(nn.Module):
-    """Encode, apply one linear map twice, decode: GL(n) acts by similarity on the middle."""
+    """Encode, apply one linear map up to twice, decode each time: GL(n) acts by similarity on the middle."""
     shape = (8, 6)
 
     def __init__(self, n=3):
@@ -218,7 +218,7 @@ class TiedLinearSteps(nn.Module):
 
     def forward(self, x):
         h = self.a(x)
-        return self.b(h + self.m(h) + self.m(self.m(h)))
+        return torch.cat([self.b(h), self.b(self.m(h)), self.b(self.m(self.m(h)))], 1)
 
 
 class MultiplicativeRnn(nn.Module):

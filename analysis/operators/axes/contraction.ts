@@ -1,6 +1,6 @@
 /** @file Axis rules of contractions: the contracted pair is one coordinate system, the outer axes pass. */
 import type { Axis, AxisRuleContext } from "../../graph/axes";
-import { numberAttribute, stringAttribute } from "../../graph/graph";
+import { type Node, numberAttribute, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../einsum";
 
 /** MatMul of any rank, batch axes broadcast. */
@@ -65,7 +65,14 @@ export function convAxes(context: AxisRuleContext): void {
     context.unify(inputGroups, outputGroups);
     context.unify(within, inside);
   }
-  context.output([batch, out, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+  context.output([
+    batch,
+    out,
+    ...context
+      .outputShape()
+      .slice(2)
+      .map((n) => context.pinned(n)),
+  ]);
 }
 
 /** ConvTranspose: weight (I, O / group, kernel..). */
@@ -80,12 +87,45 @@ export function convTransposeAxes(context: AxisRuleContext): void {
     const [groups] = context.split(channels, [group, context.shape(1)[0]! / group]) as [Axis, Axis];
     out = context.product([groups, outside]);
   }
-  context.output([batch, out, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+  context.output([
+    batch,
+    out,
+    ...context
+      .outputShape()
+      .slice(2)
+      .map((n) => context.pinned(n)),
+  ]);
 }
 
-/** Pooling and resizing: batch and channels pass, space is pinned. */
+/** Pooling: batch and channels pass, space is pinned. */
 export function poolAxes(context: AxisRuleContext): void {
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   for (const a of spatial) context.pin(a);
-  context.output([batch, channels, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+  context.output([
+    batch,
+    channels,
+    ...context
+      .outputShape()
+      .slice(2)
+      .map((n) => context.pinned(n)),
+  ]);
+}
+
+/** Whether a Resize takes part of its input, with a constant beyond the border. */
+export function cropsAndResizes(node: Node): boolean {
+  return stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
+}
+
+/** Resizing: an axis that keeps its size is the same axis, any other is pinned on both sides. */
+export function resizeAxes(context: AxisRuleContext): void {
+  const from = context.shape(0);
+  const crops = cropsAndResizes(context.node);
+  const axes = context.input(0);
+  context.output(
+    context.outputShape().map((n, i) => {
+      if (n === from[i] && !crops) return axes[i]!;
+      context.pin(axes[i]!);
+      return context.pinned(n);
+    }),
+  );
 }

@@ -38,9 +38,11 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   const pinnedValue = (shape: Shape) => shape.map((n) => atoms.pinnedAxis(n));
   for (const input of graph.inputs) known.set(input.name, pinnedValue(input.shape));
   for (const p of graph.parameters.values()) {
+    // A frozen weight cannot be permuted along; running statistics are, they are measured again.
+    const fixed = options.softPins && !p.trainable && !p.buffer;
     known.set(
       p.name,
-      p.shape.map((n) => atoms.fresh(n)),
+      p.shape.map((n) => (fixed ? atoms.pinnedAxis(n) : atoms.fresh(n))),
     );
   }
   for (const [name, value] of graph.constants) {
@@ -60,8 +62,14 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
     }
     const context = ruleContext(node);
     rule.axes(context);
-    // Outputs that the rule says nothing of (indices, masks) are pinned.
-    for (const o of node.outputs) if (o !== "" && !known.has(o)) known.set(o, pinnedValue(graph.types.get(o)!.shape!));
+    // Outputs that the rule says nothing of (indices, masks) are pinned, and so is all they are made of if anybody reads them.
+    for (const o of node.outputs) {
+      if (o === "" || known.has(o)) continue;
+      known.set(o, pinnedValue(graph.types.get(o)!.shape!));
+      if (readers.has(o) || graph.outputs.includes(o)) {
+        for (const i of node.inputs) for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
+      }
+    }
   }
   for (const o of graph.outputs) {
     const axes = known.get(o);

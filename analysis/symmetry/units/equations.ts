@@ -5,67 +5,111 @@
 import type { Graph, Node } from "../../graph/graph";
 import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
-import type { CellTable } from "./cells";
+import type { InferredAxes } from "../spaces/infer";
+import { type Cell, CellTable } from "./cells";
 import { type JointCell, jointCells } from "./joint";
-
-/** A sparse linear equation: sum of coefficient * unknown = 0. */
-export type Equation = readonly (readonly [unknown: number, coefficient: number])[];
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
 
-/** All equations of a graph. Values that are read or written by operators without a rule have no scale. */
-export function collectEquations(
-  graph: Graph,
-  table: CellTable,
-  field: Field,
-  equivariance: (node: Node) => Equivariance | undefined,
-): Equation[] {
-  const out: Equation[] = [];
+/** Takes the equations as they are written. */
+export interface EquationSink {
+  /** unknown = 0 */
+  zero(unknown: number): void;
+  /** a * u + b * v = 0, neither coefficient zero */
+  pair(u: number, a: number, v: number, b: number): void;
+  /** Sum of coefficient * unknown = 0; unknowns and coefficients in turn. */
+  sum(terms: readonly number[]): void;
+}
+
+/** The tensors that meet in each operator of a graph; undefined where that cannot be described. Serves both fields. */
+export class UnitGraph {
+  readonly table: CellTable;
+  readonly joints: readonly (readonly JointCell[] | undefined)[];
+  readonly rules: readonly (Equivariance | undefined)[];
+  /** Constants that are not all zero: those have no scale. */
+  readonly fixed: readonly string[];
+
+  constructor(
+    readonly graph: Graph,
+    axes: InferredAxes,
+    equivariance: (node: Node) => Equivariance | undefined,
+  ) {
+    this.table = new CellTable(axes);
+    this.rules = graph.nodes.map(equivariance);
+    this.joints = graph.nodes.map((node, i) => (this.rules[i] ? jointCells(graph, this.table, node) : undefined));
+    this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
+    // Every unknown has its number before the first equation is written.
+    for (const name of [...graph.inputs.map((i) => i.name), ...graph.parameters.keys(), ...graph.outputs, ...this.fixed])
+      this.table.of(name);
+    for (const node of graph.nodes) {
+      for (const v of node.inputs) if (v !== "") this.table.of(v);
+      for (const v of node.outputs) if (v !== "") this.table.of(v);
+    }
+  }
+}
+
+/** Writes all equations of a graph. Values that are read or written by operators without a rule have no scale. */
+export function writeEquations({ graph, table, joints, rules, fixed }: UnitGraph, field: Field, sink: EquationSink): void {
   const zero = (value: string) => {
-    for (const cell of table.of(value)?.cells ?? []) for (const u of cell.unknowns.values()) out.push([[u, 1]]);
+    for (const cell of table.of(value)?.cells ?? []) zeroCell(cell, sink);
   };
   for (const input of graph.inputs) zero(input.name);
   for (const output of graph.outputs) zero(output);
-  for (const [name, value] of graph.constants) if (value.data.some((v) => v !== 0)) zero(name);
+  for (const name of fixed) zero(name);
   for (const p of graph.parameters.values()) {
     if (!p.trainable) zero(p.name);
-    else for (const cell of table.of(p.name)?.cells ?? []) forbidRepeatedAtoms(cell, out);
+    else for (const cell of table.of(p.name)?.cells ?? []) forbidRepeatedAtoms(cell, sink);
   }
-  for (const node of graph.nodes) {
-    const rule = equivariance(node);
-    const joint = rule ? jointCells(graph, table, node) : undefined;
+  const writer = new RelationWriter(sink);
+  for (let i = 0; i < joints.length; i++) {
+    const node = graph.nodes[i]!;
+    const rule = rules[i];
+    const joint = joints[i];
     if (!rule || !joint) {
-      for (const v of [...node.inputs, ...node.outputs]) if (v !== "") zero(v);
+      for (const v of node.inputs) if (v !== "") zero(v);
+      for (const v of node.outputs) if (v !== "") zero(v);
       continue;
     }
-    for (const extra of node.outputs.slice(1)) if (extra !== "") zero(extra);
+    for (let o = 1; o < node.outputs.length; o++) if (node.outputs[o] !== "") zero(node.outputs[o]!);
     const relation = relationOf(graph, node, rule, field);
-    for (const cells of joint) relate(cells, relation, out);
-    unmatched(table, node, joint, out);
+    for (const cells of joint) writer.relate(cells, relation);
+    unmatched(table, node, joint, sink);
   }
-  return out;
+}
+
+function zeroCell(cell: Cell, sink: EquationSink): void {
+  for (let k = 0; k < cell.masks.length; k++) sink.zero(cell.first + k);
 }
 
 /** A dependence on two indices of one atom (both axes of a recurrent weight) has no order to go by: none is allowed. */
-function forbidRepeatedAtoms(cell: JointCellEntry, out: Equation[]): void {
-  for (const [mask, unknown] of cell.unknowns) {
-    const atoms = cell.slots.flatMap((s, i) => (mask & (1 << i) ? [s.atom] : []));
-    if (new Set(atoms).size < atoms.length) out.push([[unknown, 1]]);
+function forbidRepeatedAtoms(cell: Cell, sink: EquationSink): void {
+  const { slots, masks } = cell;
+  let repeated = 0;
+  for (let i = 0; i < slots.length; i++) for (let j = 0; j < i; j++) if (slots[i]!.atom === slots[j]!.atom) repeated++;
+  if (repeated === 0) return;
+  for (let k = 0; k < masks.length; k++) {
+    const atoms = slots.flatMap((s, i) => (masks[k]! & (1 << i) ? [s.atom] : []));
+    if (new Set(atoms).size < atoms.length) sink.zero(cell.first + k);
   }
 }
 
-type JointCellEntry = NonNullable<JointCell[number]>["cell"];
-
 /** Cells that no joint cell mentions have no scale. */
-function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], out: Equation[]): void {
-  const seen = new Set<JointCellEntry>();
+function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], sink: EquationSink): void {
+  const values = [node.outputs[0]!, ...node.inputs];
+  // Nearly always every tensor is one cell, and the one joint cell has them all.
+  if (joint.length === 1 && values.every((v) => isMentioned(table, v, joint[0]!))) return;
+  const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
-  for (const v of new Set([node.outputs[0]!, ...node.inputs])) {
-    for (const cell of (v !== "" && table.of(v)?.cells) || []) {
-      if (!seen.has(cell) && hasScale(node, v)) for (const u of cell.unknowns.values()) out.push([[u, 1]]);
-    }
+  for (const v of new Set(values)) {
+    if (v === "" || !hasScale(node, v)) continue;
+    for (const cell of table.of(v)?.cells ?? []) if (!seen.has(cell)) zeroCell(cell, sink);
   }
+}
+
+function isMentioned(table: CellTable, value: string, joint: JointCell): boolean {
+  const cells = value === "" ? [] : (table.of(value)?.cells ?? []);
+  return cells.length === 0 || (cells.length === 1 && joint.some((c) => c?.cell === cells[0]));
 }
 
 /** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
@@ -75,7 +119,19 @@ function hasScale(node: Node, value: string): boolean {
   return at === 0 ? node.operator !== "Slice" && node.operator !== "Gather" : !INDEX_OPERANDS.has(node.operator);
 }
 
-const INDEX_OPERANDS: ReadonlySet<string> = new Set(["Reshape", "Slice", "Gather", "Expand", "Tile", "Pad", "CumSum", "Trilu", "Resize", "Upsample", "Cast"]);
+const INDEX_OPERANDS: ReadonlySet<string> = new Set([
+  "Reshape",
+  "Slice",
+  "Gather",
+  "Expand",
+  "Tile",
+  "Pad",
+  "CumSum",
+  "Trilu",
+  "Resize",
+  "Upsample",
+  "Cast",
+]);
 
 /**
  * How labelled log-scales relate. For each set D of labels that some operand has: `terms` gives the factor of each input,
@@ -90,6 +146,7 @@ interface Relation {
 }
 
 function relationOf(graph: Graph, node: Node, rule: Equivariance, field: Field): Relation {
+  if (rule.holds?.(node, (i) => graph.constants.get(node.inputs[i] ?? "")) === false) return ZERO;
   if (field === "signs") {
     if (rule.parity === "none") return ZERO;
     if (rule.parity === "odd") return { kind: "sum", factors: [1, 1] };
@@ -130,72 +187,123 @@ function uniformValue(t: Tensor | undefined): number | undefined {
   return first !== undefined && t!.data.every((v) => v === first) ? first : undefined;
 }
 
-/** Writes the equations of one joint cell. */
-function relate(cells: JointCell, relation: Relation, out: Equation[]): void {
-  // Unknown of each operand by set of labels; a set with an unlabelled slot carries no scale.
-  const bySet = new Map<string, (number | undefined)[]>();
-  const inOutput = new Set<string>();
-  cells.forEach((operand, o) => {
-    if (!operand) return;
-    for (const [mask, unknown] of operand.cell.unknowns) {
-      const labels: number[] = [];
-      for (let i = 0; i < operand.labels.length; i++) if (mask & (1 << i)) labels.push(operand.labels[i]!);
-      if (relation.kind === "zero" || labels.includes(-1)) {
-        out.push([[unknown, 1]]);
-        continue;
-      }
-      const key = labels.sort((a, b) => a - b).join();
-      let row = bySet.get(key);
-      if (!row) {
-        row = new Array<number | undefined>(cells.length);
-        bySet.set(key, row);
-      }
-      row[o] = unknown;
-      if (o === 0) inOutput.add(key);
+/** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
+class RelationWriter {
+  /** Labels by bit. */
+  private readonly labels: number[] = [];
+  private readonly keys: number[] = [];
+  /** Unknown per key and operand, operands within keys; -1 where the operand has none. */
+  private readonly rows: number[] = [];
+
+  constructor(private readonly sink: EquationSink) {}
+
+  relate(cells: JointCell, relation: Relation): void {
+    const { sink, labels, keys, rows } = this;
+    if (relation.kind === "zero") {
+      for (const operand of cells) if (operand) zeroCell(operand.cell, sink);
+      return;
     }
-  });
-  if (relation.kind === "zero") return;
-  const outputLabels = new Set(cells[0]?.labels.filter((l) => l >= 0));
-  for (const [key, row] of bySet) {
-    const contracted = key !== "" && key.split(",").some((l) => !outputLabels.has(Number(l)));
-    const z = row[0];
+    labels.length = keys.length = rows.length = 0;
+    const width = cells.length;
+    // A set with an unlabelled slot carries no scale.
+    for (let o = 0; o < width; o++) {
+      const operand = cells[o];
+      if (!operand) continue;
+      const { masks, first } = operand.cell;
+      for (let k = 0; k < masks.length; k++) {
+        const key = this.keyOf(masks[k]!, operand.labels);
+        if (key < 0) sink.zero(first + k);
+        else rows[this.rowOf(key, width) + o] = first + k;
+      }
+    }
+    let inOutput = 0;
+    for (const l of cells[0]?.labels ?? []) if (l >= 0) inOutput |= this.bitOf(l);
+    for (let k = 0; k < keys.length; k++) this.write(cells, relation, (keys[k]! & ~inOutput) !== 0, k * width);
+  }
+
+  /** The labels of a set of slots as bits; -1 where one has none. */
+  private keyOf(mask: number, labels: readonly number[]): number {
+    let key = 0;
+    for (let i = 0; mask >> i !== 0; i++) {
+      if ((mask & (1 << i)) === 0) continue;
+      const bit = labels[i]! < 0 ? 0 : this.bitOf(labels[i]!);
+      if (bit === 0) return -1;
+      key |= bit;
+    }
+    return key;
+  }
+
+  /** The bit of a label; 0 where there are too many labels. */
+  private bitOf(label: number): number {
+    let at = this.labels.indexOf(label);
+    if (at < 0) at = this.labels.push(label) - 1;
+    return at < MOST_LABELS ? 1 << at : 0;
+  }
+
+  private rowOf(key: number, width: number): number {
+    let at = this.keys.indexOf(key);
+    if (at < 0) {
+      at = this.keys.push(key) - 1;
+      for (let o = 0; o < width; o++) this.rows.push(-1);
+    }
+    return at * width;
+  }
+
+  private write(cells: JointCell, relation: Relation, contracted: boolean, row: number): void {
+    const { sink, rows } = this;
+    const z = rows[row]!;
     switch (relation.kind) {
       case "sum":
-      case "contraction": {
-        const terms: [number, number][] = [];
-        if (z !== undefined) terms.push([z, 1]);
-        for (let o = 1; o < row.length; o++) {
-          const factor = relation.factors[o] ?? 0;
-          const u = row[o];
-          if (u === undefined) continue;
-          if (factor === 0) out.push([[u, 1]]);
-          else if (!contracted || relation.kind === "contraction") terms.push([u, contracted ? factor : -factor]);
-          else out.push([[u, 1]]);
-        }
-        if (terms.length > 0) out.push(terms);
+      case "contraction":
+        this.writeSum(relation, contracted, row, cells.length);
+        break;
+      case "forget":
+        if (z >= 0) sink.zero(z);
+        break;
+      case "reduction": {
+        const x = rows[row + 1]!;
+        if (contracted) this.zeroRow(row, cells.length);
+        else if (x >= 0 && z >= 0) sink.pair(z, 1, x, -relation.factors[1]!);
+        else this.zeroRow(row, cells.length);
         break;
       }
-      case "forget":
-        if (z !== undefined) out.push([[z, 1]]);
-        break;
-      case "reduction":
-        if (contracted) out.push([[row[1]!, 1]]);
-        else if (row[1] !== undefined && z !== undefined) out.push([[z, 1], [row[1], -relation.factors[1]!]]);
-        else for (const u of row) if (u !== undefined) out.push([[u, 1]]);
-        break;
       case "equal":
         for (let o = 1; o < cells.length; o++) {
-          const operand = cells[o];
-          if (!operand) continue;
-          const u = row[o];
+          if (!cells[o]) continue;
+          const u = rows[row + o]!;
           if (relation.operands && !relation.operands.includes(o)) {
             // Conditions and the like: a scale on them is no symmetry.
-            if (u !== undefined) out.push([[u, 1]]);
-          } else if (u !== undefined && z !== undefined) out.push([[z, 1], [u, -1]]);
-          else if (u !== undefined) out.push([[u, 1]]);
-          else if (z !== undefined) out.push([[z, 1]]);
+            if (u >= 0) sink.zero(u);
+          } else if (u >= 0 && z >= 0) sink.pair(z, 1, u, -1);
+          else if (u >= 0) sink.zero(u);
+          else if (z >= 0) sink.zero(z);
         }
         break;
+      case "zero":
+        this.zeroRow(row, cells.length);
     }
   }
+
+  private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, width: number): void {
+    const { sink, rows } = this;
+    const terms: number[] = [];
+    if (rows[row]! >= 0) terms.push(rows[row]!, 1);
+    for (let o = 1; o < width; o++) {
+      const u = rows[row + o]!;
+      if (u < 0) continue;
+      const factor = factors[o] ?? 0;
+      if (factor === 0 || (contracted && kind !== "contraction")) sink.zero(u);
+      else terms.push(u, contracted ? factor : -factor);
+    }
+    if (terms.length === 2) sink.zero(terms[0]!);
+    else if (terms.length === 4 && terms[0] !== terms[2]) sink.pair(terms[0]!, terms[1]!, terms[2]!, terms[3]!);
+    else if (terms.length > 0) sink.sum(terms);
+  }
+
+  private zeroRow(row: number, width: number): void {
+    for (let o = 0; o < width; o++) if (this.rows[row + o]! >= 0) this.sink.zero(this.rows[row + o]!);
+  }
 }
+
+/** Bit sets hold this many labels; scales on further ones are forbidden. */
+const MOST_LABELS = 30;
