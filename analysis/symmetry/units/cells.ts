@@ -3,6 +3,7 @@
  * axis; its slots are the free factors in it. For each cell and each small set D of slots there is one unknown: a log-scale
  * that depends on exactly the indices in D. All indices behave alike, so this works at any width (ALGORITHM.md 3.1).
  */
+import type { PlainAxis } from "../spaces/atoms";
 import type { BlockAxis } from "../spaces/blocks";
 import { isPlain } from "../spaces/blocks";
 import type { InferredAxes } from "../spaces/infer";
@@ -21,8 +22,10 @@ export interface Cell {
   /** Index of the segment along each axis; for a selector, of the block. */
   readonly segments: readonly number[];
   readonly slots: readonly Slot[];
-  /** Subsets of the slots, as bit sets, and the unknown of each. */
-  readonly unknowns: ReadonlyMap<number, number>;
+  /** Small subsets of the slots, as bit sets, the empty one first. */
+  readonly masks: readonly number[];
+  /** The unknown of the first subset; the others follow in order. */
+  readonly first: number;
 }
 
 /** A segment of an axis with its place. */
@@ -36,6 +39,8 @@ export interface SegmentPlace {
 /** The cells of a tensor, in row-major order of their segments. */
 export interface TensorCells {
   readonly cells: readonly Cell[];
+  /** Number of segments (or blocks) per axis. */
+  readonly counts: readonly number[];
   /** Segments per axis where the axis is plain; undefined for selectors and dependent axes. */
   readonly places: readonly (readonly SegmentPlace[] | undefined)[];
   find(segments: readonly number[]): Cell | undefined;
@@ -44,9 +49,13 @@ export interface TensorCells {
 /** Beyond this many cells a tensor is not described: its scales are forced to zero, which is sound. */
 const MOST_CELLS = 3000;
 
-/** Numbers the unknowns of all tensors. */
+/** Bit sets hold this many slots; those beyond it carry no scale. */
+const MOST_SLOTS = 30;
+
+/** Numbers the unknowns of all tensors. The axes must be inferred to the end: what their atoms are made of is read once. */
 export class CellTable {
   private readonly tensors = new Map<string, TensorCells | undefined>();
+  private readonly placesOf = new Map<PlainAxis, readonly SegmentPlace[]>();
   private next = 0;
 
   constructor(private readonly axes: InferredAxes) {}
@@ -57,80 +66,130 @@ export class CellTable {
 
   /** The cells of a value, or undefined where it cannot be described. */
   of(value: string): TensorCells | undefined {
-    if (!this.tensors.has(value)) this.tensors.set(value, this.describe(value));
-    return this.tensors.get(value);
+    const known = this.tensors.get(value);
+    if (known !== undefined || this.tensors.has(value)) return known;
+    const made = this.describe(value);
+    this.tensors.set(value, made);
+    return made;
   }
 
   private describe(value: string): TensorCells | undefined {
     const axes = this.axes.axes(value);
     if (!axes) return undefined;
-    const atoms = this.axes.atoms;
-    const plain = (axis: BlockAxis): readonly SegmentPlace[] | undefined => {
-      if (!isPlain(axis)) return undefined;
-      let start = 0;
-      return atoms.normal(axis).map((segment) => {
-        const factors = segment.map((a) => ({ atom: a, size: atoms.sizeOf(a), pinned: atoms.isPinned(a) || !atoms.isLeaf(a) }));
-        const place = { start, size: factors.reduce((n, f) => n * f.size, 1), factors };
-        start += place.size;
-        return place;
-      });
-    };
-    const places = axes.map(plain);
-    const inBlock = axes.map((axis) =>
-      !isPlain(axis) && axis.kind === "dependent" ? axis.options.map((o) => plain(o)!) : undefined,
-    );
-    const counts: number[] = [];
-    for (let i = 0; i < axes.length; i++) {
+    const rank = axes.length;
+    const places = new Array<readonly SegmentPlace[] | undefined>(rank);
+    const inBlock = new Array<readonly (readonly SegmentPlace[])[] | undefined>(rank);
+    const counts = new Array<number>(rank);
+    let total = 1;
+    for (let i = 0; i < rank; i++) {
       const axis = axes[i]!;
-      if (isPlain(axis)) counts.push(places[i]!.length);
-      else if (axis.kind === "selector") counts.push(axis.count);
-      else {
-        const options = inBlock[i]!;
+      if (isPlain(axis)) {
+        places[i] = this.segments(axis);
+        counts[i] = places[i]!.length;
+      } else if (axis.kind === "selector") {
+        counts[i] = axis.count;
+      } else {
+        const options = axis.options.map((o) => this.segments(o));
         if (options.some((o) => o.length !== options[0]!.length)) return undefined;
-        counts.push(options[0]!.length);
+        inBlock[i] = options;
+        counts[i] = options[0]!.length;
       }
+      total *= counts[i]!;
     }
-    const total = counts.reduce((n, c) => n * c, 1);
     if (total > MOST_CELLS) return undefined;
-    const cells: Cell[] = [];
+    const cells = new Array<Cell>(total);
     for (let k = 0; k < total; k++) {
-      const segments = new Array<number>(counts.length);
+      const segments = new Array<number>(rank);
       let rest = k;
-      for (let i = counts.length - 1; i >= 0; i--) {
+      for (let i = rank - 1; i >= 0; i--) {
         segments[i] = rest % counts[i]!;
         rest = Math.floor(rest / counts[i]!);
       }
       const slots: Slot[] = [];
-      axes.forEach((axis, i) => {
-        let place: SegmentPlace | undefined;
-        if (isPlain(axis)) place = places[i]![segments[i]!];
-        else if (axis.kind === "dependent") {
-          const selectorAt = axes.indexOf(axis.selector);
-          place = selectorAt < 0 ? undefined : inBlock[i]![segments[selectorAt]!]![segments[i]!];
-        }
-        place?.factors.forEach((f, factor) => {
+      for (let i = 0; i < rank; i++) {
+        const place = places[i]?.[segments[i]!] ?? placeInBlock(axes, inBlock, segments, i);
+        if (place === undefined) continue;
+        const { factors } = place;
+        for (let factor = 0; factor < factors.length; factor++) {
+          const f = factors[factor]!;
           if (!f.pinned && f.size > 1) slots.push({ axis: i, factor, atom: f.atom, size: f.size });
-        });
-      });
-      cells.push({ segments, slots, unknowns: this.number(slots) });
+        }
+      }
+      const masks = smallSubsets(Math.min(slots.length, MOST_SLOTS));
+      cells[k] = { segments, slots, masks, first: this.next };
+      this.next += masks.length;
     }
-    const strides = new Array<number>(counts.length);
-    for (let i = counts.length - 1, n = 1; i >= 0; i--) {
-      strides[i] = n;
-      n *= counts[i]!;
-    }
-    return { cells, places, find: (s) => cells[s.reduce((n, v, i) => n + v * strides[i]!, 0)] };
+    return new Cells(cells, places, counts);
   }
 
-  private number(slots: readonly Slot[]): Map<number, number> {
-    const out = new Map<number, number>();
-    const most = slots.length > 5 ? 2 : 3;
-    const grow = (mask: number, from: number, count: number) => {
-      out.set(mask, this.next++);
-      if (count === most) return;
-      for (let i = from; i < slots.length; i++) grow(mask | (1 << i), i + 1, count + 1);
-    };
-    grow(0, 0, 0);
-    return out;
+  /** The segments of an axis with their places. Axes are shared between values, so they are kept. */
+  private segments(axis: PlainAxis): readonly SegmentPlace[] {
+    const known = this.placesOf.get(axis);
+    if (known) return known;
+    const { atoms } = this.axes;
+    let start = 0;
+    const made = atoms.normal(axis).map((segment): SegmentPlace => {
+      let size = 1;
+      const factors = segment.map((a) => {
+        const factor = { atom: a, size: atoms.sizeOf(a), pinned: atoms.isPinned(a) || !atoms.isLeaf(a) };
+        size *= factor.size;
+        return factor;
+      });
+      const place = { start, size, factors };
+      start += size;
+      return place;
+    });
+    this.placesOf.set(axis, made);
+    return made;
   }
+}
+
+/** The segment of a dependent axis in the block that its selector is at. */
+function placeInBlock(
+  axes: readonly BlockAxis[],
+  inBlock: readonly (readonly (readonly SegmentPlace[])[] | undefined)[],
+  segments: readonly number[],
+  at: number,
+): SegmentPlace | undefined {
+  const axis = axes[at]!;
+  if (isPlain(axis) || axis.kind !== "dependent") return undefined;
+  const selectorAt = axes.indexOf(axis.selector);
+  return selectorAt < 0 ? undefined : inBlock[at]![segments[selectorAt]!]![segments[at]!];
+}
+
+class Cells implements TensorCells {
+  constructor(
+    readonly cells: readonly Cell[],
+    readonly places: readonly (readonly SegmentPlace[] | undefined)[],
+    readonly counts: readonly number[],
+  ) {}
+
+  find(segments: readonly number[]): Cell | undefined {
+    let at = 0;
+    for (let i = 0; i < this.counts.length; i++) at = at * this.counts[i]! + segments[i]!;
+    return this.cells[at];
+  }
+}
+
+/** How many segments a tensor has along an axis. */
+export function segmentCount(tensor: TensorCells, axis: number): number {
+  return tensor.cells.length === 0 ? 0 : tensor.counts[axis]!;
+}
+
+const subsets: (readonly number[] | undefined)[] = [];
+
+/** The subsets of n slots that have an unknown, as bit sets: up to three slots, or two where there are more than five. */
+function smallSubsets(n: number): readonly number[] {
+  const known = subsets[n];
+  if (known) return known;
+  const out: number[] = [];
+  const most = n > 5 ? 2 : 3;
+  const grow = (mask: number, from: number, count: number) => {
+    out.push(mask);
+    if (count === most) return;
+    for (let i = from; i < n; i++) grow(mask | (1 << i), i + 1, count + 1);
+  };
+  grow(0, 0, 0);
+  subsets[n] = out;
+  return out;
 }

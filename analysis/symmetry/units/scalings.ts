@@ -3,14 +3,13 @@
  * the unit equations (ALGORITHM.md 3.3, 3.4).
  */
 import type { Graph, Node } from "../../graph/graph";
-import { Matrix } from "../../numerics/matrix";
-import { nonNegativeLeastSquares } from "../../numerics/leastSquares";
 import type { Equivariance } from "../../operators/equivariance";
 import type { ParameterValues } from "../symmetry";
 import type { InferredAxes } from "../spaces/infer";
-import { type Cell, CellTable } from "./cells";
-import { collectEquations, type Field } from "./equations";
-import { nullSpace, type Solution } from "./solve";
+import type { Cell, CellTable } from "./cells";
+import { type Field, UnitGraph, writeEquations } from "./equations";
+import { splitFamilies } from "./families";
+import { LinearSystem, type RootVector } from "./solve";
 
 /** How one cell of one parameter scales: by exp(coefficient * t) (scales) or -1 to the coefficient (signs). */
 export interface ScalingEntry {
@@ -40,34 +39,53 @@ export function scalingDimension(scalings: readonly Scaling[]): number {
   return n;
 }
 
-/** Solves for all scalings (or signs) of a graph in normal form. */
+/**
+ * Solves for all scalings (or signs) of a graph in normal form. `units` saves time where both are wanted: it serves either.
+ */
 export function findScalings(
   graph: Graph,
   axes: InferredAxes,
   field: Field,
   equivariance: (node: Node) => Equivariance | undefined,
+  units: UnitGraph = new UnitGraph(graph, axes, equivariance),
 ): Scaling[] {
-  const table = new CellTable(axes);
-  const equations = collectEquations(graph, table, field, equivariance);
-  const owners = parameterUnknowns(graph, table);
-  const solutions = nullSpace(table.unknownCount, equations, field).filter((s) => [...s.keys()].some((u) => owners.has(u)));
-  if (field === "signs") return solutions.map((s) => describe(s, owners, "sign"));
-  const mustVanish = contractedActivations(graph, table);
-  return components(solutions).flatMap((component) => classify(component, owners, mustVanish));
+  const system = new LinearSystem(units.table.unknownCount, field);
+  writeEquations(units, field, system);
+  system.solve();
+  const owners = parameterUnknowns(graph, units.table, system);
+  if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
+  const mustVanish = contractedActivations(graph, units.table, system);
+  const basis = basisOver(system, owners, mustVanish);
+  const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
+  return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
+/** One unknown of a parameter, as a multiple of its root. */
 interface Owner {
+  readonly unknown: number;
+  readonly ratio: number;
   readonly parameter: string;
   readonly cell: Cell;
   readonly mask: number;
 }
 
-function parameterUnknowns(graph: Graph, table: CellTable): Map<number, Owner> {
-  const out = new Map<number, Owner>();
+/** The unknowns of trainable parameters by root, zero ones left out. */
+function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem): Map<number, Owner[]> {
+  const out = new Map<number, Owner[]>();
   for (const p of graph.parameters.values()) {
     if (!p.trainable) continue;
     for (const cell of table.of(p.name)?.cells ?? []) {
-      for (const [mask, unknown] of cell.unknowns) out.set(unknown, { parameter: p.name, cell, mask });
+      for (let k = 0; k < cell.masks.length; k++) {
+        const unknown = cell.first + k;
+        const root = system.root(unknown);
+        if (system.isZero(root)) continue;
+        const owner = { unknown, ratio: system.ratio(unknown), parameter: p.name, cell, mask: cell.masks[k]! };
+        const list = out.get(root);
+        if (list) list.push(owner);
+        else out.set(root, [owner]);
+      }
     }
   }
   return out;
@@ -75,150 +93,69 @@ function parameterUnknowns(graph: Graph, table: CellTable): Map<number, Owner> {
 
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
-/** Unknowns of activations (values that depend on a graph input) that enter a contraction. */
-function contractedActivations(graph: Graph, table: CellTable): Set<number> {
+/** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
+function contractedActivations(graph: Graph, table: CellTable, system: LinearSystem): Set<number> {
   const active = new Set(graph.inputs.map((i) => i.name));
   const out = new Set<number>();
   for (const node of graph.nodes) {
-    const reads = node.inputs.filter((i) => active.has(i));
-    if (reads.length === 0) continue;
+    if (!node.inputs.some((i) => active.has(i))) continue;
     for (const o of node.outputs) active.add(o);
     if (!CONTRACTIONS.has(node.operator)) continue;
-    for (const v of reads) for (const cell of table.of(v)?.cells ?? []) for (const u of cell.unknowns.values()) out.add(u);
-  }
-  return out;
-}
-
-/** Groups solutions that share an unknown. */
-function components(solutions: readonly Solution[]): Solution[][] {
-  const groupOf = new Map<number, number>();
-  const parent = solutions.map((_, i) => i);
-  const find = (i: number): number => {
-    while (parent[i] !== i) i = parent[i] = parent[parent[i]!]!;
-    return i;
-  };
-  solutions.forEach((s, i) => {
-    for (const u of s.keys()) {
-      const other = groupOf.get(u);
-      if (other === undefined) groupOf.set(u, i);
-      else parent[find(i)] = find(other);
-    }
-  });
-  const out = new Map<number, Solution[]>();
-  solutions.forEach((s, i) => {
-    const root = find(i);
-    const list = out.get(root);
-    if (list) list.push(s);
-    else out.set(root, [s]);
-  });
-  return [...out.values()];
-}
-
-/**
- * Splits a component into scale and rescaling. Scale: no activation that enters a contraction changes, and all parameters
- * grow together (the span of the cone of non-negative coefficients). The first condition is needed: without it a gain in
- * front of a batch-normed convolution would count.
- */
-function classify(component: readonly Solution[], owners: ReadonlyMap<number, Owner>, mustVanish: ReadonlySet<number>): Scaling[] {
-  const quiet = subspace(component, (u) => mustVanish.has(u));
-  const grow = quiet.length > 0 ? coneSpan(quiet, owners) : [];
-  const rest = complement(component, grow);
-  return [...grow.map((s) => describe(s, owners, "scale")), ...rest.map((s) => describe(s, owners, "rescaling"))];
-}
-
-/** The combinations that vanish on the chosen unknowns, by elimination. */
-function subspace(basis: readonly Solution[], vanish: (unknown: number) => boolean): Solution[] {
-  let left = basis.map((s) => new Map(s));
-  for (;;) {
-    let pivot: Map<number, number> | undefined;
-    let at = -1;
-    for (const s of left) {
-      for (const u of s.keys()) {
-        if (vanish(u)) {
-          pivot = s;
-          at = u;
-          break;
+    for (const v of node.inputs) {
+      if (!active.has(v)) continue;
+      for (const { first, masks } of table.of(v)?.cells ?? []) {
+        for (let k = 0; k < masks.length; k++) {
+          const root = system.root(first + k);
+          if (!system.isZero(root)) out.add(root);
         }
       }
-      if (pivot) break;
     }
-    if (!pivot) return left;
-    const p = pivot;
-    left = left.filter((s) => s !== p).map((s) => addMultiple(s, p, -(s.get(at) ?? 0) / p.get(at)!));
-  }
-}
-
-function addMultiple(s: ReadonlyMap<number, number>, other: ReadonlyMap<number, number>, factor: number): Map<number, number> {
-  const out = new Map(s);
-  if (factor === 0) return out;
-  for (const [u, c] of other) {
-    const x = (out.get(u) ?? 0) + factor * c;
-    if (Math.abs(x) < 1e-9) out.delete(u);
-    else out.set(u, x);
   }
   return out;
 }
 
-/** A basis of the span of the combinations whose parameter coefficients are all non-negative. */
-function coneSpan(basis: readonly Solution[], owners: ReadonlyMap<number, Owner>): Solution[] {
-  const parameters = [...new Set(basis.flatMap((s) => [...s.keys()].filter((u) => owners.has(u))))];
-  if (basis.length === 1) {
-    const signs = new Set(parameters.map((u) => Math.sign(basis[0]!.get(u)!)));
-    return signs.size === 1 ? [...basis] : [];
+/** A basis of the null space as far as the given roots see it, leaving out what moves no parameter. */
+function basisOver(system: LinearSystem, owners: ReadonlyMap<number, unknown>, others: ReadonlySet<number>): RootVector[] {
+  const basis = new Map<number, Map<number, number>>();
+  for (const root of new Set([...owners.keys(), ...others])) {
+    for (const [free, c] of system.express(root)) {
+      const vector = basis.get(free);
+      if (vector) vector.set(root, c);
+      else basis.set(free, new Map([[root, c]]));
+    }
   }
-  // Coordinate i is in the support when some combination c has P c >= 0 and (P c)_i >= 1.
-  const outside = parameters.filter((_, i) => {
-    const columns = 2 * basis.length + parameters.length;
-    const a = new Matrix(parameters.length, columns);
-    parameters.forEach((u, r) => {
-      basis.forEach((s, k) => {
-        a.data[r * columns + k] = s.get(u) ?? 0;
-        a.data[r * columns + basis.length + k] = -(s.get(u) ?? 0);
-      });
-      a.data[r * columns + 2 * basis.length + r] = -1;
-    });
-    const target = new Float64Array(parameters.length);
-    target[i] = 1;
-    return nonNegativeLeastSquares(a, target).residual > 1e-6;
-  });
-  const forbidden = new Set(outside);
-  return subspace(basis, (u) => forbidden.has(u));
+  return [...basis.values()].filter((v) => [...v.keys()].some((root) => owners.has(root)));
 }
 
-/** Basis vectors that together with `part` span what `basis` spans. */
-function complement(basis: readonly Solution[], part: readonly Solution[]): Solution[] {
-  const pivots: { at: number; vector: Map<number, number> }[] = [];
-  const reduce = (s: Solution): Map<number, number> => {
-    let v = new Map(s);
-    for (const p of pivots) v = addMultiple(v, p.vector, -(v.get(p.at) ?? 0) / p.vector.get(p.at)!);
-    return v;
-  };
-  const add = (s: Solution): boolean => {
-    const v = reduce(s);
-    const at = v.keys().next();
-    if (at.done) return false;
-    pivots.push({ at: at.value, vector: v });
-    return true;
-  };
-  for (const s of part) add(s);
-  return basis.filter(add);
+/** Which signs the owners of a root have: 1, -1, or 0 for both. */
+function signsOf(owners: ReadonlyMap<number, readonly Owner[]>): Map<number, number> {
+  const out = new Map<number, number>();
+  for (const [root, list] of owners) {
+    const first = Math.sign(list[0]!.ratio);
+    out.set(root, list.every((o) => Math.sign(o.ratio) === first) ? first : 0);
+  }
+  return out;
 }
 
-function describe(solution: Solution, owners: ReadonlyMap<number, Owner>, family: Scaling["family"]): Scaling {
-  const entries: ScalingEntry[] = [];
+function describe(vector: RootVector, owners: ReadonlyMap<number, readonly Owner[]>, family: Scaling["family"]): Scaling {
+  const moved: { readonly owner: Owner; readonly coefficient: number }[] = [];
+  for (const [root, c] of vector) {
+    for (const owner of owners.get(root) ?? []) {
+      const coefficient = family === "sign" ? 1 : c * owner.ratio;
+      moved.push({ owner, coefficient });
+    }
+  }
+  moved.sort((a, b) => a.owner.unknown - b.owner.unknown);
   let atoms: readonly number[] = [];
   let sizes: readonly number[] = [];
-  for (const [unknown, coefficient] of solution) {
-    const owner = owners.get(unknown);
-    if (!owner) continue;
-    const slots = owner.cell.slots
-      .map((slot, index) => ({ slot, index }))
-      .filter(({ index }) => owner.mask & (1 << index))
-      .sort((a, b) => a.slot.atom - b.slot.atom);
-    atoms = slots.map(({ slot }) => slot.atom);
-    sizes = slots.map(({ slot }) => slot.size);
-    entries.push({ parameter: owner.parameter, cell: owner.cell, slots: slots.map(({ index }) => index), coefficient });
-  }
+  const entries = moved.map(({ owner, coefficient }): ScalingEntry => {
+    const slots: number[] = [];
+    for (let k = 0; k < owner.cell.slots.length; k++) if (owner.mask & (1 << k)) slots.push(k);
+    slots.sort((a, b) => owner.cell.slots[a]!.atom - owner.cell.slots[b]!.atom);
+    atoms = slots.map((k) => owner.cell.slots[k]!.atom);
+    sizes = slots.map((k) => owner.cell.slots[k]!.size);
+    return { parameter: owner.parameter, cell: owner.cell, slots, coefficient };
+  });
   return { family, entries, atoms, sizes };
 }
 
@@ -286,7 +223,12 @@ function forEachEntry(
 }
 
 /** Tangent vectors of a scaling at the given weights, one per index value of D: coefficient times weight. */
-export function scalingVectors(scaling: Scaling, axes: InferredAxes, shapes: (p: string) => readonly number[], weights: ParameterValues): ParameterValues[] {
+export function scalingVectors(
+  scaling: Scaling,
+  axes: InferredAxes,
+  shapes: (p: string) => readonly number[],
+  weights: ParameterValues,
+): ParameterValues[] {
   const count = scaling.sizes.reduce((n, s) => n * s, 1);
   return Array.from({ length: count }, (_, k) => {
     const c = coefficients(scaling, axes, shapes, (d) => d === k);

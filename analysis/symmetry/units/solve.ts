@@ -1,38 +1,115 @@
-/** @file Null space of a sparse homogeneous system, over the reals or modulo 2. */
-import type { Equation } from "./equations";
-
-/** One basis vector of the null space: coefficient by unknown. */
-export type Solution = ReadonlyMap<number, number>;
-
-/** Arithmetic of the field that a system is solved over. */
-interface Arithmetic {
-  /** Maps tiny or even values to zero. */
-  reduce(x: number): number;
-  inverse(x: number): number;
-}
-
-const REALS: Arithmetic = { reduce: (x) => (Math.abs(x) < 1e-9 ? 0 : x), inverse: (x) => 1 / x };
-const MODULO_2: Arithmetic = { reduce: (x) => Math.abs(Math.round(x)) % 2, inverse: () => 1 };
-
 /**
- * A basis of the null space, one vector per connected unknown that stays free. Equations with one or two terms, nearly all
- * of them, are solved by union-find with factors; the rest by sparse elimination.
+ * @file Null space of a sparse homogeneous system, over the reals or modulo 2. Nearly all equations have one or two terms
+ * and are solved by union-find with factors as they come; the few longer ones relate the classes that come of it.
  */
-export function nullSpace(count: number, equations: readonly Equation[], field: "scales" | "signs"): Solution[] {
-  const k = field === "signs" ? MODULO_2 : REALS;
-  const classes = new FactorClasses(count, k);
-  const longer: Equation[] = [];
-  for (const raw of equations) {
-    const e = combine(raw, k);
-    if (e.length === 0) continue;
-    if (e.length === 1) classes.setZero(e[0]![0]);
-    else if (e.length === 2) classes.relate(e[0]![0], e[1]![0], k.reduce(-e[1]![1] * k.inverse(e[0]![1])));
-    else longer.push(e);
+import type { EquationSink, Field } from "./equations";
+
+/** One basis vector of the null space: coefficient by root (representative of a class of proportional unknowns). */
+export type RootVector = ReadonlyMap<number, number>;
+
+/** A homogeneous linear system under construction; unknowns are numbered from 0. */
+export class LinearSystem implements EquationSink {
+  private readonly modulo2: boolean;
+  private parent: Int32Array;
+  /** Each unknown is factor times its parent. */
+  private readonly factor: Float64Array;
+  private readonly isNil: Uint8Array;
+  private readonly longer: (readonly number[])[] = [];
+  private pivots: ReadonlyMap<number, RootVector> = new Map();
+  private readonly expressed = new Map<number, RootVector>();
+
+  constructor(
+    readonly count: number,
+    field: Field,
+  ) {
+    this.modulo2 = field === "signs";
+    this.parent = new Int32Array(count);
+    for (let i = 0; i < count; i++) this.parent[i] = i;
+    this.factor = new Float64Array(count).fill(1);
+    this.isNil = new Uint8Array(count);
   }
-  const pivots = eliminate(longer, classes, k);
-  // Express every class by the free ones: back-substitution over pivots in any order, memoised.
-  const expressed = new Map<number, ReadonlyMap<number, number>>();
-  const express = (root: number): ReadonlyMap<number, number> => {
+
+  /** Maps tiny (or even) values to zero. */
+  private reduce(x: number): number {
+    if (this.modulo2) return Math.abs(Math.round(x)) % 2;
+    return Math.abs(x) < 1e-9 ? 0 : x;
+  }
+
+  private quotient(a: number, b: number): number {
+    return this.modulo2 ? a : a / b;
+  }
+
+  /** The representative of an unknown's class. */
+  root(u: number): number {
+    const { parent, factor } = this;
+    let root = u;
+    while (parent[root] !== root) root = parent[root]!;
+    if (parent[u] === root) return root;
+    // Path compression with factors, from the root's side: collect the path first.
+    const path: number[] = [];
+    for (let v = u; v !== root; v = parent[v]!) path.push(v);
+    let product = 1;
+    for (let i = path.length - 1; i >= 0; i--) {
+      const v = path[i]!;
+      product = this.reduce(product * factor[v]!);
+      factor[v] = product;
+      parent[v] = root;
+    }
+    return root;
+  }
+
+  /** An unknown as a multiple of its root; asked after `root`. */
+  ratio(u: number): number {
+    return this.parent[u] === u ? 1 : this.factor[u]!;
+  }
+
+  /** Whether a root is zero by itself. */
+  isZero(root: number): boolean {
+    return this.isNil[root] === 1;
+  }
+
+  zero(u: number): void {
+    this.isNil[this.root(u)] = 1;
+  }
+
+  pair(u: number, a: number, v: number, b: number): void {
+    const [p, q] = [this.reduce(a), this.reduce(b)];
+    if (p === 0 || q === 0) {
+      if (p !== 0) this.zero(u);
+      if (q !== 0) this.zero(v);
+      return;
+    }
+    const [x, y] = [this.root(u), this.root(v)];
+    // a * fu * X + b * fv * Y = 0
+    const [s, t] = [this.reduce(p * this.ratio(u)), this.reduce(q * this.ratio(v))];
+    if (s === 0 || t === 0 || !Number.isFinite(s) || !Number.isFinite(t)) {
+      // Factors out of all proportion (towers of roots and powers): no scale is the safe answer.
+      this.isNil[x] = this.isNil[y] = 1;
+      return;
+    }
+    if (x === y) {
+      if (this.reduce(s + t) !== 0) this.isNil[x] = 1;
+      return;
+    }
+    this.parent[x] = y;
+    this.factor[x] = this.reduce(this.quotient(-t, s));
+    if (this.isNil[x]) this.isNil[y] = 1;
+  }
+
+  sum(terms: readonly number[]): void {
+    if (terms.every(Number.isFinite)) this.longer.push(terms);
+    else for (let i = 0; i < terms.length; i += 2) this.zero(terms[i]!);
+  }
+
+  /** Solves the equations written so far; roots and ratios are final from here on. */
+  solve(): void {
+    this.pivots = this.eliminate();
+  }
+
+  /** A root as a combination of free roots; empty for one that is zero. */
+  express(root: number): RootVector {
+    if (this.isZero(root)) return NOTHING;
+    const { pivots, expressed } = this;
     const pending = [root];
     while (pending.length > 0) {
       const r = pending.at(-1)!;
@@ -40,168 +117,102 @@ export function nullSpace(count: number, equations: readonly Equation[], field: 
         pending.pop();
         continue;
       }
+      if (this.isZero(r)) {
+        expressed.set(r, NOTHING);
+        continue;
+      }
       const row = pivots.get(r);
       if (!row) {
         expressed.set(r, new Map([[r, 1]]));
-        pending.pop();
         continue;
       }
-      const missing = [...row.keys()].filter((u) => u !== r && !expressed.has(u));
-      if (missing.length > 0) {
-        pending.push(...missing);
-        continue;
+      let isReady = true;
+      for (const u of row.keys()) {
+        if (u === r || expressed.has(u)) continue;
+        pending.push(u);
+        isReady = false;
       }
+      if (!isReady) continue;
       const sum = new Map<number, number>();
-      for (const [u, c] of row) {
-        if (u === r) continue;
-        for (const [f, v] of expressed.get(u)!) {
-          const x = k.reduce((sum.get(f) ?? 0) - c * v);
-          if (x === 0) sum.delete(f);
-          else sum.set(f, x);
-        }
-      }
+      for (const [u, c] of row) if (u !== r) for (const [f, v] of expressed.get(u)!) this.accumulate(sum, f, -c * v);
       expressed.set(r, sum);
-      pending.pop();
     }
     return expressed.get(root)!;
-  };
-  const basis = new Map<number, Map<number, number>>();
-  for (let u = 0; u < count; u++) {
-    const { root, factor } = classes.find(u);
-    if (classes.isZero(root)) continue;
-    for (const [free, c] of express(root)) {
-      const x = k.reduce(c * factor);
-      if (x === 0) continue;
-      let vector = basis.get(free);
-      if (!vector) {
-        vector = new Map();
-        basis.set(free, vector);
+  }
+
+  private accumulate(row: Map<number, number>, u: number, c: number): void {
+    const x = this.reduce((row.get(u) ?? 0) + c);
+    if (x === 0) row.delete(u);
+    else row.set(u, x);
+  }
+
+  /** Sparse elimination of the longer equations; rows by pivot, with coefficient 1 there. */
+  private eliminate(): ReadonlyMap<number, RootVector> {
+    const pivots = new Map<number, Map<number, number>>();
+    const pending = this.shorten();
+    // A root in few equations makes the best pivot: little has to be rewritten, and what is left free is what is shared.
+    const uses = new Map<number, number>();
+    for (const row of pending) for (const u of row.keys()) uses.set(u, (uses.get(u) ?? 0) + 1);
+    for (const row of pending) {
+      for (let hit = pivotIn(row, pivots); hit !== undefined; hit = pivotIn(row, pivots)) {
+        const c = row.get(hit)!;
+        for (const [u, v] of pivots.get(hit)!) this.accumulate(row, u, -c * v);
       }
-      vector.set(u, x);
-    }
-  }
-  return [...basis.values()];
-}
-
-/** Adds up repeated unknowns. */
-function combine(e: Equation, k: Arithmetic): [number, number][] {
-  if (e.length === 1) return k.reduce(e[0]![1]) === 0 ? [] : [[e[0]![0], e[0]![1]]];
-  const sum = new Map<number, number>();
-  for (const [u, c] of e) sum.set(u, k.reduce((sum.get(u) ?? 0) + c));
-  return [...sum].filter(([, c]) => c !== 0);
-}
-
-/** Classes of unknowns that are multiples of each other: x = factor * root. */
-class FactorClasses {
-  private readonly parent: Int32Array;
-  private readonly factor: Float64Array;
-  private readonly zero: Uint8Array;
-
-  constructor(
-    count: number,
-    private readonly k: Arithmetic,
-  ) {
-    this.parent = Int32Array.from({ length: count }, (_, i) => i);
-    this.factor = new Float64Array(count).fill(1);
-    this.zero = new Uint8Array(count);
-  }
-
-  find(u: number): { root: number; factor: number } {
-    let root = u;
-    let factor = 1;
-    while (this.parent[root] !== root) {
-      factor = this.k.reduce(factor * this.factor[root]!);
-      root = this.parent[root]!;
-    }
-    // Path compression with factors.
-    let rest = factor;
-    while (this.parent[u] !== root && u !== root) {
-      const next = this.parent[u]!;
-      const own = this.factor[u]!;
-      this.parent[u] = root;
-      this.factor[u] = rest;
-      rest = this.k.reduce(rest * this.k.inverse(own));
-      u = next;
-    }
-    return { root, factor };
-  }
-
-  isZero(root: number): boolean {
-    return this.zero[root] === 1;
-  }
-
-  setZero(u: number): void {
-    this.zero[this.find(u).root] = 1;
-  }
-
-  /** States x = ratio * y. */
-  relate(x: number, y: number, ratio: number): void {
-    const a = this.find(x);
-    const b = this.find(y);
-    if (a.root === b.root) {
-      if (this.k.reduce(a.factor - ratio * b.factor) !== 0) this.zero[a.root] = 1;
-      return;
-    }
-    // a.factor * A = ratio * b.factor * B
-    this.parent[a.root] = b.root;
-    this.factor[a.root] = this.k.reduce(ratio * b.factor * this.k.inverse(a.factor));
-    if (this.zero[a.root]) this.zero[b.root] = 1;
-  }
-}
-
-/** Sparse elimination of the longer equations over class representatives; returns rows by pivot with coefficient 1 there. */
-function eliminate(equations: readonly Equation[], classes: FactorClasses, k: Arithmetic): Map<number, Map<number, number>> {
-  const pivots = new Map<number, Map<number, number>>();
-  let pending = [...equations];
-  // Representatives change when a row shrinks to two terms, so go round until nothing does.
-  for (;;) {
-    let shrunk = false;
-    const kept: Equation[] = [];
-    for (const e of pending) {
-      const row = overRoots(e, classes, k);
       if (row.size === 0) continue;
-      const terms = [...row];
-      if (terms.length === 1) {
-        classes.setZero(terms[0]![0]);
-        shrunk = true;
-      } else if (terms.length === 2) {
-        classes.relate(terms[0]![0], terms[1]![0], k.reduce(-terms[1]![1] * k.inverse(terms[0]![1])));
-        shrunk = true;
-      } else kept.push(terms);
-    }
-    pending = kept;
-    if (!shrunk) break;
-  }
-  for (const e of pending) {
-    const row = overRoots(e, classes, k);
-    for (;;) {
-      const hit = [...row.keys()].find((u) => pivots.has(u));
-      if (hit === undefined) break;
-      const c = row.get(hit)!;
-      for (const [u, v] of pivots.get(hit)!) {
-        const x = k.reduce((row.get(u) ?? 0) - c * v);
-        if (x === 0) row.delete(u);
-        else row.set(u, x);
+      let pivot = -1;
+      let cost = Number.POSITIVE_INFINITY;
+      for (const [u, c] of row) {
+        const price = (uses.get(u) ?? 0) + (Math.abs(Math.abs(c) - 1) < 1e-9 ? 0 : 1000);
+        if (price >= cost) continue;
+        pivot = u;
+        cost = price;
       }
+      const scale = row.get(pivot)!;
+      for (const [u, c] of row) row.set(u, this.reduce(this.quotient(c, scale)));
+      pivots.set(pivot, row);
     }
-    if (row.size === 0) continue;
-    let pivot = -1;
-    for (const [u, c] of row) if (pivot < 0 || Math.abs(Math.abs(c) - 1) < Math.abs(Math.abs(row.get(pivot)!) - 1)) pivot = u;
-    const scale = k.inverse(row.get(pivot)!);
-    for (const [u, c] of row) row.set(u, k.reduce(c * scale));
-    pivots.set(pivot, row);
+    return pivots;
   }
-  return pivots;
+
+  /**
+   * The longer equations over roots. Those that turn out short are solved at once, which may make others shorter: a few
+   * rounds of that, elimination does the rest.
+   */
+  private shorten(): Map<number, number>[] {
+    let pending: readonly (readonly number[])[] = this.longer;
+    for (let round = 0, isShrunk = true; isShrunk && round < MOST_ROUNDS; round++) {
+      isShrunk = false;
+      const kept: (readonly number[])[] = [];
+      for (const terms of pending) {
+        const row = this.overRoots(terms);
+        if (row.size > 2) kept.push(terms);
+        if (row.size === 0 || row.size > 2) continue;
+        const [[u, a], second] = [...row] as [[number, number], [number, number] | undefined];
+        if (second) this.pair(u, a, second[0], second[1]);
+        else this.zero(u);
+        isShrunk = true;
+      }
+      pending = kept;
+    }
+    return pending.map((terms) => this.overRoots(terms));
+  }
+
+  private overRoots(terms: readonly number[]): Map<number, number> {
+    const row = new Map<number, number>();
+    for (let i = 0; i < terms.length; i += 2) {
+      const u = terms[i]!;
+      const root = this.root(u);
+      if (!this.isZero(root)) this.accumulate(row, root, terms[i + 1]! * this.ratio(u));
+    }
+    return row;
+  }
 }
 
-function overRoots(e: Equation, classes: FactorClasses, k: Arithmetic): Map<number, number> {
-  const row = new Map<number, number>();
-  for (const [u, c] of e) {
-    const { root, factor } = classes.find(u);
-    if (classes.isZero(root)) continue;
-    const x = k.reduce((row.get(root) ?? 0) + c * factor);
-    if (x === 0) row.delete(root);
-    else row.set(root, x);
-  }
-  return row;
+const MOST_ROUNDS = 16;
+
+const NOTHING: RootVector = new Map();
+
+function pivotIn(row: ReadonlyMap<number, number>, pivots: ReadonlyMap<number, unknown>): number | undefined {
+  for (const u of row.keys()) if (pivots.has(u)) return u;
+  return undefined;
 }

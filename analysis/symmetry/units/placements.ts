@@ -1,0 +1,131 @@
+/**
+ * @file Joint cells of movement: Slice, Concat, Gather and Reshape keep what segments hold and change their place.
+ */
+import { type Graph, type Node, numberAttribute } from "../../graph/graph";
+import { sliceParts } from "../../operators/axes/movement";
+import type { CellTable, SegmentPlace, TensorCells } from "./cells";
+import type { JointCell } from "./joint";
+
+/** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
+export function rowMajor(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
+  const to = table.of(out);
+  const from = table.of(input);
+  if (!to || !from || to.cells.length !== from.cells.length) return undefined;
+  const joint: JointCell[] = [];
+  for (let i = 0; i < to.cells.length; i++) {
+    const a = to.cells[i]!;
+    const b = from.cells[i]!;
+    if (a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
+    const labels = a.slots.map((_, k) => k);
+    joint.push([
+      { cell: a, labels },
+      { cell: b, labels },
+    ]);
+  }
+  return joint;
+}
+
+/** Slice, Concat and Gather by constant indices: segments keep their content and change their place. */
+export function placements(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+  const to = table.of(node.outputs[0]!);
+  if (!to) return undefined;
+  const shape = graph.types.get(node.inputs[0]!)!.shape!;
+  if (node.operator === "Concat") {
+    const axis = numberAttribute(node, "axis", 0);
+    const at = axis < 0 ? axis + shape.length : axis;
+    let offset = 0;
+    const joint: JointCell[] = [];
+    for (const input of node.inputs) {
+      const from = table.of(input);
+      if (!from) return undefined;
+      const shift = offset;
+      const part = placed(to, from, (k) => (k === at ? shift : 0));
+      if (!part) return undefined;
+      joint.push(...part);
+      offset += graph.types.get(input)!.shape![at]!;
+    }
+    return joint;
+  }
+  const from = table.of(node.inputs[0]!);
+  if (!from) return undefined;
+  const constant = (i: number) => graph.constants.get(node.inputs[i] ?? "");
+  if (node.operator === "Slice") {
+    const parts = sliceParts({ node, shape: () => shape, absent: (i) => (node.inputs[i] ?? "") === "", constant });
+    if (!parts || parts.some((p) => p.step !== 1)) return rowMajor(table, node.outputs[0]!, node.inputs[0]!);
+    return placed(from, to, (k) => parts.find((p) => p.axis === k)?.start ?? 0)?.map(([a, b]) => [b, a]);
+  }
+  const axis = numberAttribute(node, "axis", 0);
+  const at = axis < 0 ? axis + shape.length : axis;
+  const indices = constant(1);
+  if (!indices || from.places[at]?.every((p) => p.factors.every((f) => f.pinned))) return undefined;
+  const list = Array.from(indices.data, (i) => (i < 0 ? i + shape[at]! : i));
+  if (indices.shape.length === 0) {
+    // A block of a selector is picked.
+    const joint: JointCell[] = [];
+    for (const a of to.cells) {
+      const segments = [...a.segments.slice(0, at), list[0]!, ...a.segments.slice(at)];
+      const b = from.places[at] ? undefined : from.find(segments);
+      if (!b || b.slots.length !== a.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
+      const labels = a.slots.map((_, k) => k);
+      joint.push([
+        { cell: a, labels },
+        { cell: b, labels },
+      ]);
+    }
+    return joint;
+  }
+  if (indices.shape.length !== 1) return undefined;
+  if (list.every((v, i) => v === list[0]! + i))
+    return placed(from, to, (k) => (k === at ? list[0]! : 0))?.map(([a, b]) => [b, a]);
+  return gathered(to, from, at, list);
+}
+
+/**
+ * Cells of `part` found again inside `whole`, shifted along each axis; pairs are [whole, part]. A piece of a pinned segment
+ * (one step of a sequence) belongs to that segment: no index of it carries a scale.
+ */
+function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => number): JointCell[] | undefined {
+  const pinned = (p: SegmentPlace) => p.factors.every((f) => f.pinned);
+  const found = part.places.map((places, axis) => {
+    const inside = whole.places[axis];
+    if (!places || !inside) return undefined;
+    const byStart = new Map(inside.map((p, i) => [p.start, i] as const));
+    return places.map((p) => {
+      const start = p.start + shift(axis);
+      const exact = byStart.get(start) ?? -1;
+      if (exact >= 0 && inside[exact]!.size === p.size) return exact;
+      if (!pinned(p)) return -1;
+      return inside.findIndex((q) => pinned(q) && q.start <= start && start + p.size <= q.start + q.size);
+    });
+  });
+  const joint: JointCell[] = [];
+  for (const b of part.cells) {
+    const segments = b.segments.map((s, axis) => (found[axis] ? found[axis][s]! : s));
+    const a = segments.includes(-1) ? undefined : whole.find(segments);
+    if (!a || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
+    const labels = a.slots.map((_, k) => k);
+    joint.push([
+      { cell: a, labels },
+      { cell: b, labels },
+    ]);
+  }
+  return joint;
+}
+
+function gathered(to: TensorCells, from: TensorCells, at: number, list: readonly number[]): JointCell[] | undefined {
+  const source = new Map((from.places[at] ?? []).map((p, i) => [p.start, [i, p] as const]));
+  const joint: JointCell[] = [];
+  for (const a of to.cells) {
+    const place = to.places[at]?.[a.segments[at]!];
+    const found: readonly [number, SegmentPlace] | undefined = place && source.get(list[place.start]!);
+    if (!found || found[1].size !== place!.size) return undefined;
+    const b = from.find(a.segments.map((s, axis) => (axis === at ? found[0] : s)));
+    if (!b || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
+    const labels = a.slots.map((_, k) => k);
+    joint.push([
+      { cell: a, labels },
+      { cell: b, labels },
+    ]);
+  }
+  return joint;
+}
