@@ -17,6 +17,8 @@ const COMMUTATIVE: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min", "S
 /** Every pair of exchangeable operands of commutative operators. */
 export function findSwaps(graph: Graph): BranchSwap[] {
   const matcher = new BranchMatcher(graph);
+  const active = new Set(graph.inputs.map((i) => i.name));
+  for (const node of graph.nodes) if (node.inputs.some((i) => active.has(i))) for (const o of node.outputs) active.add(o);
   const out: BranchSwap[] = [];
   const seen = new Set<string>();
   for (const node of graph.nodes) {
@@ -25,7 +27,7 @@ export function findSwaps(graph: Graph): BranchSwap[] {
     const byShape = new Map<string, string[]>();
     for (const o of operands) {
       // Exchanging two summed biases is part of the translations that move weight from one to the other.
-      if (node.operator !== "Mul" && graph.parameters.has(o)) continue;
+      if (node.operator !== "Mul" && !active.has(o)) continue;
       const key = matcher.signature(o);
       const list = byShape.get(key);
       if (list) list.push(o);

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Graph, Node } from "../graph/graph";
+import { tensor, type TensorType } from "../graph/tensor";
+import { inferShapes } from "../operators/inference";
+import { findSwaps } from "./swaps";
+
+/** A graph from `output = Operator(inputs)` lines; parameters are named p.., all of shape [3, 3] or as given. */
+function graph(lines: readonly string[], shapes: Readonly<Record<string, readonly number[]>> = {}): Graph {
+  const nodes = lines.map((line, k): Node => {
+    const [, output, operator, inputs] = /^(\S+) = (\w+)\((.*)\)$/.exec(line)!;
+    return {
+      name: `n${k}`,
+      operator: operator!,
+      domain: "",
+      inputs: inputs!.split(", "),
+      outputs: [output!],
+      attributes: {},
+      origin: {},
+    };
+  });
+  const names = new Set(nodes.flatMap((n) => n.inputs).filter((i) => i.startsWith("p")));
+  const bare: Graph = {
+    name: "g",
+    opset: 17,
+    inputs: [{ name: "x", type: "float64", shape: [2, 3] }],
+    outputs: ["y"],
+    nodes,
+    parameters: new Map(
+      [...names].map((n) => [n, { name: n, type: "float64" as const, shape: shapes[n] ?? [3, 3], trainable: true, origin: {} }]),
+    ),
+    constants: new Map([["two", tensor([], [2])]]),
+    types: new Map<string, TensorType>(),
+  };
+  return inferShapes(bare).graph;
+}
+
+const names = (g: Graph) => findSwaps(g).map((s) => s.names);
+
+describe("swaps", () => {
+  it("two alike branches of a sum", () => {
+    const g = graph(["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "s = Tanh(a)", "t = Tanh(b)", "y = Add(s, t)"]);
+    assert.deepEqual(names(g), [["p.a", "p.b"]]);
+  });
+
+  it("not with different activations, shapes or a shared parameter", () => {
+    assert.deepEqual(
+      names(graph(["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "s = Tanh(a)", "t = Sin(b)", "y = Add(s, t)"])),
+      [],
+    );
+    assert.deepEqual(names(graph(["a = MatMul(x, p.a)", "s = Tanh(a)", "y = Add(s, s)"])), []);
+  });
+
+  it("not in an operator whose operands are told apart", () => {
+    assert.deepEqual(names(graph(["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "y = Sub(a, b)"])), []);
+  });
+
+  it("not when a branch is read from elsewhere too", () => {
+    const g = graph(["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "s = Tanh(a)", "t = Tanh(b)", "u = Add(s, t)", "y = Add(u, a)"]);
+    assert.deepEqual(names(g), []);
+  });
+
+  it("two summed biases are a translation, not a swap", () => {
+    const g = graph(["a = MatMul(x, p.w)", "b = Add(a, p.b)", "y = Add(b, p.c)"], { "p.b": [3], "p.c": [3] });
+    assert.deepEqual(names(g), []);
+  });
+
+  it("three branches are two exchanges", () => {
+    const g = graph(["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "c = MatMul(x, p.c)", "s = Mul(a, b)", "y = Mul(s, c)"]);
+    assert.deepEqual(names(g), [
+      ["p.a", "p.b"],
+      ["p.a", "p.c"],
+    ]);
+  });
+});
