@@ -1,65 +1,16 @@
 /** @file The Python front end's face: files in, models with their graphs out. Nothing is executed. */
-import type { Graph } from "../../graph/graph";
 import type { SourceRange } from "../../graph/source";
-import { BudgetExceeded, PythonError } from "./evaluator/errors";
-import type { Budget } from "./evaluator/interpreter";
-import { evaluateModel, type Evaluation, type GivenInput } from "./models/evaluation";
-import {
-  constructorParams,
-  factoriesOf,
-  fromArguments,
-  fromFactory,
-  fromPragma,
-  fromWitnesses,
-  type Recipe,
-  required,
-} from "./models/instantiate";
-import type { PythonLayer } from "./models/layers";
-import { observeConstructions } from "./models/observe";
-import { type Pragma, readPragmas } from "./models/pragma";
-import { type Bindings, readBindings } from "./modules/bindings";
+import { type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
+import { relocateModel, type Shift } from "./models/relocate";
+import type { PythonClass, PythonModel, PythonProblem } from "./models/results";
+import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";
+import { SCRIPT_FUNCTION } from "./models/observe";
 import { ModuleResolver, type PythonHost } from "./modules/resolve";
-import type { SourceScope } from "./modules/scope";
-import { type Dependency, World } from "./modules/world";
-import { PythonDocument } from "./parser/document";
+import { sharedLibrary, splitKey, World } from "./modules/world";
+import { type Chunk, PythonDocument } from "./parser/document";
 import { readNotebook } from "./parser/notebook";
 import type { PythonParser } from "./parser/parser";
-import { findInClass } from "./evaluator/attributes";
-import { Interpreter } from "./evaluator/interpreter";
-import { GraphBuilder } from "./emit/builder";
-import { operatorTable } from "../../operators/table";
-import { type Arguments, type ClassValue, is, list, tuple, type Value } from "./values/value";
-
-/** One class statement. */
-export interface PythonClass {
-  readonly name: string;
-  /** The name in the class statement. */
-  readonly range: SourceRange;
-  readonly bases: readonly string[];
-}
-
-/** A model that could be evaluated. */
-export interface PythonModel {
-  readonly name: string;
-  /** The name in the class statement. */
-  readonly range: SourceRange;
-  readonly graph: Graph;
-  /** Calls on tensors that were followed, and all of them. */
-  readonly understood: number;
-  readonly calls: number;
-  readonly opaque: readonly { readonly operator: string; readonly range: SourceRange; readonly reason: string }[];
-  /** "from its defaults", "as `resnet18()` makes it", ... */
-  readonly howInstantiated: string;
-  readonly layers: readonly PythonLayer[];
-  readonly notes: readonly string[];
-}
-
-/** Something that the author should know about the analysis, not about the model. */
-export interface PythonProblem {
-  readonly range: SourceRange;
-  readonly message: string;
-}
 
 /** What is known of one file. */
 export interface PythonFile {
@@ -69,20 +20,18 @@ export interface PythonFile {
   readonly problems: readonly PythonProblem[];
 }
 
-export interface ProjectOptions {
-  readonly training?: boolean;
-  readonly budget?: Budget;
-}
+/** Settings of a project, or of one analysis. */
+export type AnalyseOptions = FileOptions;
 
-/** Options of one analysis by name. */
-export interface AnalyseOptions extends ProjectOptions {
-  readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
-}
-
-interface CachedModel {
-  readonly dependencies: readonly Dependency[];
-  readonly model: PythonModel | undefined;
-  readonly problem: PythonProblem | undefined;
+/** A result with the state of the code that it was computed from. */
+interface Remembered {
+  readonly result: ClassResult;
+  /** Statements that bound or changed each name that the result depends on. */
+  readonly evidence: ReadonlyMap<string, readonly TopLevel[]>;
+  /** Where the file's chunks were. */
+  readonly lines: ReadonlyMap<Chunk, number>;
+  /** The file's pragmas. */
+  readonly pragmas: string;
 }
 
 /** A workspace of Python files. Give it texts with `update`; it reads others through the host when they are imported. */
@@ -90,12 +39,16 @@ export class PythonProject {
   private readonly documents = new Map<string, PythonDocument>();
   private readonly bindings = new Map<string, { version: number; bindings: Bindings }>();
   private readonly resolver: ModuleResolver;
+  private readonly remembered = new Map<string, Map<string, Remembered>>();
+  /** Evidence of results that were taken over from an earlier analysis. */
+  private readonly recalled = new WeakMap<ClassResult, ReadonlyMap<string, readonly TopLevel[]>>();
+  private readonly library = sharedLibrary();
   private world: World | undefined;
 
   constructor(
     private readonly parser: PythonParser,
     private readonly host: PythonHost,
-    private readonly options: ProjectOptions = {},
+    private readonly options: FileOptions = {},
   ) {
     this.resolver = new ModuleResolver(host);
   }
@@ -106,11 +59,9 @@ export class PythonProject {
     if (!document) {
       document = new PythonDocument(path, this.parser);
       this.documents.set(path, document);
+      this.resolver.clear();
     }
-    if (path.endsWith(".ipynb")) {
-      const code = readNotebook(path, text);
-      document.update(code.text, code.map);
-    } else document.update(text);
+    load(document, text);
     this.world = undefined;
   }
 
@@ -118,6 +69,7 @@ export class PythonProject {
   close(path: string): void {
     this.documents.delete(path);
     this.bindings.delete(path);
+    this.remembered.delete(path);
     this.world = undefined;
     this.resolver.clear();
   }
@@ -128,11 +80,8 @@ export class PythonProject {
     const text = preludeText(path) ?? this.host.read(path);
     if (text === undefined) return undefined;
     const document = new PythonDocument(path, this.parser);
+    load(document, text);
     this.documents.set(path, document);
-    if (path.endsWith(".ipynb")) {
-      const code = readNotebook(path, text);
-      document.update(code.text, code.map);
-    } else document.update(text);
     return document;
   }
 
@@ -147,11 +96,14 @@ export class PythonProject {
   }
 
   private worldNow(): World {
-    this.world ??= new World((f) => this.bindingsOf(f), this.resolver, preludeFile);
+    this.world ??= new World((f) => this.bindingsOf(f), this.resolver, preludeFile, this.library);
     return this.world;
   }
 
-  /** Analyses a file: all its classes, and a graph for each model that can be made. Throws Error when it cannot be read. */
+  /**
+   * Analyses a file: all its classes, and a graph for each model that can be made. Classes whose own code and all code
+   * that they use is as it was are not evaluated again. Throws Error when the file cannot be read.
+   */
   analyse(path: string): PythonFile {
     const document = this.document(path);
     if (!document) throw new Error(`${path}: cannot be read. Give its text with update(), or check the path.`);
@@ -159,12 +111,15 @@ export class PythonProject {
     const scope = world.scope(path);
     const problems: PythonProblem[] = [];
     for (const chunk of document.chunks) {
-      for (const e of chunk.errors.slice(0, 3))
+      for (const e of chunk.errors.slice(0, 3)) {
         problems.push({ range: chunk.range(e), message: "this text does not parse; the rest of the file is analysed" });
+      }
     }
     if (!scope) return { path, classes: [], models: [], problems };
     const analysis = new FileAnalysis(world, scope, path, document, this.parser, this.options);
-    const { classes, models, problems: more } = analysis.run();
+    const before = this.remembered.get(path);
+    const { classes, models, problems: more, results } = analysis.run((name) => this.recall(before?.get(name), document));
+    this.remember(path, document, results, world);
     return { path, classes, models, problems: [...problems, ...more] };
   }
 
@@ -174,238 +129,97 @@ export class PythonProject {
    */
   analyseNamed(path: string, name: string, options: AnalyseOptions = {}): PythonModel {
     const document = this.document(path);
-    const scope = document && this.worldNow().scope(path);
+    const world = this.worldNow();
+    const scope = document && world.scope(path);
     if (!document || !scope) throw new Error(`${path}: cannot be read. Give its text with update(), or check the path.`);
-    return new FileAnalysis(this.worldNow(), scope, path, document, this.parser, { ...this.options, ...options }).named(name);
+    return new FileAnalysis(world, scope, path, document, this.parser, { ...this.options, ...options }).named(name);
+  }
+
+  /** An earlier result, if all that it depends on is as it was; its places are moved to where the code is now. */
+  private recall(known: Remembered | undefined, document: PythonDocument): ClassResult | undefined {
+    if (!known || known.pragmas !== pragmasOf(document)) return undefined;
+    for (const [key, statements] of known.evidence) {
+      const { file, name } = splitKey(key);
+      const bindings = this.bindingsOf(file);
+      if (!bindings || !sameStatements(statements, statementsOf(bindings, name))) return undefined;
+    }
+    const { result } = known;
+    const shift = result.model && shiftOf(known.lines, document);
+    const now = result.model && shift ? { ...result, model: relocateModel(result.model, shift) } : result;
+    this.recalled.set(now, known.evidence);
+    return now;
+  }
+
+  private remember(path: string, document: PythonDocument, results: ReadonlyMap<string, ClassResult>, world: World): void {
+    const lines = new Map(document.chunks.map((c) => [c, c.line]));
+    const pragmas = pragmasOf(document);
+    const out = new Map<string, Remembered>();
+    for (const [name, result] of results) {
+      const earlier = this.recalled.get(result);
+      if (earlier) {
+        out.set(name, { result, evidence: earlier, lines, pragmas });
+        continue;
+      }
+      const evidence = new Map<string, readonly TopLevel[]>();
+      for (const key of world.closure(result.dependencies)) {
+        const { file, name: bound } = splitKey(key);
+        const bindings = this.bindingsOf(file);
+        if (bindings) evidence.set(key, statementsOf(bindings, bound));
+      }
+      out.set(name, { result, evidence, lines, pragmas });
+    }
+    this.remembered.set(path, out);
   }
 }
 
-/** The analysis of one file in one state of the workspace. */
-class FileAnalysis {
-  private readonly classes = new Map<string, ClassValue>();
-  private readonly blocks = new Map<ClassValue, { args: Arguments; called: Arguments | undefined; inside: string }>();
-  private readonly problems: PythonProblem[] = [];
-  private readonly pragmas: Pragma[];
+function load(document: PythonDocument, text: string): void {
+  if (document.file.endsWith(".ipynb")) {
+    const code = readNotebook(document.file, text);
+    document.update(code.text, code.map);
+  } else document.update(text);
+}
 
-  constructor(
-    private readonly world: World,
-    private readonly scope: SourceScope,
-    private readonly path: string,
-    private readonly document: PythonDocument,
-    parser: PythonParser,
-    private readonly options: AnalyseOptions,
-  ) {
-    const { pragmas, broken } = readPragmas(path, document.text, parser);
-    this.pragmas = pragmas;
-    for (const b of broken) {
-      const start = { line: b.line, column: 0 };
-      this.problems.push({ range: { file: path, start, end: { line: b.line + 1, column: 0 } }, message: b.message });
-    }
-  }
+/** The lines of a file that are pragmas. */
+function pragmasOf(document: PythonDocument): string {
+  if (!document.text.includes("noether:")) return "";
+  return document.text
+    .split("\n")
+    .filter((l) => l.includes("noether:"))
+    .join("\n");
+}
 
-  private readClasses(): PythonClass[] {
-    const out: PythonClass[] = [];
-    const interpreter = new Interpreter(this.world, new GraphBuilder(operatorTable), this.options.budget);
-    this.world.using(interpreter, () => {
-      for (const [name, tops] of this.scope.bindings.binds) {
-        if (!tops.some((t) => definesClass(t.statement, name))) continue;
-        let value: unknown;
-        try {
-          value = this.scope.lookup(name);
-        } catch (error) {
-          if (!(error instanceof BudgetExceeded)) throw error;
-        }
-        if (!is(value as never, "class")) continue;
-        const cls = value as unknown as ClassValue;
-        if (cls.module !== this.scope || !cls.chunk || !cls.nameSpan) continue;
-        this.classes.set(name, cls);
-        out.push({ name: cls.name, range: cls.chunk.range(cls.nameSpan), bases: cls.bases.map((b) => b.name) });
-      }
+function statementsOf(bindings: Bindings, name: string): readonly TopLevel[] {
+  // "*" stands for what the file does at top level apart from definitions.
+  if (name === "*") {
+    return bindings.statements.filter(({ statement: s }) => {
+      if (s.kind === "FunctionDef") return SCRIPT_FUNCTION.test(s.name);
+      return s.kind !== "ClassDef" && s.kind !== "Import" && s.kind !== "ImportFrom";
     });
-    return out;
   }
+  return [...(bindings.binds.get(name) ?? []), ...(bindings.changes.get(name) ?? [])];
+}
 
-  run(): { classes: PythonClass[]; models: PythonModel[]; problems: PythonProblem[] } {
-    const classes = this.readClasses();
-    const modules = [...this.classes.values()].filter(isModel);
-    const models = new Map<ClassValue, PythonModel>();
-    const failures = new Map<ClassValue, string>();
-    const attempt = (cls: ClassValue, recipes: readonly Recipe[], lenient = false): boolean => {
-      const run = (forgiving: boolean): boolean => {
-        for (const recipe of recipes) {
-          const result = this.evaluate(cls, recipe, cls.name, forgiving);
-          if (typeof result === "string") failures.set(cls, result);
-          else if (forgiving === lenient || mostlyUnderstood(result)) {
-            models.set(cls, result);
-            return true;
-          }
-        }
-        return false;
-      };
-      return run(lenient) || (!lenient && run(true));
-    };
-    // Models that stand on their own come first; what they are made of is seen on the way.
-    const sightings = observeConstructions(this.world, this.scope, new Set(modules.map((m) => m.name)));
-    for (const cls of modules) {
-      const recipes: Recipe[] = [];
-      const pragma = this.pragmas.find((p) => p.name === cls.name);
-      if (pragma) recipes.push(fromPragma(pragma, this.scope, cls));
-      const sighting = sightings.find((s) => s.cls === cls);
-      if (sighting) recipes.push(fromArguments(cls, sighting.how, sighting.args));
-      if (required(constructorParams(cls)).length === 0) recipes.push(fromWitnesses(cls));
-      attempt(cls, recipes);
-    }
-    for (const cls of modules) {
-      if (models.has(cls)) continue;
-      attempt(
-        cls,
-        factoriesOf(this.scope, cls.name)
-          .slice(0, 4)
-          .map((f) => fromFactory(this.scope, f, cls)),
-      );
-    }
-    // Blocks of models, outermost first: those with a configuration, then those that others contain.
-    for (const cls of modules) {
-      if (models.has(cls) || this.blocks.has(cls)) continue;
-      if (required(constructorParams(cls)).every((p) => p.annotation !== undefined && typed(p.annotation)))
-        attempt(cls, [fromWitnesses(cls)]);
-    }
-    for (const cls of [...modules].reverse()) {
-      if (models.has(cls)) continue;
-      const block = this.blocks.get(cls);
-      const recipes = [fromWitnesses(cls)];
-      if (block) recipes.unshift(fromArguments(cls, `as a part of ${block.inside}`, block.args, block.called));
-      attempt(cls, recipes);
-    }
-    for (const cls of modules) if (!models.has(cls)) attempt(cls, [fromWitnesses(cls)], true);
-    for (const cls of modules) {
-      const failure = failures.get(cls);
-      if (models.has(cls) || failure === undefined || !cls.chunk || !cls.nameSpan) continue;
-      this.problems.push({ range: cls.chunk.range(cls.nameSpan), message: `${cls.name} is not analysed: ${failure}` });
-    }
-    return { classes, models: modules.flatMap((m) => models.get(m) ?? []), problems: this.problems };
+function sameStatements(a: readonly TopLevel[], b: readonly TopLevel[]): boolean {
+  return a.length === b.length && a.every((t, i) => t.statement === b[i]!.statement);
+}
+
+/** How places in a file moved; undefined when none did. */
+function shiftOf(before: ReadonlyMap<Chunk, number>, document: PythonDocument): Shift | undefined {
+  const moves: { from: number; to: number; by: number }[] = [];
+  for (const chunk of document.chunks) {
+    const line = before.get(chunk);
+    if (line === undefined || line === chunk.line) continue;
+    moves.push({ from: line, to: line + chunk.text.split("\n").length, by: chunk.line - line });
   }
-
-  /** One class or factory by name. */
-  named(name: string): PythonModel {
-    this.readClasses();
-    const cls = this.classes.get(name);
-    if (cls) {
-      const model = this.run().models.find((m) => m.name === name);
-      const given = this.options.inputs;
-      if (model && !given) return model;
-      const recipes = [...factoriesOf(this.scope, name).map((f) => fromFactory(this.scope, f, cls)), fromWitnesses(cls)];
-      if (required(constructorParams(cls)).length === 0) recipes.reverse();
-      let failure = "it is not a model";
-      for (const r of recipes) {
-        const result = this.evaluate(cls, r);
-        if (typeof result !== "string") return result;
-        failure = result;
-      }
-      throw new Error(`${this.path}::${name}: ${failure}`);
-    }
-    if (!this.scope.bindings.binds.has(name))
-      throw new Error(`${this.path}: there is no class or function ${name}. Check the spelling.`);
-    let result = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name);
-    if (typeof result === "string") {
-      const again = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name, true);
-      if (typeof again !== "string") result = again;
-    }
-    if (typeof result === "string") throw new Error(`${this.path}::${name}: ${result}`);
-    return result;
-  }
-
-  /** Evaluates one recipe; a sentence where it fails. */
-  private evaluate(cls: ClassValue | undefined, recipe: Recipe, name = cls?.name ?? "", lenient = false): PythonModel | string {
-    const pragma = this.pragmas.find((p) => p.name === name);
-    const inputs = this.options.inputs ?? pragma?.inputs;
-    const seen = new Map<ClassValue, { args: Arguments; called: Arguments | undefined; inside: string }>();
-    const instances = new Map<object, ClassValue>();
-    let evaluation: Evaluation;
-    try {
-      evaluation = evaluateModel(this.world, name, recipe.make, {
-        rootFile: this.path,
-        ...(this.options.training !== undefined ? { training: this.options.training } : {}),
-        ...(this.options.budget ? { budget: this.options.budget } : {}),
-        ...(inputs ? { inputs } : {}),
-        ...(recipe.called ? { called: recipe.called } : {}),
-        lenient,
-        onAttempt: () => {
-          for (const [c, block] of seen) seen.set(c, { ...block, called: undefined });
-        },
-        prepare: (interpreter) => {
-          interpreter.onConstruct = (c, args, instance) => {
-            if (c === cls || c.module !== this.scope || seen.has(c)) return;
-            seen.set(c, { args, called: undefined, inside: name });
-            instances.set(instance, c);
-          };
-          interpreter.onForward = (module, args) => {
-            const c = instances.get(module);
-            const block = c && seen.get(c);
-            if (c && block && !block.called) seen.set(c, { ...block, called: freeze(args) });
-          };
-        },
-      });
-    } catch (error) {
-      if (error instanceof PythonError) return `${error.type}: ${error.message}`;
-      if (error instanceof BudgetExceeded) return error.message;
-      if (error instanceof RangeError) return "it nests too deeply";
-      throw error;
-    }
-    for (const [c, block] of seen) if (!this.blocks.has(c) || !this.blocks.get(c)!.called) this.blocks.set(c, block);
-    const { instance } = evaluation;
-    const owner = cls ?? instance.cls;
-    const range =
-      owner.chunk && owner.nameSpan
-        ? owner.chunk.range(owner.nameSpan)
-        : { file: this.path, start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
+  if (moves.length === 0) return undefined;
+  return (range: SourceRange): SourceRange => {
+    if (range.file !== document.file) return range;
+    const move = moves.find((m) => range.start.line >= m.from && range.start.line < m.to);
+    if (!move) return range;
     return {
-      name: name || owner.name,
-      range,
-      graph: evaluation.graph,
-      calls: evaluation.calls,
-      understood: Math.max(0, evaluation.calls - evaluation.opaque.length),
-      opaque: evaluation.opaque.map((o) => ({ operator: o.operator, range: o.range ?? range, reason: o.reason })),
-      howInstantiated: recipe.how,
-      layers: evaluation.layers,
-      notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
+      file: range.file,
+      start: { line: range.start.line + move.by, column: range.start.column },
+      end: { line: range.end.line + move.by, column: range.end.column },
     };
-  }
-}
-
-/** Whether a model that was made with errors passed over still tells something. */
-function mostlyUnderstood(m: PythonModel): boolean {
-  return m.graph.parameters.size > 0 && m.understood > 0 && m.opaque.length * 4 <= m.calls;
-}
-
-function typed(annotation: { kind: string; id?: string }): boolean {
-  return !(annotation.kind === "Name" && ["int", "float", "bool", "str"].includes(annotation.id ?? ""));
-}
-
-/** Whether a class is a module that can be called. */
-function isModel(cls: ClassValue): boolean {
-  return cls.order.some((c) => c.name === "Module" && !c.module) && findInClass(cls, "forward") !== undefined;
-}
-
-function definesClass(
-  s: { kind: string; name?: string; body?: readonly unknown[]; otherwise?: readonly unknown[] },
-  name: string,
-): boolean {
-  if (s.kind === "ClassDef") return s.name === name;
-  if (s.kind === "If" || s.kind === "Try") {
-    return [...(s.body ?? []), ...(s.otherwise ?? [])].some((b) => definesClass(b as never, name));
-  }
-  return false;
-}
-
-/** Arguments as they are now: tensors lose what changes later. */
-function freeze(args: Arguments): Arguments {
-  return { positional: args.positional.map(copy), keywords: new Map([...args.keywords].map(([k, v]) => [k, copy(v)])) };
-}
-
-function copy(v: Value): Value {
-  if (is(v, "tensor")) return { ...v };
-  if (is(v, "list")) return list(v.items.map(copy));
-  if (is(v, "tuple")) return tuple(v.items.map(copy), v.names);
-  return v;
+  };
 }

@@ -19,7 +19,7 @@ import {
   type TensorValue,
   type Value,
 } from "../values/value";
-import { BudgetExceeded, PythonError, type ShapeDemand } from "./errors";
+import { BudgetExceeded, type PythonError, type SizeConflict } from "./errors";
 
 /** One running function. */
 export interface Frame {
@@ -41,6 +41,13 @@ export interface OpaqueCall {
   readonly operator: string;
   readonly range: SourceRange | undefined;
   readonly reason: string;
+}
+
+/** Something in the program that cannot be as it is written, under the supposed sizes. */
+export interface Contradiction {
+  readonly message: string;
+  readonly range: SourceRange | undefined;
+  readonly conflicts: readonly SizeConflict[];
 }
 
 /** A layer that was called. */
@@ -78,7 +85,7 @@ export class Interpreter {
   readonly made: InstanceValue[] = [];
   readonly notes = new Set<string>();
   /** Contradictions that were replaced by something opaque. */
-  readonly contradictions: { readonly message: string; readonly range: SourceRange | undefined }[] = [];
+  readonly contradictions: Contradiction[] = [];
   /** Module instances whose forward is running, innermost last. */
   readonly running: InstanceValue[] = [];
   /** Scope names of module instances, once the root is known. */
@@ -95,6 +102,12 @@ export class Interpreter {
   calls = 0;
   /** Names of sizes that witnesses stand for. */
   readonly symbols = new Map<number, string>();
+  /** Witnesses that were used, by name. */
+  readonly witnesses = new Map<string, number>();
+  /** Witnesses that an earlier attempt showed to be needed. */
+  overrides: ReadonlyMap<string, number> = new Map();
+  /** Multiplies witnesses for widths. */
+  witnessScale = 1;
   /** Whether undeclared attributes of configuration objects get witnesses. */
   inventing = true;
   /** File whose places are preferred in origins. */
@@ -210,7 +223,8 @@ export class Interpreter {
    */
   contradiction(error: PythonError): void {
     if (this.strict) throw error;
-    if (this.contradictions.length < 200) this.contradictions.push({ message: error.message, range: this.here() });
+    if (this.contradictions.length < 200)
+      this.contradictions.push({ message: error.message, range: this.here(), conflicts: error.conflicts });
   }
 
   /** Records an opaque call; the graph node is the builder's business. */
@@ -269,5 +283,3 @@ export class Interpreter {
     | undefined
   )[] = [];
 }
-
-export type { ShapeDemand };

@@ -6,7 +6,7 @@ import { GraphBuilder } from "../emit/builder";
 import { recordItems } from "../evaluator/classes";
 import { BudgetExceeded, PythonError, ShapeDemand } from "../evaluator/errors";
 import { callModule } from "../evaluator/functions";
-import { type Budget, Interpreter } from "../evaluator/interpreter";
+import { type Budget, type Contradiction, Interpreter } from "../evaluator/interpreter";
 import type { World } from "../modules/world";
 import { namedModules, namedTensors } from "../torch/layers/module";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
@@ -29,7 +29,7 @@ export interface Evaluation {
   readonly layers: readonly PythonLayer[];
   readonly notes: readonly string[];
   /** Sizes that do not fit, with their places; empty when forward runs through. */
-  readonly contradictions: readonly { readonly message: string; readonly range: SourceRange | undefined }[];
+  readonly contradictions: readonly Contradiction[];
 }
 
 export interface EvaluationOptions {

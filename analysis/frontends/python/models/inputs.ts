@@ -53,7 +53,7 @@ export class InputSearch {
     const shape = this.shapeOfRank(rank, hint, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {
-      const ranks = (hint.sizes ? [2, 3, 4] : [3, 2, 4, 1]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
+      const ranks = (hint.sizes ? [2, 3, 4, 5] : [3, 2, 4, 1, 5]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
       for (const r of ranks) alternatives.push(this.shapeOfRank(r, hint, new Set()));
     } else if (hint.integer) alternatives.push([BATCH]);
     this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
@@ -65,7 +65,7 @@ export class InputSearch {
       if (i === 0 && rank > 1) shape.push(BATCH);
       else if (i === 0) shape.push(hint.integer ? BATCH : this.placeholder());
       else if (rank === 4 && i >= 2) shape.push(this.imageSize());
-      else if (rank === 5 && i === 2) shape.push(4);
+      else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());
       else if (rank === 4 && i === 1) shape.push(3);
       else if (hint.integer || (rank === 3 && i === 1)) shape.push(STEPS);

@@ -8,7 +8,7 @@ import type { Frame, Interpreter } from "../evaluator/interpreter";
 import type { SourceScope } from "../modules/scope";
 import type { TopLevel } from "../modules/bindings";
 import type { Expr, Param } from "../parser/syntax";
-import { recordSymbol, namespaceMissing, witnessFor } from "../stdlib/witnesses";
+import { recordSymbol, namespaceMissing, witnessIn } from "../stdlib/witnesses";
 import { makeClass } from "../evaluator/classes";
 import {
   type Arguments,
@@ -164,11 +164,11 @@ export function inventArgument(interpreter: Interpreter, p: Param, owner: Functi
   if (annotation === "Callable" || annotation === "Type" || annotation === "type") {
     return classes?.get(/norm/.test(p.name) ? "LayerNorm" : /act/.test(p.name) ? "ReLU" : "Identity");
   }
-  const witness = witnessFor(p.name);
+  const witness = witnessIn(interpreter, p.name);
   if (annotation === "bool") return typeof witness === "boolean" ? witness : false;
   if (annotation === "float") return is(witness, "float") ? witness : { k: "float", v: 1 };
   if (annotation === "str") return typeof witness === "string" ? witness : "";
-  if (annotation === "int" && !is(witness, "int")) return int(24);
+  if (annotation === "int" && !is(witness, "int")) return int(interpreter.overrides.get(p.name) ?? 24);
   if (witness !== undefined) {
     recordSymbol(interpreter, p.name, witness);
     return witness;
@@ -213,7 +213,7 @@ export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth 
       if (!c.record) continue;
       for (const f of c.fields) {
         if (f.value !== undefined) continue;
-        const v = witnessFor(f.name);
+        const v = witnessIn(interpreter, f.name);
         if (v === undefined) continue;
         recordSymbol(interpreter, f.name, v);
         keywords.set(f.name, v);
@@ -224,7 +224,7 @@ export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth 
 }
 
 /** With witnesses for all that has no default. */
-export function fromWitnesses(cls: ClassValue): Recipe {
+export function fromWitnesses(cls: ClassValue, choice?: { overrides: ReadonlyMap<string, number>; scale: number }): Recipe {
   const params = required(constructorParams(cls));
   const typed =
     params.length > 0 &&
@@ -234,6 +234,10 @@ export function fromWitnesses(cls: ClassValue): Recipe {
     how: params.length === 0 ? "from its defaults" : typed ? `with a default ${names}` : `with sizes standing in for ${names}`,
     make: (i) =>
       inClassFrame(i, cls, () => {
+        if (choice) {
+          i.overrides = choice.overrides;
+          i.witnessScale = choice.scale;
+        }
         const v = inventInstance(i, cls);
         return v === undefined ? raise("TypeError", `no values for ${names}`) : instanceOf(v, cls);
       }),

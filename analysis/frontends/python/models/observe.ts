@@ -11,6 +11,9 @@ import type { Expr, Stmt } from "../parser/syntax";
 import type { Arguments, ClassValue } from "../values/value";
 import { moduleFrame, namesIn, required } from "./instantiate";
 
+/** Functions that a script is likely to run. */
+export const SCRIPT_FUNCTION = /^(?:main|train|test|run|demo|_?test_\w+)$/;
+
 /** One construction that was seen. */
 export interface Sighting {
   readonly cls: ClassValue;
@@ -49,7 +52,7 @@ export function observeConstructions(world: World, scope: SourceScope, className
     (t) =>
       t.statement.kind === "FunctionDef" &&
       required(t.statement.params).length === 0 &&
-      /^(?:main|train|test|run|demo|_?test_\w+)$/.test(t.statement.name) &&
+      SCRIPT_FUNCTION.test(t.statement.name) &&
       mentionsAny(t.statement, classNames),
   );
   const functionNames = new Set(functions.map((f) => (f.statement.kind === "FunctionDef" ? f.statement.name : "")));

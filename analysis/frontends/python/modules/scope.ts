@@ -24,13 +24,13 @@ export class SourceScope implements GlobalScope {
     private readonly interpreter: () => Interpreter,
     /** Submodules of a package. */
     private readonly submodule: (name: string) => Value | undefined,
-    /** Told about every name that is looked up. */
-    private readonly onLookup: (name: string) => void,
+    /** Told about every name that is looked up, and asked to collect what settling it looks up. */
+    private readonly onLookup: (name: string, settle: (() => void) | undefined) => void,
   ) {}
 
   lookup(name: string): Value | undefined {
-    this.onLookup(name);
-    if (!this.settled.has(name) && !this.running.has(name)) this.settle(name);
+    const open = !this.settled.has(name) && !this.running.has(name);
+    this.onLookup(name, open ? () => this.settle(name) : undefined);
     return this.variables.get(name);
   }
 

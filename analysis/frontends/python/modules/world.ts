@@ -3,14 +3,15 @@
  * and the variables of source files. Made anew after an edit; it is cheap because it is filled by need.
  */
 import type { Environment, Interpreter } from "../evaluator/interpreter";
-import { makeBuiltins } from "../stdlib/builtins";
+import { type Builtins, makeBuiltins } from "../stdlib/builtins";
 import { makeEinops } from "../torch/einops";
 import { makeLibrary } from "../stdlib/library";
 import { numpyModule } from "../stdlib/numpy";
 import { DEVICE_CLASS } from "../torch/devices";
 import { makeTorch, type Torch } from "../torch/namespace";
+import { namespaceOf } from "../values/namespaces";
 import type { ClassValue, GlobalScope, Value } from "../values/value";
-import type { Bindings, TopLevel } from "./bindings";
+import type { Bindings } from "./bindings";
 import type { PreludeFile } from "./prelude/index";
 import type { ModuleResolver } from "./resolve";
 import { SourceScope } from "./scope";
@@ -18,11 +19,31 @@ import { SourceScope } from "./scope";
 /** Gives the bindings of a file, parsed. */
 export type BindingsOf = (file: string) => Bindings | undefined;
 
-/** One name that an evaluation read, and the statements that decide it. */
-export interface Dependency {
-  readonly file: string;
-  readonly name: string;
-  readonly statements: readonly TopLevel[];
+/** One name of one file that an evaluation read. */
+export type DependencyKey = string;
+
+function keyOf(file: string, name: string): DependencyKey {
+  return `${file}\n${name}`;
+}
+
+/** The file and name behind a key. */
+export function splitKey(key: DependencyKey): { file: string; name: string } {
+  const cut = key.indexOf("\n");
+  return { file: key.slice(0, cut), name: key.slice(cut + 1) };
+}
+
+/** What does not depend on source files: built-in names, the standard library, torch's tables. */
+export interface SharedLibrary {
+  readonly builtins: Builtins;
+  readonly library: ReadonlyMap<string, Value>;
+}
+
+/** Makes the part of a world that all worlds of a project share. */
+export function sharedLibrary(): SharedLibrary {
+  const builtins = makeBuiltins();
+  const library = makeLibrary(builtins);
+  library.set("numpy", numpyModule());
+  return { builtins, library };
 }
 
 /** Layers of torch.nn that the prelude spells out in Python. */
@@ -40,26 +61,30 @@ const MAXIMUM_FILES = 200;
 
 export class World implements Environment {
   readonly torch: Torch;
-  private readonly builtins = makeBuiltins();
+  private readonly builtins: Builtins;
   private readonly library: Map<string, Value>;
   private readonly scopes = new Map<string, SourceScope>();
   private current: Interpreter | undefined;
-  /** What the evaluation that runs now has looked up. */
-  dependencies: Map<string, Dependency> | undefined;
+  /** Where names that are looked up are noted, innermost last. */
+  private readonly collectors: Set<DependencyKey>[] = [];
+  /** What settling each name looked up. */
+  private readonly settledBy = new Map<DependencyKey, Set<DependencyKey>>();
 
   constructor(
     private readonly bindingsOf: BindingsOf,
     private readonly resolver: ModuleResolver,
     private readonly prelude: (name: string) => PreludeFile | undefined,
+    shared: SharedLibrary,
   ) {
-    this.library = makeLibrary(this.builtins);
+    this.builtins = shared.builtins;
+    this.library = new Map(shared.library);
     this.torch = makeTorch(this.builtins.object, (name) => {
+      if (name.startsWith("torch.")) return this.importModule(name, undefined);
       const stub = LAYERS_IN_PYTHON.has(name) ? this.prelude("torch.nn._attention") : undefined;
       return stub && this.scope(stub.file, "torch.nn._attention")?.lookup(name);
     });
     for (const [name, value] of this.torch.modules) this.library.set(name, value);
     for (const [name, value] of makeEinops(this.torch.moduleClass)) this.library.set(name, value);
-    this.library.set("numpy", numpyModule());
   }
 
   /** Runs with an interpreter as the one that module statements are evaluated by. */
@@ -120,22 +145,49 @@ export class World implements Environment {
       bindings,
       () => this.interpreter(),
       (member) => this.importModule(`${name}.${member}`, undefined, file),
-      (looked) => this.record(file, looked, bindings),
+      (looked, settle) => this.record(keyOf(file, looked), settle),
     );
     this.scopes.set(file, scope);
     return scope;
   }
 
-  private record(file: string, name: string, bindings: Bindings): void {
-    const { dependencies } = this;
-    if (!dependencies) return;
-    const key = `${file}\n${name}`;
-    if (dependencies.has(key)) return;
-    dependencies.set(key, {
-      file,
-      name,
-      statements: [...(bindings.binds.get(name) ?? []), ...(bindings.changes.get(name) ?? [])],
-    });
+  private record(key: DependencyKey, settle: (() => void) | undefined): void {
+    this.collectors[this.collectors.length - 1]?.add(key);
+    if (!settle) return;
+    const inner = new Set<DependencyKey>();
+    this.settledBy.set(key, inner);
+    this.collectors.push(inner);
+    try {
+      settle();
+    } finally {
+      this.collectors.pop();
+    }
+  }
+
+  /** Notes the names that are looked up from now on, until the returned function is called. */
+  collect(into: Set<DependencyKey>): () => void {
+    const depth = this.collectors.push(into);
+    return () => {
+      this.collectors.length = depth - 1;
+    };
+  }
+
+  /** Notes one dependency. */
+  depend(file: string, name: string): void {
+    this.collectors[this.collectors.length - 1]?.add(keyOf(file, name));
+  }
+
+  /** All names that the given ones depend on, themselves included. */
+  closure(keys: Iterable<DependencyKey>): Set<DependencyKey> {
+    const out = new Set<DependencyKey>();
+    const open = [...keys];
+    for (let key = open.pop(); key !== undefined; key = open.pop()) {
+      if (out.has(key)) continue;
+      out.add(key);
+      const inner = this.settledBy.get(key);
+      if (inner) open.push(...inner);
+    }
+    return out;
   }
 
   private interpreter(): Interpreter {
@@ -147,8 +199,12 @@ export class World implements Environment {
     const known = this.library.get(name);
     if (known !== undefined) return known;
     if (name === "torch" || name.startsWith("torch.")) {
-      // Parts of torch without an entry are unknown, never read as source.
-      return undefined;
+      // Parts of torch without an entry are never read as source: a stand-in, or unknown.
+      const stub = this.prelude(name);
+      if (stub) return this.scope(stub.file, name)?.namespace();
+      return this.prelude(`${name}.quantization`) || this.prelude(`${name}.quantized`)
+        ? namespaceOf(name, [], (member) => this.importModule(`${name}.${member}`, undefined))
+        : undefined;
     }
     const file = this.resolver.find(name, fromFile);
     if (file !== undefined) return this.scope(file, this.resolver.nameOf(file))?.namespace();

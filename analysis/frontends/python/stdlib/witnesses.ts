@@ -118,6 +118,17 @@ export function witnessFor(name: string): Value | undefined {
   return undefined;
 }
 
+/** The witness for a name in one evaluation: what was learnt before, else by the rules, wider when narrow ones were refused. */
+export function witnessIn(interpreter: Interpreter, name: string): Value | undefined {
+  const learnt = interpreter.overrides.get(name);
+  let value = learnt !== undefined ? int(learnt) : witnessFor(name);
+  if (is(value, "int")) {
+    if (learnt === undefined && value.v >= 12) value = int(value.v * interpreter.witnessScale);
+    interpreter.witnesses.set(name, value.v);
+  }
+  return value;
+}
+
 /** Records which name a size stands for. */
 export function recordSymbol(interpreter: Interpreter, name: string, value: Value): void {
   if (is(value, "int") && value.v > 1 && !interpreter.symbols.has(value.v)) interpreter.symbols.set(value.v, name);
@@ -126,7 +137,7 @@ export function recordSymbol(interpreter: Interpreter, name: string, value: Valu
 /** Attributes of configuration objects that nobody declared: a witness by name, remembered. */
 export const namespaceMissing: NonNullable<ClassValue["missing"]> = (interpreter, self: InstanceValue, name) => {
   if (name.startsWith("__") || !interpreter.inventing) return undefined;
-  const value = witnessFor(name);
+  const value = witnessIn(interpreter, name);
   if (value === undefined) return undefined;
   recordSymbol(interpreter, name, value);
   interpreter.journal.set(self.attributes, name, value);

@@ -172,7 +172,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ["DataParallel", identity("DataParallel")],
   ];
   const nn: NamespaceValue = namespaceOf("torch.nn", nnMembers, (name) =>
-    name === "parameter" || name === "modules" ? nn : written(name),
+    name === "parameter" || name === "modules" ? nn : written(name === "quantized" ? "torch.nn.quantized" : name),
   );
 
   const checkpoint = native("checkpoint", (i, a) => {
@@ -347,7 +347,11 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ...contexts("no_grad enable_grad set_grad_enabled inference_mode autocast"),
     ...Object.entries(DTYPES).map(([n, type]): [string, Value] => [n, { k: "dtype", type }]),
   ];
-  const torch = namespaceOf("torch", members, (n) => operations.callable(n));
+  const torch = namespaceOf(
+    "torch",
+    members,
+    (n) => operations.callable(n) ?? (n === "ao" || n === "quantization" ? written(`torch.${n}`) : undefined),
+  );
 
   const modules = new Map<string, Value>([
     ["torch", torch],

@@ -92,7 +92,7 @@ export function groupNorm(
     b.needShape(x, { minimumRank: 3, ...(channels !== undefined ? { sizes: new Map([[1, channels]]) } : {}) });
   const shape = shapeOf(interpreter, x);
   if (shape.length < 2 || shape[1]! % groups !== 0)
-    raise("RuntimeError", `${shape[1]} channels do not split into ${groups} groups`);
+    raiseConflict(`${shape[1]} channels do not split into ${groups} groups`, shape[1] ?? 0, groups);
   const grouped = b.reshape(x, [shape[0]!, groups, elementCount(shape) / (shape[0]! * groups)]);
   const normed = b.node("InstanceNormalization", [grouped, ones(b, groups, x.type), zeros(b, groups, x.type)], { epsilon: eps });
   let out = b.reshape(normed, shape);

@@ -377,7 +377,9 @@ export function addShapes(table: OperationTable): void {
         ),
       );
     }
-    const cuts = [0, ...a.ints("indices_or_sections")!, size];
+    const indices =
+      a.ints("indices_or_sections") ?? a.ints("indices") ?? notUnderstood("the indices of tensor_split are not known");
+    const cuts = [0, ...indices, size];
     return tuple(
       splitSizes(
         a,

@@ -1,0 +1,359 @@
+/** @file The analysis of one file: which of its classes are models, and the best way to make each. */
+import type { Budget } from "../evaluator/interpreter";
+import { Interpreter } from "../evaluator/interpreter";
+import { findInClass } from "../evaluator/attributes";
+import { BudgetExceeded, PythonError, type SizeConflict } from "../evaluator/errors";
+import { GraphBuilder } from "../emit/builder";
+import { operatorTable } from "../../../operators/table";
+import type { SourceScope } from "../modules/scope";
+import type { DependencyKey, World } from "../modules/world";
+import type { PythonDocument } from "../parser/document";
+import type { PythonParser } from "../parser/parser";
+import type { Expr, Stmt } from "../parser/syntax";
+import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
+import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
+import {
+  constructorParams,
+  factoriesOf,
+  fromArguments,
+  fromFactory,
+  fromPragma,
+  fromWitnesses,
+  type Recipe,
+  required,
+} from "./instantiate";
+import { observeConstructions } from "./observe";
+import { type Pragma, readPragmas } from "./pragma";
+import type { PythonClass, PythonModel, PythonProblem } from "./results";
+
+export interface FileOptions {
+  readonly training?: boolean;
+  readonly budget?: Budget;
+  /** Shapes of forward's tensors, by name or in order. */
+  readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
+}
+
+/** The outcome for one class, with all names that it depends on. */
+export interface ClassResult {
+  readonly model: PythonModel | undefined;
+  readonly failure: string | undefined;
+  readonly dependencies: ReadonlySet<DependencyKey>;
+}
+
+/** Looks up the result of an earlier analysis that still holds. */
+export type KnownResults = (className: string) => ClassResult | undefined;
+
+interface Failure {
+  readonly message: string;
+  readonly conflicts: readonly SizeConflict[];
+  readonly witnesses: ReadonlyMap<string, number>;
+}
+
+type Attempt =
+  | { readonly model: PythonModel; readonly conflicts: readonly SizeConflict[]; readonly witnesses: ReadonlyMap<string, number> }
+  | Failure;
+
+/** A class as part of another model. */
+interface Block {
+  readonly args: Arguments;
+  readonly called: Arguments | undefined;
+  readonly inside: string;
+}
+
+/** Multiples of the usual widths that are tried when a constructor refuses them. */
+const SCALES = [1, 4, 32];
+
+export class FileAnalysis {
+  private readonly classes = new Map<string, ClassValue>();
+  private readonly blocks = new Map<ClassValue, Block>();
+  private readonly problems: PythonProblem[] = [];
+  private readonly pragmas: readonly Pragma[];
+  private readonly models = new Map<ClassValue, PythonModel>();
+  private readonly failures = new Map<ClassValue, string>();
+  private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
+
+  constructor(
+    private readonly world: World,
+    private readonly scope: SourceScope,
+    private readonly path: string,
+    document: PythonDocument,
+    parser: PythonParser,
+    private readonly options: FileOptions,
+  ) {
+    const { pragmas, broken } = readPragmas(path, document.text, parser);
+    this.pragmas = pragmas;
+    for (const b of broken) {
+      const start = { line: b.line, column: 0 };
+      this.problems.push({ range: { file: path, start, end: { line: b.line + 1, column: 0 } }, message: b.message });
+    }
+  }
+
+  private readClasses(): PythonClass[] {
+    const out: PythonClass[] = [];
+    const interpreter = new Interpreter(this.world, new GraphBuilder(operatorTable), this.options.budget);
+    this.world.using(interpreter, () => {
+      for (const [name, tops] of this.scope.bindings.binds) {
+        if (!tops.some((t) => definesClass(t.statement, name))) continue;
+        let value: Value | undefined;
+        try {
+          value = this.scope.lookup(name);
+        } catch (error) {
+          if (!(error instanceof BudgetExceeded)) throw error;
+        }
+        if (!is(value, "class") || value.module !== this.scope || !value.chunk || !value.nameSpan) continue;
+        this.classes.set(name, value);
+        out.push({ name: value.name, range: value.chunk.range(value.nameSpan), bases: value.bases.map((b) => b.name) });
+      }
+    });
+    return out;
+  }
+
+  /** Analyses all classes, except those whose earlier result still holds. */
+  run(known: KnownResults = () => undefined): {
+    classes: PythonClass[];
+    models: PythonModel[];
+    problems: PythonProblem[];
+    results: Map<string, ClassResult>;
+  } {
+    const classes = this.readClasses();
+    const all = [...this.classes.values()].filter(isModel);
+    const results = new Map<string, ClassResult>();
+    for (const cls of all) {
+      const earlier = known(cls.name);
+      if (earlier) results.set(cls.name, earlier);
+    }
+    const modules = all.filter((c) => !results.has(c.name));
+    if (modules.length > 0) this.analyse(modules);
+    for (const cls of modules) {
+      const model = this.models.get(cls);
+      const failure = model ? undefined : (this.failures.get(cls) ?? "no way to make an instance was found");
+      results.set(cls.name, { model, failure, dependencies: this.dependencies.get(cls) ?? new Set() });
+    }
+    const models: PythonModel[] = [];
+    for (const cls of all) {
+      const r = results.get(cls.name);
+      if (r?.model) models.push(r.model);
+      else if (r?.failure !== undefined && cls.chunk && cls.nameSpan) {
+        this.problems.push({ range: cls.chunk.range(cls.nameSpan), message: `${cls.name} is not analysed: ${r.failure}` });
+      }
+    }
+    return { classes, models, problems: this.problems, results };
+  }
+
+  private analyse(modules: readonly ClassValue[]): void {
+    // Models that stand on their own come first; what they are made of is seen on the way.
+    const sightings = observeConstructions(this.world, this.scope, new Set(modules.map((m) => m.name)));
+    for (const cls of modules) {
+      const recipes: Recipe[] = [];
+      const pragma = this.pragmas.find((p) => p.name === cls.name);
+      if (pragma) recipes.push(fromPragma(pragma, this.scope, cls));
+      const sighting = sightings.find((s) => s.cls === cls);
+      if (sighting) recipes.push(fromArguments(cls, sighting.how, sighting.args));
+      if (required(constructorParams(cls)).length === 0) recipes.push(fromWitnesses(cls));
+      this.attempt(cls, recipes);
+    }
+    for (const cls of modules) {
+      if (this.models.has(cls)) continue;
+      const factories = factoriesOf(this.scope, cls.name).slice(0, 4);
+      this.attempt(
+        cls,
+        factories.map((f) => fromFactory(this.scope, f, cls)),
+      );
+    }
+    // Blocks of models, outermost first: those with a configuration, then those that others contain.
+    for (const cls of modules) {
+      if (this.models.has(cls) || this.blocks.has(cls)) continue;
+      if (required(constructorParams(cls)).every((p) => p.annotation !== undefined && !isPlainType(p.annotation)))
+        this.invent(cls);
+    }
+    for (const cls of [...modules].reverse()) {
+      if (this.models.has(cls)) continue;
+      const block = this.blocks.get(cls);
+      if (block && this.attempt(cls, [fromArguments(cls, `as a part of ${block.inside}`, block.args, block.called)])) continue;
+      this.invent(cls);
+    }
+    for (const cls of modules) if (!this.models.has(cls)) this.invent(cls, true);
+  }
+
+  /** Tries recipes in order; then again, going on where construction raises, if that still tells most of the model. */
+  private attempt(cls: ClassValue, recipes: readonly Recipe[]): boolean {
+    for (const lenient of [false, true]) {
+      for (const recipe of recipes) {
+        const result = this.evaluate(cls, recipe, cls.name, lenient);
+        if (!("model" in result)) this.failures.set(cls, result.message);
+        else if (!lenient || mostlyUnderstood(result.model)) {
+          this.models.set(cls, result.model);
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Makes an instance with witnesses, and mends them where sizes turn out not to fit. */
+  private invent(cls: ClassValue, lenient = false): boolean {
+    const overrides = new Map<string, number>();
+    let scale = 0;
+    let best: PythonModel | undefined;
+    for (let attempts = 0; attempts < 8; attempts++) {
+      const result = this.evaluate(
+        cls,
+        fromWitnesses(cls, { overrides: new Map(overrides), scale: SCALES[scale]! }),
+        cls.name,
+        lenient,
+      );
+      if ("model" in result) {
+        if (!best || result.model.opaque.length < best.opaque.length) best = result.model;
+        if (result.model.opaque.length === 0) break;
+      } else this.failures.set(cls, result.message);
+      if (learn(result, overrides)) continue;
+      if ("model" in result || ++scale >= SCALES.length) break;
+    }
+    if (best) this.models.set(cls, best);
+    return best !== undefined;
+  }
+
+  /** One class or factory by name. Throws Error naming the file and the name. */
+  named(name: string): PythonModel {
+    this.readClasses();
+    const cls = this.classes.get(name);
+    if (cls) {
+      if (!isModel(cls))
+        throw new Error(`${this.path}::${name} is not a model: it does not derive from torch.nn.Module, or has no forward.`);
+      const model = this.run().models.find((m) => m.name === name);
+      if (!model)
+        throw new Error(
+          `${this.path}::${name}: ${this.failures.get(cls) ?? "no way to make an instance was found"}. Add a pragma, for example # noether: ${name}(width=64)`,
+        );
+      return model;
+    }
+    if (!this.scope.bindings.binds.has(name))
+      throw new Error(`${this.path}: there is no class or function ${name}. Check the spelling.`);
+    const strict = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name);
+    if ("model" in strict) return strict.model;
+    const lenient = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name, true);
+    if ("model" in lenient) return lenient.model;
+    throw new Error(`${this.path}::${name}: ${strict.message}`);
+  }
+
+  /** Evaluates one recipe. */
+  private evaluate(cls: ClassValue | undefined, recipe: Recipe, name: string, lenient = false): Attempt {
+    const pragma = this.pragmas.find((p) => p.name === name);
+    const inputs = this.options.inputs ?? pragma?.inputs;
+    const seen = new Map<ClassValue, Block>();
+    const instances = new Map<InstanceValue, ClassValue>();
+    const dependencies = (cls && this.dependencies.get(cls)) ?? new Set<DependencyKey>();
+    if (cls) this.dependencies.set(cls, dependencies);
+    let interpreterOf: Interpreter | undefined;
+    let evaluation: Evaluation;
+    const stop = this.world.collect(dependencies);
+    try {
+      if (cls) {
+        this.world.depend(this.path, cls.name);
+        this.world.depend(this.path, "*");
+      }
+      evaluation = evaluateModel(this.world, name, recipe.make, {
+        rootFile: this.path,
+        ...(this.options.training !== undefined ? { training: this.options.training } : {}),
+        ...(this.options.budget ? { budget: this.options.budget } : {}),
+        ...(inputs ? { inputs } : {}),
+        ...(recipe.called && !inputs ? { called: recipe.called } : {}),
+        lenient,
+        onAttempt: () => {
+          for (const [c, block] of seen) seen.set(c, { ...block, called: undefined });
+        },
+        prepare: (interpreter) => {
+          interpreterOf = interpreter;
+          interpreter.onConstruct = (c, args, instance) => {
+            if (c === cls || c.module !== this.scope || seen.has(c)) return;
+            seen.set(c, { args, called: undefined, inside: name });
+            instances.set(instance, c);
+          };
+          interpreter.onForward = (module, args) => {
+            const c = instances.get(module);
+            const block = c && seen.get(c);
+            if (c && block && !block.called) seen.set(c, { ...block, called: freeze(args) });
+          };
+        },
+      });
+    } catch (error) {
+      const witnesses = interpreterOf?.witnesses ?? new Map<string, number>();
+      if (error instanceof PythonError)
+        return { message: `${error.type}: ${error.message}`, conflicts: error.conflicts, witnesses };
+      if (error instanceof BudgetExceeded) return { message: error.message, conflicts: [], witnesses };
+      if (error instanceof RangeError) return { message: "it nests too deeply", conflicts: [], witnesses };
+      throw error;
+    } finally {
+      stop();
+    }
+    for (const [c, block] of seen) if (!this.blocks.get(c)?.called) this.blocks.set(c, block);
+    const owner = cls ?? evaluation.instance.cls;
+    const start = { line: 0, column: 0 };
+    const range = owner.chunk && owner.nameSpan ? owner.chunk.range(owner.nameSpan) : { file: this.path, start, end: start };
+    return {
+      conflicts: evaluation.contradictions.flatMap((c) => c.conflicts),
+      witnesses: interpreterOf?.witnesses ?? new Map(),
+      model: {
+        name: name || owner.name,
+        range,
+        graph: evaluation.graph,
+        calls: evaluation.calls,
+        understood: Math.max(0, evaluation.calls - evaluation.opaque.length),
+        opaque: evaluation.opaque.map((o) => ({ operator: o.operator, range: o.range ?? range, reason: o.reason })),
+        howInstantiated: recipe.how,
+        layers: evaluation.layers,
+        notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
+      },
+    };
+  }
+}
+
+/** Learns from sizes that do not fit which witness should have been another. */
+function learn(result: Attempt, overrides: Map<string, number>): boolean {
+  for (const { got, expected } of result.conflicts) {
+    for (const [name, value] of result.witnesses) {
+      if (overrides.has(name)) continue;
+      if (value === got && expected > 0) {
+        overrides.set(name, expected);
+        return true;
+      }
+      if (value === expected && got > 0) {
+        overrides.set(name, got);
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/** Whether a model that was made with errors passed over still tells something. */
+function mostlyUnderstood(m: PythonModel): boolean {
+  return m.graph.parameters.size > 0 && m.understood > 0 && m.opaque.length * 4 <= m.calls;
+}
+
+function isPlainType(annotation: Expr): boolean {
+  return annotation.kind === "Name" && ["int", "float", "bool", "str"].includes(annotation.id);
+}
+
+/** Whether a class is a module that can be called. */
+function isModel(cls: ClassValue): boolean {
+  return cls.order.some((c) => c.name === "Module" && !c.module) && findInClass(cls, "forward") !== undefined;
+}
+
+function definesClass(s: Stmt, name: string): boolean {
+  if (s.kind === "ClassDef") return s.name === name;
+  if (s.kind === "If" || s.kind === "Try") return [...s.body, ...s.otherwise].some((b) => definesClass(b, name));
+  return false;
+}
+
+/** Arguments as they are now: tensors and lists change later. */
+function freeze(args: Arguments): Arguments {
+  return { positional: args.positional.map(copy), keywords: new Map([...args.keywords].map(([k, v]) => [k, copy(v)])) };
+}
+
+function copy(v: Value): Value {
+  if (is(v, "tensor")) return { ...v };
+  if (is(v, "list")) return list(v.items.map(copy));
+  if (is(v, "tuple")) return tuple(v.items.map(copy), v.names);
+  return v;
+}

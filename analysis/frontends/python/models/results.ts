@@ -1,0 +1,41 @@
+/** @file What the front end says about a file. */
+import type { Graph } from "../../../graph/graph";
+import type { SourceRange } from "../../../graph/source";
+import type { PythonLayer } from "./layers";
+
+/** One class statement. */
+export interface PythonClass {
+  readonly name: string;
+  /** The name in the class statement. */
+  readonly range: SourceRange;
+  readonly bases: readonly string[];
+}
+
+/** Something that could not be followed. */
+export interface OpaquePlace {
+  readonly operator: string;
+  readonly range: SourceRange;
+  readonly reason: string;
+}
+
+/** A model that could be evaluated. */
+export interface PythonModel {
+  readonly name: string;
+  /** The name in the class statement. */
+  readonly range: SourceRange;
+  readonly graph: Graph;
+  /** Calls on tensors that were followed, and all of them. */
+  readonly understood: number;
+  readonly calls: number;
+  readonly opaque: readonly OpaquePlace[];
+  /** "from its defaults", "as `resnet18()` makes it", ... */
+  readonly howInstantiated: string;
+  readonly layers: readonly PythonLayer[];
+  readonly notes: readonly string[];
+}
+
+/** Something that the author should know about the analysis, not about the model. */
+export interface PythonProblem {
+  readonly range: SourceRange;
+  readonly message: string;
+}
