@@ -12,7 +12,14 @@ const JSON_OF_MLP = {
   spaces: [{ size: 8, group: "S(8) with R+^8", acts: ["fc1.weight/0", "fc1.bias/0", "fc2.weight/1"] }],
   swaps: [["branches.0", "branches.1"]],
   opaque: [{ operator: "Mystery", where: "/m/Mystery" }],
-  certificate: { status: "certified", maxRelativeDeviation: 3e-7 },
+  counted: "model",
+  notes: ["epsilons are taken as zero"],
+  certificate: {
+    status: "certified",
+    maxRelativeDeviation: 3.21e-7,
+    randomWeights: true,
+    dimensions: { explained: 16, measured: 17, on: "twin" },
+  },
 };
 
 function summary(json: unknown, changes: Partial<OnnxSummary> = {}): OnnxSummary {
@@ -29,7 +36,11 @@ describe("the page of an .onnx file", () => {
       "<td>16</td>",
       "branches.0",
       "Mystery",
-      "certified (deviation 3e-7)",
+      "certified (deviation 3.2e-7)",
+      "random weights",
+      "16 of 17 directions",
+      "on its twin",
+      "epsilons are taken as zero",
       "139 parameters",
     ]) {
       assert.ok(page.includes(text), `${text} in ${page}`);
@@ -41,8 +52,15 @@ describe("the page of an .onnx file", () => {
     const { certificate: _, ...json } = JSON_OF_MLP;
     assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: true }), /certifying…/);
     assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: false }), /not certified/);
-    const failed = { ...json, certificate: { status: "failed" } };
-    assert.match(summaryPage("m", summary(failed), { nonce: "n", certifying: false }), /certification failed/);
+    const failed = { ...json, certificate: { status: "failed", reason: "fc1 moved the output" } };
+    assert.match(
+      summaryPage("m", summary(failed), { nonce: "n", certifying: false }),
+      /certification failed.*fc1 moved the output/s,
+    );
+    assert.match(
+      summaryPage("m", summary({ ...json, counted: "scalings" }), { nonce: "n", certifying: false }),
+      /at least 16 continuous/,
+    );
   });
 
   it("folds long lists of addresses", () => {

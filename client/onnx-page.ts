@@ -30,32 +30,53 @@ export function summaryPage(
 function modelSection(model: ModelSummary, certifying: boolean): string {
   const symmetries = readSymmetries(model.json);
   const body = symmetries
-    ? `${overview(model, symmetries, certifying)}${spaces(symmetries.spaces)}${swaps(symmetries)}${opaque(symmetries)}`
+    ? [
+        overview(model, symmetries, certifying),
+        spaces(symmetries.spaces),
+        swaps(symmetries),
+        opaque(symmetries),
+        notes(symmetries),
+      ].join("")
     : "";
   return `<section aria-label="${escape(model.name)}"><h2>${escape(model.name)}</h2>${body}
 <details${symmetries ? "" : " open"}><summary>Text report</summary><pre>${escape(model.text)}</pre></details></section>`;
 }
 
-function overview(model: ModelSummary, { continuous, spaces, certificate }: ModelSymmetries, certifying: boolean): string {
+function overview(model: ModelSummary, symmetries: ModelSymmetries, certifying: boolean): string {
+  const { continuous, spaces, certificate } = symmetries;
   const families = Object.entries(continuous.families).filter(([, dimension]) => dimension > 0);
   const rows = families.map(
     ([family, dimension]) => `<tr><th scope="row">${escape(family)}</th><td>${number(dimension)}</td></tr>`,
   );
   return `<p class="facts"><span>${number(model.parameters)} parameters</span>
 <span>${number(spaces.length)} channel ${spaces.length === 1 ? "space" : "spaces"}</span>
-<span>${number(continuous.total)} continuous ${continuous.total === 1 ? "direction" : "directions"}</span>${badge(certificate, certifying)}</p>
+<span>${symmetries.lowerBound ? "at least " : ""}${number(continuous.total)} continuous ${continuous.total === 1 ? "direction" : "directions"}</span>${badge(certificate, certifying)}</p>
+${certificate ? how(certificate) : ""}
 ${families.length === 0 ? "" : `<table class="families"><caption>Directions that leave the function unchanged</caption><tbody>${rows.join("")}</tbody></table>`}`;
 }
 
 function badge(certificate: Certificate | undefined, certifying: boolean): string {
   if (certificate?.status === "certified") {
     const deviation = certificate.maxRelativeDeviation;
-    return `<span class="badge good">certified${deviation === undefined ? "" : ` (deviation ${escape(deviation.toExponential(0))})`}</span>`;
+    return `<span class="badge good">certified${deviation === undefined ? "" : ` (deviation ${deviation.toExponential(1)})`}</span>`;
   }
   if (certificate?.status === "failed") return `<span class="badge bad">certification failed</span>`;
   return certifying
     ? `<span class="badge" role="status">certifying…</span>`
     : `<span class="badge">proved by rule, not certified</span>`;
+}
+
+/** How the certificate was obtained, and how complete the list is. */
+function how({ status, reason, randomWeights, dimensions }: Certificate): string {
+  if (status === "failed") return `<p class="how">${escape(reason)}</p>`;
+  if (status !== "certified") return "";
+  const weights = randomWeights ? "random weights, as the file lacks some" : "the file's weights";
+  const applied = `Each symmetry was applied to ${weights}, and ONNX Runtime compared the outputs.`;
+  const twin = dimensions?.on === "twin" ? " on its twin of a few channels" : "";
+  const complete = dimensions
+    ? ` ${number(dimensions.explained)} of ${number(dimensions.measured)} directions that the Jacobian's rank shows${twin} are explained.`
+    : "";
+  return `<p class="how">${applied}${complete}</p>`;
 }
 
 function spaces(all: readonly ChannelSpace[]): string {
@@ -91,6 +112,10 @@ function opaque({ opaque: operators }: ModelSymmetries): string {
       `<li><code>${escape(operator)}</code>${where === "" ? "" : ` at <code>${escape(where)}</code>`}</li>`,
   );
   return `<h3>Operators not understood</h3><p>Nothing is claimed through these.</p><ul>${items.join("")}</ul>`;
+}
+
+function notes({ notes: all }: ModelSymmetries): string {
+  return all.length === 0 ? "" : `<ul class="how">${all.map((n) => `<li>${escape(n)}</li>`).join("")}</ul>`;
 }
 
 function findings(all: readonly Finding[]): string {
@@ -137,6 +162,7 @@ th { font-weight: 600; } .families th { font-weight: normal; }
 details.more { display: inline; } details.more[open] summary { display: none; }
 summary { cursor: pointer; color: var(--vscode-textLink-foreground); } summary:focus-visible { outline: 1px solid var(--vscode-focusBorder); }
 pre { background: var(--vscode-textCodeBlock-background); padding: 0.8rem; overflow-x: auto; }
+.how { color: var(--vscode-descriptionForeground); margin: 0.4rem 0; }
 footer { color: var(--vscode-descriptionForeground); margin-top: 1.5rem; }`;
 
 function page(name: string, nonce: string, body: string): string {

@@ -12,13 +12,21 @@ export interface ChannelSpace {
 export interface Certificate {
   readonly status: string;
   readonly maxRelativeDeviation?: number;
+  readonly reason: string;
+  /** Random weights stood in for missing ones. */
+  readonly randomWeights: boolean;
+  /** Explained and measured continuous dimension, of the model or of its twin. */
+  readonly dimensions?: { readonly explained: number; readonly measured: number; readonly on: string };
 }
 
 export interface ModelSymmetries {
   readonly continuous: { readonly total: number; readonly families: Readonly<Record<string, number>> };
+  /** Whether only some families were counted, so that the total is a lower bound. */
+  readonly lowerBound: boolean;
   readonly spaces: readonly ChannelSpace[];
   readonly swaps: readonly (readonly string[])[];
   readonly opaque: readonly { readonly operator: string; readonly where: string }[];
+  readonly notes: readonly string[];
   readonly certificate?: Certificate;
 }
 
@@ -39,14 +47,28 @@ export function readSymmetries(json: unknown): ModelSymmetries | undefined {
     })),
     swaps: array(json["swaps"]).map(texts),
     opaque: records(json["opaque"]).map((o) => ({ operator: textOf(o["operator"]), where: textOf(o["where"]) })),
+    lowerBound: json["counted"] === "scalings",
+    notes: texts(json["notes"]),
     ...(certificate && { certificate }),
   };
 }
 
 function readCertificate(value: unknown): Certificate | undefined {
   if (!isRecord(value) || typeof value["status"] !== "string") return undefined;
-  const { status, maxRelativeDeviation } = value;
-  return typeof maxRelativeDeviation === "number" ? { status, maxRelativeDeviation } : { status };
+  const { status, maxRelativeDeviation, dimensions } = value;
+  return {
+    status,
+    reason: textOf(value["reason"]),
+    randomWeights: value["randomWeights"] === true,
+    ...(typeof maxRelativeDeviation === "number" && { maxRelativeDeviation }),
+    ...(isRecord(dimensions) && {
+      dimensions: {
+        explained: numberOf(dimensions["explained"]),
+        measured: numberOf(dimensions["measured"]),
+        on: textOf(dimensions["on"]),
+      },
+    }),
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -42,7 +42,13 @@ try {
   await page.locator(".squiggly-warning, .squiggly-info, .squiggly-hint").first().waitFor({ timeout: 60_000 });
   await shot("findings");
 
-  await hover("self.conv2 = nn.Conv2d", "Conv2d", "S(");
+  await hover("self.conv2 = nn.Conv2d", "Conv2d", "interchangeable");
+  await shot("hover-uncertified");
+  // Certification runs when the file has been left alone; a hover shows what was known when it opened.
+  await page.keyboard.press("Escape");
+  await page.locator(".monaco-hover:visible").waitFor({ state: "hidden" });
+  await page.waitForTimeout(1_000);
+  await retry(() => hover("self.conv2 = nn.Conv2d", "Conv2d", "Certified", 3_000));
   await shot("hover");
   await page.keyboard.press("Escape");
 
@@ -90,12 +96,24 @@ async function shot(name) {
   console.log(`${((Date.now() - begin) / 1000).toFixed(1)} s  ${name}.png`);
 }
 
+/** Tries until it works, for a minute at most. */
+async function retry(attempt) {
+  for (const end = Date.now() + 60_000; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
+
 /** Hovers over a word of a line until the hover says something. */
-async function hover(line, word, text) {
+async function hover(line, word, text, timeout = 30_000) {
   const { x, y } = await place(line, word);
-  await page.mouse.move(x - 30, y + 40);
+  await page.mouse.move(x - 30, y + 120);
+  await page.locator(".monaco-hover:visible").waitFor({ state: "hidden" });
   await page.mouse.move(x, y, { steps: 5 });
-  await page.locator(".monaco-hover:visible", { hasText: text }).first().waitFor({ timeout: 30_000 });
+  await page.locator(".monaco-hover:visible", { hasText: text }).first().waitFor({ timeout });
 }
 
 /** The middle of a word on the screen, in the first line that contains a text. */

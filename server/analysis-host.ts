@@ -1,6 +1,6 @@
 /**
- * @file Owns the processes that analyse. Two of them: one answers at typing speed, one certifies, which takes seconds and
- * must not stand in the way of typing.
+ * @file Owns the processes that analyse. One answers at typing speed. Certifying takes seconds and must not stand in the
+ * way of that, nor the Python files in the background in the way of the .onnx file that somebody looks at.
  */
 import type { DocumentAnalysis } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
@@ -24,12 +24,13 @@ const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000, grace: 5_000 };
 /** Analyses documents outside of this process. All promises reject with `AnalysisFailure` or the signal's reason. */
 export class AnalysisHost {
   readonly #quick: AnalysisProcess;
-  readonly #certifier: AnalysisProcess;
+  readonly #certifiers: Readonly<Record<AnalysisInput["kind"], AnalysisProcess>>;
   readonly #limits: TimeLimits;
 
   constructor(module: WorkerModule, limits: TimeLimits = LIMITS) {
-    this.#quick = new AnalysisProcess(module, { grace: limits.grace });
-    this.#certifier = new AnalysisProcess(module, { grace: limits.grace });
+    const make = (): AnalysisProcess => new AnalysisProcess(module, { grace: limits.grace });
+    this.#quick = make();
+    this.#certifiers = { python: make(), onnx: make() };
     this.#limits = limits;
   }
 
@@ -45,12 +46,13 @@ export class AnalysisHost {
   /** Analyses and then certifies. */
   certify(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "certify", args: [input.path] }];
-    return this.#certifier.run({ calls, signal, timeLimit: this.#limits.certify });
+    return this.#certifiers[input.kind].run({ calls, signal, timeLimit: this.#limits.certify });
   }
 
   dispose(): void {
     this.#quick.dispose();
-    this.#certifier.dispose();
+    this.#certifiers.python.dispose();
+    this.#certifiers.onnx.dispose();
   }
 }
 
