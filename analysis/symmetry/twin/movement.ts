@@ -192,7 +192,7 @@ function table(
       return rows === oldSize(whole) ? values : values.map((v) => rank.get(v)! % rows);
     },
   );
-  if (!s.shrink && newSize(whole) === undefined) s.algebra.close(whole);
+  if (s.reach === "channels" && newSize(whole) === undefined) s.algebra.close(whole);
   if (newSize(whole) === undefined) {
     s.later(() => {
       if (newSize(whole) !== undefined) return;

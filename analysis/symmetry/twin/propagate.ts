@@ -18,13 +18,18 @@ import type { Survey } from "./survey";
 import { windowSizing } from "./windows";
 import type { Widths } from "./widths";
 
+/**
+ * What shrinks besides channels. "dense": kernels, tables, classes, vocabularies, and windows move by one place, so that space
+ * is as small as one kernel; "strided": the same, with strides as they are; "channels": nothing.
+ */
+export type Reach = "dense" | "strided" | "channels";
+
 /** The choices of one attempt. */
 export interface Plan {
   /** New shapes of the graph's inputs. */
   readonly inputs: ReadonlyMap<string, Shape>;
   readonly widths: Widths;
-  /** False keeps kernels, tables, class and token counts as they are. */
-  readonly shrink: boolean;
+  readonly reach: Reach;
 }
 
 /** How a rewritten node differs from its source. */
@@ -57,8 +62,8 @@ export class Sizing {
     return this.values.survey;
   }
 
-  get shrink(): boolean {
-    return this.values.plan.shrink;
+  get reach(): Reach {
+    return this.values.plan.reach;
   }
 
   /** Axes of an input in the new graph. */
@@ -291,7 +296,7 @@ class Propagation {
     private readonly equivariance: (node: Node) => Equivariance | undefined,
   ) {
     this.graph = survey.graph;
-    this.algebra = new SizeAlgebra({ size: (old) => (plan.shrink ? Math.min(old, FREE_CHOICE) : old) });
+    this.algebra = new SizeAlgebra({ size: (old) => (plan.reach === "channels" ? old : Math.min(old, FREE_CHOICE)) });
   }
 
   axesOf(value: string): readonly SizedAxis[] | undefined {

@@ -7,7 +7,7 @@ import type { Graph, Node } from "../../graph/graph";
 import { elementCount, type Shape } from "../../graph/tensor";
 import { operatorTable } from "../../operators/table";
 import type { InferredAxes } from "../spaces/infer";
-import { propagate } from "./propagate";
+import { propagate, type Reach } from "./propagate";
 import { SizeConflict } from "./sizes";
 import { Survey } from "./survey";
 import { type ShrinkingSpace, Widths } from "./widths";
@@ -37,7 +37,7 @@ export interface NoTwin {
   readonly reason: string;
 }
 
-/** Input sizes to try: powers of two first, then what lies below the first one that works. */
+/** Input sizes to try: powers of two and one more first, then what lies below the first one that works. */
 const INPUT_SIZES = [
   4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
 ] as const;
@@ -59,13 +59,13 @@ const MOST_STATEMENTS = 64;
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
   const survey = new Survey(normal);
   const widths = new Widths(survey, axes, options.size, MIDDLE);
-  const attempt = (inputs: ReadonlyMap<string, Shape>, shrink: boolean): Graph | SizeConflict => {
+  const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
       try {
         return propagate(
           survey,
           axes,
-          { inputs, widths, shrink },
+          { inputs, widths, reach },
           (node: Node) => operatorTable(node.operator, node.domain)?.equivariance,
         );
       } catch (error) {
@@ -77,18 +77,21 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   };
   const notes: string[] = [];
   let inputs: ReadonlyMap<string, Shape> = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
-  let shrink = false;
+  let reach: Reach = "channels";
   let best: Graph | undefined;
-  if (options.spatial !== "keep") {
-    const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, true));
+  for (const wanted of options.spatial === "keep" ? [] : (["dense", "strided"] as const)) {
+    const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));
     if (found) {
       best = found;
       inputs = new Map(found.inputs.map((i) => [i.name, i.shape]));
-      shrink = true;
-    } else notes.push(`only channels are smaller: ${failure}`);
+      reach = wanted;
+      break;
+    }
+    if (process.env.TW) console.log(wanted, failure);
+    if (wanted === "strided") notes.push(`only channels are smaller: ${failure}`);
   }
   if (!best) {
-    const result = attempt(inputs, false);
+    const result = attempt(inputs, reach);
     if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
     best = result;
   }
@@ -97,7 +100,7 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   const pattern = entries <= MOST_OF_WIDE ? WIDE : entries > MOST_ENTRIES ? NARROW : undefined;
   if (pattern) {
     widths.usePattern(pattern);
-    const other = attempt(inputs, shrink);
+    const other = attempt(inputs, reach);
     if (other instanceof SizeConflict) widths.usePattern(MIDDLE);
     else best = other;
   }
@@ -132,13 +135,13 @@ function smallest(
   const works = (sizes: ReadonlyMap<string, Shape>): Graph | undefined => {
     const result = attempt(sizes);
     if (!(result instanceof SizeConflict)) return result;
-    failure = result.message;
+    failure = result.message; if (process.env.TW) console.log([...sizes.values()].join("|"), failure);
     return undefined;
   };
   // A first axis that is no batch may refuse to grow.
   for (const rows of batch === undefined ? [BATCH, undefined] : [batch]) {
     const bounds: number[] = [];
-    for (let n = 4; n < largest; n *= 2) bounds.push(n);
+    for (let n = 4; n < largest; n *= 2) bounds.push(n, n + 1);
     bounds.push(largest);
     for (const [k, bound] of bounds.entries()) {
       const first = works(bounded(graph, rows, () => bound));

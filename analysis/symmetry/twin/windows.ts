@@ -2,7 +2,7 @@
 import type { Node } from "../../graph/graph";
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { int64Vector, type Tensor } from "../../graph/tensor";
-import type { Sizing, SizingRule } from "./propagate";
+import type { Reach, Sizing, SizingRule } from "./propagate";
 import { fixed, newSize, oldSize, SizeConflict, type SizedAxis, UNIT } from "./sizes";
 
 /** One spatial dimension of a window. */
@@ -28,8 +28,11 @@ function windowsOf(node: Node, kernels: readonly number[]): Window[] {
 }
 
 function attributesOf(node: Node, windows: readonly Window[]): Node["attributes"] {
+  // What a transposed convolution adds to tell apart the inputs of a stride is gone with the stride.
+  const added = numbersAttribute(node, "output_padding");
   return {
     ...node.attributes,
+    ...(added ? { output_padding: added.map((n, i) => (windows[i]!.stride === 1 ? 0 : n)) } : {}),
     kernel_shape: windows.map((w) => w.kernel),
     strides: windows.map((w) => w.stride),
     pads: [...windows.map((w) => w.before), ...windows.map((w) => w.after)],
@@ -38,6 +41,11 @@ function attributesOf(node: Node, windows: readonly Window[]): Node["attributes"
 
 function isPlainPadding(node: Node): boolean {
   return stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET";
+}
+
+/** A window that moves by one place, if strides are dropped. One as large as its input does not move at all. */
+function moved(w: Window, reach: Reach): Window {
+  return reach === "dense" ? { ...w, stride: 1 } : w;
 }
 
 /**
@@ -125,14 +133,16 @@ function convolution(s: Sizing): void {
     .map((a) => algebra.close(a));
   const old = s.shape(0).slice(2);
   const kernels = s.input(1).slice(2);
-  const free = s.shrink && isPlainPadding(node) && node.operator === "Conv";
+  const plain = isPlainPadding(node);
+  const free = s.reach !== "channels" && plain && node.operator === "Conv";
+  const reach = plain ? s.reach : "channels";
   const windows = windowsOf(node, s.shape(1).slice(2)).map((w, i) => {
     const kernel = kernels[i]!;
     const known = newSize(kernel);
-    if (known !== undefined) return withKernel(w, known, old[i]!);
+    if (known !== undefined) return moved(withKernel(w, known, old[i]!), reach);
     const small = free ? shrunk(w, old[i]!, space[i]!) : w;
     algebra.bind(kernel, small.kernel);
-    return small;
+    return moved(small, reach);
   });
   const channels = algebra.close(s.input(0)[1]!);
   const weights = s
@@ -140,13 +150,13 @@ function convolution(s: Sizing): void {
     .slice(0, 2)
     .map((a) => algebra.close(a));
   for (const a of [batch, out]) algebra.close(a);
-  const attributes: Node["attributes"] = { ...(isPlainPadding(node) ? attributesOf(node, windows) : node.attributes) };
+  const attributes = plain ? attributesOf(node, windows) : node.attributes;
   const group = numberAttribute(node, "group", 1);
   const groups = group === 1 ? 1 : node.operator === "Conv" ? channels / weights[1]! : newGroups(s, out, weights[1]!);
   const changed = group === 1 ? attributes : { ...attributes, group: groups };
   const found = s.inferShape(changed);
   const spatial = spatialOutput(s, found);
-  if (node.operator === "Conv" && isPlainPadding(node)) windows.forEach((w, i) => checkTaps(w, space[i]!, found[i + 2]!));
+  if (node.operator === "Conv" && plain) windows.forEach((w, i) => checkTaps(w, space[i]!, found[i + 2]!));
   s.output([batch, out, ...spatial]);
   s.rewrite(() => ({ attributes: changed }));
 }
@@ -164,11 +174,10 @@ function pool(s: Sizing): void {
   let attributes = node.attributes;
   if (kernel && isPlainPadding(node)) {
     const windows = windowsOf(node, kernel).map((w, i) => {
-      const whole = w.before === 0 && w.after === 0 && w.kernel === oldSize(spatial[i]!);
-      const reach = w.dilation * (w.kernel - 1) + 1;
-      if (!whole && reach > space[i]! + w.before + w.after)
-        throw new SizeConflict(`a window of ${w.kernel} over ${space[i]} places`);
-      return whole ? { ...w, kernel: space[i]! } : w;
+      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!);
+      const width = small.dilation * (small.kernel - 1) + 1;
+      if (width > space[i]! + small.before + small.after) throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);
+      return moved(small, s.reach);
     });
     attributes = attributesOf(node, windows);
   }
