@@ -4,8 +4,9 @@
  * atoms of network inputs and outputs stay free here where some weight works along them, and only axes without weights
  * (batch, time, places) are pinned.
  */
-import type { Graph, Node, Parameter } from "../../graph/graph";
-import { consumers } from "../../graph/graph";
+import type { AxisStructure } from "../../graph/axes";
+import { consumers, type Graph, type Node, numbersAttribute, type Parameter, stringAttribute } from "../../graph/graph";
+import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
 import { operatorTable } from "../../operators/table";
 import { isPlain } from "../spaces/blocks";
@@ -50,6 +51,51 @@ export function actingAxes(graph: Graph, equivariance: (node: Node) => Equivaria
     }
   }
   return axes;
+}
+
+/**
+ * The same axes with only those atoms free along which a matrix can act: ones that some contraction or reduction sums over. An
+ * index that nothing sums over reaches the output, where it may not move.
+ */
+export function mixingAxes(graph: Graph, axes: AxisStructure): AxisStructure {
+  const summed = new Set<number>();
+  const sum = (value: string, axis: number): void => {
+    const layouts = axes.layout(value);
+    for (const segment of layouts?.[axis < 0 ? axis + layouts.length : axis] ?? []) for (const f of segment) summed.add(f.atom);
+  };
+  for (const node of graph.nodes) {
+    const [left, right] = node.inputs;
+    if (left === undefined) continue;
+    if (node.operator === "MatMul" && right !== undefined) {
+      sum(left, -1);
+      sum(right, (graph.types.get(right)?.shape?.length ?? 1) > 1 ? -2 : 0);
+    } else if (node.operator === "Conv" || node.operator === "ConvTranspose") sum(left, 1);
+    else if (node.operator === "Einsum") sumOfEinsum(graph, node, sum);
+    else if (node.operator.startsWith("Reduce")) for (const axis of reducedAxes(graph, node)) sum(left, axis);
+  }
+  return {
+    layout: (value) =>
+      axes
+        .layout(value)
+        ?.map((axis) => axis.map((segment) => segment.map((f) => (summed.has(f.atom) ? f : { ...f, pinned: true })))),
+  };
+}
+
+function sumOfEinsum(graph: Graph, node: Node, sum: (value: string, axis: number) => void): void {
+  const ranks = node.inputs.map((i) => graph.types.get(i)?.shape?.length ?? 0);
+  const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), ranks);
+  inputs.forEach((letters, i) => {
+    letters.forEach((letter, axis) => {
+      if (!output.includes(letter)) sum(node.inputs[i]!, axis);
+    });
+  });
+}
+
+/** The axes that a reduction sums over; all where none are given. */
+function reducedAxes(graph: Graph, node: Node): readonly number[] {
+  const rank = graph.types.get(node.inputs[0]!)?.shape?.length ?? 0;
+  const given = numbersAttribute(node, "axes") ?? graph.constants.get(node.inputs[1] ?? "")?.data;
+  return given && given.length > 0 ? Array.from(given) : Array.from({ length: rank }, (_, i) => i);
 }
 
 /** A table of summands, such as position embeddings: no weights work along its places. */

@@ -4,7 +4,7 @@
  */
 import { elementCount } from "../../graph/tensor";
 import { LeastSquares } from "../../numerics/leastSquares";
-import { Matrix, norm } from "../../numerics/matrix";
+import { Matrix } from "../../numerics/matrix";
 import { compressRows } from "../../numerics/qr";
 import type { Random } from "../../numerics/random";
 import { UnionFind } from "../../numerics/unionFind";
@@ -16,7 +16,15 @@ import { type Candidate, UnitSamples } from "./samples";
 import type { Edge, Entry, Unknowns } from "./unknowns";
 
 /** Operators that carry every entry of a weight along unchanged. */
-const CARRIERS: ReadonlySet<string> = new Set(["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"]);
+export const CARRIERS: ReadonlySet<string> = new Set([
+  "Transpose",
+  "Reshape",
+  "Identity",
+  "Cast",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+]);
 
 /**
  * Sets off-diagonal unknowns to zero where a unit maps each channel to itself through a nonlinear function: a field there is
@@ -88,8 +96,8 @@ function signed(x: number, random: Random): number {
 }
 
 /**
- * Whether the unit's own weight absorbs any field on its input and output: a contraction of the only channel axis with a
- * trainable matrix that occurs nowhere else. Then the unit has no equation.
+ * Whether the unit's own weight absorbs any matrix field on its input and output: a contraction of the only channel axis with
+ * a trainable matrix that occurs nowhere else. Then only shifts have an equation.
  */
 export function absorbsEverything(network: Network, unknowns: Unknowns, unit: Unit, own: readonly string[]): boolean {
   const { node } = unit;
@@ -130,7 +138,7 @@ export function sampledBlocks(
   random: Random,
   atZero = false,
 ): Block[] {
-  const columns = rootColumns(unknowns, unit, !atZero);
+  const columns = rootColumns(unknowns, unit, atZero);
   if (columns.size === 0) return [];
   const samples = new UnitSamples(
     network,
@@ -142,23 +150,18 @@ export function sampledBlocks(
     atZero,
   );
   const ownColumns = ownParameterColumns(samples, own, weights);
-  // A random candidate that the unit's own weights absorb shows that they absorb all.
-  if (ownColumns.length > 0) {
-    const mixed = samples.residual(combine([...columns.values()], random));
-    const pieces = connected([mixed, ...ownColumns]);
-    if (pieces.every((piece) => isAbsorbed(piece))) return [];
-  }
   const roots = [...columns.keys()];
   const rootVectors = roots.map((r) => samples.residual(columns.get(r)!));
   return eliminateOwn(roots, rootVectors, ownColumns);
 }
 
 /** The equation restricted to each root unknown: a candidate in which that root is 1. */
-function rootColumns(unknowns: Unknowns, unit: Unit, withInputs: boolean): Map<number, Candidate> {
+function rootColumns(unknowns: Unknowns, unit: Unit, atZero: boolean): Map<number, Candidate> {
   const fields = new Map<number, Map<string, Entry[]>>();
   const parameters = new Map<number, Map<string, Float64Array>>();
-  for (const value of withInputs ? [unit.output, ...unit.inputs] : [unit.output]) {
-    for (const [root, entries] of unknowns.entries(unknowns.edges.get(value)!)) {
+  for (const value of [unit.output, ...unit.inputs]) {
+    // Where inputs are zero, only their shifts show.
+    for (const [root, entries] of unknowns.entries(unknowns.edges.get(value)!, atZero && value !== unit.output)) {
       let own = fields.get(root);
       if (!own) {
         own = new Map();
@@ -184,28 +187,6 @@ function rootColumns(unknowns: Unknowns, unit: Unit, withInputs: boolean): Map<n
     out.set(root, { fields: fields.get(root) ?? new Map(), parameters: parameters.get(root) ?? new Map() });
   }
   return out;
-}
-
-/** A random combination of candidates. */
-function combine(candidates: readonly Candidate[], random: Random): Candidate {
-  const fields = new Map<string, Entry[]>();
-  const parameters = new Map<string, Float64Array>();
-  for (const c of candidates) {
-    const f = random.normal();
-    for (const [value, entries] of c.fields) {
-      const list = fields.get(value) ?? [];
-      for (const e of entries) list.push({ ...e, factor: e.factor * f });
-      fields.set(value, list);
-    }
-    for (const [name, direction] of c.parameters) {
-      const sum = parameters.get(name) ?? new Float64Array(direction.length);
-      direction.forEach((x, i) => {
-        sum[i]! += f * x;
-      });
-      parameters.set(name, sum);
-    }
-  }
-  return { fields, parameters };
 }
 
 /**
@@ -271,18 +252,6 @@ export function connected(vectors: readonly Float64Array[]): Piece[] {
     const rows = rowsOf.get(sets.find(columns[0]!)) ?? [];
     return { rows, columns, vectors: columns.map((c) => Float64Array.from(rows, (r) => vectors[c]![r]!)) };
   });
-}
-
-/** Whether column 0, where the piece has it, lies in the span of the piece's other columns. */
-function isAbsorbed(piece: Piece): boolean {
-  if (piece.columns[0] !== 0) return true;
-  const target = piece.vectors[0]!;
-  const length = norm(target);
-  if (length === 0) return true;
-  if (piece.vectors.length === 1) return false;
-  // Rows can be many; the span does not need them all once they outnumber the columns well.
-  const solver = new LeastSquares(Matrix.fromColumns(piece.vectors.slice(1), target.length));
-  return norm(solver.reduce(target)) < 1e-9 * length;
 }
 
 /** Equations between roots, with the unit's own parameters eliminated piece by piece. */

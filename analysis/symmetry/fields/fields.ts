@@ -11,7 +11,7 @@ import { nullSpace } from "../../numerics/rank";
 import { ParameterSpace, Span } from "../counting/families";
 import { certifyGenerators } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
-import type { Generator, ParameterValues } from "../symmetry";
+import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
 import { type FieldSystem, solveFields } from "./system";
@@ -41,16 +41,27 @@ export interface FieldOptions extends NetworkOptions {
 /** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
 const CERTIFIED = 1e-8;
 
+/** What engine C found. */
+export interface MatrixFields {
+  /** All regions on which a group acts, monomial ones too. */
+  readonly regions: readonly FieldRegion[];
+  /**
+   * Rescalings that are in no span so far: where the given vectors of all engines leave directions unexplained, monomial
+   * regions may hold them (scales that a constant, a weight norm or an exponential hides from units of measure).
+   */
+  remaining(known: readonly ParameterValues[]): readonly Generator[];
+}
+
 /**
- * All regions on which a linear group acts, with certified tangent vectors. The graph has to be in normal form, the weights
- * generic. Throws Error where an operator refuses its inputs.
+ * Finds all regions on which a linear group acts, with certified tangent vectors. The graph has to be in normal form, the
+ * weights generic; `axes` as of `actingAxes`. Throws Error where an operator refuses its inputs.
  */
-export function matrixFields(
+export function searchFields(
   graph: Graph,
   weights: ParameterValues,
   axes: AxisStructure,
   options: FieldOptions = {},
-): FieldRegion[] {
+): MatrixFields {
   const network = new Network(graph, options);
   const seed = options.seed ?? 11;
   const system = solveFields(network, weights, axes, seed);
@@ -59,15 +70,47 @@ export function matrixFields(
   const lift = new Lift(system, seed + 1);
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
-  return sketches.map((sketch) => {
+  const isCertified = (v: ParameterValues): boolean =>
+    certifyGenerators(graph, weights, [v], { ...options, seed: seed + 2 }) < CERTIFIED;
+  const regions = sketches.map((sketch): FieldRegion => {
     const { kind, dimension, diagonal, skew, edges, atoms } = sketch;
-    const vectors = kind === "monomial" ? [] : representatives(sketch, lift, space, known);
-    const family = kind === "rotation" ? ("rotation" as const) : ("linear" as const);
-    const generators = vectors
-      .filter((v) => certifyGenerators(graph, weights, [v], { ...options, seed: seed + 2 }) < CERTIFIED)
-      .map((vector): Generator => ({ family, vector, spaces: [] }));
+    const family: Family = kind === "rotation" ? "rotation" : "linear";
+    const generators =
+      kind === "monomial"
+        ? []
+        : representatives(sketch, lift, space, known)
+            .filter(isCertified)
+            .map((vector): Generator => ({ family, vector, spaces: [] }));
     return { kind, dimension, diagonal, skew, edges, atoms, generators };
   });
+  return {
+    regions,
+    remaining(explained) {
+      const span = new Span(space.size);
+      span.add(explained.map((v) => space.flatten(v)));
+      const out: Generator[] = [];
+      for (const sketch of sketches) {
+        if (sketch.kind === "linear") continue;
+        for (const vector of representatives({ ...sketch, basis: sketch.whole }, lift, space, [])) {
+          const flat = space.flatten(vector);
+          if (span.contains(flat) || !isCertified(vector)) continue;
+          span.add([flat]);
+          out.push({ family: "rescaling", vector, spaces: [] });
+        }
+      }
+      return out;
+    },
+  };
+}
+
+/** The regions of `searchFields`. */
+export function matrixFields(
+  graph: Graph,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  options: FieldOptions = {},
+): readonly FieldRegion[] {
+  return searchFields(graph, weights, axes, options).regions;
 }
 
 /** A tangent vector of engine B that is a solution of the field system, with its values on the sink unknowns. */

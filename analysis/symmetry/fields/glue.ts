@@ -5,11 +5,12 @@
 import { elementCount } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
+import type { SlotValues } from "../counting/program";
 import type { ParameterValues } from "../symmetry";
 import type { SparseRow } from "./constraints";
 import type { Unit } from "./edges";
 import type { Channels } from "./channels";
-import type { Edge, Unknowns } from "./unknowns";
+import { type Edge, SHIFT, type Unknowns } from "./unknowns";
 
 /** Random patterns over positions by which each T_i is seen. */
 const PATTERNS = 2;
@@ -24,12 +25,7 @@ export function glueRows(
 ): SparseRow[] {
   const out = unknowns.edges.get(unit.output)!;
   const rows: SparseRow[] = [];
-  const values = unit.program.evaluate((leaf) => {
-    const parameter = network.graph.parameters.get(leaf);
-    if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
-    const shape = network.shape(leaf);
-    return { type: "float64", shape, data: new Float64Array(elementCount(shape)) };
-  });
+  const values = zeroValues(network, unit, weights);
   for (const input of unit.inputs) {
     const edge = unknowns.edges.get(input)!;
     const patterns = positionPatterns(edge.channels, random);
@@ -44,6 +40,57 @@ export function glueRows(
     rows.push(...commutation(unknowns, out, edge, images, random));
   }
   return rows;
+}
+
+/**
+ * The equations of shifts, b_z = sum_i T_i b_i, for a unit that is linear in its inputs (at fixed weights) and has no
+ * additive part: a shift has to arrive as a constant at every position, which zero padding prevents.
+ */
+export function shiftRows(network: Network, unknowns: Unknowns, unit: Unit, weights: ParameterValues): SparseRow[] {
+  const out = unknowns.edges.get(unit.output)!;
+  const values = zeroValues(network, unit, weights);
+  const columns: { readonly unknown: number; readonly image: Float64Array }[] = [];
+  for (const input of unit.inputs) {
+    const edge = unknowns.edges.get(input)!;
+    edge.channels.entries.forEach((entries, channel) => {
+      const unknown = unknowns.id(edge, channel, SHIFT);
+      if (unknown < 0 || unknowns.sets.isZero(unknown)) return;
+      const x = new Float64Array(elementCount(network.shape(input)));
+      for (const e of entries) x[e] = 1;
+      const image = unit.program.differentiate(values, input, x)[0]?.data;
+      if (image) columns.push({ unknown, image: image.slice() });
+    });
+  }
+  let largest = 0;
+  for (const { image } of columns) for (const v of image) largest = Math.max(largest, Math.abs(v));
+  const rows: SparseRow[] = [];
+  const seen = new Set<string>();
+  out.channels.entries.forEach((entries, channel) => {
+    const own = unknowns.id(out, channel, SHIFT);
+    for (const position of entries) {
+      const terms = new Map<number, number>();
+      if (own >= 0) terms.set(own, 1);
+      for (const { unknown, image } of columns) {
+        if (Math.abs(image[position]!) > 1e-11 * largest) addTerm(terms, unknown, -image[position]!);
+      }
+      if (terms.size === 0) continue;
+      const row = { unknowns: [...terms.keys()], coefficients: [...terms.values()] };
+      const key = signature(row);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      rows.push(row);
+    }
+  });
+  return rows;
+}
+
+function zeroValues(network: Network, unit: Unit, weights: ParameterValues): SlotValues {
+  return unit.program.evaluate((leaf) => {
+    const parameter = network.graph.parameters.get(leaf);
+    if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
+    const shape = network.shape(leaf);
+    return { type: "float64", shape, data: new Float64Array(elementCount(shape)) };
+  });
 }
 
 function positionPatterns(channels: Channels, random: Random): Map<number, Float64Array>[] {

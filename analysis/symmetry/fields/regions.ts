@@ -7,6 +7,7 @@ import { nullSpace, orthonormalBasis, rank } from "../../numerics/rank";
 import { UnionFind } from "../../numerics/unionFind";
 import type { NullSpace } from "./elimination";
 import { edgeOf, type FieldSystem } from "./system";
+import { SHIFT } from "./unknowns";
 
 /** What acts on a region. */
 export type RegionKind = "linear" | "rotation" | "monomial";
@@ -29,6 +30,8 @@ export interface RegionSketch {
   readonly rows: readonly number[];
   /** Orthonormal basis of the region's solutions on those rows, one per column: skew ones only for a rotation. */
   readonly basis: Matrix;
+  /** The same of all its solutions. */
+  readonly whole: Matrix;
 }
 
 const TOLERANCE = { relative: 1e-7, absolute: 1e-7 } as const;
@@ -42,11 +45,11 @@ interface SinkEntry {
   readonly factor: number;
 }
 
-/** Splits one component of solutions into regions. Components that act diagonally everywhere give none. */
+/** Splits one component of solutions into regions. */
 export function regionsOf(system: FieldSystem, solutions: NullSpace, sinkEntries: SinkEntries): RegionSketch[] {
   const rows = solutions.unknowns.flatMap((u, i) => (sinkEntries.byRoot.has(u) ? [i] : []));
   const entriesAt = (i: number): readonly SinkEntry[] => sinkEntries.byRoot.get(solutions.unknowns[i]!)!;
-  if (!rows.some((i) => entriesAt(i).some((e) => e.row !== e.column))) return [];
+  if (rows.length === 0) return [];
   const span = orthonormalBasis(solutions.basis.selectRows(rows), TOLERANCE);
   if (span.columns === 0) return [];
   const coupling = span.multiply(span.transpose());
@@ -148,8 +151,8 @@ export function sinkEntries(system: FieldSystem): SinkEntries {
   edges.forEach((value, edge) => {
     for (const [root, entries] of system.unknowns.entries(edgeOf(system, value))) {
       const list = byRoot.get(root) ?? [];
-      for (const e of entries) list.push({ edge, ...e });
-      byRoot.set(root, list);
+      for (const e of entries) if (e.column !== SHIFT) list.push({ edge, ...e });
+      if (list.length > 0) byRoot.set(root, list);
     }
   });
   return { edges, byRoot };
@@ -189,8 +192,21 @@ function classify(
     skew: skewSpace.columns,
     edges,
     atoms: [...new Set(edges.flatMap((e) => edgeOf(system, e.value).channels.atoms))],
-    basis: kind === "rotation" ? skewBasis : basis,
+    basis: kind === "rotation" ? beyond(diagonalBasis, skewBasis) : basis,
+    whole: basis,
   };
+}
+
+/** The columns of `all` that add to the span of `base`, orthogonal to it: where both meet, it is the base's. */
+function beyond(base: Matrix, all: Matrix): Matrix {
+  const own = orthonormalBasis(base, TOLERANCE);
+  const inside = own.multiply(own.transpose().multiply(all));
+  const left = new Matrix(
+    all.rows,
+    all.columns,
+    all.data.map((x, i) => x - inside.data[i]!),
+  );
+  return orthonormalBasis(left, { relative: 0, absolute: TOLERANCE.absolute });
 }
 
 /**

@@ -6,14 +6,14 @@ import type { AxisStructure } from "../../graph/axes";
 import { elementCount } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
-import { isGain } from "../counting/sampling";
 import type { ParameterValues } from "../symmetry";
+import { mixingAxes } from "./axes";
 import { channelsOf } from "./channels";
 import { type Block, Constraints } from "./constraints";
 import { isParameterContraction, type Unit, visibleUnits } from "./edges";
 import { type NullSpace, solveBlocks } from "./elimination";
-import { absorbsEverything, sampledBlocks, settleChannelwise } from "./equations";
-import { glueRows } from "./glue";
+import { absorbsEverything, CARRIERS, sampledBlocks, settleChannelwise } from "./equations";
+import { glueRows, shiftRows } from "./glue";
 import { type Edge, Unknowns } from "./unknowns";
 
 /** A solved system. */
@@ -36,12 +36,13 @@ export function solveFields(network: Network, weights: ParameterValues, axes: Ax
   const random = new Random(seed);
   const units = visibleUnits(network);
   const { own, shared } = ownership(network, units);
+  const mixing = mixingAxes(network.graph, axes);
   const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs]);
   const values = [...network.inputs.map((i) => i.name), ...units.map((u) => u.output)].filter((v) => network.isDifferentiable(v));
   const unknowns = new Unknowns(
     [...new Set(values)].map((value) => ({
       value,
-      channels: channelsOf(network.shape(value), axes.layout(value)),
+      channels: channelsOf(network.shape(value), mixing.layout(value)),
       fixed: fixed.has(value),
     })),
     shared.map((parameter) => ({ parameter, size: weights.get(parameter)!.length })),
@@ -56,9 +57,13 @@ export function solveFields(network: Network, weights: ParameterValues, axes: Ax
   constraints.settleRows();
   for (const unit of units) {
     const mine = own.get(unit.output) ?? [];
-    if (unit.node && absorbsEverything(network, unknowns, unit, mine)) continue;
+    const absorbed = unit.node !== undefined && absorbsEverything(network, unknowns, unit, mine);
+    const plain = unit.node === undefined && unit.parameters.length === 0 && !hasOffset(network, unit);
+    if (absorbed || plain) {
+      for (const row of shiftRows(network, unknowns, unit, weights)) constraints.addRow(row);
+      continue;
+    }
     // Glue has said all about its inputs; what is left is its additive part, seen where they are zero.
-    if (!unit.node && unit.parameters.length === 0 && !hasOffset(network, unit)) continue;
     const blocks = sampledBlocks(network, unknowns, unit, mine, weights, random, unit.node === undefined);
     for (const block of blocks) constraints.addBlock(block);
     if (blocks.length > 0) constraints.settleRows();
@@ -70,7 +75,7 @@ export function solveFields(network: Network, weights: ParameterValues, axes: Ax
     unknowns,
     units,
     own,
-    sinks: sinksOf(network, units),
+    sinks: sinksOf(units),
     frames: framesOf(network, units),
     solutions: solveBlocks(blocks, freeRoots(unknowns, blocks)),
   };
@@ -122,21 +127,24 @@ function ownership(network: Network, units: readonly Unit[]): { readonly own: Ma
   return { own, shared };
 }
 
-/** Whether the parameter is a gain of this unit: what it becomes multiplies, divides or is a slope, entry by entry. */
+/**
+ * Whether the parameter is a gain of this unit: it multiplies, divides or is a slope, entry by entry. What is computed from
+ * parameters first (1 + w, exp w) is no gain: engine B cannot own it.
+ */
 function multiplies(network: Network, unit: Unit, parameter: string): boolean {
   const { node } = unit;
   if (!node || !(node.operator === "Mul" || node.operator === "Div" || node.operator === "PRelu")) return false;
-  return node.inputs.some((i) => network.kind(i) === "parameter" && hangsOn(network, i, parameter));
+  return node.inputs.some((i) => network.kind(i) === "parameter" && carried(network, i) === parameter);
 }
 
-function hangsOn(network: Network, value: string, parameter: string): boolean {
-  const stack = [value];
-  while (stack.length > 0) {
-    const at = stack.pop()!;
-    if (at === parameter) return true;
-    stack.push(...(network.producer(at)?.node.inputs ?? []));
+/** The parameter whose entries a value shows, moved about; undefined for values computed from parameters. */
+function carried(network: Network, value: string): string | undefined {
+  let at = value;
+  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
+    if (!CARRIERS.has(producer.node.operator)) return undefined;
+    at = producer.node.inputs[0]!;
   }
-  return false;
+  return at;
 }
 
 /** At a Softmax over channels the shift that it forgets belongs to engine D: the field's part along all ones is zero. */
@@ -168,10 +176,9 @@ function softmaxGauge(network: Network, unknowns: Unknowns, unit: Unit, constrai
   }
 }
 
-function sinksOf(network: Network, units: readonly Unit[]): Set<string> {
+function sinksOf(units: readonly Unit[]): Set<string> {
   const out = new Set<string>();
   for (const unit of units) if (unit.node) for (const i of unit.inputs) out.add(i);
-  void network;
   return out;
 }
 

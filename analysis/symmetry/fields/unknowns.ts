@@ -1,6 +1,7 @@
 /**
- * @file The unknowns of the matrix fields: the entries of one matrix per visible edge, and one tangent per parameter that
- * several units share. Unknowns that are zero or multiples of one another are merged as soon as that is known.
+ * @file The unknowns of the matrix fields: the entries of one matrix and one shift per visible edge (x moves by A x + b), and
+ * one tangent per parameter that several units share. Unknowns that are zero or multiples of one another are merged as soon
+ * as that is known.
  */
 import { RatioSets } from "../../numerics/unionFind";
 import type { Channels } from "./channels";
@@ -16,9 +17,13 @@ export interface Edge {
   readonly offset: number;
 }
 
-/** One entry of a field's matrix as a multiple of a root unknown. */
+/** The column of a field's shift: what is added whatever the channels hold. */
+export const SHIFT = -1;
+
+/** One entry of a field as a multiple of a root unknown. */
 export interface Entry {
   readonly row: number;
+  /** The channel that it multiplies, or SHIFT. */
   readonly column: number;
   readonly factor: number;
 }
@@ -41,7 +46,7 @@ export class Unknowns {
     for (const e of edges) {
       const diagonal = e.channels.count > FULL_LIMIT;
       this.edges.set(e.value, { ...e, diagonal, offset });
-      if (!e.fixed) offset += diagonal ? e.channels.count : e.channels.count ** 2;
+      if (!e.fixed) offset += e.channels.count * (diagonal ? 2 : e.channels.count + 1);
     }
     for (const { parameter, size } of shared) {
       this.parameters.set(parameter, { offset, size });
@@ -61,8 +66,10 @@ export class Unknowns {
   /** The unknown of an entry; -1 where it is zero by construction. */
   id(edge: Edge, row: number, column: number): number {
     if (edge.fixed) return -1;
+    const n = edge.channels.count;
+    if (column === SHIFT) return edge.offset + (edge.diagonal ? n : n * n) + row;
     if (edge.diagonal) return row === column ? edge.offset + row : -1;
-    return edge.offset + row * edge.channels.count + column;
+    return edge.offset + row * n + column;
   }
 
   /** States that an entry is zero. */
@@ -71,20 +78,24 @@ export class Unknowns {
     if (id >= 0) this.sets.setZero(id);
   }
 
-  /** The entries of an edge that are not known to be zero, by root unknown. */
-  entries(edge: Edge): Map<number, Entry[]> {
+  /** The entries of an edge that are not known to be zero, by root unknown; only shifts where told. */
+  entries(edge: Edge, onlyShifts = false): Map<number, Entry[]> {
     const out = new Map<number, Entry[]>();
     if (edge.fixed) return out;
     const n = edge.channels.count;
+    const add = (row: number, column: number): void => {
+      const known = this.sets.resolve(this.id(edge, row, column));
+      if (!known) return;
+      const entry: Entry = { row, column, factor: known.factor };
+      const list = out.get(known.root);
+      if (list) list.push(entry);
+      else out.set(known.root, [entry]);
+    };
     for (let i = 0; i < n; i++) {
-      for (let j = edge.diagonal ? i : 0; j < (edge.diagonal ? i + 1 : n); j++) {
-        const known = this.sets.resolve(this.id(edge, i, j));
-        if (!known) continue;
-        const entry: Entry = { row: i, column: j, factor: known.factor };
-        const list = out.get(known.root);
-        if (list) list.push(entry);
-        else out.set(known.root, [entry]);
-      }
+      add(i, SHIFT);
+      if (onlyShifts) continue;
+      if (edge.diagonal) add(i, i);
+      else for (let j = 0; j < n; j++) add(i, j);
     }
     return out;
   }
@@ -119,11 +130,15 @@ export class Unknowns {
   }
 }
 
-/** y := A x on the channels of a tensor, for a matrix given by entries. */
+/** y := A x + b on the channels of a tensor, for a field given by entries. */
 export function applyField(entries: readonly Entry[], channels: Channels, x: Float64Array): Float64Array {
   const y = new Float64Array(x.length);
   for (const { row, column, factor } of entries) {
     const to = channels.entries[row]!;
+    if (column === SHIFT) {
+      for (const p of to) y[p]! += factor;
+      continue;
+    }
     const from = channels.entries[column]!;
     for (let p = 0; p < to.length; p++) y[to[p]!]! += factor * x[from[p]!]!;
   }
