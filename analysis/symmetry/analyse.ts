@@ -11,9 +11,10 @@ import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
-import { type AtomSpace, atomSpaces, enclosingAtom, spaceAddresses } from "./spaces/spaces";
+import { type AtomSpace, atomSpaces, enclosingAtoms, spaceAddresses } from "./spaces/spaces";
 import { type BranchSwap, findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
+import { UnitGraph } from "./units/equations";
 import { findScalings, type Scaling, scalingDimension } from "./units/scalings";
 
 /** Number of trainable entries up to which the numeric engines run on the model itself. */
@@ -30,12 +31,13 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const normal = form.graph;
   const shape = (p: string) => normal.parameters.get(p)!.shape;
   const soft = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });
-  const hard = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
+  const hard = soft.feltSoftPins ? inferAxes(normal, { equivariance: equivarianceOf, softPins: false }) : soft;
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
   const read = consumers(normal);
   const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
-  const scalings = findScalings(normal, hard, "scales", equivarianceOf);
-  const signs = findScalings(normal, hard, "signs", equivarianceOf);
+  const units = new UnitGraph(normal, hard, equivarianceOf);
+  const scalings = findScalings(normal, hard, "scales", equivarianceOf, units);
+  const signs = findScalings(normal, hard, "signs", equivarianceOf, units);
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];
@@ -44,10 +46,13 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const regions: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
 
   const acting = new Set([...scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
-  const permutable = atomSpaces(normal, soft, moving).map((space) => ({ space, axes: soft, enclosing: enclosingAtom(normal, soft, space) }));
-  const patterned = atomSpaces(normal, hard, moving)
-    .filter((s) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a)))
-    .map((space) => ({ space, axes: hard, enclosing: enclosingAtom(normal, hard, space) }));
+  const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {
+    const enclosing = enclosingAtoms(normal, axes, spaces);
+    return spaces.map((space, i) => ({ space, axes, enclosing: enclosing[i] }));
+  };
+  const permutable = fibred(atomSpaces(normal, soft, moving), soft);
+  const isPatterned = (s: AtomSpace) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a));
+  const patterned = hard === soft ? [] : fibred(atomSpaces(normal, hard, moving).filter(isPatterned), hard);
   const found = [...permutable, ...patterned];
   const idOfAtom = new Map<number, number>();
   permutable.forEach(({ space }, id) => {
@@ -60,30 +65,38 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     const touched = found.flatMap((_, id) => (r.atoms.some((a) => hardAtoms[id]!.has(a)) ? [id] : []));
     return touched.filter((id) => !touched.some((inner) => outers[inner] === id));
   };
+  // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
+  const finest = finestScalings([...scalings, ...signs]);
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
     const outer = outers[id];
-    // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
-    const on = (s: Scaling) =>
-      s.atoms.some((a) => hardAtoms[id]!.has(a)) &&
-      s.atoms.every((a) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a))) &&
-      ![...scalings, ...signs].some((finer) => refines(finer, s));
+    const isInside = (a: number) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a));
+    const touching = new Set([...hardAtoms[id]!].flatMap((a) => finest.get(a) ?? []));
+    const on = [...touching].filter((s) => s.atoms.every(isInside));
+    const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
     const acts = spaceAddresses(axes, space);
     const group = spaceGroup({
       size: space.size,
       permutable: axes === soft,
-      scale: scalings.filter((s) => s.family === "scale" && on(s)).length,
-      rescaling: scalings.filter((s) => s.family === "rescaling" && on(s)).length,
-      signs: signs.filter(on).length,
+      scale: countOf("scale"),
+      rescaling: countOf("rescaling"),
+      signs: countOf("sign"),
       regions: regions.filter((r) => regionSpaces(r).includes(id)),
       ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });
     return { id, size: space.size, acts, group, permutable: axes === soft, ...(outer === undefined ? {} : { within: outer }) };
   });
-  const spacesOfAtoms = (atoms: readonly number[]) => spaces.filter((s) => atoms.some((a) => hardAtoms[s.id]!.has(a))).map((s) => s.id);
+  const spacesOf = new Map<number, number[]>();
+  hardAtoms.forEach((atoms, id) => {
+    for (const a of atoms) append(spacesOf, a, id);
+  });
+  const spacesOfAtoms = (atoms: readonly number[]) =>
+    [...new Set(atoms.flatMap((a) => spacesOf.get(a) ?? []))].sort((a, b) => a - b);
 
   const swaps = findSwaps(normal);
   const symmetries: Symmetry[] = [
-    ...permutable.map(({ space, axes, enclosing }, id) => permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!)),
+    ...permutable.map(({ space, axes, enclosing }, id) =>
+      permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!),
+    ),
     ...scalingSymmetries(scalings, hard, shape, spacesOfAtoms),
     ...scalingSymmetries(signs, hard, shape, spacesOfAtoms),
     ...swaps.map(swapSymmetry),
@@ -116,6 +129,24 @@ function scalingCounts(scalings: readonly Scaling[]): ContinuousCounts {
   const scale = scalingDimension(scalings.filter((s) => s.family === "scale"));
   const rescaling = scalingDimension(scalings.filter((s) => s.family === "rescaling"));
   return { linear: 0, rotation: 0, scale, rescaling, translation: 0, unread: 0, total: scale + rescaling };
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+/** The scalings on each root atom that no other one refines. */
+function finestScalings(scalings: readonly Scaling[]): Map<number, Scaling[]> {
+  const all = new Map<number, Scaling[]>();
+  for (const s of scalings) for (const a of new Set(s.atoms)) append(all, a, s);
+  const out = new Map<number, Scaling[]>();
+  for (const s of scalings) {
+    if (s.atoms.length === 0 || all.get(s.atoms[0]!)!.some((finer) => refines(finer, s))) continue;
+    for (const a of new Set(s.atoms)) append(out, a, s);
+  }
+  return out;
 }
 
 /** Whether a scaling moves what another one does, independently for more indices (per head and coordinate, not per head). */

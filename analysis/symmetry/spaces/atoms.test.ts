@@ -74,20 +74,24 @@ describe("axis atoms", () => {
 
   it("keeps sizes under any cuts, and cuts where asked", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 }), fc.array(fc.nat(1000), { maxLength: 6 }), (parts, cuts) => {
-        const s = new AtomStore();
-        const axis = s.product([s.concat(parts.map((n) => s.fresh(n))), s.fresh(3)]);
-        const size = s.axisSize(axis);
-        assert.equal(size, 3 * parts.reduce((n, p) => n + p, 0));
-        for (const c of cuts) {
-          const k = 1 + (c % Math.max(1, size - 1));
-          if (k >= size) continue;
-          const [left, right] = s.cut(axis, k);
-          assert.equal(s.axisSize(left), k);
-          assert.equal(s.axisSize(right), size - k);
-          assert.equal(s.axisSize(axis), size);
-        }
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.nat(1000), { maxLength: 6 }),
+        (parts, cuts) => {
+          const s = new AtomStore();
+          const axis = s.product([s.concat(parts.map((n) => s.fresh(n))), s.fresh(3)]);
+          const size = s.axisSize(axis);
+          assert.equal(size, 3 * parts.reduce((n, p) => n + p, 0));
+          for (const c of cuts) {
+            const k = 1 + (c % Math.max(1, size - 1));
+            if (k >= size) continue;
+            const [left, right] = s.cut(axis, k);
+            assert.equal(s.axisSize(left), k);
+            assert.equal(s.axisSize(right), size - k);
+            assert.equal(s.axisSize(axis), size);
+          }
+        },
+      ),
       { seed: 7, numRuns: 200 },
     );
   });

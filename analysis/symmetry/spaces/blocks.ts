@@ -25,7 +25,7 @@ export function isPlain(axis: BlockAxis): axis is PlainAxis {
   return !("kind" in axis);
 }
 
-function isSelector(axis: BlockAxis): axis is Selector {
+export function isSelector(axis: BlockAxis): axis is Selector {
   return "kind" in axis && axis.kind === "selector";
 }
 
@@ -104,7 +104,11 @@ export class BlockAlgebra {
   }
 
   /** One group of axes read as other sizes with the same product. */
-  private regroup(axes: readonly BlockAxis[], sizes: readonly number[], indexedLater: (k: number) => boolean): readonly BlockAxis[] {
+  private regroup(
+    axes: readonly BlockAxis[],
+    sizes: readonly number[],
+    indexedLater: (k: number) => boolean,
+  ): readonly BlockAxis[] {
     const parts = axes.filter((a) => !(isPlain(a) && this.atoms.axisSize(a) === 1 && axes.length > 1));
     if (parts.length === 1 && sizes.length === 1) return parts;
     const at = parts.findIndex(isSelector);
@@ -139,7 +143,12 @@ export class BlockAlgebra {
       return [this.interleave(blocks.map((b) => this.atoms.product(inBlock(b))))];
     }
     // The selector survives where it is an axis of the result too.
-    const keeps = at === 0 && sizes[0] === selector.count ? 0 : at === parts.length - 1 && sizes.at(-1) === selector.count ? sizes.length - 1 : -1;
+    const keeps =
+      at === 0 && sizes[0] === selector.count
+        ? 0
+        : at === parts.length - 1 && sizes.at(-1) === selector.count
+          ? sizes.length - 1
+          : -1;
     if (keeps >= 0 && rest.length > 0) {
       const others = sizes.filter((_, k) => k !== keeps);
       const made = [...this.regroup(rest, others, () => false)];
@@ -158,7 +167,11 @@ export class BlockAlgebra {
     return this.atoms.concat(order);
   }
 
-  private regroupPlain(parts: readonly PlainAxis[], sizes: readonly number[], indexedLater: (k: number) => boolean): readonly BlockAxis[] {
+  private regroupPlain(
+    parts: readonly PlainAxis[],
+    sizes: readonly number[],
+    indexedLater: (k: number) => boolean,
+  ): readonly BlockAxis[] {
     const merged = this.atoms.product(parts);
     if (sizes.length === 1) return [merged];
     if (!this.atoms.isAllPinned(merged)) {
@@ -180,7 +193,9 @@ export class BlockAlgebra {
     const outer = k === 0 ? [] : this.atoms.split(axis, [...sizes.slice(0, k), count * length]);
     const rest = k === 0 ? axis : outer[k]!;
     const selector: Selector = { kind: "selector", count };
-    const pieces = Array.from({ length: count }, (_, b) => this.atoms.split(this.atoms.slice(rest, b * length, (b + 1) * length), inside));
+    const pieces = Array.from({ length: count }, (_, b) =>
+      this.atoms.split(this.atoms.slice(rest, b * length, (b + 1) * length), inside),
+    );
     const dependents = inside.map((_, i): Dependent => ({ kind: "dependent", selector, options: pieces.map((p) => p[i]!) }));
     return [...outer.slice(0, k), selector, ...dependents];
   }

@@ -4,7 +4,7 @@ import { consumers, type Graph, type Node, numberAttribute, numbersAttribute } f
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import { sliceParts } from "../../operators/axes/movement";
-import { AtomStore } from "./atoms";
+import { AtomStore, type PlainAxis, type Segment } from "./atoms";
 import { BlockAlgebra, type BlockAxis } from "./blocks";
 
 /** The axes of every value, with the store that gives their atoms meaning. */
@@ -13,8 +13,12 @@ export interface InferredAxes extends AxisStructure {
   readonly blocks: BlockAlgebra;
   /** Axes of a value as inferred, with blocks; undefined for values of unknown shape. */
   axes(value: string): readonly BlockAxis[] | undefined;
+  /** The layout of an axis without blocks. */
+  layoutOf(axis: PlainAxis): AxisLayout;
   /** Nodes without a rule, or with tensors of unknown shape: they pin everything that they touch. */
   readonly opaque: readonly Node[];
+  /** Whether soft pins have met any operator; where not, inference without them would find the same. */
+  readonly feltSoftPins: boolean;
 }
 
 export interface AxisInferenceOptions {
@@ -34,12 +38,16 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   const known = new Map<string, readonly BlockAxis[]>();
   const readers = consumers(graph);
   const opaque: Node[] = [];
+  const softlyPinned = new Set<string>();
+  let feltSoftPins = false;
+  const outputs = new Set(graph.outputs);
 
   const pinnedValue = (shape: Shape) => shape.map((n) => atoms.pinnedAxis(n));
   for (const input of graph.inputs) known.set(input.name, pinnedValue(input.shape));
   for (const p of graph.parameters.values()) {
     // A frozen weight cannot be permuted along; running statistics are, they are measured again.
     const fixed = options.softPins && !p.trainable && !p.buffer;
+    if (fixed) softlyPinned.add(p.name);
     known.set(
       p.name,
       p.shape.map((n) => (fixed ? atoms.pinnedAxis(n) : atoms.fresh(n))),
@@ -47,16 +55,21 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   }
   for (const [name, value] of graph.constants) {
     const varies = options.softPins ? variesAlong(value) : undefined;
+    if (varies?.includes(true)) softlyPinned.add(name);
     known.set(
       name,
       value.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n))),
     );
   }
 
+  const isUnusable = (v: string) => {
+    if (v === "") return false;
+    const shape = graph.types.get(v)?.shape;
+    return shape === undefined || shape.includes(0);
+  };
   for (const node of graph.nodes) {
     const rule = options.equivariance(node);
-    const shapes = [...node.inputs, ...node.outputs].filter((v) => v !== "").map((v) => graph.types.get(v)?.shape);
-    if (!rule || shapes.some((s) => s === undefined || s.includes(0))) {
+    if (!rule || node.inputs.some(isUnusable) || node.outputs.some(isUnusable)) {
       pinAll(node);
       continue;
     }
@@ -66,7 +79,7 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
     for (const o of node.outputs) {
       if (o === "" || known.has(o)) continue;
       known.set(o, pinnedValue(graph.types.get(o)!.shape!));
-      if (readers.has(o) || graph.outputs.includes(o)) {
+      if (readers.has(o) || outputs.has(o)) {
         for (const i of node.inputs) for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
       }
     }
@@ -86,7 +99,11 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   }
 
   function ruleContext(node: Node): AxisRuleContext {
-    const raw = (i: number) => known.get(node.inputs[i] ?? "") ?? [];
+    const raw = (i: number) => {
+      const name = node.inputs[i] ?? "";
+      if (softlyPinned.has(name)) feltSoftPins = true;
+      return known.get(name) ?? [];
+    };
     const plain = (a: Axis) => blocks.settle([a as BlockAxis])[0]!;
     return {
       node,
@@ -116,17 +133,30 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   }
 
   const layouts = new Map<string, readonly AxisLayout[]>();
+  // Values share axes; a layout holds for as long as the segments behind it do.
+  const layoutOfAxis = new WeakMap<readonly Segment[], AxisLayout>();
+  const layoutOf = (axis: PlainAxis): AxisLayout => {
+    const segments = atoms.normal(axis);
+    let out = layoutOfAxis.get(segments);
+    if (!out) {
+      out = segments.map((s) => s.map((id): AxisFactor => factorOf(atoms, id)));
+      layoutOfAxis.set(segments, out);
+    }
+    return out;
+  };
   return {
     atoms,
     blocks,
     opaque,
+    feltSoftPins,
+    layoutOf,
     axes: (value) => known.get(value),
     layout(value) {
       const axes = known.get(value);
       if (!axes) return undefined;
       let out = layouts.get(value);
       if (!out) {
-        out = blocks.settle(axes).map((a) => atoms.normal(a).map((s) => s.map((id): AxisFactor => factorOf(atoms, id))));
+        out = blocks.settle(axes).map(layoutOf);
         layouts.set(value, out);
       }
       return out;
@@ -141,11 +171,12 @@ function factorOf(atoms: AtomStore, id: number): AxisFactor {
 
 /** For each axis of a constant whether its values change along it. */
 function variesAlong(value: Tensor): boolean[] {
-  const step = strides(value.shape);
-  return value.shape.map((n, axis) => {
+  const { data, shape } = value;
+  const step = strides(shape);
+  return shape.map((n, axis) => {
     const inner = step[axis]!;
-    for (let i = 0; i < value.data.length; i++) {
-      if (Math.floor(i / inner) % n > 0 && value.data[i] !== value.data[i - inner]) return true;
+    for (let block = 0; n > 1 && block < data.length; block += n * inner) {
+      for (let i = block + inner; i < block + n * inner; i++) if (data[i] !== data[i - inner]) return true;
     }
     return false;
   });

@@ -2,11 +2,10 @@
  * @file Reads channel spaces off inferred axes: classes of interchangeable coordinates, where they act, and how they nest
  * (ALGORITHM.md 2.4).
  */
-import type { Graph, Node } from "../../graph/graph";
-import { numberAttribute } from "../../graph/graph";
+import type { AxisFactor, AxisLayout } from "../../graph/axes";
+import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import type { Address } from "../symmetry";
-import type { BlockAxis } from "./blocks";
-import { isPlain } from "./blocks";
+import { type BlockAxis, isPlain, isSelector } from "./blocks";
 import type { InferredAxes } from "./infer";
 
 /** One factor of one segment of one parameter axis. */
@@ -149,30 +148,57 @@ function placement(graph: Graph, node: Node): (axis: number) => boolean {
 }
 
 /**
- * The atom over which a space is fibred: the same free factor stands beside it in every value that has the space, so that
- * its elements may differ per index of that factor (heads over head sizes, blocks of a grouped convolution). Undefined
- * where some value has the space alone, which makes one element serve all.
+ * For each space the atom over which it is fibred: the same free factor stands beside it in every value that has the space,
+ * so that its elements may differ per index of that factor (heads over head sizes, blocks of a grouped convolution).
+ * Undefined where some value has the space alone, which makes one element serve all. One pass over all values.
  */
-export function enclosingAtom(graph: Graph, axes: InferredAxes, space: AtomSpace): number | undefined {
-  const own = new Set(space.atoms);
-  let candidates: number[] | undefined;
-  for (const [value] of graph.types) {
-    const layout = axes.layout(value);
-    for (const [at, axis] of (layout ?? []).entries()) {
-      for (const segment of axis) {
-        const position = segment.findIndex((f) => own.has(f.atom));
-        if (position < 0) continue;
-        const beside: number[] = segment.slice(0, position).map((f) => f.atom);
-        layout!.forEach((other, k) => {
-          if (k !== at && other.length === 1) beside.push(...other[0]!.map((f) => f.atom));
-        });
-        const free = beside.filter((a) => !own.has(a) && !axes.atoms.isPinned(a) && axes.atoms.sizeOf(a) > 1);
-        candidates = candidates ? candidates.filter((c) => free.includes(c)) : free;
-        if (candidates.length === 0) return undefined;
+export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonly AtomSpace[]): (number | undefined)[] {
+  const spaceOf = new Map<number, number>();
+  spaces.forEach((space, id) => {
+    for (const a of space.atoms) spaceOf.set(a, id);
+  });
+  const candidates = new Array<readonly number[] | undefined>(spaces.length);
+  for (const value of graph.types.keys()) for (const layout of blockLayouts(axes, value)) narrow(layout);
+  return candidates.map((c) => c?.[0]);
+
+  function narrow(layout: readonly AxisLayout[]): void {
+    for (let at = 0; at < layout.length; at++) {
+      for (const segment of layout[at]!) {
+        for (let position = 0; position < segment.length; position++) {
+          const id = spaceOf.get(segment[position]!.atom);
+          if (id === undefined || candidates[id]?.length === 0) continue;
+          if (position > 0 && segment.findIndex((f) => spaceOf.get(f.atom) === id) < position) continue;
+          const beside: number[] = [];
+          const add = (f: AxisFactor) => {
+            if (!f.pinned && f.size > 1 && spaceOf.get(f.atom) !== id) beside.push(f.atom);
+          };
+          for (let k = 0; k < position; k++) add(segment[k]!);
+          for (let k = 0; k < layout.length; k++) if (k !== at && layout[k]!.length === 1) layout[k]![0]!.forEach(add);
+          candidates[id] = candidates[id]?.filter((c) => beside.includes(c)) ?? beside;
+        }
       }
     }
   }
-  return candidates?.[0];
+}
+
+/** The layouts of a value: one, or one for each block where blocks differ (which reading them must not state alike). */
+function blockLayouts(axes: InferredAxes, value: string): (readonly AxisLayout[])[] {
+  const own = axes.axes(value);
+  if (own === undefined) return [];
+  if (own.every(isPlain)) return [own.map((a) => axes.layoutOf(a))];
+  const selector = own.find(isSelector);
+  const isInside = (a: BlockAxis) => isPlain(a) || a === selector || (a.kind === "dependent" && a.selector === selector);
+  if (selector === undefined || !own.every(isInside)) return [axes.layout(value)!];
+  const out: (readonly AxisLayout[])[] = [];
+  for (let block = 0; block < selector.count; block++) {
+    const inside: AxisLayout[] = [];
+    for (const a of own) {
+      if (isPlain(a)) inside.push(axes.layoutOf(a));
+      else if (a.kind === "dependent" && a.selector === selector) inside.push(axes.layoutOf(a.options[block]!));
+    }
+    out.push(inside);
+  }
+  return out;
 }
 
 /** Where a space acts, in the notation of addresses; neighbouring pieces of one axis are joined. */
