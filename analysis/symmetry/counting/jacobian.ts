@@ -54,21 +54,32 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   let best: MeasuredDimension | undefined;
   for (let draw = 0; draw < draws; draw++) {
     const weights = options.weights ?? genericWeights(network, random);
-    const found = measureAt(network, weights, random);
+    const found = measureAt(network, weights, random, options.explained);
     if (!best || found.rank > best.rank) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;
   }
   return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map() };
 }
 
-function measureAt(network: Network, weights: ParameterValues, random: Random): MeasuredDimension {
+/** Rows per parameter: few are enough when they already show no more than what is explained. */
+const ROWS_PER_PARAMETER = [1.3, 3] as const;
+
+function measureAt(network: Network, weights: ParameterValues, random: Random, explained?: number): MeasuredDimension {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
     return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights };
   }
-  const rows = outputJacobian(network, weights, random, 3 * parameters + 50);
-  const { rank, smallestKept, largestDropped } = exactRank(rows, { relative: TOLERANCE });
-  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
+  const [few, enough] = ROWS_PER_PARAMETER;
+  const measured = (perParameter: number): MeasuredDimension => {
+    const rows = outputJacobian(network, weights, random, Math.ceil(perParameter * parameters) + 50);
+    const { rank, smallestKept, largestDropped } = exactRank(rows, { relative: TOLERANCE });
+    return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
+  };
+  if (explained !== undefined) {
+    const quick = measured(few);
+    if (quick.dimension <= explained) return quick;
+  }
+  return measured(enough);
 }
 
 /**
