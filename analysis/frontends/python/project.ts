@@ -1,5 +1,7 @@
 /** @file The Python front end's face: files in, models with their graphs out. Nothing is executed. */
 import type { SourceRange } from "../../graph/source";
+import { FactCollector, TRAINING_TEXT } from "./facts/collect";
+import { NO_FACTS, type TrainingFacts } from "./facts/facts";
 import { type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
 import { relocateModel, type Shift } from "./models/relocate";
 import type { PythonClass, PythonModel, PythonProblem } from "./models/results";
@@ -18,6 +20,8 @@ export interface PythonFile {
   readonly classes: readonly PythonClass[];
   readonly models: readonly PythonModel[];
   readonly problems: readonly PythonProblem[];
+  /** What this file says about training; read when it is asked for. */
+  readonly facts: TrainingFacts;
 }
 
 /** Settings of a project, or of one analysis. */
@@ -115,12 +119,45 @@ export class PythonProject {
         problems.push({ range: chunk.range(e), message: "this text does not parse; the rest of the file is analysed" });
       }
     }
-    if (!scope) return { path, classes: [], models: [], problems };
+    if (!scope) return { path, classes: [], models: [], problems, facts: NO_FACTS };
     const analysis = new FileAnalysis(world, scope, path, document, this.parser, this.options);
     const before = this.remembered.get(path);
     const { classes, models, problems: more, results } = analysis.run((name) => this.recall(before?.get(name), document));
     this.remember(path, document, results, world);
-    return { path, classes, models, problems: [...problems, ...more] };
+    let facts: TrainingFacts | undefined;
+    return {
+      path,
+      classes,
+      models,
+      problems: [...problems, ...more],
+      get facts(): TrainingFacts {
+        facts ??= TRAINING_TEXT.test(document.text) ? new FactCollector(world, scope).run(analysis.recipes()) : NO_FACTS;
+        return facts;
+      },
+    };
+  }
+
+  /**
+   * Facts about training the models of a file: its own, and those of workspace files that import it and train.
+   * Throws Error when the file cannot be read.
+   */
+  trainingFacts(path: string): { readonly path: string; readonly facts: TrainingFacts }[] {
+    const out = [{ path, facts: this.analyse(path).facts }];
+    const stem = this.resolver.nameOf(path).split(".").at(-1) ?? "";
+    if (stem === "") return out;
+    for (const other of this.host.list?.() ?? []) {
+      if (other === path) continue;
+      const text = this.documents.get(other)?.text ?? this.host.read(other);
+      if (text === undefined || !text.includes(stem) || !TRAINING_TEXT.test(text)) continue;
+      const imports = new RegExp(
+        `^\\s*(?:from\\s+[\\w.]*\\b${stem}\\b|import\\s+[^\\n]*\\b${stem}\\b|from\\s+[\\w.]+\\s+import[^\\n]*\\b${stem}\\b)`,
+        "m",
+      );
+      if (!imports.test(text)) continue;
+      const { facts } = this.analyse(other);
+      if (facts !== NO_FACTS) out.push({ path: other, facts });
+    }
+    return out;
   }
 
   /**

@@ -149,6 +149,7 @@ export function tryAttribute(interpreter: Interpreter, object: Value, name: stri
     case "super":
       return superAttribute(interpreter, object, name);
     case "unknown":
+      if (name === "backward") interpreter.onFact?.("backward", positional(object), null);
       return { ...object, reason: object.reason };
     case "int":
     case "float":

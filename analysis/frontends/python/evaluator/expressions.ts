@@ -119,7 +119,10 @@ export function evaluate(interpreter: Interpreter, x: Expr, frame: Frame): Value
     case "Attribute": {
       const object = evaluate(interpreter, x.object, frame);
       frame.at = x;
-      if (is(object, "unknown")) return { k: "unknown", reason: object.reason, inputs: object.inputs };
+      if (is(object, "unknown")) {
+        if (x.name === "backward") interpreter.onFact?.("backward", { positional: [object], keywords: new Map() }, null);
+        return { k: "unknown", reason: object.reason, inputs: object.inputs };
+      }
       return getAttribute(interpreter, object, x.name);
     }
     case "Subscript": {

@@ -125,7 +125,12 @@ export function binary(interpreter: Interpreter, operator: string, left: Value, 
       case "list": {
         if (operator === "+" && is(right, "list")) return list([...left.items, ...right.items]);
         const n = intOf(right);
-        if (operator === "*" && n !== undefined) return list(repeat(interpreter, left.items, n));
+        if (operator === "*" && n !== undefined) {
+          const repeated = list(repeat(interpreter, left.items, n));
+          if (n > 1 && left.items.some((i) => is(i, "instance")))
+            interpreter.onFact?.("repeat", positional(left, right), repeated);
+          return repeated;
+        }
         break;
       }
       case "tuple": {

@@ -155,6 +155,8 @@ export function setItem(interpreter: Interpreter, object: Value, index: Value, v
       return;
     }
     case "dict":
+      if (index === "lr" && object.entries.has("slr") && object.entries.has("sparams"))
+        interpreter.onFact?.("schedule by hand", positional(value), value);
       if (!is(index, "unknown")) interpreter.journal.set(object.entries, dictKey(index), { key: index, value });
       return;
     case "instance": {

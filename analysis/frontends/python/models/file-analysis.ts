@@ -70,6 +70,7 @@ export class FileAnalysis {
   private readonly pragmas: readonly Pragma[];
   private readonly models = new Map<ClassValue, PythonModel>();
   private readonly failures = new Map<ClassValue, string>();
+  private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
 
   constructor(
@@ -140,6 +141,13 @@ export class FileAnalysis {
     return { classes, models, problems: this.problems, results };
   }
 
+  /** How each class that defines `configure_optimizers` can be made. */
+  recipes(): { cls: ClassValue; make: Recipe["make"] }[] {
+    return [...this.classes.values()]
+      .filter((c) => isModel(c) && findInClass(c, "configure_optimizers") !== undefined)
+      .map((cls) => ({ cls, make: (this.chosen.get(cls) ?? fromWitnesses(cls)).make }));
+  }
+
   private analyse(modules: readonly ClassValue[]): void {
     // Models that stand on their own come first; what they are made of is seen on the way.
     const sightings = observeConstructions(this.world, this.scope, new Set(modules.map((m) => m.name)));
@@ -183,6 +191,7 @@ export class FileAnalysis {
         if (!("model" in result)) this.failures.set(cls, result.message);
         else if (!lenient || mostlyUnderstood(result.model)) {
           this.models.set(cls, result.model);
+          this.chosen.set(cls, recipe);
           return true;
         }
       }

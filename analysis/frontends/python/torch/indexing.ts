@@ -13,7 +13,7 @@ import { promote } from "./arithmetic";
 type Step =
   | { readonly kind: "int"; readonly axis: number; readonly index: number }
   | { readonly kind: "slice"; readonly axis: number; readonly start: number; readonly stop: number; readonly step: number }
-  | { readonly kind: "new" }
+  | { readonly kind: "new"; readonly axis: number }
   | { readonly kind: "tensor"; readonly axis: number; readonly tensor: TensorValue }
   | { readonly kind: "mask"; readonly axis: number; readonly tensor: TensorValue };
 
@@ -41,7 +41,7 @@ function normalise(interpreter: Interpreter, shape: readonly number[], index: Va
   let axis = 0;
   for (const item of items) {
     if (item === null) {
-      steps.push({ kind: "new" });
+      steps.push({ kind: "new", axis });
       continue;
     }
     if (is(item, "ellipsis")) {
@@ -96,20 +96,18 @@ function isBasic(steps: readonly Step[]): boolean {
 function applySteps(interpreter: Interpreter, t: TensorValue, steps: readonly Step[]): TensorValue {
   const { builder } = interpreter;
   let out = t;
-  // Where each axis of the original tensor is now; undefined once it is gone.
-  let shift = 0;
+
   const advanced: { position: number; tensor: TensorValue }[] = [];
   let position = 0;
   let axis = 0;
   for (const s of steps) {
+    position += s.axis - axis;
+    axis = s.axis;
     if (s.kind === "new") {
       out = builder.unsqueeze(out, [position]);
       position++;
-      shift++;
       continue;
     }
-    position += s.axis - axis;
-    axis = s.axis;
     if (s.kind === "int") {
       out = builder.node("Gather", [out, builder.scalar(s.index, "int64")], { axis: position });
       axis++;

@@ -3,6 +3,23 @@ import type { GraphBuilder } from "../emit/builder";
 import { native, type NativeValue, type Value } from "../values/value";
 import { Reader } from "./arguments";
 
+/** Functions whose calls are training facts. */
+const LOSSES = new Set([
+  "cross_entropy",
+  "nll_loss",
+  "mse_loss",
+  "l1_loss",
+  "smooth_l1_loss",
+  "huber_loss",
+  "binary_cross_entropy",
+  "binary_cross_entropy_with_logits",
+  "kl_div",
+  "cosine_embedding_loss",
+  "triplet_margin_loss",
+  "ctc_loss",
+  "margin_ranking_loss",
+]);
+
 export interface Operation {
   /** Parameters in order; the first is the tensor that a method is called on. */
   readonly params: readonly string[];
@@ -36,6 +53,8 @@ export class OperationTable {
     if (!operation) return undefined;
     const made = native(name, (interpreter, args) => {
       interpreter.calls++;
+      if (LOSSES.has(name)) interpreter.onFact?.(`loss.${name}`, args, null);
+      else if (name === "backward") interpreter.onFact?.("backward", args, null);
       return operation.run(new Reader(interpreter, operation.params, args), interpreter.builder);
     });
     this.natives.set(name, made);
