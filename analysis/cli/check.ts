@@ -1,9 +1,6 @@
 /** @file `noether check`: what in model code deserves a change. */
-import { checkFile } from "../fixes/check";
-import { findingJson, findingsText, sortFindings } from "../report/findings";
-import { styleFor } from "../report/style";
 import type { Finding } from "../rules/finding";
-import { checkedFile, type LoadedFile, Loader } from "../service/models";
+import type { LoadedFile } from "../service/models";
 import type { CheckArguments } from "./arguments";
 import { filesToCheck } from "./files";
 import type { Console } from "./run";
@@ -12,6 +9,11 @@ import { EXIT } from "./usage";
 /** Runs the command; returns the exit code. @throws UsageError when a path is not there */
 export async function check(args: CheckArguments, console: Console): Promise<number> {
   const files = filesToCheck(args.paths);
+  // The paths are right; only now is it worth to load what reads them.
+  const { checkedFile, Loader } = await import("../service/models");
+  const { checkFile } = await import("../fixes/check");
+  const { findingJson, findingsText, sortFindings } = await import("../report/findings");
+  const { styleFor } = await import("../report/style");
   // Rules read structure; counting directions would take time and change nothing.
   const loader = new Loader({ analysis: { numeric: false } });
   const findings: Finding[] = [];

@@ -1,11 +1,6 @@
 /** @file `noether symmetries`: what acts on the models of a file. */
 import { statSync } from "node:fs";
-import { axisLabels } from "../report/axes";
-import { dot, mermaid } from "../report/diagram";
-import { symmetriesJson } from "../report/json";
-import { styleFor } from "../report/style";
-import { symmetriesText } from "../report/text";
-import { type LoadedFile, type LoadedModel, type LoadOptions, loadFile } from "../service/models";
+import type { LoadedFile, LoadedModel, LoadOptions } from "../service/models";
 import type { SymmetriesArguments } from "./arguments";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
@@ -21,10 +16,15 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
     ...(args.frozen.length > 0 ? { frozen: args.frozen } : {}),
     ...(args.className === undefined ? {} : { className: args.className }),
   };
+  const { loadFile, UnknownModel } = await import("../service/models");
   let loaded: LoadedFile;
   try {
     loaded = await loadFile(args.file, options);
   } catch (error) {
+    if (error instanceof UnknownModel) {
+      const { message, wanted, classes } = error;
+      throw new UsageError(`${message}${meant(wanted, classes)} (${known(classes)})`);
+    }
     console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT.fatal;
   }
@@ -32,14 +32,14 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
     const place = p.range ? `${p.range.file}:${p.range.start.line + 1}:${p.range.start.column + 1}: ` : "";
     console.error(`noether: ${place}${p.message}`);
   }
-  const models = await chosen(loaded, args);
+  const models = chosen(loaded, args);
   const certified = args.certify ? await certifyAll(models) : models;
-  console.out(rendered(certified, args, console));
+  console.out(await rendered(certified, args, console));
   return certified.some((m) => m.certificate?.status === "failed") ? EXIT.findings : EXIT.ok;
 }
 
 /** The models that were asked for. */
-async function chosen(file: LoadedFile, { className, file: name }: SymmetriesArguments): Promise<readonly LoadedModel[]> {
+function chosen(file: LoadedFile, { className, file: name }: SymmetriesArguments): readonly LoadedModel[] {
   if (className === undefined) {
     if (file.models.length === 0 && file.problems.length === 0) {
       throw new UsageError(
@@ -52,8 +52,13 @@ async function chosen(file: LoadedFile, { className, file: name }: SymmetriesArg
   if (found.length > 0) return found;
   if (file.problems.length > 0) return [];
   const names = file.models.map((m) => m.name);
-  const known = names.length === 0 ? "it holds no model" : `it has ${names.join(", ")}`;
-  throw new UsageError(`${name} has no model ${className}${meant(className, names)} (${known})`);
+  throw new UsageError(`${name} has no model ${className}${meant(className, names)} (${known(names)})`);
+}
+
+function known(names: readonly string[]): string {
+  if (names.length === 0) return "it has none";
+  const more = names.length - 12;
+  return `it has ${names.slice(0, 12).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 async function certifyAll(models: readonly LoadedModel[]): Promise<LoadedModel[]> {
@@ -68,21 +73,28 @@ async function certifyAll(models: readonly LoadedModel[]): Promise<LoadedModel[]
   }
 }
 
-function rendered(models: readonly LoadedModel[], args: SymmetriesArguments, console: Console): string {
+async function rendered(models: readonly LoadedModel[], args: SymmetriesArguments, console: Console): Promise<string> {
   switch (args.format) {
-    case "json":
+    case "json": {
+      const { symmetriesJson } = await import("../report/json");
       return JSON.stringify(symmetriesJson(models), undefined, console.isTTY ? 2 : undefined);
-    case "axes":
+    }
+    case "axes": {
+      const { axisLabels } = await import("../report/axes");
       return JSON.stringify({ schema: 1, models: models.map((m) => axisLabels(m.name, m.analysis)) });
+    }
     case "mermaid":
-      return mermaid(models);
+      return (await import("../report/diagram")).mermaid(models);
     case "dot":
-      return dot(models);
-    case "text":
+      return (await import("../report/diagram")).dot(models);
+    case "text": {
+      const { symmetriesText } = await import("../report/text");
+      const { styleFor } = await import("../report/style");
       return symmetriesText(models, {
         style: styleFor({ isTTY: console.isTTY }, console.environment),
         ...(console.columns === undefined ? {} : { width: console.columns }),
         ...(args.all ? { rows: Number.POSITIVE_INFINITY } : {}),
       });
+    }
   }
 }

@@ -48,6 +48,20 @@ export interface LoadOptions {
   readonly className?: string;
 }
 
+/** A file has no model of the name that was asked for. */
+export class UnknownModel extends Error {
+  override readonly name = "UnknownModel";
+  constructor(
+    file: string,
+    readonly wanted: string,
+    /** Classes that the file has. */
+    readonly classes: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(`${file} has no model ${wanted}`, options);
+  }
+}
+
 /** What rules look at in a loaded file. */
 export function checkedFile(file: LoadedFile): CheckedFile {
   return {
@@ -119,7 +133,7 @@ export class Loader {
       const all = project.analyse(file);
       problems.push(...all.problems);
       found = all.models;
-    } else found = [project.analyseNamed(file, className)];
+    } else found = [named(project, file, className)];
     const models: LoadedModel[] = [];
     for (const m of found) {
       try {
@@ -166,6 +180,22 @@ export class Loader {
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
     };
+  }
+}
+
+/** A class or factory function of a file by name. */
+function named(project: PythonProject, file: string, name: string): PythonModel {
+  try {
+    return project.analyseNamed(file, name);
+  } catch (error) {
+    const { classes } = project.analyse(file);
+    if (classes.some((c) => c.name === name)) throw error;
+    throw new UnknownModel(
+      file,
+      name,
+      classes.map((c) => c.name),
+      { cause: error },
+    );
   }
 }
 

@@ -1,0 +1,192 @@
+/** @file What an editor shows when the pointer is on a layer or on a model's class: its symmetries, in about ten lines. */
+import type { SourceRange } from "../graph/source";
+import { elementCount } from "../graph/tensor";
+import { FAMILY_EFFECTS, familyCounts } from "../report/families";
+import { count, fitted, list, plural, shortAddresses, shortScope, small } from "../report/words";
+import type { Layer } from "../rules/checked";
+import { inertParameters } from "../rules/inert";
+import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
+import type { LoadedModel } from "./models";
+
+/** Text for a range. */
+export interface Hover {
+  readonly range: SourceRange;
+  readonly markdown: string;
+}
+
+/** Spaces that one hover names; more would be a wall. */
+const MOST_SPACES = 3;
+
+/** Hovers for all calls that make layers, all places that apply them, and the class statements, in one file. */
+export function hoversOf(file: string, models: readonly LoadedModel[]): Hover[] {
+  const out: Hover[] = [];
+  for (const model of models) if (model.range?.file === file) out.push({ range: model.range, markdown: modelMarkdown(model) });
+  for (const { model, layers } of layersByCall(file, models)) {
+    const markdown = layerMarkdown(model, layers);
+    if (markdown === undefined) continue;
+    const ranges = [layers[0]!.constructor, ...layers.flatMap((l) => l.uses)].filter((r) => r.file === file);
+    for (const range of distinct(ranges)) out.push({ range, markdown });
+  }
+  return out;
+}
+
+/** The layers that each call makes, in the model in which it makes most of them: a block alone, or as a part of a network. */
+function layersByCall(file: string, models: readonly LoadedModel[]): { model: LoadedModel; layers: Layer[] }[] {
+  const best = new Map<string, { model: LoadedModel; layers: Layer[] }>();
+  for (const model of models) {
+    const own = new Map<string, Layer[]>();
+    for (const layer of model.layers) {
+      const { constructor: call } = layer;
+      if (call.file !== file && !layer.uses.some((u) => u.file === file)) continue;
+      const key = `${call.file} ${call.start.line}:${call.start.column}`;
+      const known = own.get(key);
+      if (known) known.push(layer);
+      else own.set(key, [layer]);
+    }
+    for (const [key, layers] of own) {
+      const known = best.get(key);
+      const larger = known === undefined || layers.length > known.layers.length;
+      const sameButWider = known?.layers.length === layers.length && model.layers.length > known.model.layers.length;
+      if (larger || sameButWider) best.set(key, { model, layers });
+    }
+  }
+  return [...best.values()];
+}
+
+function distinct(ranges: readonly SourceRange[]): SourceRange[] {
+  const seen = new Map<string, SourceRange>();
+  for (const r of ranges) seen.set(`${r.start.line}:${r.start.column}:${r.end.line}:${r.end.column}`, r);
+  return [...seen.values()];
+}
+
+/** The hover of a layer; undefined for one without parameters. */
+function layerMarkdown(model: LoadedModel, layers: readonly Layer[]): string | undefined {
+  const layer = layers[0]!;
+  const { analysis, certificate } = model;
+  const own = new Set(layer.parameters);
+  if (own.size === 0) return undefined;
+  const size = layer.parameters.reduce((n, p) => n + elementCount(analysis.graph.parameters.get(p)?.shape ?? [0]), 0);
+  const times = layers.length > 1 ? `, one of ${layers.length} that this call makes` : "";
+  const head = `**\`${layer.scope}\`** · ${layer.kind}, ${plural(size, "parameter")} in \`${model.name}\`${times}`;
+  const spaces = analysis.spaces
+    .filter((s) => s.acts.some((a) => own.has(a.parameter)))
+    .map((space) => ({ space, side: sideOf(space, layer) }))
+    .sort((a, b) => (a.side === b.side ? 0 : a.side > b.side ? -1 : 1));
+  const acting = analysis.symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
+  const lines = spaces.slice(0, MOST_SPACES).map(({ space, side }) => spaceLine(space, side, layer, analysis));
+  if (spaces.length > MOST_SPACES) lines.push(`and ${plural(spaces.length - MOST_SPACES, "more space")}`);
+  const inert = inertSentences(analysis, layer);
+  if (lines.length === 0 && inert.length === 0) {
+    const why = analysis.opaque.length > 0 ? ", and operators that are not understood pin others" : "";
+    return `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`;
+  }
+  const effects = effectLines(acting);
+  return [head, lines.join("  \n"), [...inert, ...effects].join("  \n"), provenance(analysis, certificate)]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+function spaceLine(space: ChannelSpace, side: string, layer: Layer, analysis: ModelAnalysis): string {
+  const name = analysis.graph.symbols?.get(space.size);
+  const size = name === undefined ? count(space.size) : `\`${name}\` (${space.size} here)`;
+  const noun = `${nounOf(space, layer)}${space.size === 1 ? "" : "s"}`;
+  const kind = space.permutable ? `interchangeable ${noun}` : `coupled ${noun}`;
+  const places = fitted(
+    shortAddresses([space.acts]).map((a) => `\`${a}\``),
+    110,
+  );
+  return `**${size} ${kind}** (${side}): \`${space.group}\` on ${places}`;
+}
+
+/** What one entry of a space is called in layers of this kind. */
+function nounOf(space: ChannelSpace, layer: Layer): string {
+  const address = space.acts.find((a) => layer.parameters.includes(a.parameter));
+  if (address?.factors !== undefined) return address.factor === 0 ? "block" : "channel";
+  if (/^Linear|^LazyLinear|RNN|LSTM|GRU/.test(layer.kind)) return "unit";
+  return layer.kind === "Embedding" ? "feature" : "channel";
+}
+
+/** Which side of the layer a space is on, by PyTorch's layouts. */
+function sideOf(space: ChannelSpace, layer: Layer): string {
+  const weight = `${layer.scope}.weight`;
+  const sides = new Set(
+    space.acts
+      .filter((a) => layer.parameters.includes(a.parameter))
+      .map((a) => {
+        if (a.parameter !== weight) return "out";
+        if (/ConvTranspose/.test(layer.kind)) return a.axis === 0 ? "in" : "out";
+        if (layer.kind === "Embedding") return a.axis === 0 ? "in" : "out";
+        return a.axis === 0 ? "out" : "in";
+      }),
+  );
+  return [...sides].sort().reverse().join(" and ");
+}
+
+/** Parameters of the layer that have no effect. */
+function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
+  const out: string[] = [];
+  for (const { parameter, segment, forgottenBy } of inertParameters(analysis)) {
+    if (!layer.parameters.includes(parameter.name)) continue;
+    const leaf = parameter.name.slice(parameter.name.lastIndexOf(".") + 1);
+    const what = segment ? `Entries ${segment.start} to ${segment.end - 1} of its \`${leaf}\`` : `Its \`${leaf}\``;
+    const verb = segment ? "have" : "has";
+    const by = forgottenBy[0]!;
+    const scope = by.node.origin.scope;
+    const where = scope === undefined || scope === "" ? "what follows" : `\`${shortScope(scope)}\``;
+    out.push(
+      by.how === "softmax"
+        ? `${what} ${verb} **no effect**: softmax cancels what is added to a query's scores.`
+        : `${what} ${verb} **no effect**: ${where} subtracts the mean again.`,
+    );
+  }
+  return out;
+}
+
+/** What the symmetries on a layer lead to, the strongest first. */
+function effectLines(acting: readonly Symmetry[]): string[] {
+  const families = FAMILIES.filter((f): f is Family => acting.some((s) => s.kind === f));
+  const out = families.slice(0, 2).map((f) => FAMILY_EFFECTS[f]);
+  if (out.length < 2 && acting.some((s) => s.kind === "permutation")) {
+    out.push("Units that start equal stay equal; equally trained networks differ by a permutation of them.");
+  }
+  return out;
+}
+
+function provenance(analysis: ModelAnalysis, certificate: Certificate | undefined): string {
+  const about = analysis.notes.some((n) => /epsilon/.test(n)) ? " Exact up to the normalisations' epsilon." : "";
+  switch (certificate?.status) {
+    case "certified": {
+      const weights = certificate.randomWeights ? " of random weights" : "";
+      return `*Certified*: random elements${weights} move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}`;
+    }
+    case "failed":
+      return `*Not certified*: ${certificate.reason ?? "a claim moves the output"}. Please report this.`;
+    case "skipped":
+      return `*Proved by rule*, not checked numerically: ${certificate.reason ?? "not asked for"}.${about}`;
+    case undefined:
+      return `*Proved by rule*; checked numerically when the editor is idle.${about}`;
+  }
+}
+
+/** The hover of a class: how much of the model is symmetry. */
+function modelMarkdown({ name, analysis, certificate, notes }: LoadedModel): string {
+  const { total } = analysis.continuous;
+  const least = analysis.countOrigin === "scalings" ? "at least " : "";
+  const head = `**\`${name}\`** · ${plural(analysis.parameters, "trained parameter")}, ${plural(analysis.spaces.length, "channel space")}`;
+  const families = familyCounts(analysis.continuous).map((f) => `${count(f.count)} ${f.family}`);
+  const directions =
+    total === 0
+      ? "No continuous symmetry was found."
+      : `${least}${plural(total, "direction")} of its weights ${total === 1 ? "is" : "are"} pure symmetry: ${list(families)}.`;
+  const opaque = [...new Set(analysis.opaque.map((o) => `\`${o.operator}\``))];
+  const unknown = opaque.length > 0 ? `Not understood: ${fitted(opaque, 80)}; they only pin what they touch.` : "";
+  const made = notes?.[0] === undefined ? "" : `It was ${notes[0]}.`;
+  return [head, capital(directions), [unknown, made].filter((s) => s !== "").join("  \n"), provenance(analysis, certificate)]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

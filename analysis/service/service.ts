@@ -1,0 +1,152 @@
+/** @file The service that editor hosts call. It never rejects: what goes wrong is in `problems` of its answer. */
+import { statSync } from "node:fs";
+import { checkFile } from "../fixes/check";
+import { modelJson } from "../report/json";
+import { modelText } from "../report/text";
+import type { Runner } from "../runtime/index";
+import { analyse } from "../symmetry/analyse";
+import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { graphKey } from "./graph-key";
+import { hoversOf } from "./hover";
+import { checkedFile, type LoadedFile, type LoadedModel, Loader, type Problem } from "./models";
+import type { AnalysisService, DocumentAnalysis } from "./types";
+
+/** A model after the slow engines: all families counted, and the claims checked. */
+interface Certified {
+  readonly analysis: ModelAnalysis;
+  readonly certificate: Certificate;
+}
+
+interface Known {
+  /** What the file was when it was read: its text, or its size and time. */
+  readonly state: string;
+  readonly file: LoadedFile;
+  readonly milliseconds: number;
+}
+
+/** Certified models that are kept; a large file has a few dozen. */
+const MOST_CERTIFIED = 200;
+
+/** Makes a service with caches of its own. */
+export function createAnalysisService(): AnalysisService {
+  return new Service();
+}
+
+class Service implements AnalysisService {
+  // While somebody types only what is fast is computed: counting by ranks waits for certification.
+  readonly #loader = new Loader({ analysis: { numeric: false } });
+  readonly #files = new Map<string, Known>();
+  readonly #certified = new Map<string, Certified>();
+  #runner: Runner | undefined;
+
+  async analysePython(path: string, text: string): Promise<DocumentAnalysis> {
+    return this.#analyse(path, `text ${text}`, () => this.#loader.loadPython(path, text), "python");
+  }
+
+  async analyseOnnx(path: string): Promise<DocumentAnalysis> {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return this.#analyse(path, `file ${stat?.size} ${stat?.mtimeMs}`, () => this.#loader.loadOnnx(path), "onnx");
+  }
+
+  async certify(path: string): Promise<DocumentAnalysis> {
+    const begin = performance.now();
+    const known = this.#files.get(path);
+    if (!known) return failed(path, [{ message: `${path} has not been analysed yet; analyse it before certifying it` }]);
+    const problems: Problem[] = [];
+    for (const model of known.file.models) {
+      try {
+        await this.#certifyModel(model);
+      } catch (error) {
+        problems.push(problem(`${model.name} could not be certified`, error, model));
+      }
+    }
+    return this.#answer(path, known.file, problems, performance.now() - begin);
+  }
+
+  dispose(): void {
+    this.#runner?.dispose();
+    this.#runner = undefined;
+    this.#files.clear();
+    this.#certified.clear();
+  }
+
+  async #analyse(
+    path: string,
+    state: string,
+    load: () => Promise<LoadedFile>,
+    language: LoadedFile["language"],
+  ): Promise<DocumentAnalysis> {
+    const known = this.#files.get(path);
+    // Imported files may have changed, so that only certification and repeated questions rely on what is known.
+    if (known?.state === state && language === "onnx") return this.#answer(path, known.file, [], known.milliseconds);
+    const begin = performance.now();
+    let file: LoadedFile;
+    try {
+      file = await load();
+    } catch (error) {
+      this.#files.delete(path);
+      return failed(path, [{ message: error instanceof Error ? error.message : String(error) }]);
+    }
+    const milliseconds = performance.now() - begin;
+    this.#files.set(path, { state, file, milliseconds });
+    return this.#answer(path, file, [], milliseconds);
+  }
+
+  async #certifyModel(model: LoadedModel): Promise<void> {
+    const key = graphKey(model.analysis.graph);
+    if (this.#certified.has(key)) return;
+    const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
+    this.#runner ??= createRunner();
+    const analysis = analyse(model.analysis.graph);
+    const certificate = await certify(analysis, { runner: this.#runner });
+    const [oldest] = this.#certified.keys();
+    if (this.#certified.size >= MOST_CERTIFIED && oldest !== undefined) this.#certified.delete(oldest);
+    this.#certified.set(key, { analysis, certificate });
+  }
+
+  /** The answer for a file: models that were certified before, in whatever text, are shown so. */
+  #answer(path: string, file: LoadedFile, more: readonly Problem[], milliseconds: number): DocumentAnalysis {
+    const problems: Problem[] = [...file.problems, ...more];
+    const attempt = <T>(what: string, make: () => T, otherwise: T): T => {
+      try {
+        return make();
+      } catch (error) {
+        problems.push(problem(what, error));
+        return otherwise;
+      }
+    };
+    const models = file.models.map((m): LoadedModel => {
+      const certified = this.#certified.size > 0 ? this.#certified.get(graphKey(m.analysis.graph)) : undefined;
+      return certified ? { ...m, ...certified } : m;
+    });
+    return {
+      path,
+      findings: attempt("rules failed", () => checkFile(checkedFile(file)), []),
+      hovers: attempt("hovers failed", () => hoversOf(path, models), []),
+      models: attempt(
+        "the report failed",
+        () =>
+          models.map((m) => ({
+            name: m.name,
+            file: path,
+            ...(m.range ? { range: m.range } : {}),
+            parameters: m.analysis.parameters,
+            text: modelText(m, { width: 120 }),
+            json: modelJson(m),
+          })),
+        [],
+      ),
+      problems,
+      milliseconds,
+    };
+  }
+}
+
+function problem(what: string, error: unknown, model?: LoadedModel): Problem {
+  const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  return { message, ...(model?.range ? { range: model.range } : {}) };
+}
+
+function failed(path: string, problems: readonly Problem[]): DocumentAnalysis {
+  return { path, findings: [], hovers: [], models: [], problems: [...problems], milliseconds: 0 };
+}
