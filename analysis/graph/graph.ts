@@ -97,8 +97,8 @@ export function producers(graph: Graph): Map<string, Node> {
 export function consumers(graph: Graph): Map<string, Node[]> {
   const out = new Map<string, Node[]>();
   for (const node of graph.nodes) {
-    for (const i of new Set(node.inputs)) {
-      if (i === "") continue;
+    for (const [k, i] of node.inputs.entries()) {
+      if (i === "" || node.inputs.indexOf(i) < k) continue;
       const list = out.get(i);
       if (list) list.push(node);
       else out.set(i, [node]);
