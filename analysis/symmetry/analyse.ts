@@ -14,8 +14,7 @@ import { type InferredAxes, inferAxes } from "./spaces/infer";
 import { type AtomSpace, atomSpaces, enclosingAtoms, spaceAddresses } from "./spaces/spaces";
 import { type BranchSwap, findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
-import { UnitGraph } from "./units/equations";
-import { findScalings, type Scaling, scalingDimension } from "./units/scalings";
+import { findUnits, type Scaling, scalingDimension } from "./units/scalings";
 
 /** Number of trainable entries up to which the numeric engines run on the model itself. */
 const NUMERIC_LIMIT = 3000;
@@ -35,9 +34,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
   const read = consumers(normal);
   const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
-  const units = new UnitGraph(normal, hard, equivarianceOf);
-  const scalings = findScalings(normal, hard, "scales", equivarianceOf, units);
-  const signs = findScalings(normal, hard, "signs", equivarianceOf, units);
+  const { scalings, signs } = findUnits(normal, hard, equivarianceOf);
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];

@@ -73,6 +73,13 @@ export class CellTable {
     return made;
   }
 
+  /** Lets a value have the cells and unknowns of another one, if it is of the very same axes. */
+  share(value: string, other: string): void {
+    const [own, its] = [this.axes.axes(value), this.axes.axes(other)];
+    if (own === undefined || own.length !== its?.length || this.tensors.has(value)) return;
+    if (own.every((axis, i) => axis === its[i] && isPlain(axis))) this.tensors.set(value, this.of(other));
+  }
+
   private describe(value: string): TensorCells | undefined {
     const axes = this.axes.axes(value);
     if (!axes) return undefined;

@@ -7,7 +7,7 @@ import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
 import { type Cell, CellTable } from "./cells";
-import { type JointCell, jointCells } from "./joint";
+import { isEntrywise, type JointCell, jointCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
@@ -22,10 +22,15 @@ export interface EquationSink {
   sum(terms: readonly number[]): void;
 }
 
-/** The tensors that meet in each operator of a graph; undefined where that cannot be described. Serves both fields. */
+/** The equations of one field and who takes them. */
+export interface FieldEquations {
+  readonly field: Field;
+  readonly sink: EquationSink;
+}
+
+/** The tensors of a graph as cells, all of them numbered before the first equation is written. */
 export class UnitGraph {
   readonly table: CellTable;
-  readonly joints: readonly (readonly JointCell[] | undefined)[];
   readonly rules: readonly (Equivariance | undefined)[];
   /** Constants that are not all zero: those have no scale. */
   readonly fixed: readonly string[];
@@ -35,46 +40,62 @@ export class UnitGraph {
     axes: InferredAxes,
     equivariance: (node: Node) => Equivariance | undefined,
   ) {
-    this.table = new CellTable(axes);
+    const table = new CellTable(axes);
+    this.table = table;
     this.rules = graph.nodes.map(equivariance);
-    this.joints = graph.nodes.map((node, i) => (this.rules[i] ? jointCells(graph, this.table, node) : undefined));
     this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
-    // Every unknown has its number before the first equation is written.
-    for (const name of [...graph.inputs.map((i) => i.name), ...graph.parameters.keys(), ...graph.outputs, ...this.fixed])
-      this.table.of(name);
-    for (const node of graph.nodes) {
-      for (const v of node.inputs) if (v !== "") this.table.of(v);
-      for (const v of node.outputs) if (v !== "") this.table.of(v);
-    }
+    for (const input of graph.inputs) table.of(input.name);
+    for (const name of graph.parameters.keys()) table.of(name);
+    for (const name of this.fixed) table.of(name);
+    graph.nodes.forEach((node, i) => {
+      for (const v of node.inputs) if (v !== "") table.of(v);
+      const [x, z] = [node.inputs[0]!, node.outputs[0]!];
+      if (node.inputs.length === 1 && isEntrywise(node) && keepsScale(this.rules[i])) table.share(z, x);
+      for (const v of node.outputs) if (v !== "") table.of(v);
+    });
+    for (const name of graph.outputs) table.of(name);
   }
 }
 
-/** Writes all equations of a graph. Values that are read or written by operators without a rule have no scale. */
-export function writeEquations({ graph, table, joints, rules, fixed }: UnitGraph, field: Field, sink: EquationSink): void {
+/** Whether either a scale and a sign pass unchanged or the input can have none, so that input and output share them. */
+function keepsScale(rule: Equivariance | undefined): boolean {
+  return rule !== undefined && (rule.units.kind === "pass" || rule.units.kind === "zero") && rule.parity !== "even";
+}
+
+/**
+ * Writes all equations of a graph, for one field or for both at once. Values that are read or written by operators without
+ * a rule have no scale.
+ */
+export function writeEquations({ graph, table, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
+  const sinks = targets.map((t) => t.sink);
   const zero = (value: string) => {
-    for (const cell of table.of(value)?.cells ?? []) zeroCell(cell, sink);
+    for (const cell of table.of(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
   };
   for (const input of graph.inputs) zero(input.name);
   for (const output of graph.outputs) zero(output);
   for (const name of fixed) zero(name);
   for (const p of graph.parameters.values()) {
     if (!p.trainable) zero(p.name);
-    else for (const cell of table.of(p.name)?.cells ?? []) forbidRepeatedAtoms(cell, sink);
+    else for (const cell of table.of(p.name)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
   }
-  const writer = new RelationWriter(sink);
-  for (let i = 0; i < joints.length; i++) {
+  const writer = new RelationWriter();
+  for (let i = 0; i < rules.length; i++) {
     const node = graph.nodes[i]!;
     const rule = rules[i];
-    const joint = joints[i];
-    if (!rule || !joint) {
+    const relations = rule ? targets.map(({ field }) => relationOf(graph, node, rule, field)) : [];
+    // Where nothing passes anyway, it does not matter how the tensors line up.
+    const joint = relations.some((r) => r !== ZERO) ? jointCells(graph, table, node) : undefined;
+    if (!joint) {
       for (const v of node.inputs) if (v !== "") zero(v);
       for (const v of node.outputs) if (v !== "") zero(v);
       continue;
     }
     for (let o = 1; o < node.outputs.length; o++) if (node.outputs[o] !== "") zero(node.outputs[o]!);
-    const relation = relationOf(graph, node, rule, field);
-    for (const cells of joint) writer.relate(cells, relation);
-    unmatched(table, node, joint, sink);
+    for (const cells of joint) {
+      writer.read(cells);
+      for (let t = 0; t < sinks.length; t++) writer.relate(relations[t]!, sinks[t]!);
+    }
+    for (const sink of sinks) unmatched(table, node, joint, sink);
   }
 }
 
@@ -189,36 +210,45 @@ function uniformValue(t: Tensor | undefined): number | undefined {
 
 /** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
 class RelationWriter {
+  private cells: JointCell = [];
   /** Labels by bit. */
   private readonly labels: number[] = [];
   private readonly keys: number[] = [];
   /** Unknown per key and operand, operands within keys; -1 where the operand has none. */
   private readonly rows: number[] = [];
+  /** Unknowns of sets with an unlabelled slot, which carry no scale. */
+  private readonly unlabelled: number[] = [];
+  private inOutput = 0;
 
-  constructor(private readonly sink: EquationSink) {}
-
-  relate(cells: JointCell, relation: Relation): void {
-    const { sink, labels, keys, rows } = this;
-    if (relation.kind === "zero") {
-      for (const operand of cells) if (operand) zeroCell(operand.cell, sink);
-      return;
-    }
-    labels.length = keys.length = rows.length = 0;
+  /** Lines up the unknowns of a joint cell. */
+  read(cells: JointCell): void {
+    const { labels, keys, rows, unlabelled } = this;
+    labels.length = keys.length = rows.length = unlabelled.length = 0;
+    this.cells = cells;
     const width = cells.length;
-    // A set with an unlabelled slot carries no scale.
     for (let o = 0; o < width; o++) {
       const operand = cells[o];
       if (!operand) continue;
       const { masks, first } = operand.cell;
       for (let k = 0; k < masks.length; k++) {
         const key = this.keyOf(masks[k]!, operand.labels);
-        if (key < 0) sink.zero(first + k);
+        if (key < 0) unlabelled.push(first + k);
         else rows[this.rowOf(key, width) + o] = first + k;
       }
     }
-    let inOutput = 0;
-    for (const l of cells[0]?.labels ?? []) if (l >= 0) inOutput |= this.bitOf(l);
-    for (let k = 0; k < keys.length; k++) this.write(cells, relation, (keys[k]! & ~inOutput) !== 0, k * width);
+    this.inOutput = 0;
+    for (const l of cells[0]?.labels ?? []) if (l >= 0) this.inOutput |= this.bitOf(l);
+  }
+
+  /** Writes how the unknowns that were lined up relate. */
+  relate(relation: Relation, sink: EquationSink): void {
+    const { cells, keys, unlabelled } = this;
+    if (relation.kind === "zero") {
+      for (const operand of cells) if (operand) zeroCell(operand.cell, sink);
+      return;
+    }
+    for (const unknown of unlabelled) sink.zero(unknown);
+    for (let k = 0; k < keys.length; k++) this.write(relation, (keys[k]! & ~this.inOutput) !== 0, k * cells.length, sink);
   }
 
   /** The labels of a set of slots as bits; -1 where one has none. */
@@ -249,22 +279,22 @@ class RelationWriter {
     return at * width;
   }
 
-  private write(cells: JointCell, relation: Relation, contracted: boolean, row: number): void {
-    const { sink, rows } = this;
+  private write(relation: Relation, contracted: boolean, row: number, sink: EquationSink): void {
+    const { cells, rows } = this;
     const z = rows[row]!;
     switch (relation.kind) {
       case "sum":
       case "contraction":
-        this.writeSum(relation, contracted, row, cells.length);
+        this.writeSum(relation, contracted, row, sink);
         break;
       case "forget":
         if (z >= 0) sink.zero(z);
         break;
       case "reduction": {
         const x = rows[row + 1]!;
-        if (contracted) this.zeroRow(row, cells.length);
+        if (contracted) this.zeroRow(row, sink);
         else if (x >= 0 && z >= 0) sink.pair(z, 1, x, -relation.factors[1]!);
-        else this.zeroRow(row, cells.length);
+        else this.zeroRow(row, sink);
         break;
       }
       case "equal":
@@ -280,12 +310,13 @@ class RelationWriter {
         }
         break;
       case "zero":
-        this.zeroRow(row, cells.length);
+        this.zeroRow(row, sink);
     }
   }
 
-  private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, width: number): void {
-    const { sink, rows } = this;
+  private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, sink: EquationSink): void {
+    const { rows } = this;
+    const width = this.cells.length;
     const terms: number[] = [];
     if (rows[row]! >= 0) terms.push(rows[row]!, 1);
     for (let o = 1; o < width; o++) {
@@ -296,12 +327,13 @@ class RelationWriter {
       else terms.push(u, contracted ? factor : -factor);
     }
     if (terms.length === 2) sink.zero(terms[0]!);
+    else if (terms.length === 4 && terms[0] === terms[2] && terms[1] === -terms[3]!) return;
     else if (terms.length === 4 && terms[0] !== terms[2]) sink.pair(terms[0]!, terms[1]!, terms[2]!, terms[3]!);
     else if (terms.length > 0) sink.sum(terms);
   }
 
-  private zeroRow(row: number, width: number): void {
-    for (let o = 0; o < width; o++) if (this.rows[row + o]! >= 0) this.sink.zero(this.rows[row + o]!);
+  private zeroRow(row: number, sink: EquationSink): void {
+    for (let o = 0; o < this.cells.length; o++) if (this.rows[row + o]! >= 0) sink.zero(this.rows[row + o]!);
   }
 }
 

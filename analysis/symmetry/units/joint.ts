@@ -50,6 +50,17 @@ export function jointCells(graph: Graph, table: CellTable, node: Node): readonly
   }
 }
 
+/** Operators whose output axes are not those of the input in the same order. */
+const MOVING: ReadonlySet<string> = new Set(
+  `Reshape DepthToSpace SpaceToDepth Tile Slice Concat Gather Conv ConvTranspose MatMul Einsum Transpose MaxPool AveragePool
+  GlobalMaxPool GlobalAveragePool LpPool Resize Upsample`.split(/\s+/),
+);
+
+/** Whether every entry of the output comes from the entry in the same place, so that equal axes correspond in order. */
+export function isEntrywise(node: Node): boolean {
+  return !MOVING.has(node.operator) && !node.operator.startsWith("Reduce");
+}
+
 const ranges: (readonly number[] | undefined)[] = [];
 
 /** 0, 1, .., n - 1. */

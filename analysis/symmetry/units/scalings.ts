@@ -39,22 +39,44 @@ export function scalingDimension(scalings: readonly Scaling[]): number {
   return n;
 }
 
-/**
- * Solves for all scalings (or signs) of a graph in normal form. `units` saves time where both are wanted: it serves either.
- */
+/** The scalings of a graph and its sign symmetries. */
+export interface Units {
+  readonly scalings: readonly Scaling[];
+  readonly signs: readonly Scaling[];
+}
+
+/** Solves for all scalings and signs of a graph in normal form. */
+export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node: Node) => Equivariance | undefined): Units {
+  const units = new UnitGraph(graph, axes, equivariance);
+  const [scales, signs] = [
+    new LinearSystem(units.table.unknownCount, "scales"),
+    new LinearSystem(units.table.unknownCount, "signs"),
+  ];
+  writeEquations(units, [
+    { field: "scales", sink: scales },
+    { field: "signs", sink: signs },
+  ]);
+  return { scalings: solutions(units, scales, "scales"), signs: solutions(units, signs, "signs") };
+}
+
+/** Solves for the scalings, or the signs, of a graph in normal form. */
 export function findScalings(
   graph: Graph,
   axes: InferredAxes,
   field: Field,
   equivariance: (node: Node) => Equivariance | undefined,
-  units: UnitGraph = new UnitGraph(graph, axes, equivariance),
 ): Scaling[] {
+  const units = new UnitGraph(graph, axes, equivariance);
   const system = new LinearSystem(units.table.unknownCount, field);
-  writeEquations(units, field, system);
+  writeEquations(units, [{ field, sink: system }]);
+  return solutions(units, system, field);
+}
+
+function solutions({ graph, table }: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
   system.solve();
-  const owners = parameterUnknowns(graph, units.table, system);
+  const owners = parameterUnknowns(graph, table, system);
   if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
-  const mustVanish = contractedActivations(graph, units.table, system);
+  const mustVanish = contractedActivations(graph, table, system);
   const basis = basisOver(system, owners, mustVanish);
   const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
   return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
