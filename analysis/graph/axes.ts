@@ -43,6 +43,13 @@ export interface AxisRuleContext {
   /** The value of an input where it is a constant. */
   constant(index: number): Tensor | undefined;
   output(axes: readonly Axis[], index?: number): void;
+  /**
+   * States that an integer output counts positions along an axis (where the largest entries are). Tables may be looked up
+   * with it along that same axis; any other use of it pins the axis.
+   */
+  counting(axis: Axis, index?: number): void;
+  /** The axis along which the integers of an input count positions, if that was stated; asking for it is using it well. */
+  counted(index: number): Axis | undefined;
   /** True where some later operator picks single entries along the given axis of the (first) output. */
   indexedLater(axis: number): boolean;
 

@@ -2,7 +2,7 @@
 import { type Node, numberAttribute, stringAttribute } from "../graph/graph";
 import type { Tensor } from "../graph/tensor";
 import { convAxes, convTransposeAxes, cropsAndResizes, einsumAxes, matMulAxes, poolAxes, resizeAxes } from "./axes/contraction";
-import { broadcastAxes, firstInputAxes, orderedAlong, reductionAxes } from "./axes/elementwise";
+import { argumentAxes, broadcastAxes, firstInputAxes, orderedAlong, reductionAxes, topKAxes } from "./axes/elementwise";
 import {
   concatAxes,
   depthToSpaceAxes,
@@ -160,6 +160,9 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   ReduceSumSquare: reduction(2, "even", false),
   ReduceLogSumExp: { axes: reductionAxes, units: ZERO, parity: "none", glue: false },
   ReduceProd: { axes: reductionAxes, units: ZERO, parity: "none", glue: false },
+  ArgMax: { axes: argumentAxes, units: ZERO, parity: "none", glue: false },
+  ArgMin: { axes: argumentAxes, units: ZERO, parity: "none", glue: false },
+  TopK: { axes: topKAxes, units: ZERO, parity: "none", glue: false },
   MaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
   GlobalMaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
   AveragePool: movement(poolAxes),

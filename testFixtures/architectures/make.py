@@ -50,7 +50,7 @@ def randomise(model):
     with torch.no_grad():
         for name, p in model.named_parameters():
             gain = p.dim() == 1 and name.split(".")[-1] in ("weight", "weight_g")
-            p.copy_(torch.rand_like(p) + 0.5 if gain else torch.randn_like(p) * 0.8)
+            p.copy_(torch.rand_like(p) + 0.5 if gain else torch.randn_like(p) * (0.3 if p.dim() == 1 else 0.8))
         for name, b in model.named_buffers():
             if name.endswith("running_var"):
                 b.copy_(torch.rand_like(b) + 0.5)

@@ -36,7 +36,8 @@ function broadcastOf(context: AxisRuleContext, inputs: readonly number[]): void 
 /** The axes that a reduction drops, from its attribute or its second input; all when neither is given. */
 export function reducedAxes(context: AxisRuleContext): readonly number[] {
   const rank = context.shape(0).length;
-  const given = numbersAttribute(context.node, "axes") ?? (context.absent(1) ? undefined : Array.from(context.constant(1)?.data ?? []));
+  const given =
+    numbersAttribute(context.node, "axes") ?? (context.absent(1) ? undefined : Array.from(context.constant(1)?.data ?? []));
   if (given === undefined || given.length === 0) {
     return numberAttribute(context.node, "noop_with_empty_axes", 0) ? [] : Array.from({ length: rank }, (_, i) => i);
   }
@@ -61,4 +62,26 @@ export function orderedAlong(which: (context: AxisRuleContext) => readonly numbe
     }
     context.output(axes);
   };
+}
+
+/** ArgMax and ArgMin: the axis goes, the output counts positions along it. */
+export function argumentAxes(context: AxisRuleContext): void {
+  const axes = context.input(0);
+  const given = numberAttribute(context.node, "axis", 0);
+  const at = given < 0 ? given + axes.length : given;
+  const keep = numberAttribute(context.node, "keepdims", 1) !== 0;
+  context.output(axes.flatMap((a, i) => (i === at ? (keep ? [context.fresh(1)] : []) : [a])));
+  context.counting(axes[at]!);
+}
+
+/** TopK: the largest entries along an axis come in order of size, wherever they stood; the second output counts positions. */
+export function topKAxes(context: AxisRuleContext): void {
+  const axes = context.input(0);
+  const given = numberAttribute(context.node, "axis", -1);
+  const at = given < 0 ? given + axes.length : given;
+  const found = axes.map((a, i) => (i === at ? context.pinned(context.outputShape()[i]!) : a));
+  context.output(found);
+  if ((context.node.outputs[1] ?? "") === "") return;
+  context.output(found, 1);
+  context.counting(axes[at]!, 1);
 }

@@ -105,7 +105,9 @@ export function expandAxes(context: AxisRuleContext): void {
 export function tileAxes(context: AxisRuleContext): void {
   const from = context.shape(0);
   const shape = context.outputShape();
-  context.output(context.input(0).map((a, i) => (shape[i] === from[i] ? a : context.product([context.fresh(shape[i]! / from[i]!), a]))));
+  context.output(
+    context.input(0).map((a, i) => (shape[i] === from[i] ? a : context.product([context.fresh(shape[i]! / from[i]!), a]))),
+  );
 }
 
 /** Pad: lengthened or shortened axes are pinned, the others pass. */
@@ -134,7 +136,14 @@ export function depthToSpaceAxes(context: AxisRuleContext): void {
   const columnsFirst = stringAttribute(context.node, "mode", "DCR") === "CRD";
   const parts = context.split(channels, columnsFirst ? [kept, block] : [block, kept]);
   context.pin(parts[columnsFirst ? 1 : 0]!);
-  context.output([batch, parts[columnsFirst ? 0 : 1]!, ...context.outputShape().slice(2).map((n) => context.pinned(n))]);
+  context.output([
+    batch,
+    parts[columnsFirst ? 0 : 1]!,
+    ...context
+      .outputShape()
+      .slice(2)
+      .map((n) => context.pinned(n)),
+  ]);
 }
 
 /** SpaceToDepth: pinned space becomes the outer factor of the channels. */
@@ -142,7 +151,10 @@ export function spaceToDepthAxes(context: AxisRuleContext): void {
   const block = numberAttribute(context.node, "blocksize", 1) ** 2;
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   for (const a of spatial) context.pin(a);
-  const rest = context.outputShape().slice(2).map((n) => context.pinned(n));
+  const rest = context
+    .outputShape()
+    .slice(2)
+    .map((n) => context.pinned(n));
   context.output([batch, context.product([context.pinned(block), channels]), ...rest]);
 }
 
@@ -174,7 +186,10 @@ export function gatherAxes(context: AxisRuleContext): void {
       return context.output([...before, context.concat(list.map((v) => context.slice(axes[at]!, v, v + 1))), ...after]);
     }
   }
-  context.pin(axes[at]!);
+  // Where the largest of some scores is, there the table of what was scored may be looked up.
+  const counted = context.counted(1);
+  if (counted) context.unify(axes[at]!, counted);
+  else context.pin(axes[at]!);
   const picked = context.absent(1) ? [] : context.input(1);
   context.output([...before, ...picked, ...after]);
 }

@@ -1,5 +1,6 @@
 /** @file Contractions with extras (Gemm and ONNX Runtime's fused products) as MatMul and element-wise operators. */
-import { numberAttribute } from "../../graph/graph";
+import { numberAttribute, stringAttribute } from "../../graph/graph";
+import { parseEinsum } from "../einsum";
 import type { Lowering } from "../operator";
 import { input, plus, range, scaled, shapeOf, transpose } from "./build";
 import { namedActivation } from "./activation";
@@ -50,4 +51,40 @@ export function lowerFusedMatMul(l: Lowering): readonly string[] | undefined {
   };
   const product = l.add("MatMul", [operand(a, shapes[0].length, "A"), operand(b, shapes[1].length, "B")]);
   return [scaled(l, product, numberAttribute(l.node, "alpha", 1))];
+}
+
+/** The letters of Einsum terms beyond these are replaced: an ellipsis has letters of several characters inside. */
+const ALPHABET = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+
+/**
+ * Einsum of more than two operands: one after the other, each time summing the letters that nobody needs any more. Exact,
+ * since sums distribute over products.
+ */
+export function lowerEinsum(l: Lowering): readonly string[] | undefined {
+  const { inputs } = l.node;
+  const shapes = inputs.map((i) => shapeOf(l, i));
+  if (inputs.length < 3 || shapes.some((s) => s === undefined)) return undefined;
+  const parsed = parseEinsum(
+    stringAttribute(l.node, "equation", ""),
+    shapes.map((s) => s!.length),
+  );
+  const names = new Map<string, string>();
+  const short = (letter: string): string => {
+    if (!names.has(letter)) names.set(letter, ALPHABET[names.size] ?? "");
+    return names.get(letter)!;
+  };
+  const terms = parsed.inputs.map((letters) => letters.map(short));
+  const output = parsed.output.map(short);
+  if ([...names.values()].includes("")) return undefined;
+  let value = inputs[0]!;
+  let letters: readonly string[] = terms[0]!;
+  for (let i = 1; i < inputs.length; i++) {
+    const last = i === inputs.length - 1;
+    const needed = new Set([...output, ...terms.slice(i + 1).flat()]);
+    const kept = last ? output : [...new Set([...letters, ...terms[i]!])].filter((x) => needed.has(x));
+    const equation = `${letters.join("")},${terms[i]!.join("")}->${kept.join("")}`;
+    value = l.add("Einsum", [value, inputs[i]!], { equation });
+    letters = kept;
+  }
+  return [value];
 }

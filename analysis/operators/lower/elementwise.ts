@@ -125,7 +125,13 @@ export function lowerClip(l: Lowering): readonly string[] | undefined {
   const low = effective(bound(1, "min"), -1);
   const high = effective(bound(2, "max"), 1);
   if (low === undefined && high === undefined) return [x];
-  if (low === 0 && high === undefined) return [relu(l, x)];
+  // One bound alone is a rectifier that sits elsewhere, with its scalings; a floor above zero guards a denominator.
+  if (typeof low === "number" && high === undefined && low <= 0) {
+    return [shifted(l, relu(l, shifted(l, x, -low)), low)];
+  }
+  if (typeof high === "number" && low === undefined) {
+    return [shifted(l, l.add("Neg", [relu(l, shifted(l, l.add("Neg", [x]), high))]), high)];
+  }
   const asInput = (b: number | string | undefined) => (b === undefined ? "" : typeof b === "string" ? b : scalarLike(l, x, b));
   const inputs = [x, asInput(low), asInput(high)];
   const same = inputs.every((name, i) => name === (l.node.inputs[i] ?? ""));

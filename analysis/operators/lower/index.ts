@@ -16,6 +16,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   ConvTranspose: convolution.lowerConvTranspose,
   CumSum: reduction.lowerCumSum,
   Dropout: elementwise.lowerDropout,
+  Einsum: contraction.lowerEinsum,
   Expand: movement.lowerExpand,
   EyeLike: movement.lowerEyeLike,
   Flatten: movement.lowerToReshape,

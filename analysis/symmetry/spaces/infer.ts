@@ -38,6 +38,8 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
   const known = new Map<string, readonly BlockAxis[]>();
   const readers = consumers(graph);
   const opaque: Node[] = [];
+  // Of integers that count positions along an axis.
+  const counts = new Map<string, BlockAxis>();
   const softlyPinned = new Set<string>();
   let feltSoftPins = false;
   const outputs = new Set(graph.outputs);
@@ -73,8 +75,15 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
       pinAll(node);
       continue;
     }
-    const context = ruleContext(node);
+    const usedWell = new Set<number>();
+    const context = ruleContext(node, usedWell);
     rule.axes(context);
+    node.inputs.forEach((input, i) => {
+      const axis = counts.get(input);
+      if (!axis || usedWell.has(i)) return;
+      if (i === 0 && MOVES_INTEGERS.has(node.operator)) counts.set(node.outputs[0]!, axis);
+      else atoms.pin(blocks.settle([axis])[0]!);
+    });
     // Outputs that the rule says nothing of (indices, masks) are pinned, and so is all they are made of if anybody reads them.
     for (const o of node.outputs) {
       if (o === "" || known.has(o)) continue;
@@ -85,20 +94,26 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
     }
   }
   for (const o of graph.outputs) {
+    const along = counts.get(o);
+    if (along) atoms.pin(blocks.settle([along])[0]!);
     const axes = known.get(o);
     if (axes) for (const a of blocks.settle(axes)) atoms.pin(a);
   }
 
   function pinAll(node: Node): void {
     opaque.push(node);
-    for (const i of node.inputs) for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
+    for (const i of node.inputs) {
+      for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
+      const along = counts.get(i);
+      if (along) atoms.pin(blocks.settle([along])[0]!);
+    }
     for (const o of node.outputs) {
       const shape = graph.types.get(o)?.shape;
       if (o !== "" && shape) known.set(o, pinnedValue(shape));
     }
   }
 
-  function ruleContext(node: Node): AxisRuleContext {
+  function ruleContext(node: Node, usedWell: Set<number>): AxisRuleContext {
     const raw = (i: number) => {
       const name = node.inputs[i] ?? "";
       if (softlyPinned.has(name)) feltSoftPins = true;
@@ -115,6 +130,13 @@ export function inferAxes(graph: Graph, options: AxisInferenceOptions): Inferred
       constant: (i) => graph.constants.get(node.inputs[i] ?? ""),
       output(axes, i = 0) {
         known.set(node.outputs[i]!, axes as readonly BlockAxis[]);
+      },
+      counting(axis, i = 0) {
+        counts.set(node.outputs[i]!, axis as BlockAxis);
+      },
+      counted(i) {
+        usedWell.add(i);
+        return counts.get(node.inputs[i] ?? "");
       },
       indexedLater: (axis) => indexedLater(graph, readers, node.outputs[0]!, axis),
       fresh: (n) => atoms.fresh(n),
@@ -168,6 +190,18 @@ function factorOf(atoms: AtomStore, id: number): AxisFactor {
   const atom = atoms.find(id);
   return { atom, size: atoms.sizeOf(atom), pinned: atoms.isPinned(atom) };
 }
+
+/** Operators that hand on integers of their first input as they are. */
+const MOVES_INTEGERS: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Transpose",
+  "Slice",
+  "Expand",
+  "Tile",
+  "Gather",
+]);
 
 /** For each axis of a constant whether its values change along it. */
 function variesAlong(value: Tensor): boolean[] {

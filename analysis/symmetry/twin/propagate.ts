@@ -201,6 +201,12 @@ class SizeRules implements AxisRuleContext {
     return false;
   }
 
+  counting(): void {}
+
+  counted(): undefined {
+    return undefined;
+  }
+
   fresh(size: number): Axis {
     return open(size);
   }
@@ -258,6 +264,7 @@ const UNCHANGED: Readonly<Record<string, readonly number[]>> = {
   ReduceMin: [1],
   ReduceL1: [1],
   ReduceL2: [1],
+  TopK: [1],
   ReduceProd: [1],
   ReduceLogSum: [1],
   ReduceLogSumExp: [1],
