@@ -21,7 +21,8 @@ export function unguardedBiasReader(text: string, attributes: readonly string[])
     for (const match of line.matchAll(READ)) {
       const subject = match[1]!;
       const last = subject.split(".").at(-1)!.replace(/\[.*$/, "");
-      // `self.fc.bias` is some other layer's when `fc` is none of ours; `m.bias` may be anybody's.
+      // `self.bias` is the class's own; `self.fc.bias` some other layer's when `fc` is none of ours; `m.bias` may be anybody's.
+      if (subject === "self" || subject === "cls") continue;
       const named = subject.includes(".") && /^[A-Za-z_]\w*$/.test(last);
       if (named && !attributes.includes(last)) continue;
       if (isGuarded(lines, number, subject) || isTest(line, match.index, subject)) continue;

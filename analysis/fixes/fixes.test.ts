@@ -104,6 +104,7 @@ describe("readers of a bias", () => {
       "nn.init.zeros_(self.fc.bias)",
       "# m.bias.zero_()\ns = 'm.bias.zero_()'\n'''\nm.bias.zero_()\n'''",
       "self.conv1.bias_scale * x",
+      "return x + self.bias",
       "conv1 = nn.Conv2d(3, 8, 3, bias=True)",
     ]) {
       assert.equal(read(text), undefined, text);

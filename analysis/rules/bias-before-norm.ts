@@ -1,5 +1,5 @@
 /** @file `bias-before-norm`: a bias whose value a normalisation subtracts again. */
-import { detectInertBiases, isCancelledBySoftmax, values } from "./inert";
+import { detectInertBiases, isSubtractedAgain, values } from "./inert";
 import type { Rule } from "./rule";
 
 /** Biases that cancel in a subtracted mean: before batch norm, instance norm, group norm with one channel per group. */
@@ -73,9 +73,7 @@ class Net(nn.Module):
 `,
   },
   check: (file) =>
-    detectInertBiases(
-      file,
-      (p) => !isCancelledBySoftmax(p),
-      ({ subject, by, count }) => `${subject} has no effect: ${by} subtracts its mean (${values(count)})`,
-    ),
+    detectInertBiases(file, isSubtractedAgain, ({ subject, by, several, count }) => {
+      return `${subject} has no effect: ${by} ${several ? "subtract" : "subtracts"} its mean (${values(count)})`;
+    }),
 };

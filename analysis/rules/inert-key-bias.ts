@@ -77,6 +77,6 @@ class Attention(nn.Module):
     detectInertBiases(
       file,
       isCancelledBySoftmax,
-      ({ subject, count }) => `${subject} has no effect: softmax cancels what it adds to a query's scores (${values(count)})`,
+      ({ subject, count }) => `${subject} has no effect: softmax cancels what it adds to all scores alike (${values(count)})`,
     ),
 };

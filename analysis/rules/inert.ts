@@ -2,7 +2,7 @@
  * @file Biases that nothing sees, gathered by the code that makes them: what the two rules on inert biases share. Detection
  * is by what the graph computes (symmetry/inert); names and layer classes are for messages only.
  */
-import type { Graph, Node } from "../graph/graph";
+import { type Graph, type Node, producers } from "../graph/graph";
 import type { RelatedPlace, SourceRange } from "../graph/source";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
@@ -34,9 +34,26 @@ export function inertParameters(analysis: ModelAnalysis): readonly InertParamete
       const kept = new Set(noisy.map(key));
       list = list.filter((p) => kept.has(key(p)));
     }
+    list = list.filter((p) => !hangsOnSize(p, analysis.graph));
     found.set(analysis, list);
   }
   return list;
+}
+
+/**
+ * Whether a parameter is inert only because the size that stands for an unknown number of channels happens to be the number
+ * of groups of a group norm: with more channels its groups would mix them.
+ */
+function hangsOnSize(p: InertParameter, graph: Graph): boolean {
+  if (!graph.symbols?.has(elementCount(p.parameter.shape))) return false;
+  const writers = producers(graph);
+  return p.forgottenBy.some(({ node: { origin } }) =>
+    graph.nodes.some((n) => {
+      if (n.origin !== origin) return false;
+      const regrouped = n.operator === "InstanceNormalization" && writers.get(n.inputs[0]!)?.operator === "Reshape";
+      return regrouped || n.operator === "GroupNormalization";
+    }),
+  );
 }
 
 function isNoise(node: Node): boolean {
@@ -47,6 +64,17 @@ function withOpaqueNoise(graph: Graph): Graph {
   return { ...graph, nodes: graph.nodes.map((n) => (isNoise(n) ? { ...n, domain: "noise" } : n)) };
 }
 
+/** What a message is made of. */
+export interface Described {
+  /** The bias, in words. */
+  readonly subject: string;
+  /** The layers that forget it, in words. */
+  readonly by: string;
+  /** Whether those are several. */
+  readonly several: boolean;
+  readonly count: number;
+}
+
 /** One inert bias in one model. */
 interface InertBias {
   readonly model: CheckedModel;
@@ -54,16 +82,21 @@ interface InertBias {
   readonly layer: Layer | undefined;
 }
 
-/** Whether the bias disappears in softmax attention rather than in a normalisation. */
+/** Whether the bias disappears in softmax attention. */
 export function isCancelledBySoftmax(p: InertParameter): boolean {
   return p.forgottenBy.every((f) => f.how === "softmax");
+}
+
+/** Whether the bias disappears in subtracted means, in some places perhaps in softmax attention as well. */
+export function isSubtractedAgain(p: InertParameter): boolean {
+  return p.forgottenBy.some((f) => f.how === "mean") && p.forgottenBy.every((f) => f.how !== "difference");
 }
 
 /** Detections of inert biases that a rule is about, one per constructor call in Python and one per parameter in ONNX. */
 export function detectInertBiases(
   file: CheckedFile,
   isMine: (p: InertParameter) => boolean,
-  describe: (bias: { readonly subject: string; readonly by: string; readonly count: number }) => string,
+  describe: (bias: Described) => string,
 ): Detection[] {
   const biases: InertBias[] = [];
   for (const model of file.models) {
@@ -95,12 +128,11 @@ function isNormShift(inert: InertParameter, graph: Graph): boolean {
 
 function inOnnx(file: CheckedFile, bias: InertBias, describe: Parameters<typeof detectInertBiases>[2]): Detection {
   const { parameter, forgottenBy } = bias.inert;
-  const first = forgottenBy[0]!;
-  const by = code(first.node.origin.scope ?? first.node.origin.node ?? first.node.name);
+  const names = forgottenBy.map(({ node: n }) => n.origin.scope ?? n.origin.node ?? n.name);
   const count = elementCount(parameter.shape);
   const node = parameter.origin.node;
   return {
-    message: describe({ subject: code(parameter.name), by, count }),
+    message: describe({ subject: code(parameter.name), ...several(names), count }),
     ...(node === undefined ? {} : { node }),
     file: file.file,
     related: [],
@@ -115,8 +147,8 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
   const range = layer?.constructor ?? parameter.origin.range!;
   const isBias = layer !== undefined && parameter.name === `${layer.scope}.bias`;
   const subject = isBias ? `bias of ${code(shortPath(layer.scope))}` : code(shortPath(parameter.name));
-  const forgetter = first.inert.forgottenBy[0]!;
-  const message = describe({ subject, by: code(nameOf(forgetter, first.model)), count: elementCount(parameter.shape) });
+  const names = first.inert.forgottenBy.map((f) => nameOf(f, first.model));
+  const message = describe({ subject, ...several(names), count: elementCount(parameter.shape) });
   const all = layer ? instances(file, layer) : [];
   const inertScopes = new Set(group.map((b) => `${b.model.name} ${b.layer?.scope ?? ""}`));
   const visible = all.filter((i) => !inertScopes.has(`${i.model.name} ${i.layer.scope}`));
@@ -139,7 +171,7 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
       : undefined;
   return {
     message: lines.join("\n"),
-    ...(visible.length > 0 ? { severity: "info" as const } : {}),
+    ...(visible.length > 0 ? { severity: "hint" as const } : {}),
     range,
     file: file.file,
     related: places(group),
@@ -197,6 +229,14 @@ function places(group: readonly InertBias[]): RelatedPlace[] {
 function nameOf(f: Forgetter, model: CheckedModel): string {
   const scope = f.node.origin.scope;
   return scope === undefined || scope === "" ? model.name : shortPath(scope);
+}
+
+/** One or more names in words. */
+function several(names: readonly string[]): { by: string; several: boolean } {
+  const distinct = [...new Set(names)].map(code);
+  const [first, second] = distinct;
+  if (second === undefined) return { by: first ?? "", several: false };
+  return { by: distinct.length === 2 ? `${first} and ${second}` : `${first} and ${distinct.length - 1} more`, several: true };
 }
 
 function code(text: string): string {

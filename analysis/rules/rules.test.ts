@@ -140,7 +140,7 @@ describe("findings in Python", () => {
 
   it("offer no fix where another instance needs its bias", () => {
     const [finding] = find(model("Net", "a"), model("Net", "b", { skip: true }));
-    assert.equal(finding?.severity, "info");
+    assert.equal(finding?.severity, "hint");
     assert.equal(finding?.fixes.length, 0);
     assert.match(finding?.message ?? "", /\nIt has an effect in `b\.conv`, which the same call makes\.\nNo fix: other layers/);
   });

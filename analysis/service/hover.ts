@@ -134,11 +134,12 @@ function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
     const by = forgottenBy[0]!;
     const scope = by.node.origin.scope;
     const where = scope === undefined || scope === "" ? "what follows" : `\`${shortScope(scope)}\``;
-    out.push(
-      by.how === "softmax"
-        ? `${what} ${verb} **no effect**: softmax cancels what is added to a query's scores.`
-        : `${what} ${verb} **no effect**: ${where} subtracts the mean again.`,
-    );
+    const why = {
+      softmax: "softmax cancels what is added to all scores alike",
+      mean: `${where} subtracts the mean again`,
+      difference: `it cancels in a difference in ${where}`,
+    }[by.how];
+    out.push(`${what} ${verb} **no effect**: ${why}.`);
   }
   return out;
 }

@@ -10,8 +10,11 @@ import { Patterns, type Shift } from "./shift";
 
 /** A node at which a shift disappears. */
 export interface Forgetter {
-  /** "mean": it cancels in a sum or difference, as a mean is subtracted. "softmax": it is the same for all competitors. */
-  readonly how: "mean" | "softmax";
+  /**
+   * "mean": a mean that contains it is subtracted. "difference": it cancels against itself in another sum. "softmax": it is
+   * the same for all that compete.
+   */
+  readonly how: "mean" | "difference" | "softmax";
   readonly node: Node;
 }
 
@@ -95,7 +98,7 @@ class Search {
       });
       if (outcome === "escapes") return undefined;
       if (outcome.terms.length === 0) {
-        const how = forgets(node);
+        const how = this.forgets(node);
         if (how !== undefined) forgottenBy.push({ how, node });
         continue;
       }
@@ -106,23 +109,38 @@ class Search {
     }
     return forgottenBy;
   }
-}
 
-/** How a node makes a shift disappear; undefined where it only leaves out the part of a tensor that moves. */
-function forgets(node: Node): Forgetter["how"] | undefined {
-  switch (node.operator) {
-    case "Add":
-    case "Sub":
-      return "mean";
-    case "Softmax":
-    case "ArgMax":
-    case "ArgMin":
-    case "Hardmax":
-      return "softmax";
-    default:
-      return undefined;
+  /** How a node makes a shift disappear; undefined where it only leaves out the part of a tensor that moves. */
+  private forgets(node: Node): Forgetter["how"] | undefined {
+    switch (node.operator) {
+      case "Add":
+      case "Sub":
+        return node.inputs.some((i) => this.isMean(i)) ? "mean" : "difference";
+      case "Softmax":
+      case "ArgMax":
+      case "ArgMin":
+      case "Hardmax":
+        return "softmax";
+      default:
+        return undefined;
+    }
+  }
+
+  /** Whether a value is a mean, up to its sign and shape: a reduction, or a sum that is scaled. */
+  private isMean(value: string): boolean {
+    let at: string | undefined = value;
+    for (let steps = 0; at !== undefined && steps < 8; steps++) {
+      const node: Node | undefined = this.writers.get(at);
+      if (node?.operator === "ReduceMean" || node?.operator === "ReduceSum" || node?.operator === "AveragePool") return true;
+      if (node === undefined || !MOVING.has(node.operator)) return false;
+      at = node.inputs.find((i) => !this.graph.constants.has(i));
+    }
+    return false;
   }
 }
+
+/** Operators through which a mean stays one for the purpose of its name. */
+const MOVING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand", "Neg", "Mul", "Div", "Slice", "Identity", "Cast"]);
 
 /** Nodes to visit, in graph order and each once: a binary heap. */
 class Agenda {
