@@ -216,6 +216,14 @@ export function ownParameterColumns(samples: UnitSamples, own: readonly string[]
   return out;
 }
 
+const NOISE = 1e-10;
+
+function maximum(v: Float64Array): number {
+  let m = 0;
+  for (const x of v) m = Math.max(m, Math.abs(x));
+  return m;
+}
+
 /** Columns that share equations, as pieces: which rows, which columns (by index). */
 interface Piece {
   readonly rows: readonly number[];
@@ -229,7 +237,7 @@ export function connected(vectors: readonly Float64Array[]): Piece[] {
   if (count === 0) return [];
   const length = vectors[0]!.length;
   const sets = new UnionFind(count);
-  const scale = vectors.map((v) => v.reduce((m, x) => Math.max(m, Math.abs(x)), 0) * 1e-13);
+  const scale = vectors.map((v) => maximum(v) * 1e-13);
   const firstInRow = new Int32Array(length).fill(-1);
   for (let c = 0; c < count; c++) {
     const v = vectors[c]!;
@@ -261,12 +269,13 @@ function eliminateOwn(
   ownColumns: readonly Float64Array[],
 ): Block[] {
   const blocks: Block[] = [];
-  for (const piece of connected([...rootVectors, ...ownColumns])) {
+  // Candidates, weights and inputs are of order one: columns this small are what cancellation left over.
+  const shown = rootVectors.map((v) => (maximum(v) < NOISE ? new Float64Array(v.length) : v));
+  for (const piece of connected([...shown, ...ownColumns])) {
     const shared = piece.columns.flatMap((c, k) => (c < roots.length ? [k] : []));
     const own = piece.columns.flatMap((c, k) => (c < roots.length ? [] : [k]));
     if (shared.length === 0 || piece.rows.length === 0) continue;
-    let scale = 0;
-    for (const k of shared) for (const x of piece.vectors[k]!) scale = Math.max(scale, Math.abs(x));
+    const scale = shared.reduce((m, k) => Math.max(m, maximum(piece.vectors[k]!)), 0);
     if (scale === 0) continue;
     let left: readonly Float64Array[] = shared.map((k) => piece.vectors[k]!.map((x) => x / scale));
     if (own.length > 0) {

@@ -6,7 +6,7 @@
 import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
 import { LeastSquares } from "../../numerics/leastSquares";
-import { Matrix } from "../../numerics/matrix";
+import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace } from "../../numerics/rank";
 import { ParameterSpace, Span } from "../counting/families";
 import { certifyGenerators } from "../counting/jacobian";
@@ -72,16 +72,18 @@ export function searchFields(
   const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
   const isCertified = (v: ParameterValues): boolean =>
     certifyGenerators(graph, weights, [v], { ...options, seed: seed + 2 }) < CERTIFIED;
-  const regions = sketches.map((sketch): FieldRegion => {
+  const regions = sketches.flatMap((sketch): FieldRegion[] => {
     const { kind, dimension, diagonal, skew, edges, atoms } = sketch;
     const family: Family = kind === "rotation" ? "rotation" : "linear";
     const generators =
       kind === "monomial"
         ? []
         : representatives(sketch, lift, space, known)
-            .filter(isCertified)
+            .filter((v) => norm(space.flatten(v)) > 1e-8 && isCertified(v))
             .map((vector): Generator => ({ family, vector, spaces: [] }));
-    return { kind, dimension, diagonal, skew, edges, atoms, generators };
+    // A field that moves no weight acts on nothing: values there obey a law that makes it vanish.
+    if (kind !== "monomial" && generators.length === 0) return [];
+    return [{ kind, dimension, diagonal, skew, edges, atoms, generators }];
   });
   return {
     regions,

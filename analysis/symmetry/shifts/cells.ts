@@ -31,6 +31,38 @@ export function readers(network: Network): Step[] {
   );
 }
 
+/** Operators that rename the entries of their input. */
+const RENAMING: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Neg",
+  "Reshape",
+  "Transpose",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+]);
+
+/**
+ * The value of which a reader's input is a copy, moved about or multiplied by one number: cutting there keeps all its readers
+ * on the same values.
+ */
+function sourceOf(network: Network, value: string): string {
+  let at = value;
+  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
+    const { operator, inputs } = producer.node;
+    const moving = inputs.filter((i) => network.isActivation(i));
+    const others = inputs.filter((i) => i !== "" && !network.isActivation(i));
+    const scaling =
+      (operator === "Mul" || (operator === "Div" && moving[0] === inputs[0])) &&
+      others.every((i) => network.constant(i)?.data.length === 1);
+    if (moving.length !== 1 || !(scaling || RENAMING.has(operator)) || others.some((i) => network.kind(i) !== "constant"))
+      return at;
+    at = moving[0]!;
+  }
+  return at;
+}
+
 /** A network with its cuts, able to give random values to their readers. */
 export class CutNetwork {
   readonly network: Network;
@@ -48,8 +80,11 @@ export class CutNetwork {
     this.random = random;
     const found = new Set<string>();
     for (const { node } of readers(network)) {
-      for (const i of node.inputs)
-        if (network.isActivation(i) && network.isDifferentiable(i) && network.producer(i)) found.add(i);
+      for (const i of node.inputs) {
+        if (!network.isActivation(i) || !network.isDifferentiable(i)) continue;
+        const source = sourceOf(network, i);
+        if (network.producer(source)) found.add(source);
+      }
     }
     // In the order of the steps that write them: a cell's own cuts come before it.
     this.cuts = network.steps.flatMap(({ node }) => node.outputs.filter((o) => found.has(o)));

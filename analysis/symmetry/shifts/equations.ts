@@ -10,6 +10,8 @@ import type { CutNetwork } from "./cells";
 
 /** Equations per unknown. */
 const ROWS_PER_COLUMN = 3.5;
+/** Equations shorter than this are rounding: weights and values are of order one. */
+const NOISE = 1e-12;
 /** Samples that show which unknowns move which entries. */
 const PATTERN_SAMPLES = 3;
 
@@ -130,18 +132,20 @@ function independentGroups(
   return best;
 }
 
+/** Some equations: the derivatives of chosen entries along the unknowns that move any of them. */
+interface Rows {
+  readonly chosen: Int32Array;
+  readonly columns: Map<number, Float64Array>;
+}
+
 /** Collects rows of one group until there are enough of them. */
 class RowCollector {
   readonly wanted: number;
-  private readonly parts: Matrix[] = [];
+  private readonly parts: Rows[] = [];
   private rows = 0;
-  private part = new Matrix(0, 0);
-  private chosen = new Int32Array(0);
-  private readonly position = new Map<number, number>();
 
   constructor(readonly group: EntryGroup) {
     this.wanted = Math.ceil(ROWS_PER_COLUMN * group.columns.length) + 8;
-    group.columns.forEach((column, i) => this.position.set(column, i));
   }
 
   get missing(): number {
@@ -149,22 +153,33 @@ class RowCollector {
   }
 
   begin(chosen: Int32Array): void {
-    this.chosen = chosen.map((i) => this.group.entries[i]!);
-    this.part = new Matrix(this.chosen.length, this.group.columns.length);
-    this.parts.push(this.part);
-    this.rows += this.chosen.length;
+    this.parts.push({ chosen: chosen.map((i) => this.group.entries[i]!), columns: new Map() });
+    this.rows += chosen.length;
   }
 
   fill(column: number, tangent: Float64Array): void {
-    const at = this.position.get(column);
-    if (at === undefined) return;
-    for (let r = 0; r < this.chosen.length; r++) this.part.data[r * this.part.columns + at] = tangent[this.chosen[r]!]!;
+    const { chosen, columns } = this.parts[this.parts.length - 1]!;
+    // Also unknowns that the group was not seen to hang on: a table's row is looked up now and then.
+    if (chosen.some((e) => tangent[e] !== 0))
+      columns.set(
+        column,
+        Float64Array.from(chosen, (e) => tangent[e]!),
+      );
   }
 
   block(unknowns: readonly number[]): Block {
-    const columns = this.group.columns.length;
-    const rows = Matrix.stacked(this.parts.map(finiteRows), columns).normaliseRows(1e-200);
-    return { unknowns: Array.from(this.group.columns, (c) => unknowns[c]!), matrix: compressRows(rows) };
+    const used = [...new Set([...this.group.columns, ...this.parts.flatMap((p) => [...p.columns.keys()])])];
+    const parts = this.parts.map(({ chosen, columns }) => {
+      const part = new Matrix(chosen.length, used.length);
+      used.forEach((column, k) => {
+        columns.get(column)?.forEach((x, r) => {
+          part.data[r * used.length + k] = x;
+        });
+      });
+      return finiteRows(part);
+    });
+    const rows = Matrix.stacked(parts, used.length).normaliseRows(NOISE);
+    return { unknowns: used.map((c) => unknowns[c]!), matrix: compressRows(rows) };
   }
 }
 
