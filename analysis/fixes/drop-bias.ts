@@ -15,7 +15,7 @@ export function dropBias(remedy: Remedy, text: string): Mended {
   const bias = first?.bias;
   if (!first || !bias) return { reason: "No fix: the call that makes it is not known." };
   if (remedy.refusal !== undefined) return { reason: `No fix: ${remedy.refusal}.` };
-  if (remedy.layers.some((l) => l.bias?.form === "indirect")) {
+  if (remedy.layers.some((l) => l.bias?.form === "indirect") || !isLiteral(bias, text)) {
     return { reason: "No fix: the bias comes from a variable or a wrapper; set it to False where that is decided." };
   }
   const reader = unguardedBiasReader(text, attributesOf(remedy.layers));
@@ -37,6 +37,15 @@ function attributesOf(layers: readonly Layer[]): string[] {
 
 function name(layer: Layer): string {
   return attributesOf([layer])[0] ?? layer.scope;
+}
+
+/** Whether the argument, where it is given, says True in so many words; a variable is decided elsewhere. */
+function isLiteral({ form, range }: BiasArgument, text: string): boolean {
+  if (form !== "keyword" && form !== "positional") return true;
+  if (range === undefined) return false;
+  const starts = lineStarts(text);
+  const value = text.slice(offsetAt(starts, range.start, text.length), offsetAt(starts, range.end, text.length));
+  return /^(True|1)$/.test(value.trim());
 }
 
 function editOf(bias: BiasArgument, text: string): TextEdit | undefined {

@@ -75,6 +75,7 @@ describe("bias=False", () => {
       return mended.reason;
     };
     assert.match(reason("x = «nn.Linear(4, 8, bias=flag)»", "indirect"), /variable or a wrapper/);
+    assert.match(reason("x = «nn.Linear(4, 8, bias=‹flag›)»", "keyword"), /variable or a wrapper/);
     assert.match(reason("x = «nn.Linear(*sizes)»", "default"), /could not be read/);
     assert.match(reason("x = «nn.Linear(4, 8, **options)»", "default"), /could not be read/);
     assert.match(reason("x = «layer»", "default"), /could not be read/);
