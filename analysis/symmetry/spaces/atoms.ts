@@ -26,6 +26,7 @@ export class AtomStore {
   /** Grows with every change, so that expanded axes can be cached. */
   private version = 0;
   private readonly expanded = new WeakMap<PlainAxis, { version: number; segments: readonly Segment[] }>();
+  private readonly slices = new WeakMap<PlainAxis, Map<string, PlainAxis>>();
 
   /** A new leaf atom. */
   atom(size: number, pinned: boolean): number {
@@ -152,25 +153,28 @@ export class AtomStore {
     this.version++;
   }
 
-  /** Splits an axis after k entries, 0 < k < size. */
-  cut(axis: PlainAxis, k: number): readonly [PlainAxis, PlainAxis] {
-    const size = this.axisSize(axis);
-    if (this.isAllPinned(axis)) return [this.pinnedAxis(k), this.pinnedAxis(size - k)];
+  /** Consecutive parts of an axis; the lengths, none of them zero, add up to its size. */
+  chop(axis: PlainAxis, lengths: readonly number[]): readonly PlainAxis[] {
+    if (lengths.length === 1) return [axis];
+    if (this.isAllPinned(axis)) return lengths.map((n) => this.pinnedAxis(n));
     const pending = [...this.normal(axis)].reverse();
-    const left: Segment[] = [];
-    let remaining = k;
-    while (remaining > 0) {
-      const segment = pending.pop()!;
-      const n = this.segmentSize(segment);
-      if (n <= remaining) {
-        left.push(segment);
-        remaining -= n;
-      } else {
-        const parts = this.cutSegment(segment, remaining);
-        for (let i = parts.length - 1; i >= 0; i--) pending.push(parts[i]!);
+    return lengths.map((length) => {
+      const part: Segment[] = [];
+      for (let remaining = length; remaining > 0 && pending.length > 0; ) {
+        // What was cut before may occur again: look at what it is made of now.
+        const segment = this.front(pending);
+        const n = this.segmentSize(segment);
+        pending.pop();
+        if (n <= remaining) {
+          part.push(segment);
+          remaining -= n;
+        } else {
+          const parts = this.cutSegment(segment, remaining);
+          for (let i = parts.length - 1; i >= 0; i--) pending.push(parts[i]!);
+        }
       }
-    }
-    return [{ segments: left }, { segments: pending.reverse() }];
+      return { segments: part };
+    });
   }
 
   /** Refines a segment's head so that a boundary falls nearer to entry k; returns the segments in its place. */
@@ -198,10 +202,26 @@ export class AtomStore {
 
   /** Part [start, end) of an axis; the whole axis itself where nothing is cut off. */
   slice(axis: PlainAxis, start: number, end: number): PlainAxis {
-    const size = this.axisSize(axis);
     if (end <= start) return { segments: [] };
-    const head = end < size ? this.cut(axis, end)[0] : axis;
-    return start > 0 ? this.cut(head, start)[1] : head;
+    const size = this.axisSize(axis);
+    if (start <= 0 && end >= size) return axis;
+    // Index lists take the same entries again and again.
+    let known = this.slices.get(axis);
+    if (!known) {
+      known = new Map();
+      this.slices.set(axis, known);
+    }
+    const key = `${start}:${end}`;
+    let part = known.get(key);
+    if (!part) {
+      const lengths = [start, end - start, size - end];
+      part = this.chop(
+        axis,
+        lengths.filter((n) => n > 0),
+      )[start > 0 ? 1 : 0]!;
+      known.set(key, part);
+    }
+    return part;
   }
 
   /** Concatenation in order; pieces that are all pinned become one pinned atom. */

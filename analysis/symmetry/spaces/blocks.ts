@@ -52,12 +52,17 @@ export class BlockAlgebra {
 
   /** States that all blocks are alike: dependent axes become plain, the selector a pinned axis. */
   settle(axes: readonly BlockAxis[]): readonly PlainAxis[] {
-    return axes.map((axis) => {
-      if (isPlain(axis)) return axis;
-      if (isSelector(axis)) return this.atoms.pinnedAxis(axis.count);
-      for (const o of axis.options.slice(1)) this.atoms.unify(axis.options[0]!, o);
-      return axis.options[0]!;
-    });
+    // Nearly always there are none.
+    if (axes.every(isPlain)) return axes;
+    return axes.map((axis) => this.settled(axis));
+  }
+
+  /** One axis without blocks. */
+  settled(axis: BlockAxis): PlainAxis {
+    if (isPlain(axis)) return axis;
+    if (isSelector(axis)) return this.atoms.pinnedAxis(axis.count);
+    for (const o of axis.options.slice(1)) this.atoms.unify(axis.options[0]!, o);
+    return axis.options[0]!;
   }
 
   /** The axes left when entry `index` of axis `at` is picked, or undefined where that axis is no selector. */
@@ -161,7 +166,7 @@ export class BlockAlgebra {
   /** Entry 0 of each piece, then entry 1 of each, and so on: what merging (size, blocks) does to memory order. */
   private interleave(pieces: readonly PlainAxis[]): PlainAxis {
     const n = this.atoms.axisSize(pieces[0]!);
-    const entries = pieces.map((p) => Array.from({ length: n }, (_, i) => this.atoms.slice(p, i, i + 1)));
+    const entries = pieces.map((p) => this.atoms.chop(p, new Array<number>(n).fill(1)));
     const order: PlainAxis[] = [];
     for (let i = 0; i < n; i++) for (const e of entries) order.push(e[i]!);
     return this.atoms.concat(order);

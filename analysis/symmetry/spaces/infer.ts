@@ -1,11 +1,12 @@
 /** @file Runs the axis rules of the operator table over a graph: every axis of every value as segments of atoms. */
-import type { Axis, AxisFactor, AxisLayout, AxisRuleContext, AxisStructure } from "../../graph/axes";
-import { consumers, type Graph, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
+import type { AxisFactor, AxisLayout, AxisStructure } from "../../graph/axes";
+import { consumers, type Graph, type Node } from "../../graph/graph";
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
-import { sliceParts } from "../../operators/axes/movement";
 import { AtomStore, type PlainAxis, type Segment } from "./atoms";
 import { BlockAlgebra, type BlockAxis } from "./blocks";
+import { indexedLater } from "./lookahead";
+import { type AxisScene, RuleContext } from "./rule-context";
 
 /** The axes of every value, with the store that gives their atoms meaning. */
 export interface InferredAxes extends AxisStructure {
@@ -31,159 +32,167 @@ export interface AxisInferenceOptions {
   readonly softPins: boolean;
 }
 
-/** Infers the axes of all values. Near-linear in the number of axes; never throws on a graph whose shapes are consistent. */
+/**
+ * Infers the axes of all values. Near-linear in the number of axes. Never throws: a node that contradicts its operator's
+ * rule (attributes of wrong types, shapes that do not fit) is opaque.
+ */
 export function inferAxes(graph: Graph, options: AxisInferenceOptions): InferredAxes {
-  const atoms = new AtomStore();
-  const blocks = new BlockAlgebra(atoms);
-  const known = new Map<string, readonly BlockAxis[]>();
-  const readers = consumers(graph);
-  const opaque: Node[] = [];
-  // Of integers that count positions along an axis.
-  const counts = new Map<string, BlockAxis>();
-  const softlyPinned = new Set<string>();
-  let feltSoftPins = false;
-  const outputs = new Set(graph.outputs);
+  const inference = new Inference(graph, options);
+  inference.run();
+  return inference;
+}
 
-  const pinnedValue = (shape: Shape) => shape.map((n) => atoms.pinnedAxis(n));
-  for (const input of graph.inputs) known.set(input.name, pinnedValue(input.shape));
-  for (const p of graph.parameters.values()) {
-    // A frozen weight cannot be permuted along; running statistics are, they are measured again.
-    const fixed = options.softPins && !p.trainable && !p.buffer;
-    if (fixed) softlyPinned.add(p.name);
-    known.set(
-      p.name,
-      p.shape.map((n) => (fixed ? atoms.pinnedAxis(n) : atoms.fresh(n))),
-    );
-  }
-  for (const [name, value] of graph.constants) {
-    const varies = options.softPins ? variesAlong(value) : undefined;
-    if (varies?.includes(true)) softlyPinned.add(name);
-    known.set(
-      name,
-      value.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n))),
-    );
+class Inference implements InferredAxes, AxisScene {
+  readonly atoms = new AtomStore();
+  readonly blocks = new BlockAlgebra(this.atoms);
+  readonly opaque: Node[] = [];
+  feltSoftPins = false;
+  private readonly known = new Map<string, readonly BlockAxis[]>();
+  /** Of integers that count positions along an axis. */
+  private readonly counts = new Map<string, BlockAxis>();
+  private readonly softlyPinned = new Set<string>();
+  private readonly readers: ReadonlyMap<string, readonly Node[]>;
+  private readonly layouts = new Map<string, readonly AxisLayout[]>();
+  /** Values share axes; a layout holds for as long as the segments behind it do. */
+  private readonly layoutsOfAxes = new WeakMap<readonly Segment[], AxisLayout>();
+
+  constructor(
+    readonly graph: Graph,
+    private readonly options: AxisInferenceOptions,
+  ) {
+    this.readers = consumers(graph);
   }
 
-  const isUnusable = (v: string) => {
-    if (v === "") return false;
-    const shape = graph.types.get(v)?.shape;
-    return shape === undefined || shape.includes(0);
-  };
-  for (const node of graph.nodes) {
-    const rule = options.equivariance(node);
-    if (!rule || node.inputs.some(isUnusable) || node.outputs.some(isUnusable)) {
-      pinAll(node);
-      continue;
+  run(): void {
+    const { graph, options, atoms, known } = this;
+    for (const input of graph.inputs) known.set(input.name, this.pinnedAxes(input.shape));
+    for (const p of graph.parameters.values()) {
+      // A frozen weight cannot be permuted along; running statistics are, they are measured again.
+      const isFixed = options.softPins && !p.trainable && !p.buffer;
+      if (isFixed) this.softlyPinned.add(p.name);
+      known.set(p.name, isFixed ? this.pinnedAxes(p.shape) : p.shape.map((n) => atoms.fresh(n)));
     }
-    const usedWell = new Set<number>();
-    const context = ruleContext(node, usedWell);
-    rule.axes(context);
-    node.inputs.forEach((input, i) => {
-      const axis = counts.get(input);
-      if (!axis || usedWell.has(i)) return;
-      if (i === 0 && MOVES_INTEGERS.has(node.operator)) counts.set(node.outputs[0]!, axis);
-      else atoms.pin(blocks.settle([axis])[0]!);
-    });
+    for (const [name, value] of graph.constants) {
+      const varies = options.softPins ? variesAlong(value) : undefined;
+      if (varies?.includes(true)) this.softlyPinned.add(name);
+      known.set(
+        name,
+        value.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n))),
+      );
+    }
+    const context = new RuleContext(this);
+    const outputs = new Set(graph.outputs);
+    for (const node of graph.nodes) this.visit(node, context, outputs);
+    for (const o of graph.outputs) {
+      this.pinCount(o);
+      this.pinAxes(o);
+    }
+  }
+
+  private visit(node: Node, context: RuleContext, outputs: ReadonlySet<string>): void {
+    const { graph, known, counts } = this;
+    const rule = this.options.equivariance(node);
+    if (!rule || !node.inputs.every(this.isUsable) || !node.outputs.every(this.isUsable)) return this.makeOpaque(node);
+    context.enter(node);
+    try {
+      rule.axes(context);
+    } catch {
+      // What the rule has stated so far only makes for fewer symmetries.
+      return this.makeOpaque(node);
+    }
+    if (counts.size > 0) {
+      node.inputs.forEach((input, i) => {
+        const axis = counts.get(input);
+        if (!axis || context.usedWell.includes(i)) return;
+        if (i === 0 && MOVES_INTEGERS.has(node.operator)) counts.set(node.outputs[0]!, axis);
+        else this.pinCount(input);
+      });
+    }
     // Outputs that the rule says nothing of (indices, masks) are pinned, and so is all they are made of if anybody reads them.
     for (const o of node.outputs) {
       if (o === "" || known.has(o)) continue;
-      known.set(o, pinnedValue(graph.types.get(o)!.shape!));
-      if (readers.has(o) || outputs.has(o)) {
-        for (const i of node.inputs) for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
-      }
+      known.set(o, this.pinnedAxes(graph.types.get(o)!.shape!));
+      if (this.readers.has(o) || outputs.has(o)) for (const i of node.inputs) this.pinAxes(i);
     }
   }
-  for (const o of graph.outputs) {
-    const along = counts.get(o);
-    if (along) atoms.pin(blocks.settle([along])[0]!);
-    const axes = known.get(o);
-    if (axes) for (const a of blocks.settle(axes)) atoms.pin(a);
-  }
 
-  function pinAll(node: Node): void {
-    opaque.push(node);
+  private readonly isUsable = (value: string): boolean => {
+    if (value === "") return true;
+    const shape = this.graph.types.get(value)?.shape;
+    return shape !== undefined && !shape.includes(0);
+  };
+
+  private makeOpaque(node: Node): void {
+    this.opaque.push(node);
     for (const i of node.inputs) {
-      for (const a of blocks.settle(known.get(i) ?? [])) atoms.pin(a);
-      const along = counts.get(i);
-      if (along) atoms.pin(blocks.settle([along])[0]!);
+      this.pinAxes(i);
+      this.pinCount(i);
     }
     for (const o of node.outputs) {
-      const shape = graph.types.get(o)?.shape;
-      if (o !== "" && shape) known.set(o, pinnedValue(shape));
+      const shape = this.graph.types.get(o)?.shape;
+      if (o !== "" && shape) this.known.set(o, this.pinnedAxes(shape));
     }
   }
 
-  function ruleContext(node: Node, usedWell: Set<number>): AxisRuleContext {
-    const raw = (i: number) => {
-      const name = node.inputs[i] ?? "";
-      if (softlyPinned.has(name)) feltSoftPins = true;
-      return known.get(name) ?? [];
-    };
-    const plain = (a: Axis) => blocks.settle([a as BlockAxis])[0]!;
-    return {
-      node,
-      rawInput: (i) => raw(i) as readonly Axis[],
-      input: (i) => blocks.settle(raw(i)),
-      absent: (i) => (node.inputs[i] ?? "") === "",
-      shape: (i) => graph.types.get(node.inputs[i] ?? "")?.shape ?? [],
-      outputShape: (i = 0) => graph.types.get(node.outputs[i] ?? "")?.shape ?? [],
-      constant: (i) => graph.constants.get(node.inputs[i] ?? ""),
-      output(axes, i = 0) {
-        known.set(node.outputs[i]!, axes as readonly BlockAxis[]);
-      },
-      counting(axis, i = 0) {
-        counts.set(node.outputs[i]!, axis as BlockAxis);
-      },
-      counted(i) {
-        usedWell.add(i);
-        return counts.get(node.inputs[i] ?? "");
-      },
-      indexedLater: (axis) => indexedLater(graph, readers, node.outputs[0]!, axis),
-      fresh: (n) => atoms.fresh(n),
-      pinned: (n) => atoms.pinnedAxis(n),
-      pin: (a) => atoms.pin(plain(a)),
-      unify: (a, b) => atoms.unify(plain(a), plain(b)),
-      slice: (a, start, end) => atoms.slice(plain(a), start, end),
-      concat: (parts) => atoms.concat(parts.map(plain)),
-      product: (factors) => atoms.product(factors.map(plain)),
-      split: (a, sizes) => atoms.split(plain(a), sizes),
-      settle: (axes) => blocks.settle(axes as readonly BlockAxis[]),
-      reshape: (axes, from, to) =>
-        blocks.reshape(axes as readonly BlockAxis[], from, to, (k) => indexedLater(graph, readers, node.outputs[0]!, k)),
-      pick: (axes, axis, index) => blocks.pick(axes as readonly BlockAxis[], axis, index) as readonly Axis[] | undefined,
-    };
+  private pinnedAxes(shape: Shape): PlainAxis[] {
+    return shape.map((n) => this.atoms.pinnedAxis(n));
   }
 
-  const layouts = new Map<string, readonly AxisLayout[]>();
-  // Values share axes; a layout holds for as long as the segments behind it do.
-  const layoutOfAxis = new WeakMap<readonly Segment[], AxisLayout>();
-  const layoutOf = (axis: PlainAxis): AxisLayout => {
-    const segments = atoms.normal(axis);
-    let out = layoutOfAxis.get(segments);
+  private pinAxes(value: string): void {
+    for (const a of this.blocks.settle(this.known.get(value) ?? [])) this.atoms.pin(a);
+  }
+
+  /** Pins the axis that integers count along. */
+  private pinCount(value: string): void {
+    const along = this.counts.get(value);
+    if (along) this.atoms.pin(this.blocks.settle([along])[0]!);
+  }
+
+  read(value: string): readonly BlockAxis[] {
+    if (this.softlyPinned.has(value)) this.feltSoftPins = true;
+    return this.known.get(value) ?? [];
+  }
+
+  write(value: string, axes: readonly BlockAxis[]): void {
+    this.known.set(value, axes);
+  }
+
+  setCounted(value: string, axis: BlockAxis): void {
+    this.counts.set(value, axis);
+  }
+
+  counted(value: string): BlockAxis | undefined {
+    return this.counts.get(value);
+  }
+
+  indexedLater(value: string, axis: number): boolean {
+    return indexedLater(this.graph, this.readers, value, axis);
+  }
+
+  axes(value: string): readonly BlockAxis[] | undefined {
+    return this.known.get(value);
+  }
+
+  layout(value: string): readonly AxisLayout[] | undefined {
+    const axes = this.known.get(value);
+    if (!axes) return undefined;
+    let out = this.layouts.get(value);
     if (!out) {
-      out = segments.map((s) => s.map((id): AxisFactor => factorOf(atoms, id)));
-      layoutOfAxis.set(segments, out);
+      out = this.blocks.settle(axes).map((a) => this.layoutOf(a));
+      this.layouts.set(value, out);
     }
     return out;
-  };
-  return {
-    atoms,
-    blocks,
-    opaque,
-    feltSoftPins,
-    layoutOf,
-    axes: (value) => known.get(value),
-    layout(value) {
-      const axes = known.get(value);
-      if (!axes) return undefined;
-      let out = layouts.get(value);
-      if (!out) {
-        out = blocks.settle(axes).map(layoutOf);
-        layouts.set(value, out);
-      }
-      return out;
-    },
-  };
+  }
+
+  layoutOf(axis: PlainAxis): AxisLayout {
+    const segments = this.atoms.normal(axis);
+    let out = this.layoutsOfAxes.get(segments);
+    if (!out) {
+      out = segments.map((s) => s.map((id): AxisFactor => factorOf(this.atoms, id)));
+      this.layoutsOfAxes.set(segments, out);
+    }
+    return out;
+  }
 }
 
 function factorOf(atoms: AtomStore, id: number): AxisFactor {
@@ -214,57 +223,4 @@ function variesAlong(value: Tensor): boolean[] {
     }
     return false;
   });
-}
-
-/**
- * Whether single entries of an axis are picked by constant indices further on: Gather of a scalar or a Slice, behind
- * operators that only move axes.
- */
-function indexedLater(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>, value: string, axis: number): boolean {
-  const pending: [string, number][] = [[value, axis]];
-  for (let steps = 0; pending.length > 0 && steps < 64; steps++) {
-    const [name, at] = pending.pop()!;
-    const shape = graph.types.get(name)?.shape;
-    if (!shape) continue;
-    for (const reader of readers.get(name) ?? []) {
-      if (reader.inputs[0] !== name) continue;
-      const out = reader.outputs[0]!;
-      if (reader.operator === "Gather") {
-        const g = numberAttribute(reader, "axis", 0);
-        const picked = graph.constants.get(reader.inputs[1]!);
-        const dropped = g < 0 ? g + shape.length : g;
-        if (picked?.shape.length !== 0) continue;
-        if (dropped === at) return true;
-        pending.push([out, at > dropped ? at - 1 : at]);
-      } else if (reader.operator === "Slice") {
-        const parts = sliceParts({
-          node: reader,
-          shape: () => shape,
-          absent: (i) => (reader.inputs[i] ?? "") === "",
-          constant: (i) => graph.constants.get(reader.inputs[i] ?? ""),
-        });
-        const length = graph.types.get(out)?.shape?.[at];
-        if (parts?.some((p) => p.axis === at) && length === 1) return true;
-      } else if (reader.operator === "Transpose") {
-        const perm = numbersAttribute(reader, "perm") ?? shape.map((_, i) => shape.length - 1 - i);
-        pending.push([out, perm.indexOf(at)]);
-      } else if (reader.operator === "Reshape") {
-        const moved = sameAxisAfterReshape(shape, graph.types.get(out)?.shape, at);
-        if (moved !== undefined) pending.push([out, moved]);
-      }
-    }
-  }
-  return false;
-}
-
-/** Where an axis is after a Reshape that leaves it as it is; undefined when it is merged or split. */
-function sameAxisAfterReshape(from: Shape, to: Shape | undefined, axis: number): number | undefined {
-  if (!to || from[axis] === 1) return undefined;
-  const before = from.slice(0, axis).reduce((n, d) => n * d, 1);
-  let n = 1;
-  for (let j = 0; j < to.length; j++) {
-    if (n === before && to[j] === from[axis]) return j;
-    n *= to[j]!;
-  }
-  return undefined;
 }

@@ -49,6 +49,9 @@ export interface TensorCells {
 /** Beyond this many cells a tensor is not described: its scales are forced to zero, which is sound. */
 const MOST_CELLS = 3000;
 
+/** Beyond this many pieces a pinned axis (a table looked up entry by entry) is one: all its entries scale alike. */
+const MOST_PINNED_PIECES = 16;
+
 /** Bit sets hold this many slots; those beyond it carry no scale. */
 const MOST_SLOTS = 30;
 
@@ -134,8 +137,15 @@ export class CellTable {
     const known = this.placesOf.get(axis);
     if (known) return known;
     const { atoms } = this.axes;
+    const normal = atoms.normal(axis);
+    if (normal.length > MOST_PINNED_PIECES && atoms.isAllPinned(axis)) {
+      const size = atoms.axisSize(axis);
+      const whole = [{ start: 0, size, factors: [{ atom: normal[0]![0]!, size, pinned: true }] }];
+      this.placesOf.set(axis, whole);
+      return whole;
+    }
     let start = 0;
-    const made = atoms.normal(axis).map((segment): SegmentPlace => {
+    const made = normal.map((segment): SegmentPlace => {
       let size = 1;
       const factors = segment.map((a) => {
         const factor = { atom: a, size: atoms.sizeOf(a), pinned: atoms.isPinned(a) || !atoms.isLeaf(a) };

@@ -1,0 +1,128 @@
+/** @file What axis rules see of the graph and may do to its axes; one object serves all nodes in turn. */
+import type { Axis, AxisRuleContext } from "../../graph/axes";
+import type { Graph, Node } from "../../graph/graph";
+import type { Shape, Tensor } from "../../graph/tensor";
+import type { AtomStore, PlainAxis } from "./atoms";
+import type { BlockAlgebra, BlockAxis } from "./blocks";
+
+/** The inference behind the rules. */
+export interface AxisScene {
+  readonly graph: Graph;
+  readonly atoms: AtomStore;
+  readonly blocks: BlockAlgebra;
+  read(value: string): readonly BlockAxis[];
+  write(value: string, axes: readonly BlockAxis[]): void;
+  setCounted(value: string, axis: BlockAxis): void;
+  counted(value: string): BlockAxis | undefined;
+  indexedLater(value: string, axis: number): boolean;
+}
+
+const NO_SHAPE: Shape = [];
+
+/** The context of one node after another. */
+export class RuleContext implements AxisRuleContext {
+  node!: Node;
+  /** Inputs whose counting of positions the rule has taken care of. */
+  readonly usedWell: number[] = [];
+
+  constructor(private readonly scene: AxisScene) {}
+
+  /** Turns to the next node. */
+  enter(node: Node): void {
+    this.node = node;
+    this.usedWell.length = 0;
+  }
+
+  private name(input: number): string {
+    return this.node.inputs[input] ?? "";
+  }
+
+  private plain(axis: Axis): PlainAxis {
+    return this.scene.blocks.settled(axis as BlockAxis);
+  }
+
+  rawInput(input: number): readonly Axis[] {
+    return this.scene.read(this.name(input)) as readonly Axis[];
+  }
+
+  input(input: number): readonly Axis[] {
+    return this.scene.blocks.settle(this.scene.read(this.name(input)));
+  }
+
+  absent(input: number): boolean {
+    return this.name(input) === "";
+  }
+
+  shape(input: number): Shape {
+    return this.scene.graph.types.get(this.name(input))?.shape ?? NO_SHAPE;
+  }
+
+  outputShape(output = 0): Shape {
+    return this.scene.graph.types.get(this.node.outputs[output] ?? "")?.shape ?? NO_SHAPE;
+  }
+
+  constant(input: number): Tensor | undefined {
+    return this.scene.graph.constants.get(this.name(input));
+  }
+
+  output(axes: readonly Axis[], output = 0): void {
+    this.scene.write(this.node.outputs[output]!, axes as readonly BlockAxis[]);
+  }
+
+  counting(axis: Axis, output = 0): void {
+    this.scene.setCounted(this.node.outputs[output]!, axis as BlockAxis);
+  }
+
+  counted(input: number): Axis | undefined {
+    this.usedWell.push(input);
+    return this.scene.counted(this.name(input));
+  }
+
+  indexedLater(axis: number): boolean {
+    return this.scene.indexedLater(this.node.outputs[0]!, axis);
+  }
+
+  fresh(size: number): Axis {
+    return this.scene.atoms.fresh(size);
+  }
+
+  pinned(size: number): Axis {
+    return this.scene.atoms.pinnedAxis(size);
+  }
+
+  pin(axis: Axis): void {
+    this.scene.atoms.pin(this.plain(axis));
+  }
+
+  unify(a: Axis, b: Axis): void {
+    this.scene.atoms.unify(this.plain(a), this.plain(b));
+  }
+
+  slice(axis: Axis, start: number, end: number): Axis {
+    return this.scene.atoms.slice(this.plain(axis), start, end);
+  }
+
+  concat(parts: readonly Axis[]): Axis {
+    return this.scene.atoms.concat(parts.map((p) => this.plain(p)));
+  }
+
+  product(factors: readonly Axis[]): Axis {
+    return this.scene.atoms.product(factors.map((f) => this.plain(f)));
+  }
+
+  split(axis: Axis, sizes: readonly number[]): readonly Axis[] {
+    return this.scene.atoms.split(this.plain(axis), sizes);
+  }
+
+  settle(axes: readonly Axis[]): readonly Axis[] {
+    return this.scene.blocks.settle(axes as readonly BlockAxis[]);
+  }
+
+  reshape(axes: readonly Axis[], from: Shape, to: Shape): readonly Axis[] {
+    return this.scene.blocks.reshape(axes as readonly BlockAxis[], from, to, (k) => this.indexedLater(k));
+  }
+
+  pick(axes: readonly Axis[], axis: number, index: number): readonly Axis[] | undefined {
+    return this.scene.blocks.pick(axes as readonly BlockAxis[], axis, index) as readonly Axis[] | undefined;
+  }
+}
