@@ -14,6 +14,10 @@ import { checkFile } from "../fixes/check";
 import { lineStarts, offsetAt } from "../fixes/python-text";
 import type { SourceRange } from "../graph/source";
 import type { Finding } from "../rules/finding";
+import { inertParameters } from "../rules/inert";
+import { rules } from "../rules/registry";
+import { difference, influence } from "../rules/testing/claims";
+import type { ModelAnalysis } from "../symmetry/analysis";
 import { checkedFile, type LoadedFile, Loader } from "./models";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../testFixtures/corpus");
@@ -69,6 +73,20 @@ function written(text: string, f: Finding): string {
   return `${before} -> ${textAt(after, f.range!, after.length - text.length)}`;
 }
 
+/** Everything that is called inert has exactly no influence, and every other bias has some. */
+function checkClaims(analysis: ModelAnalysis): void {
+  const found = inertParameters(analysis).filter((p) => !p.segment);
+  for (const { parameter } of found) {
+    const i = influence(analysis.graph, parameter.name);
+    assert.ok(i < 1e-9, `${parameter.name} is called inert and has an influence of ${i}`);
+  }
+  for (const p of analysis.graph.parameters.values()) {
+    if (!p.trainable || !p.name.endsWith("bias") || found.some((f) => f.parameter.name === p.name)) continue;
+    const i = influence(analysis.graph, p.name);
+    assert.ok(i > 1e-9, `${p.name} has no influence (${i}) and was not found`);
+  }
+}
+
 /** All trained entries. */
 function parameters(file: LoadedFile): number {
   return file.models.reduce((n, m) => n + m.analysis.parameters, 0);
@@ -107,6 +125,7 @@ for (const file of readdirSync(FOLDER).filter((f) => f.endsWith(".txt"))) {
             );
           }
         }
+        for (const m of loaded.models) checkClaims(m.analysis);
         const edits = findings.flatMap((f) => f.fixes.flatMap((fix) => fix.edits));
         if (edits.length === 0) return;
         const fixed = await loader.loadPython(name, edited(python, edits));
@@ -116,7 +135,28 @@ for (const file of readdirSync(FOLDER).filter((f) => f.endsWith(".txt"))) {
         );
         assert.ok(parameters(fixed) < parameters(loaded), "the fix takes parameters away");
         assert.equal(fixed.models.length, loaded.models.length);
+        fixed.models.forEach((m, i) => {
+          const d = difference(loaded.models[i]!.analysis.graph, m.analysis.graph);
+          assert.ok(d < 1e-9, `the fix moves the outputs of ${m.name} by ${d}`);
+        });
       });
     }
   });
 }
+
+describe("examples of the rules", () => {
+  const find = async (python: string) => {
+    const loaded = await new Loader({ analysis: { numeric: false } }).loadPython("example.py", python);
+    return checkFile(checkedFile(loaded));
+  };
+  for (const { id, examples } of rules) {
+    it(`${id}: the bad one is found and mended as shown, the good one is not found`, async () => {
+      const [finding, ...more] = await find(examples.bad);
+      assert.equal(more.length, 0);
+      assert.equal(finding?.rule, id);
+      assert.equal(edited(examples.bad, finding.fixes[0]!.edits), examples.fixed);
+      assert.deepEqual(await find(examples.fixed), []);
+      assert.deepEqual(await find(examples.good), []);
+    });
+  }
+});
