@@ -1,6 +1,8 @@
 /** @file Cutting, joining, splitting and equating sized axes; what the axis rules of the operator table ask for. */
+import { boundary, type Least, proportional, shareOfFree, shareOfPinned } from "./shares";
 import {
   atomsOf,
+  blamed,
   axisOf,
   close,
   expand,
@@ -20,9 +22,6 @@ export interface Choices {
   /** The new size of an axis that nothing else decides. */
   size(old: number): number;
 }
-
-/** How many entries a piece between two cuts keeps at least, in old positions of the whole axis. */
-export type Least = (from: number, to: number) => number;
 
 /** Algebra of sized axes. All methods throw SizeConflict where new sizes contradict each other. */
 export class SizeAlgebra {
@@ -211,8 +210,10 @@ export class SizeAlgebra {
     if (x === y || n !== oldSize(y) || n === 1) return;
     const [a, b] = [newSize(x), newSize(y)];
     if (a !== undefined && b !== undefined) {
-      if (a !== b) throw new SizeConflict(`${n} became ${a} here and ${b} there`, atomsOf(x, y));
-      return;
+      if (a === b) return;
+      // Part by part first: the part that differs says more than the whole.
+      this.match([...expand(x)].reverse(), [...expand(y)].reverse());
+      throw new SizeConflict(`${n} became ${a} here and ${b} there`, blamed(x, y));
     }
     this.match([...expand(x)].reverse(), [...expand(y)].reverse());
   }
@@ -286,7 +287,7 @@ export class SizeAlgebra {
       } else {
         const left = this.close({ segments: [a] });
         const right = this.close({ segments: [b] });
-        if (left !== right) throw new SizeConflict(`sizes ${left} and ${right} do not meet`, atomsOf({ segments: [a, b] }));
+        if (left !== right) throw new SizeConflict(`sizes ${left} and ${right} do not meet`, blamed({ segments: [a, b] }));
         return;
       }
     }
@@ -300,7 +301,7 @@ export class SizeAlgebra {
       // Both known, or structured: compare entry by entry.
       const [a, b] = [p.value, q.value];
       if (a !== undefined && b !== undefined) {
-        if (a !== b) throw new SizeConflict(`${p.old} became ${a} here and ${b} there`, atomsOf(axisOf(p), axisOf(q)));
+        if (a !== b) throw new SizeConflict(`${p.old} became ${a} here and ${b} there`, blamed(axisOf(p), axisOf(q)));
       } else if (p.form && q.form) this.match([...expand(axisOf(p))].reverse(), [...expand(axisOf(q))].reverse());
       else this.fit(p.form ? p : q, p.form ? q.value! : p.value!);
     }
@@ -335,7 +336,7 @@ export class SizeAlgebra {
   private assign(size: Size, value: number): void {
     const known = size.value;
     if (known !== undefined) {
-      if (known !== value) throw new SizeConflict(`${size.old} became ${known} here and ${value} there`, atomsOf(axisOf(size)));
+      if (known !== value) throw new SizeConflict(`${size.old} became ${known} here and ${value} there`, blamed(axisOf(size)));
     } else if (size.form) this.fit(size, value);
     else size.set(value);
   }
@@ -359,7 +360,7 @@ export class SizeAlgebra {
     const known = newSize(axis);
     if (known === undefined) this.unify(axis, fixed(n, value));
     if ((newSize(axis) ?? value) !== value)
-      throw new SizeConflict(`${n} became ${newSize(axis)} here and ${value} there`, atomsOf(axis));
+      throw new SizeConflict(`${n} became ${newSize(axis)} here and ${value} there`, blamed(axis));
   }
 
   /** The axes of a tensor in another shape (old sizes). */
@@ -392,62 +393,4 @@ function wrap(axis: SizedAxis): Size {
   const size = new Size(oldSize(axis));
   size.refine({ axis });
   return size;
-}
-
-/** Free axes that hold shuffled channels are cut in proportion, or not at all. */
-function proportional(axis: SizedAxis, k: number, value: number): number {
-  const n = oldSize(axis);
-  const at = (k * value) / n;
-  if (!Number.isInteger(at)) throw new SizeConflict(`a cut at ${k} of ${n} falls between entries`, atomsOf(axis));
-  return at;
-}
-
-/**
- * Where a cut at k of n falls after the axis has shrunk: single entries stay single, every piece keeps an entry, the rest is
- * shared in proportion.
- */
-function boundary(n: number, value: number, k: number, cuts: readonly number[], least?: Least): number {
-  if (n === value) return k;
-  const places = [0, ...[...new Set([...cuts, k])].sort((a, b) => a - b), n];
-  const pieces = places
-    .slice(1)
-    .map((to, i) => ({ old: to - places[i]!, least: least ? Math.min(to - places[i]!, least(places[i]!, to)) : 1 }));
-  const spare = value - pieces.reduce((sum, p) => sum + p.least, 0);
-  if (spare < 0) throw new SizeConflict(`${value} entries are too few for ${pieces.length} pieces`);
-  const room = pieces.map((p) => p.old - p.least);
-  const weight = room.reduce((a, b) => a + b, 0);
-  if (spare > weight) throw new SizeConflict(`${pieces.length} pieces cannot grow to ${value}`);
-  // Largest remainders decide where the odd entries go.
-  const shares = room.map((r) => (weight === 0 ? 0 : (spare * r) / weight));
-  const sizes = pieces.map((p, i) => p.least + Math.floor(shares[i]!));
-  let left = value - sizes.reduce((a, b) => a + b, 0);
-  const order = shares.map((s, i) => [s - Math.floor(s), i] as const).sort((a, b) => b[0] - a[0] || a[1] - b[1]);
-  for (const [, i] of order) {
-    if (left === 0) break;
-    if (room[i]! > 0) {
-      sizes[i]!++;
-      left--;
-    }
-  }
-  let at = 0;
-  for (let i = 0; places[i] !== k; i++) at += sizes[i]!;
-  return at;
-}
-
-/** Blocks of shuffled channels: their number stays, or else their length. */
-function shareOfFree(value: number, outer: number, inner: number): readonly [number, number] | undefined {
-  if (value % outer === 0) return [outer, value / outer];
-  if (value % inner === 0) return [value / inner, inner];
-  return undefined;
-}
-
-/** Windows, patches and the like: squares stay square, else the inner part becomes as small as it can. */
-function shareOfPinned(value: number, outer: number, inner: number): readonly [number, number] | undefined {
-  if (value === outer * inner) return [outer, inner];
-  const root = Math.round(Math.sqrt(value));
-  if (outer === inner && root * root === value && root > 1) return [root, root];
-  if (outer === 1) return [1, value];
-  if (inner === 1) return [value, 1];
-  for (let b = 2; b <= value / 2; b++) if (value % b === 0) return [value / b, b];
-  return undefined;
 }

@@ -1,8 +1,8 @@
 /** @file Sizing of movement: Reshape, Expand, Slice, Gather, Tile and the exchange of channels and space. */
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { int64Vector, type Tensor } from "../../graph/tensor";
-import type { Sizing, SizingRule } from "./propagate";
-import { atomsOf, fixed, keptEntries, newSize, oldSize, open, SizeConflict, type SizedAxis, UNIT } from "./sizes";
+import type { Sizing, SizingRule } from "./sizing";
+import { atomsOf, blamed, fixed, keptEntries, newSize, oldSize, open, SizeConflict, type SizedAxis, UNIT } from "./sizes";
 import { axisOfGather, isRun } from "./survey";
 
 /** The new sizes of axes as a shape operand. */
@@ -78,7 +78,7 @@ function slice(s: Sizing): void {
 
 /** A single entry stays a single entry. */
 function single(s: Sizing, part: SizedAxis): SizedAxis {
-  if (s.algebra.close(part) !== 1) throw new SizeConflict("a single entry would become several", atomsOf(part));
+  if (s.algebra.close(part) !== 1) throw new SizeConflict("a single entry would become several", blamed(part));
   return UNIT;
 }
 

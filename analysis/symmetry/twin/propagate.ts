@@ -3,7 +3,6 @@
  * of every value in one pass, and rewrites what holds sizes (shape operands, kernels, groups, tables). The axis rules of the
  * operator table say what belongs together; operators whose arithmetic of sizes is their own have a sizing rule here.
  */
-import type { Axis, AxisRuleContext } from "../../graph/axes";
 import type { Graph, Node, Parameter } from "../../graph/graph";
 import type { Shape, Tensor, TensorType } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
@@ -14,15 +13,10 @@ import { SizeAlgebra } from "./algebra";
 import { rescaled } from "./factors";
 import { movementSizing } from "./movement";
 import { fixed, keptEntries, newSize, oldSize, open, Size, SizeConflict, type SizedAxis, type SizedSegment, UNIT } from "./sizes";
+import { type Reach, type Rewriting, SizeRules, type SizeValues, Sizing, type SizingRule, unknownShape } from "./sizing";
 import type { Survey } from "./survey";
 import { windowSizing } from "./windows";
 import type { Widths } from "./widths";
-
-/**
- * What shrinks besides channels. "dense": kernels, tables, classes, vocabularies, and windows move by one place, so that space
- * is as small as one kernel; "strided": the same, with strides as they are; "channels": nothing.
- */
-export type Reach = "dense" | "strided" | "channels";
 
 /** The choices of one attempt. */
 export interface Plan {
@@ -32,246 +26,7 @@ export interface Plan {
   readonly reach: Reach;
 }
 
-/** How a rewritten node differs from its source. */
-export interface Rewriting {
-  readonly inputs?: readonly string[];
-  readonly attributes?: Node["attributes"];
-}
-
-/** What a sizing rule sees of one node. */
-export class Sizing {
-  private make: ((name: (tensor: Tensor) => string) => Rewriting) | undefined;
-  private replaced: Set<number> | undefined;
-  private copies: Map<number, readonly SizedAxis[]> | undefined;
-  /** True where the node hangs on parameters alone: its sizes may stay open. */
-  readonly lazy: boolean;
-
-  constructor(
-    readonly node: Node,
-    private readonly values: Propagation,
-  ) {
-    this.lazy = node.inputs.every((i) => i === "" || values.survey.isFixed(i));
-    for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.operand(i);
-  }
-
-  get algebra(): SizeAlgebra {
-    return this.values.algebra;
-  }
-
-  get survey(): Survey {
-    return this.values.survey;
-  }
-
-  get reach(): Reach {
-    return this.values.plan.reach;
-  }
-
-  /** Axes of an input in the new graph. */
-  input(index: number): readonly SizedAxis[] {
-    const name = this.node.inputs[index] ?? "";
-    if (name === "") return [];
-    if (!this.values.graph.constants.has(name)) return this.values.axesOf(name) ?? [];
-    this.copies ??= new Map();
-    let axes = this.copies.get(index);
-    if (!axes) {
-      axes = this.values.copyOfConstant(name);
-      this.copies.set(index, axes);
-    }
-    return axes;
-  }
-
-  /** Sized axes of a constant operand that is data; undefined where no rule asked for it. */
-  copy(index: number): readonly SizedAxis[] | undefined {
-    return this.isOperand(index) ? undefined : this.copies?.get(index);
-  }
-
-  absent(index: number): boolean {
-    return (this.node.inputs[index] ?? "") === "";
-  }
-
-  /** Old shape of an input. */
-  shape(index: number): Shape {
-    return this.survey.shape(this.node.inputs[index] ?? "") ?? [];
-  }
-
-  /** Old shape of an output. */
-  outputShape(index = 0): Shape {
-    return this.survey.shape(this.node.outputs[index] ?? "") ?? [];
-  }
-
-  /** The source's value of a constant input. */
-  constant(index: number): Tensor | undefined {
-    return this.values.graph.constants.get(this.node.inputs[index] ?? "");
-  }
-
-  output(axes: readonly SizedAxis[], index = 0): void {
-    this.values.setAxes(this.node.outputs[index]!, axes);
-  }
-
-  /** The output's shape by the operator's own rule, for the node with these attributes and new input shapes. */
-  inferShape(attributes: Node["attributes"] = this.node.attributes, operands?: ReadonlyMap<number, Tensor>): Shape {
-    return this.inferTypes(attributes, operands)[0]?.shape ?? unknown(this.node.outputs[0]!);
-  }
-
-  /** Types of all outputs, as {@link inferShape}; empty for an operator that is not in the table. */
-  inferTypes(attributes: Node["attributes"], operands?: ReadonlyMap<number, Tensor>): readonly TensorType[] {
-    const entry = this.survey.operator(this.node);
-    if (!entry) return [];
-    const inputs = this.node.inputs.map((name, i): TensorType => {
-      const type = this.values.graph.types.get(name);
-      if (name === "" || !type?.shape) return { type: type?.type ?? "other", shape: undefined };
-      const operand = operands?.get(i);
-      if (operand) return { type: operand.type, shape: operand.shape };
-      if (this.isOperand(i)) return type;
-      const axes = this.copies?.get(i) ?? this.values.axesOf(name);
-      return { type: type.type, shape: axes?.map((a) => this.algebra.close(a)) };
-    });
-    try {
-      return entry.infer(
-        { ...this.node, attributes },
-        { inputs, opset: this.values.graph.opset, constant: (i) => operands?.get(i) ?? this.constant(i) },
-      );
-    } catch (error) {
-      throw new SizeConflict(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  /** Rewrites the node once all sizes are known. `name` makes a constant of a tensor. */
-  rewrite(make: (name: (tensor: Tensor) => string) => Rewriting): void {
-    this.make = make;
-  }
-
-  rewriting(name: (tensor: Tensor) => string): Rewriting {
-    return this.make?.(name) ?? {};
-  }
-
-  /** States that a constant operand is no data: it stays as it is, or the rewriting replaces it. */
-  operand(index: number): void {
-    this.replaced ??= new Set();
-    this.replaced.add(index);
-  }
-
-  isOperand(index: number): boolean {
-    return this.replaced?.has(index) === true;
-  }
-
-  /** Runs after all nodes, when only what nothing decides is open. */
-  later(action: () => void): void {
-    this.values.postpone(action);
-  }
-}
-
-/** The axis rules of the operator table, over sizes in place of atoms. */
-class SizeRules implements AxisRuleContext {
-  constructor(private readonly sizing: Sizing) {}
-
-  get node(): Node {
-    return this.sizing.node;
-  }
-
-  input(index: number): readonly Axis[] {
-    return this.sizing.input(index);
-  }
-
-  rawInput(index: number): readonly Axis[] {
-    return this.sizing.input(index);
-  }
-
-  absent(index: number): boolean {
-    return this.sizing.absent(index);
-  }
-
-  shape(index: number): Shape {
-    return this.sizing.shape(index);
-  }
-
-  outputShape(index = 0): Shape {
-    return this.sizing.outputShape(index);
-  }
-
-  constant(index: number): Tensor | undefined {
-    return this.sizing.constant(index);
-  }
-
-  output(axes: readonly Axis[], index = 0): void {
-    this.sizing.output(axes as readonly SizedAxis[], index);
-  }
-
-  indexedLater(): boolean {
-    return false;
-  }
-
-  counting(): void {}
-
-  counted(): undefined {
-    return undefined;
-  }
-
-  fresh(size: number): Axis {
-    return open(size);
-  }
-
-  pinned(size: number): Axis {
-    return open(size);
-  }
-
-  pin(): void {}
-
-  unify(a: Axis, b: Axis): void {
-    this.sizing.algebra.unify(a as SizedAxis, b as SizedAxis);
-  }
-
-  slice(axis: Axis, start: number, end: number): Axis {
-    return this.sizing.algebra.slice(axis as SizedAxis, start, end);
-  }
-
-  concat(parts: readonly Axis[]): Axis {
-    return this.sizing.algebra.concat(parts as readonly SizedAxis[]);
-  }
-
-  product(factors: readonly Axis[]): Axis {
-    return this.sizing.algebra.product(factors as readonly SizedAxis[]);
-  }
-
-  split(axis: Axis, sizes: readonly number[]): readonly Axis[] {
-    return this.sizing.algebra.split(axis as SizedAxis, sizes);
-  }
-
-  settle(axes: readonly Axis[]): readonly Axis[] {
-    return axes;
-  }
-
-  reshape(axes: readonly Axis[], from: readonly number[], to: readonly number[]): readonly Axis[] {
-    return this.sizing.algebra.reshape(axes as readonly SizedAxis[], from, to);
-  }
-
-  pick(): undefined {
-    return undefined;
-  }
-}
-
-/** Sizing rule of an operator. */
-export type SizingRule = (sizing: Sizing) => void;
-
 const RULES: Readonly<Record<string, SizingRule>> = { ...movementSizing, ...windowSizing };
-
-/** Constant operands that are lists of axes and the like: the same in the twin. */
-const UNCHANGED: Readonly<Record<string, readonly number[]>> = {
-  ReduceMean: [1],
-  ReduceSum: [1],
-  ReduceSumSquare: [1],
-  ReduceMax: [1],
-  ReduceMin: [1],
-  ReduceL1: [1],
-  ReduceL2: [1],
-  TopK: [1],
-  ReduceProd: [1],
-  ReduceLogSum: [1],
-  ReduceLogSumExp: [1],
-  CumSum: [1],
-  Trilu: [1],
-  Clip: [1, 2],
-};
 
 /** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
 const FREE_CHOICE = 7;
@@ -286,7 +41,7 @@ export function propagate(
   return new Propagation(survey, axes, plan, equivariance).run();
 }
 
-class Propagation {
+class Propagation implements SizeValues {
   readonly algebra: SizeAlgebra;
   readonly graph: Graph;
   private readonly known = new Map<string, readonly SizedAxis[]>();
@@ -299,11 +54,15 @@ class Propagation {
   constructor(
     readonly survey: Survey,
     private readonly axes: InferredAxes,
-    readonly plan: Plan,
+    private readonly plan: Plan,
     private readonly equivariance: (node: Node) => Equivariance | undefined,
   ) {
     this.graph = survey.graph;
     this.algebra = new SizeAlgebra({ size: (old) => (plan.reach === "channels" ? old : Math.min(old, FREE_CHOICE)) });
+  }
+
+  get reach(): Reach {
+    return this.plan.reach;
   }
 
   axesOf(value: string): readonly SizedAxis[] | undefined {
@@ -453,7 +212,7 @@ class Propagation {
       if (o === "" || !old) return;
       const shape = inferred[k]?.shape;
       const axes = old.map((n, i) => {
-        if (shape) return shape[i] === undefined || (n === 1 && shape[i] !== 1) ? unknown(o) : fixed(n, shape[i]!);
+        if (shape) return shape[i] === undefined || (n === 1 && shape[i] !== 1) ? unknownShape(o) : fixed(n, shape[i]!);
         return fixed(n, this.likeInputs(node, n, i));
       });
       this.known.set(o, axes);
@@ -564,8 +323,4 @@ export function pickEntries(tensor: Tensor, picks: readonly (readonly number[])[
     offsets = offsets.flatMap((base) => p.map((k) => base * n + k));
   });
   return { type: tensor.type, shape, data: Float64Array.from(offsets, (at) => tensor.data[at]!) };
-}
-
-function unknown(value: string): never {
-  throw new SizeConflict(`the new shape of ${value} is not known`);
 }

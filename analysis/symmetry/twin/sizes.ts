@@ -182,6 +182,13 @@ export function atomsOf(...axes: readonly SizedAxis[]): number[] {
   return [...out];
 }
 
+/** The free atoms that a disagreement between axes is about; none where pinned sizes may be the cause. */
+export function blamed(...axes: readonly SizedAxis[]): number[] {
+  let pinned = false;
+  for (const axis of axes) leaves(axis, (leaf) => (pinned ||= leaf.atom === undefined && leaf.old > 1));
+  return pinned ? [] : atomsOf(...axes);
+}
+
 /** Gives every open leaf of the axis a size. */
 export function close(axis: SizedAxis, choose: (old: number) => number): number {
   leaves(axis, (leaf) => {

@@ -4,7 +4,7 @@ import type { Shape } from "../../graph/tensor";
 import { type SlicePart, sliceParts } from "../../operators/axes/movement";
 import type { Operator } from "../../operators/operator";
 import { operatorTable } from "../../operators/table";
-import type { Least } from "./algebra";
+import type { Least } from "./shares";
 
 /** Entries that each separately read part of an input keeps. */
 const LEAST_FEATURES = 3;

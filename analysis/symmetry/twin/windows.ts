@@ -2,7 +2,7 @@
 import type { Node } from "../../graph/graph";
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { int64Vector, type Tensor } from "../../graph/tensor";
-import type { Reach, Sizing, SizingRule } from "./propagate";
+import type { Reach, Sizing, SizingRule } from "./sizing";
 import { fixed, newSize, oldSize, SizeConflict, type SizedAxis, UNIT } from "./sizes";
 
 /** One spatial dimension of a window. */
@@ -176,7 +176,8 @@ function pool(s: Sizing): void {
     const windows = windowsOf(node, kernel).map((w, i) => {
       const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!);
       const width = small.dilation * (small.kernel - 1) + 1;
-      if (width > space[i]! + small.before + small.after) throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);
+      if (width > space[i]! + small.before + small.after)
+        throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);
       return moved(small, s.reach);
     });
     attributes = attributesOf(node, windows);
