@@ -6,7 +6,7 @@ import path from "node:path";
 const root = path.resolve(import.meta.dirname, "..");
 if (!existsSync(path.join(root, "dist", "cli.js"))) run("scripts/build.mjs");
 show("symmetries", "testFixtures/zoo/zoo.py::PreLnTransformer", "--certify");
-show("check", "testFixtures/python/demo.py");
+show("check", "test/fixtures/ws/net.py");
 
 function show(...args) {
   console.log(`\n$ noether ${args.join(" ")}\n`);
