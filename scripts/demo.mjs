@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "..");
-if (!existsSync(path.join(root, "dist", "cli.js"))) run("scripts/build.mjs");
+if (!existsSync(path.join(root, "dist", "cli.js"))) run([0], "scripts/build.mjs");
 show("symmetries", "testFixtures/zoo/zoo.py::PreLnTransformer", "--certify");
 show("check", "test/fixtures/ws/net.py");
 

@@ -35,8 +35,9 @@ function attributesOf(layers: readonly Layer[]): string[] {
   );
 }
 
+/** The end of a module path from its last name on: `conv1`, `stem.0`. */
 function name(layer: Layer): string {
-  return attributesOf([layer])[0] ?? layer.scope;
+  return /[^.]*[^.\d][^.]*(\.\d+)*$/.exec(layer.scope)?.[0] ?? layer.scope;
 }
 
 /** Whether the argument, where it is given, says True in so many words; a variable is decided elsewhere. */

@@ -87,7 +87,7 @@ describe("the analysis service", () => {
     copyFileSync(path.join(FIXTURES, "zoo/onnx/MlpRelu.onnx"), file);
     const first = await service.analyseOnnx(file);
     assert.equal(first.models[0]?.parameters, 139);
-    assert.equal((first.models[0]?.json as { name: string }).name, "model");
+    assert.equal((first.models[0]!.json as { name: string }).name, "model");
     copyFileSync(path.join(FIXTURES, "zoo/onnx/SelfAttention.onnx"), file);
     const second = await service.analyseOnnx(file);
     assert.equal(second.findings[0]?.rule, "inert-key-bias");
