@@ -99,6 +99,10 @@ export class AtomStore {
   }
 
   private expandInto(segment: Segment, out: Segment[]): void {
+    if (this.isExpanded(segment)) {
+      out.push(segment);
+      return;
+    }
     const pending: Segment[] = [segment];
     while (pending.length > 0) {
       const work = [...pending.pop()!].reverse();
@@ -346,10 +350,19 @@ export class AtomStore {
 
   /** The first segment of a reversed list, expanded in place if atoms were refined since the list was made. */
   private front(list: Segment[]): Segment {
+    const segment = list.at(-1)!;
+    if (this.isExpanded(segment)) return segment;
+    list.pop();
     const out: Segment[] = [];
-    this.expandInto(list.pop()!, out);
+    this.expandInto(segment, out);
     for (let i = out.length - 1; i >= 0; i--) list.push(out[i]!);
     return list.at(-1)!;
+  }
+
+  /** Whether a segment is made of representatives without structure to splice in. */
+  private isExpanded(segment: Segment): boolean {
+    for (const a of segment) if (this.parent[a] !== a || this.forms[a] !== undefined) return false;
+    return true;
   }
 
   private unifyProducts(x: Segment, y: Segment): void {

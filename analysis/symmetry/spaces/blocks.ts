@@ -198,9 +198,7 @@ export class BlockAlgebra {
     const outer = k === 0 ? [] : this.atoms.split(axis, [...sizes.slice(0, k), count * length]);
     const rest = k === 0 ? axis : outer[k]!;
     const selector: Selector = { kind: "selector", count };
-    const pieces = Array.from({ length: count }, (_, b) =>
-      this.atoms.split(this.atoms.slice(rest, b * length, (b + 1) * length), inside),
-    );
+    const pieces = this.atoms.chop(rest, new Array<number>(count).fill(length)).map((p) => this.atoms.split(p, inside));
     const dependents = inside.map((_, i): Dependent => ({ kind: "dependent", selector, options: pieces.map((p) => p[i]!) }));
     return [...outer.slice(0, k), selector, ...dependents];
   }

@@ -4,6 +4,7 @@ import { consumers, type Graph, type Node } from "../../graph/graph";
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import { AtomStore, type PlainAxis, type Segment } from "./atoms";
+import { findFrames } from "./frames";
 import { BlockAlgebra, type BlockAxis } from "./blocks";
 import { indexedLater } from "./lookahead";
 import { type AxisScene, RuleContext } from "./rule-context";
@@ -26,8 +27,9 @@ export interface AxisInferenceOptions {
   /** Equivariance of an operator; undefined means opaque. */
   readonly equivariance: (node: Node) => Equivariance | undefined;
   /**
-   * Whether the pattern of a constant (a rotary table along its frequencies) pins: it forbids permutations, not scalings or
-   * matrix actions. Inference runs once with and once without.
+   * Whether the pattern of a constant (a rotary table along its frequencies), a frozen weight or the order of the network's
+   * inputs and outputs (see frames.ts) pins: they forbid permutations, not scalings or matrix actions. Inference runs once
+   * with and once without, where that makes a difference.
    */
   readonly softPins: boolean;
 }
@@ -65,7 +67,15 @@ class Inference implements InferredAxes, AxisScene {
 
   run(): void {
     const { graph, options, atoms, known } = this;
-    for (const input of graph.inputs) known.set(input.name, this.pinnedAxes(input.shape));
+    const frames = findFrames(graph, this.readers);
+    if (options.softPins && (frames.inputs.size > 0 || frames.outputs.size > 0)) this.feltSoftPins = true;
+    for (const input of graph.inputs) {
+      const open = options.softPins ? undefined : frames.inputs.get(input.name);
+      known.set(
+        input.name,
+        input.shape.map((n, i) => (open?.includes(i) ? atoms.fresh(n) : atoms.pinnedAxis(n))),
+      );
+    }
     for (const p of graph.parameters.values()) {
       // A frozen weight cannot be permuted along; running statistics are, they are measured again.
       const isFixed = options.softPins && !p.trainable && !p.buffer;
@@ -85,7 +95,7 @@ class Inference implements InferredAxes, AxisScene {
     for (const node of graph.nodes) this.visit(node, context, outputs);
     for (const o of graph.outputs) {
       this.pinCount(o);
-      this.pinAxes(o);
+      if (options.softPins || !frames.outputs.has(o)) this.pinAxes(o);
     }
   }
 
