@@ -36,6 +36,10 @@ export function lookup(interpreter: Interpreter, frame: Frame, name: string): Va
     if (redirect === "global") break;
     scope = scope.outer;
   }
+  if (name === "__class__") {
+    const owner = frame.callee?.owner ?? [...interpreter.frames].reverse().find((f) => f.callee?.owner)?.callee?.owner;
+    if (owner) return owner;
+  }
   const global = frame.module.lookup(name);
   if (global !== undefined) return global;
   const builtin = interpreter.environment.builtin(name);

@@ -224,6 +224,24 @@ function order(a: Value, b: Value): number | undefined {
   return undefined;
 }
 
+function isUniform(v: Value): boolean {
+  if (is(v, "unknown")) return v.uniform === true;
+  return is(v, "tensor") && v.drawn?.scheme === "uniform_" && (v.shape ?? []).every((d) => d === 1);
+}
+
+/**
+ * A random number against a probability: the likelier outcome, as dropout is left out. `random() < p` skips a layer or
+ * adds noise with a small p; code that does something with a large p does it.
+ */
+function randomTest(operator: string, left: Value, right: Value): boolean | undefined {
+  const less = operator === "<" || operator === "<=";
+  if (!less && operator !== ">" && operator !== ">=") return undefined;
+  const p = numberOf(isUniform(left) ? right : isUniform(right) ? left : null);
+  if (p === undefined) return undefined;
+  const below = isUniform(left) === less;
+  return below ? p > 0.5 : p < 0.5;
+}
+
 /** `left operator right` for comparisons, `is`, `in` and their negations. */
 export function compare(interpreter: Interpreter, operator: string, left: Value, right: Value): Value {
   switch (operator) {
@@ -241,6 +259,8 @@ export function compare(interpreter: Interpreter, operator: string, left: Value,
     }
     default:
   }
+  const drawn = randomTest(operator, left, right);
+  if (drawn !== undefined) return drawn;
   if (is(left, "tensor") || is(right, "tensor")) {
     if (
       (left === null || right === null || typeof left === "string" || typeof right === "string") &&

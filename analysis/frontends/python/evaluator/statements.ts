@@ -4,7 +4,7 @@ import { type FunctionValue, is, isObject, list, positional, type Scope, unknown
 import { deleteAttribute, setAttribute, tryAttribute } from "./attributes";
 import { fork, NORMAL, type Outcome, truth } from "./branches";
 import { defineClass } from "./classes";
-import { PythonError, raise } from "./errors";
+import { NotUnderstood, PythonError, raise } from "./errors";
 import { evaluate } from "./expressions";
 import { call, guardedCall } from "./functions";
 import { matches } from "./exceptions";
@@ -100,7 +100,14 @@ export function runStatement(interpreter: Interpreter, s: Stmt, frame: Frame): O
       return NORMAL;
     case "Assign": {
       const value = evaluate(interpreter, s.value, frame);
-      for (const t of s.targets) assign(interpreter, t, value, frame);
+      for (const t of s.targets) {
+        try {
+          assign(interpreter, t, value, frame);
+        } catch (error) {
+          if (!(error instanceof NotUnderstood)) throw error;
+          interpreter.noteOpaque("assignment", error.message);
+        }
+      }
       return NORMAL;
     }
     case "Annotated":

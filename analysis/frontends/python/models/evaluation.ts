@@ -4,14 +4,14 @@ import type { SourceRange } from "../../../graph/source";
 import { operatorTable } from "../../../operators/table";
 import { GraphBuilder } from "../emit/builder";
 import { recordItems } from "../evaluator/classes";
-import { BudgetExceeded, PythonError, ShapeDemand } from "../evaluator/errors";
+import { BudgetExceeded, NotUnderstood, PythonError, ShapeDemand } from "../evaluator/errors";
 import { callModule } from "../evaluator/functions";
 import { type Budget, type Contradiction, Interpreter } from "../evaluator/interpreter";
 import type { World } from "../modules/world";
 import { namedModules, namedTensors } from "../torch/layers/module";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
-import { InputSearch } from "./inputs";
+import { InputSearch, STEPS } from "./inputs";
 import { layerTable, type PythonLayer } from "./layers";
 
 /** A shape and element type that a test, a pragma or a caller gives for an input. */
@@ -91,6 +91,34 @@ function imageSizes(root: InstanceValue): number[] {
   return out;
 }
 
+/** The width of what enters a model: an attribute that says so, or its first layer's. */
+function width(root: InstanceValue): number | undefined {
+  for (const name of ["in_features", "input_size", "input_dim", "embed_dim", "d_model", "hidden_size", "dim", "n_embd"]) {
+    const n = intOf(root.attributes.get(name));
+    if (n !== undefined && n > 0) return n;
+  }
+  for (const [, m] of namedModules(root)) {
+    const n = intOf(m.attributes.get("in_features"));
+    if (n !== undefined) return n;
+  }
+  return undefined;
+}
+
+/** Steps of a sequence: all that the model has positions for, where they are few, so that no position goes unread. */
+function sequenceLength(root: InstanceValue): number {
+  const names =
+    /^(?:block_size|context_length|max_seq_len|max_len|max_length|seq_len|n_ctx|context_size|max_position_embeddings)$/;
+  const holders = [...namedModules(root).map(([, m]) => m)];
+  const config = [...root.attributes.values()].filter((v) => is(v, "instance"));
+  for (const m of [root, ...config, ...holders]) {
+    for (const [k, v] of m.attributes) {
+      const n = names.test(k) ? intOf(v) : undefined;
+      if (n !== undefined && n >= 2 && n <= 32) return n;
+    }
+  }
+  return STEPS;
+}
+
 /**
  * Evaluates a model. `make` constructs it. Throws PythonError or BudgetExceeded when it cannot be constructed; a forward
  * that cannot be followed gives a graph with opaque nodes instead.
@@ -113,7 +141,7 @@ export function evaluateModel(
     interpreter.paths = new Map(namedModules(instance).map(([path, m]) => [m, path]));
     builder.initialising = false;
     const plan = planForward(interpreter, instance);
-    const search = new InputSearch(imageSizes(instance));
+    const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance));
     const result = runForward(interpreter, instance, plan, search, options);
     const outputs: TensorValue[] = [];
     outputsOf(result, outputs);
@@ -170,7 +198,10 @@ function runForward(
         interpreter.notes.add(`evaluation stopped: ${error.message}`);
         throw error;
       }
-      if (!(error instanceof PythonError)) throw error;
+      if (!(error instanceof PythonError)) {
+        if (!(error instanceof NotUnderstood)) throw error;
+        break;
+      }
       attempts++;
       if (!best || builder.nodeCount > best.nodes) best = { nodes: builder.nodeCount, guesses: search.snapshot() };
       if (!search.mend(error) && !plan.reconsider(search)) break;

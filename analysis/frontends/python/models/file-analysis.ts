@@ -2,7 +2,7 @@
 import type { Budget } from "../evaluator/interpreter";
 import { Interpreter } from "../evaluator/interpreter";
 import { findInClass } from "../evaluator/attributes";
-import { BudgetExceeded, PythonError, type SizeConflict } from "../evaluator/errors";
+import { BudgetExceeded, NotUnderstood, PythonError, type SizeConflict } from "../evaluator/errors";
 import { GraphBuilder } from "../emit/builder";
 import { operatorTable } from "../../../operators/table";
 import type { SourceScope } from "../modules/scope";
@@ -289,7 +289,8 @@ export class FileAnalysis {
       const witnesses = interpreterOf?.witnesses ?? new Map<string, number>();
       if (error instanceof PythonError)
         return { message: `${error.type}: ${error.message}`, conflicts: error.conflicts, witnesses };
-      if (error instanceof BudgetExceeded) return { message: error.message, conflicts: [], witnesses };
+      if (error instanceof BudgetExceeded || error instanceof NotUnderstood)
+        return { message: error.message, conflicts: [], witnesses };
       if (error instanceof RangeError) return { message: "it nests too deeply", conflicts: [], witnesses };
       throw error;
     } finally {

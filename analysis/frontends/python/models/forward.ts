@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../values/value";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
-import type { InputSearch } from "./inputs";
+import { BATCH, type InputSearch, STEPS } from "./inputs";
 
 /** How forward is called. */
 export interface ForwardPlan {
@@ -44,7 +44,7 @@ export interface ForwardPlan {
 }
 
 /** Inputs that a model may well be called without. */
-const OPTIONAL = /mask|^hidden$|^state$|^hx$|^cache|past_key|kv_cache|^mems?$|lengths?$|position_ids|^pos$|_bias$|rel_pos/;
+const OPTIONAL = /mask|^hidden$|^state$|^hx$|^cache|past_key|kv_cache|^mems?$|position_ids|^pos$|_bias$|rel_pos/;
 
 /** Defaults of None that stand for the input all the same: some models take all their inputs by keyword. */
 const MAIN =
@@ -148,6 +148,8 @@ function annotationText(x: Expr | undefined): string {
   }
 }
 
+const LENGTH_NAMES = /(?:^|_)(?:lengths|lens|seq_lens|seq_lengths)$/;
+
 const LETTERS = /^(?:[HWTLNBCD]|h|w|height|width|num_frames|n_frames|frames|depth|size)$/;
 
 function givenFor(name: string, position: number, options: EvaluationOptions): GivenInput | undefined {
@@ -213,6 +215,12 @@ function supply(
   const { builder } = interpreter;
   if (given) return builder.input(p.name, given.type ?? "float32", [...given.shape]);
   if (plan.none.has(p.name)) return null;
+  if (LENGTH_NAMES.test(p.name) && annotationText(p.annotation) !== "int") {
+    // Sequences of full length: what is true of all lengths is true of these.
+    interpreter.notes.add(`${p.name} is taken as the full length`);
+    const steps = Math.max(STEPS, ...[...search.guesses.values()].filter((g) => g.shape.length === 3).map((g) => g.shape[1]!));
+    return builder.constant({ shape: [BATCH], at: () => steps }, "int64");
+  }
   if (plan.records.has(p.name)) return recordInput(interpreter, p.name, plan, search);
   const annotation = p.annotation ? annotationText(p.annotation) : (plan.comments.get(p.name) ?? "");
   const scalar = plan.scalars.has(p.name);

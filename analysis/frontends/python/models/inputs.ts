@@ -28,6 +28,11 @@ const PLACEHOLDERS = [37, 41, 43, 47, 53, 59, 61, 67, 71, 73];
 /** Sizes of images, in the order in which they are tried. */
 const IMAGE_SIZES = [64, 32, 224, 28, 128, 256, 96, 48, 16, 299, 384, 512, 80, 8];
 
+/** Lengths of sequences and waveforms, when short ones do not fit. */
+const LENGTHS = [64, 512, 4096, 16384];
+
+const TOO_SMALL = /would get the size|output size|does not fit|kernel|too small|window/i;
+
 /** The state of the search for one model. */
 export class InputSearch {
   readonly guesses = new Map<string, InputGuess>();
@@ -40,6 +45,10 @@ export class InputSearch {
   constructor(
     /** Image sizes that the model's own attributes name. */
     private readonly preferredSizes: readonly number[],
+    /** The width that the model's first layer or its attributes name. */
+    private readonly width: number | undefined = undefined,
+    /** The longest sequence that the model has positions for, where that is short. */
+    private readonly steps: number = STEPS,
   ) {}
 
   private placeholder(): number {
@@ -55,6 +64,8 @@ export class InputSearch {
     if (hint.rank === undefined) {
       const ranks = (hint.sizes ? [2, 3, 4, 5] : [3, 2, 4, 1, 5]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
       for (const r of ranks) alternatives.push(this.shapeOfRank(r, hint, new Set()));
+      // Waveforms: one or two channels and many samples.
+      if (!hint.sizes) for (const channels of [1, 2]) alternatives.push([BATCH, channels, 4096]);
     } else if (hint.integer) alternatives.push([BATCH]);
     this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
   }
@@ -68,7 +79,8 @@ export class InputSearch {
       else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());
       else if (rank === 4 && i === 1) shape.push(3);
-      else if (hint.integer || (rank === 3 && i === 1)) shape.push(STEPS);
+      else if (hint.integer || (rank === 3 && i === 1)) shape.push(this.steps);
+      else if (i === rank - 1 && rank <= 3 && this.width !== undefined && !hint.sizes) shape.push(this.width);
       else shape.push(this.placeholder());
     }
     for (const [axis, size] of hint.sizes ?? []) {
@@ -95,7 +107,7 @@ export class InputSearch {
   /** Mends the supposition after a contradiction. False when there is nothing left to try. */
   mend(error: PythonError): boolean {
     this.seen.add(this.key());
-    return this.mendSizes(error) || this.mendImage(error) || this.mendRank();
+    return this.mendSizes(error) || this.mendImage(error) || this.mendLength(error) || this.mendRank();
   }
 
   private fresh(): boolean {
@@ -119,6 +131,20 @@ export class InputSearch {
     return false;
   }
 
+  /** A longer sequence, where a window does not fit. */
+  private mendLength(error: PythonError): boolean {
+    if (!TOO_SMALL.test(error.message)) return false;
+    for (const g of this.guesses.values()) {
+      const last = g.shape.length - 1;
+      if (g.shape.length < 2 || g.shape.length > 3 || g.fixed.has(last)) continue;
+      const longer = LENGTHS.find((n) => n > g.shape[last]!);
+      if (longer === undefined) continue;
+      g.shape[last] = longer;
+      if (this.fresh()) return true;
+    }
+    return false;
+  }
+
   /** Another size of image (or length of a channels-first sequence). */
   private mendImage(error: PythonError): boolean {
     const images = [...this.guesses.values()].filter(
@@ -131,8 +157,7 @@ export class InputSearch {
     if (conflict) {
       if (conflict.got > conflict.expected) this.spatialHigh = Math.min(this.spatialHigh, current);
       else this.spatialLow = Math.max(this.spatialLow, current);
-    } else if (/would get the size|output size|kernel|too small|window/i.test(error.message))
-      this.spatialLow = Math.max(this.spatialLow, current);
+    } else if (TOO_SMALL.test(error.message)) this.spatialLow = Math.max(this.spatialLow, current);
     const fits = (s: number): boolean => s > this.spatialLow && s < this.spatialHigh && !this.spatialTried.has(s);
     let next = [...this.preferredSizes, ...IMAGE_SIZES].find(fits);
     if (next === undefined && this.spatialHigh !== Number.POSITIVE_INFINITY) {

@@ -18,6 +18,7 @@ import {
   type InstanceValue,
   is,
   isObject,
+  list,
   NO_ARGUMENTS,
   positional,
   type Value,
@@ -137,6 +138,7 @@ function annotationName(x: Expr | undefined): string {
   if (x.kind === "Subscript") {
     const outer = annotationName(x.object);
     if (outer === "Callable" || outer === "Type" || outer === "type") return outer;
+    if (/^(?:List|Sequence|Iterable|Tuple|list|tuple)$/.test(outer)) return "List";
     return annotationName(x.index.kind === "Tuple" ? x.index.items[0] : x.index);
   }
   return x.kind === "String" ? x.value : "";
@@ -165,6 +167,11 @@ export function inventArgument(interpreter: Interpreter, p: Param, owner: Functi
     return classes?.get(/norm/.test(p.name) ? "LayerNorm" : /act/.test(p.name) ? "ReLU" : "Identity");
   }
   const witness = witnessIn(interpreter, p.name);
+  if (annotation === "List") {
+    if (is(witness, "list") || is(witness, "tuple")) return witness;
+    const size = /scale|stride|kernel|ratio|factor|mult/.test(p.name) ? int(2) : is(witness, "int") ? witness : int(16);
+    return list([size, size]);
+  }
   if (annotation === "bool") return typeof witness === "boolean" ? witness : false;
   if (annotation === "float") return is(witness, "float") ? witness : { k: "float", v: 1 };
   if (annotation === "str") return typeof witness === "string" ? witness : "";

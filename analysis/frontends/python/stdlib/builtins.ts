@@ -361,7 +361,10 @@ const FUNCTIONS: Readonly<Record<string, NativeCall>> = {
     const name = a.positional[0];
     return typeof name === "string" ? (i.environment.importModule(name, undefined) ?? unknown(name)) : unknown("import");
   },
-  super: () => unknown("super"),
+  super: (_, a) => {
+    const [after, self] = a.positional;
+    return is(after, "class") && (is(self, "instance") || is(self, "class")) ? { k: "super", after, self } : unknown("super");
+  },
 };
 
 function quantified(i: Interpreter, a: Arguments, wanted: boolean): Value {

@@ -570,7 +570,18 @@ export function makeLibrary(builtins: Builtins): Map<string, Value> {
       ),
     ],
     ["time", namespaceOf("time", [], (n) => native(`time.${n}`, () => unknown("time")))],
-    ["random", namespaceOf("random", [], (n) => native(`random.${n}`, () => (n === "seed" ? null : unknown("a random number"))))],
+    [
+      "random",
+      namespaceOf("random", [], (n) =>
+        native(`random.${n}`, () =>
+          n === "seed"
+            ? null
+            : n === "random"
+              ? { k: "unknown", reason: "a random number", inputs: [], uniform: true }
+              : unknown("a random number"),
+        ),
+      ),
+    ],
     [
       "sys",
       namespaceOf("sys", [

@@ -1,6 +1,6 @@
 /** @file Indexing of tensors, reading and storing. */
 import { elementCount } from "../../../graph/tensor";
-import { notUnderstood, raise } from "../evaluator/errors";
+import { NotUnderstood, notUnderstood, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { sliceBounds } from "../evaluator/subscripts";
 import { rangeLength } from "../evaluator/iterate";
@@ -299,7 +299,14 @@ export function storeTensor(interpreter: Interpreter, t: TensorValue, index: Val
     opaquely("the stored value is not known");
     return;
   }
-  const steps = normalise(interpreter, t.shape, index);
+  let steps: Step[];
+  try {
+    steps = normalise(interpreter, t.shape, index);
+  } catch (error) {
+    if (!(error instanceof NotUnderstood)) throw error;
+    opaquely(error.message);
+    return;
+  }
   const [single] = steps;
   if (steps.length === 1 && single?.kind === "mask") {
     const mask = single.tensor;

@@ -21,7 +21,8 @@ import {
   unknown,
   type Value,
 } from "../values/value";
-import { Reader } from "./arguments";
+import { instanceOf } from "../stdlib/builtins";
+import { Reader, shapeOf } from "./arguments";
 import { DEVICE_CLASS } from "./devices";
 import { initialisers } from "./initialisation";
 import { activationLayers } from "./layers/activations";
@@ -33,6 +34,7 @@ import { recurrentLayers } from "./layers/recurrent";
 import { operations } from "./operations/index";
 import { drawnTensor, tensorFrom } from "./operations/creation";
 import { optimiserNamespace } from "./optimisers";
+import { packing } from "./packing";
 import { removeNorm, spectralNorm, weightNorm } from "./parametrise";
 
 const DTYPES: Readonly<Record<string, ElementType>> = {
@@ -128,6 +130,14 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
   const functionalMembers = functions("F", {
     unfold: (i, a) => operations.callable("im2col")!.call(i, a),
     has_torch_function: () => false,
+    has_torch_function_unary: () => false,
+    has_torch_function_variadic: () => false,
+    _mha_shape_check: (i, a) => {
+      const q = a.positional[0];
+      return is(q, "tensor") ? shapeOf(i, q).length === 3 : true;
+    },
+    _canonical_mask: (_, a) => a.positional[0] ?? a.keywords.get("mask") ?? null,
+    _none_or_dtype: () => null,
   });
   const functional = namespaceOf("torch.nn.functional", functionalMembers, (n) => operations.callable(n));
   const init = namespaceOf("torch.nn.init", initialisers());
@@ -147,7 +157,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
       remove_spectral_norm: (i, a) => removeNorm(i, a.positional[0] ?? null, "weight"),
       fuse_conv_bn_eval: (_, a) => a.positional[0] ?? null,
     }),
-    (n) => (n.startsWith("clip_grad") ? factCall(`torch.nn.utils.${n}`) : undefined),
+    (n) => (n === "rnn" ? sequences : n.startsWith("clip_grad") ? factCall(`torch.nn.utils.${n}`) : undefined),
   );
   const parametrizations = namespaceOf(
     "torch.nn.utils.parametrizations",
@@ -159,6 +169,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
       spectral_norm: (i, a) => spectralNorm(i, a.positional[0] ?? null, "weight", true),
     }),
   );
+  const sequences = namespaceOf("torch.nn.utils.rnn", packing());
   const attention = namespaceOf("torch.nn.attention", [...contexts("sdpa_kernel"), ["SDPBackend", unknown("SDPBackend")]]);
   const nnMembers: [string, Value][] = [
     ...layers.map((c): [string, Value] => [c.name, c]),
@@ -212,7 +223,10 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ["interface", wrapper("interface")],
     ["Final", unknown("Final")],
     ["annotate", native("annotate", (_, a) => a.positional[1] ?? null)],
-    ["isinstance", unknown("isinstance")],
+    [
+      "isinstance",
+      native("isinstance", (i, a) => instanceOf(i, a.positional[0] ?? null, a.positional[1] ?? null) ?? unknown("isinstance")),
+    ],
   ]);
   const cuda = namespaceOf("torch.cuda", [
     constant("is_available", false),
@@ -361,6 +375,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ["torch.nn.utils", utilities],
     ["torch.nn.utils.parametrizations", parametrizations],
     ["torch.nn.attention", attention],
+    ["torch.nn.utils.rnn", sequences],
     ["torch.nn.modules", nn],
     ["torch.nn.parameter", nn],
     ["torch.optim", optim],

@@ -288,6 +288,8 @@ export interface UnknownValue {
   readonly reason: string;
   /** Tensors that it was computed from. */
   readonly inputs: readonly TensorValue[];
+  /** A number drawn evenly from 0 to 1. */
+  readonly uniform?: boolean;
 }
 
 export const ELLIPSIS: EllipsisValue = { k: "ellipsis" };

@@ -3,6 +3,7 @@ import { filled } from "../../../../graph/tensor";
 import { notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
 import { type ClassValue, int, intOf, is, type TensorValue, tuple, type Value } from "../../values/value";
 import { shapeOf } from "../arguments";
+import { markPacked, packedLayout } from "../packing";
 import { DEFAULT, layerClass, type LayerContext } from "./layer";
 
 type Kind = "RNN" | "LSTM" | "GRU";
@@ -52,7 +53,8 @@ function forward(c: LayerContext, kind: Kind): Value {
   const hidden = intOf(c.attribute("hidden_size")) ?? 0;
   const layers = intOf(c.attribute("num_layers")) ?? 1;
   const both = c.attribute("bidirectional") === true;
-  const batchFirst = c.attribute("batch_first") === true;
+  const packed = packedLayout(c.value("input"));
+  const batchFirst = packed ?? c.attribute("batch_first") === true;
   if ((intOf(c.attribute("proj_size")) ?? 0) > 0) return notUnderstood("recurrent layers with projections");
   const given = c.value("input");
   if (!is(given, "tensor")) return notUnderstood("recurrent layers on packed sequences");
@@ -120,6 +122,7 @@ function forward(c: LayerContext, kind: Kind): Value {
   let y = batchFirst ? b.transpose(x, [1, 0, 2]) : x;
   if (rank === 2) y = b.node("Squeeze", [y, b.ints([batchFirst ? 0 : 1])]);
   const h = join(lastHidden);
+  if (packed !== undefined) y = markPacked(y, packed);
   return tuple([y, kind === "LSTM" ? tuple([h, join(lastCell)]) : h]);
 }
 

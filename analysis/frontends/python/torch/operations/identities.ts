@@ -62,6 +62,7 @@ export function addIdentities(table: OperationTable): void {
   table.add("item", "input", (a) => {
     const t = a.tensor("input");
     const n = scalarTensor(t);
+    if (t.drawn?.scheme === "uniform_") return { k: "unknown", reason: "a random number", inputs: [], uniform: true };
     return n === undefined
       ? unknown("the number in a tensor", t)
       : isFloating(t.type)
