@@ -14,6 +14,7 @@ import { Network, type NetworkOptions } from "../counting/network";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
+import { weightProducts } from "./products";
 import { type FieldSystem, solveFields } from "./system";
 
 /** A set of channels with the group that acts on it. */
@@ -85,6 +86,11 @@ export function searchFields(
     if (kind !== "monomial" && generators.length === 0) return [];
     return [{ kind, dimension, diagonal, skew, edges, atoms, generators }];
   });
+  for (const { factors, size, atoms, generators } of weightProducts(network, weights, axes)) {
+    const edges = factors.map((value) => ({ value, channels: Array.from({ length: size }, (_, i) => i) }));
+    const dimension = generators.length;
+    regions.push({ kind: "linear", dimension, diagonal: size, skew: (size * (size - 1)) / 2, edges, atoms, generators });
+  }
   return {
     regions,
     remaining(explained) {

@@ -1,0 +1,145 @@
+/**
+ * @file Products of parameters: where a weight is itself a contraction of two (low-rank updates, learned queries times a
+ * projection, tensor trains), any invertible matrix may pass between the factors, and no activation ever shows it.
+ */
+import type { AxisStructure } from "../../graph/axes";
+import type { Node } from "../../graph/graph";
+import { strides, type Tensor } from "../../graph/tensor";
+import { LeastSquares } from "../../numerics/leastSquares";
+import { Matrix, norm } from "../../numerics/matrix";
+import type { Network } from "../counting/network";
+import { Program } from "../counting/program";
+import type { Generator, ParameterValues } from "../symmetry";
+
+/** A contraction of two weights with the group that acts between them. */
+export interface WeightProduct {
+  /** The two factors, as values of the graph. */
+  readonly factors: readonly [string, string];
+  /** Size of the summed index: the group is GL of that size. One product per batch index. */
+  readonly size: number;
+  /** Atoms of the summed axis. */
+  readonly atoms: readonly number[];
+  readonly generators: readonly Generator[];
+}
+
+const FITS = 1e-9;
+
+/** All products of two weights that are made of different parameters, read by nothing else. */
+export function weightProducts(network: Network, weights: ParameterValues, axes: AxisStructure): WeightProduct[] {
+  return network.steps.flatMap(({ node }) => {
+    const [left, right] = node.inputs;
+    if (node.operator !== "MatMul" || left === undefined || right === undefined) return [];
+    if (network.kind(left) !== "parameter" || network.kind(right) !== "parameter") return [];
+    const first = factor(network, weights, left, node);
+    const second = factor(network, weights, right, node);
+    if (!first || !second || first.parameters.some((p) => second.parameters.includes(p))) return [];
+    const atoms = (axes.layout(left)?.at(-1) ?? []).flatMap((segment) => segment.map((f) => f.atom));
+    return between(first, second).map((product) => ({ factors: [left, right] as const, atoms, ...product }));
+  });
+}
+
+/** One operand: its value, and how its own parameters move it. */
+interface Factor {
+  readonly value: Tensor;
+  readonly parameters: readonly string[];
+  readonly solver: LeastSquares;
+  readonly sizes: readonly number[];
+}
+
+/** The operand, if everything that its trainable parameters reach goes through it into this node. */
+function factor(network: Network, weights: ParameterValues, operand: string, node: Node): Factor | undefined {
+  if (network.consumers(operand).some((n) => n !== node) || network.outputs.includes(operand)) return undefined;
+  const program = new Program(network, [operand]);
+  const parameters = program.leaves.filter((p) => network.trainable.includes(p) && leadsOnlyTo(network, p, operand));
+  if (parameters.length === 0) return undefined;
+  const values = program.evaluate((leaf) => {
+    const p = network.graph.parameters.get(leaf);
+    return p && { type: "float64", shape: p.shape, data: weights.get(leaf)! };
+  });
+  const value = program.results(values)[0]!;
+  const columns: Float64Array[] = [];
+  const sizes: number[] = [];
+  for (const p of parameters) {
+    const direction = new Float64Array(weights.get(p)!.length);
+    sizes.push(direction.length);
+    for (let k = 0; k < direction.length; k++) {
+      direction[k] = 1;
+      columns.push(
+        Float64Array.from(program.differentiate(values, p, direction)[0]?.data ?? new Float64Array(value.data.length)),
+      );
+      direction[k] = 0;
+    }
+  }
+  return { value, parameters, sizes, solver: new LeastSquares(Matrix.fromColumns(columns, value.data.length)) };
+}
+
+/** Whether all that a parameter reaches is reached through one value. */
+function leadsOnlyTo(network: Network, parameter: string, target: string): boolean {
+  const seen = new Set<string>();
+  const stack = [parameter];
+  while (stack.length > 0) {
+    const at = stack.pop()!;
+    if (at === target || seen.has(at)) continue;
+    seen.add(at);
+    if (network.outputs.includes(at)) return false;
+    const readers = network.consumers(at);
+    if (readers.length === 0) return false;
+    for (const n of readers) {
+      if (n.outputs.some((o) => o !== "" && network.kind(o) !== "parameter")) return false;
+      stack.push(...n.outputs.filter((o) => o !== ""));
+    }
+  }
+  return true;
+}
+
+/** Directions a -> a X, b -> -X b for every entry of X where both factors can follow, per batch index. */
+function between(a: Factor, b: Factor): { readonly size: number; readonly generators: readonly Generator[] }[] {
+  const left = a.value.shape;
+  const right = b.value.shape;
+  if (left.length < 2 || right.length < 2 || left.slice(0, -2).join() !== right.slice(0, -2).join()) return [];
+  const size = left.at(-1)!;
+  const batches = left.slice(0, -2).reduce((n, d) => n * d, 1);
+  return Array.from({ length: batches }, (_, batch) => {
+    const generators: Generator[] = [];
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
+        // X = E_ij: column j of the left factor gets its column i, row i of the right one loses its row j.
+        const vector = new Map<string, Float64Array>();
+        if (follow(a, shiftColumns(a.value, batch, i, j), vector) && follow(b, shiftRows(b.value, batch, i, j), vector)) {
+          generators.push({ family: "linear", vector, spaces: [] });
+        }
+      }
+    }
+    return { size, generators };
+  }).filter((p) => p.generators.length > 0);
+}
+
+function shiftColumns({ shape, data }: Tensor, batch: number, from: number, to: number): Float64Array {
+  const out = new Float64Array(data.length);
+  const [rowStride] = strides(shape).slice(-2) as [number, number];
+  const rows = shape.at(-2)!;
+  const start = batch * rows * rowStride;
+  for (let r = 0; r < rows; r++) out[start + r * rowStride + to] = data[start + r * rowStride + from]!;
+  return out;
+}
+
+function shiftRows({ shape, data }: Tensor, batch: number, to: number, from: number): Float64Array {
+  const out = new Float64Array(data.length);
+  const width = shape.at(-1)!;
+  const start = batch * shape.at(-2)! * width;
+  for (let c = 0; c < width; c++) out[start + to * width + c] = -data[start + from * width + c]!;
+  return out;
+}
+
+/** Moves the factor's parameters so that it changes as wanted; false where they cannot. */
+function follow({ solver, parameters, sizes }: Factor, wanted: Float64Array, into: Map<string, Float64Array>): boolean {
+  if (norm(solver.reduce(wanted)) > FITS * (1 + norm(wanted))) return false;
+  const flat = solver.solve(wanted);
+  let at = 0;
+  parameters.forEach((p, k) => {
+    const part = flat.slice(at, at + sizes[k]!);
+    at += sizes[k]!;
+    if (part.some((x) => x !== 0)) into.set(p, part);
+  });
+  return true;
+}
