@@ -9,12 +9,13 @@ show([0], "symmetries", "testFixtures/zoo/zoo.py::PreLnTransformer", "--certify"
 // Its example has findings, and the exit code says so.
 show([1], "check", "testFixtures/python/demo.py");
 
-function show(expected, ...args) {
+function show(...args) {
   console.log(`\n$ noether ${args.join(" ")}\n`);
-  run(expected, "dist/cli.js", ...args);
+  run("dist/cli.js", ...args);
 }
 
-function run(expected, ...args) {
+/** Ends the demo where a step fails; 1 says that there are findings, which is what the example is for. */
+function run(...args) {
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
-  if (!expected.includes(status)) process.exit(status || 1);
+  if (status !== 0 && status !== 1) process.exit(status ?? 1);
 }

@@ -1,0 +1,25 @@
+// Bundles bench/ as the shipped programs are bundled and runs it: node scripts/bench.mjs [sections] [--json]
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { build } from "esbuild";
+
+const root = path.resolve(import.meta.dirname, "..");
+process.chdir(root);
+const out = path.join("out", "bench");
+mkdirSync(out, { recursive: true });
+await build({
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  entryPoints: { main: "bench/main.ts", opening: "bench/opening.ts", worker: "analysis/runtime/worker.ts" },
+  outdir: out,
+  outExtension: { ".js": ".mjs" },
+  external: ["onnxruntime-node"],
+  // Bundled CommonJS modules call require; ES modules have none.
+  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  logLevel: "warning",
+});
+const run = spawnSync(process.execPath, [path.join(out, "main.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });
+process.exit(run.status ?? 1);
