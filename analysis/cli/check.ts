@@ -14,10 +14,10 @@ export async function check(args: CheckArguments, console: Console): Promise<num
   const { checkFile } = await import("../fixes/check");
   const { findingJson, findingsText, sortFindings } = await import("../report/findings");
   const { styleFor } = await import("../report/style");
-  // Rules read structure; counting directions would take time and change nothing.
-  const loader = new Loader({ analysis: { numeric: false } });
+  const loader = new Loader();
   const findings: Finding[] = [];
   let models = 0;
+  let skipped = 0;
   let fatal = false;
   for (const file of files) {
     let loaded: LoadedFile;
@@ -30,6 +30,7 @@ export async function check(args: CheckArguments, console: Console): Promise<num
       continue;
     }
     models += loaded.models.length;
+    skipped += loaded.problems.length;
     findings.push(...checkFile(checkedFile(loaded)));
   }
   const unique = withoutRepeats(findings);
@@ -37,7 +38,7 @@ export async function check(args: CheckArguments, console: Console): Promise<num
     console.out(JSON.stringify(sortFindings(unique).map(findingJson), undefined, console.isTTY ? 2 : undefined));
   } else {
     const style = styleFor({ isTTY: console.isTTY }, console.environment);
-    console.out(findingsText(unique, { files: files.length, models }, style));
+    console.out(findingsText(unique, { files: files.length, models, skipped }, style));
   }
   if (fatal) return EXIT.fatal;
   return unique.some((f) => f.severity === "error" || f.severity === "warning") ? EXIT.findings : EXIT.ok;

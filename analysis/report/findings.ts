@@ -79,6 +79,8 @@ export function sortFindings(findings: readonly Finding[]): Finding[] {
 export interface CheckSummary {
   readonly files: number;
   readonly models: number;
+  /** Classes and texts that could not be analysed. */
+  readonly skipped?: number;
 }
 
 const PAINT: Readonly<Record<Severity, (style: Style, text: string) => string>> = {
@@ -110,8 +112,9 @@ function block(f: Finding, style: Style): string {
 }
 
 function summaryLine(findings: readonly Finding[], summary: CheckSummary, style: Style): string {
-  const looked = `${plural(summary.models, "model")} in ${plural(summary.files, "file")}`;
-  if (findings.length === 0) return `${style.good("no findings")}; ${looked} checked`;
+  const skipped = summary.skipped ? `, ${summary.skipped} not understood` : "";
+  const looked = `${plural(summary.models, "model")} in ${plural(summary.files, "file")} checked${skipped}`;
+  if (findings.length === 0) return `${style.good("no findings")}; ${looked}`;
   const counts = (["error", "warning", "info", "hint"] as const)
     .map((severity) => ({ severity, n: findings.filter((f) => f.severity === severity).length }))
     .filter(({ n }) => n > 0)
@@ -121,5 +124,5 @@ function summaryLine(findings: readonly Finding[], summary: CheckSummary, style:
     });
   const fixable = findings.filter((f) => f.fixes.some((fix) => fix.exact)).length;
   const fixes = fixable > 0 ? `; ${fixable === findings.length ? "all" : fixable} fixable without changing the function` : "";
-  return `${counts.join(", ")}${fixes}; ${looked} checked`;
+  return `${counts.join(", ")}${fixes}; ${looked}`;
 }

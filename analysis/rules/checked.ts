@@ -1,6 +1,6 @@
 /** @file What rules look at: the models of one file, and what the source says of their layers. */
+import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
-import type { ModelAnalysis } from "../symmetry/analysis";
 
 /** How the constructor call of a layer says whether there is a bias. */
 export interface BiasArgument {
@@ -30,10 +30,13 @@ export interface Layer {
   readonly bias?: BiasArgument;
 }
 
-/** A model with its analysis. */
+/** A model. */
 export interface CheckedModel {
   readonly name: string;
-  readonly analysis: ModelAnalysis;
+  /** As the front end gave it. */
+  readonly graph: Graph;
+  /** Its normal form, made when a rule asks for it. */
+  normal(): Graph;
   /** Empty for ONNX. */
   readonly layers: readonly Layer[];
 }

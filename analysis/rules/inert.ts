@@ -6,7 +6,6 @@ import { type Graph, type Node, producers } from "../graph/graph";
 import type { RelatedPlace, SourceRange } from "../graph/source";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
-import type { ModelAnalysis } from "../symmetry/analysis";
 import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import type { Detection, Remedy } from "./rule";
@@ -20,22 +19,23 @@ const NORMS: ReadonlySet<string> = new Set([
   "MeanVarianceNormalization",
 ]);
 
-const found = new WeakMap<ModelAnalysis, readonly InertParameter[]>();
+const found = new WeakMap<Graph, readonly InertParameter[]>();
 
 /** The inert parameters and parts of parameters of a model, also in training with dropout. */
-export function inertParameters(analysis: ModelAnalysis): readonly InertParameter[] {
-  let list = found.get(analysis);
+export function inertParameters(model: Pick<CheckedModel, "graph" | "normal">): readonly InertParameter[] {
+  const { graph } = model;
+  let list = found.get(graph);
   if (list === undefined) {
-    list = findInertParameters(analysis.normal);
-    if (list.length > 0 && analysis.graph.nodes.some(isNoise)) {
+    list = findInertParameters(model.normal());
+    if (list.length > 0 && graph.nodes.some(isNoise)) {
       // Noise between a bias and the mean that would cancel it makes the bias visible: x + b is masked, not x alone.
-      const noisy = findInertParameters(normalForm(withOpaqueNoise(analysis.graph)).graph);
+      const noisy = findInertParameters(normalForm(withOpaqueNoise(graph)).graph);
       const key = (p: InertParameter) => `${p.parameter.name} ${p.segment?.start ?? ""}`;
       const kept = new Set(noisy.map(key));
       list = list.filter((p) => kept.has(key(p)));
     }
-    list = list.filter((p) => !hangsOnSize(p, analysis.graph));
-    found.set(analysis, list);
+    list = list.filter((p) => !hangsOnSize(p, graph));
+    found.set(graph, list);
   }
   return list;
 }
@@ -102,9 +102,9 @@ export function detectInertBiases(
   for (const model of file.models) {
     const owner = new Map<string, Layer>();
     for (const layer of model.layers) for (const p of layer.parameters) owner.set(p, layer);
-    for (const inert of inertParameters(model.analysis)) {
+    for (const inert of inertParameters(model)) {
       // The shift of a norm cannot be left out alone, and a part of a fused projection neither.
-      if (inert.segment !== undefined || !isMine(inert) || isNormShift(inert, model.analysis.graph)) continue;
+      if (inert.segment !== undefined || !isMine(inert) || isNormShift(inert, model.graph)) continue;
       biases.push({ model, inert, layer: owner.get(inert.parameter.name) });
     }
   }

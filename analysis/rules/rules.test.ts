@@ -5,8 +5,8 @@ import { checkFile } from "../fixes/check";
 import { readOnnx } from "../frontends/onnx/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
+import { normalForm } from "../lowering/normal-form";
 import { inferShapes } from "../operators/inference";
-import { analyse } from "../symmetry/analyse";
 import type { CheckedModel, Layer } from "./checked";
 import { rules } from "./registry";
 
@@ -14,8 +14,7 @@ const FIXTURES = path.resolve(import.meta.dirname, "../../testFixtures");
 
 function check(file: string) {
   const { graph } = readOnnx({ path: path.join(FIXTURES, file) });
-  const analysis = analyse(graph, { numeric: false });
-  return checkFile({ file, language: "onnx", models: [{ name: "m", analysis, layers: [] }] });
+  return checkFile({ file, language: "onnx", models: [{ name: "m", graph, normal: () => normalForm(graph).graph, layers: [] }] });
 }
 
 describe("findings in ONNX files", () => {
@@ -116,7 +115,7 @@ function model(name: string, scope: string, options: { dropout?: boolean; skip?:
       parameters: [`${prefix}bn.weight`, `${prefix}bn.bias`],
     },
   ];
-  return { name, analysis: analyse(graph, { numeric: false }), layers };
+  return { name, graph, normal: () => normalForm(graph).graph, layers };
 }
 
 const TEXT = "\n\n\n        self.conv = nn.Conv2d(2, 6, (3))\n        self.bn = nn.BatchNorm2d(6)\n";

@@ -13,11 +13,11 @@ import { describe, it } from "node:test";
 import { checkFile } from "../fixes/check";
 import { lineStarts, offsetAt } from "../fixes/python-text";
 import type { SourceRange } from "../graph/source";
+import type { CheckedModel } from "../rules/checked";
 import type { Finding } from "../rules/finding";
 import { inertParameters } from "../rules/inert";
 import { rules } from "../rules/registry";
 import { difference, influence } from "../rules/testing/claims";
-import type { ModelAnalysis } from "../symmetry/analysis";
 import { checkedFile, type LoadedFile, Loader } from "./models";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../testFixtures/corpus");
@@ -74,15 +74,15 @@ function written(text: string, f: Finding): string {
 }
 
 /** Everything that is called inert has exactly no influence, and every other bias has some. */
-function checkClaims(analysis: ModelAnalysis): void {
-  const found = inertParameters(analysis).filter((p) => !p.segment);
+function checkClaims(model: CheckedModel): void {
+  const found = inertParameters(model).filter((p) => !p.segment);
   for (const { parameter } of found) {
-    const i = influence(analysis.graph, parameter.name);
+    const i = influence(model.graph, parameter.name);
     assert.ok(i < 1e-9, `${parameter.name} is called inert and has an influence of ${i}`);
   }
-  for (const p of analysis.graph.parameters.values()) {
+  for (const p of model.graph.parameters.values()) {
     if (!p.trainable || !p.name.endsWith("bias") || found.some((f) => f.parameter.name === p.name)) continue;
-    const i = influence(analysis.graph, p.name);
+    const i = influence(model.graph, p.name);
     assert.ok(i > 1e-9, `${p.name} has no influence (${i}) and was not found`);
   }
 }
@@ -125,7 +125,7 @@ for (const file of readdirSync(FOLDER).filter((f) => f.endsWith(".txt"))) {
             );
           }
         }
-        for (const m of loaded.models) checkClaims(m.analysis);
+        for (const m of checkedFile(loaded).models) checkClaims(m);
         const edits = findings.flatMap((f) => f.fixes.flatMap((fix) => fix.edits));
         if (edits.length === 0) return;
         const fixed = await loader.loadPython(name, edited(python, edits));

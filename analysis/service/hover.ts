@@ -126,7 +126,7 @@ function sideOf(space: ChannelSpace, layer: Layer): string {
 /** Parameters of the layer that have no effect. */
 function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
   const out: string[] = [];
-  for (const { parameter, segment, forgottenBy } of inertParameters(analysis)) {
+  for (const { parameter, segment, forgottenBy } of inertParameters({ graph: analysis.graph, normal: () => analysis.normal })) {
     if (!layer.parameters.includes(parameter.name)) continue;
     const leaf = parameter.name.slice(parameter.name.lastIndexOf(".") + 1);
     const what = segment ? `Entries ${segment.start} to ${segment.end - 1} of its \`${leaf}\`` : `Its \`${leaf}\``;

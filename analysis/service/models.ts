@@ -9,12 +9,15 @@ import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { ReportedModel } from "../report/json";
 import type { CheckedFile, Layer } from "../rules/checked";
+import { normalForm } from "../lowering/normal-form";
 import { analyse } from "../symmetry/analyse";
-import type { AnalysisOptions } from "../symmetry/analysis";
+import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
 import { DiskHost, importRoot } from "./python-host";
 
-/** A model that was read and analysed. */
+/** A model that was read. It is analysed when somebody asks for its analysis. */
 export interface LoadedModel extends ReportedModel {
+  readonly graph: Graph;
+
   /** The class statement; absent for ONNX. */
   readonly range?: SourceRange;
   /** Empty for ONNX. */
@@ -62,13 +65,13 @@ export class UnknownModel extends Error {
   }
 }
 
-/** What rules look at in a loaded file. */
+/** What rules look at in a loaded file; models are not analysed for it. */
 export function checkedFile(file: LoadedFile): CheckedFile {
   return {
     file: file.file,
     language: file.language,
     ...(file.text === undefined ? {} : { text: file.text }),
-    models: file.models.map(({ name, analysis, layers }) => ({ name, analysis, layers })),
+    models: file.models.map(({ name, graph, layers }) => ({ name, graph, normal: () => normalForm(graph).graph, layers })),
   };
 }
 
@@ -76,6 +79,8 @@ export function checkedFile(file: LoadedFile): CheckedFile {
 export class Loader {
   readonly #options: LoadOptions;
   readonly #projects = new Map<string, { readonly host: DiskHost; readonly project: PythonProject }>();
+  /** By graph: classes that an edit did not touch keep theirs. */
+  readonly #analyses = new WeakMap<Graph, ModelAnalysis>();
   #parser: Promise<PythonParser> | undefined;
 
   constructor(options: LoadOptions = {}) {
@@ -109,13 +114,8 @@ export class Loader {
     const contradictions = model.problems.map(
       (p) => `${p.node.operator} ${p.node.name}: ${p.message}; what follows has no shape`,
     );
-    const analysis = analyse(model.graph, this.#options.analysis);
-    return {
-      file,
-      language: "onnx",
-      models: [{ name, file, analysis, notes: [...model.notes, ...contradictions], layers: [] }],
-      problems: [],
-    };
+    const loaded = this.#model({ name, file, notes: [...model.notes, ...contradictions], layers: [] }, model.graph);
+    return { file, language: "onnx", models: [loaded], problems: [] };
   }
 
   /**
@@ -134,14 +134,14 @@ export class Loader {
       problems.push(...all.problems);
       found = all.models;
     } else found = [named(project, file, className)];
-    const models: LoadedModel[] = [];
-    for (const m of found) {
+    const models = found.flatMap((m): LoadedModel[] => {
       try {
-        models.push(this.#pythonModel(file, this.#withInputs(project, file, m)));
+        return [this.#pythonModel(file, this.#withInputs(project, file, m))];
       } catch (error) {
         problems.push({ message: `${m.name} is not analysed: ${messageOf(error)}`, range: m.range });
+        return [];
       }
-    }
+    });
     return { file, language: "python", text, models, problems };
   }
 
@@ -171,14 +171,32 @@ export class Loader {
 
   #pythonModel(file: string, m: PythonModel): LoadedModel {
     const understood = m.understood === m.calls ? "" : `; ${m.understood} of ${m.calls} calls understood`;
-    return {
+    const about = {
       name: m.name,
       file,
       line: m.range.start.line + 1,
       range: m.range,
-      analysis: analyse(freeze(m.graph, this.#options.frozen ?? []), this.#options.analysis),
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
+    };
+    return this.#model(about, freeze(m.graph, this.#options.frozen ?? []));
+  }
+
+  /** A model whose analysis is made once for its graph, when it is asked for. */
+  #model(about: Omit<LoadedModel, "analysis" | "graph">, graph: Graph): LoadedModel {
+    const analyses = this.#analyses;
+    const options = this.#options.analysis;
+    return {
+      ...about,
+      graph,
+      get analysis() {
+        let made = analyses.get(graph);
+        if (made === undefined) {
+          made = analyse(graph, options);
+          analyses.set(graph, made);
+        }
+        return made;
+      },
     };
   }
 }
