@@ -87,17 +87,19 @@ class Service implements AnalysisService {
       this.#files.delete(path);
       return failed(path, [{ message: error instanceof Error ? error.message : String(error) }]);
     }
+    // Analyses are made when the answer asks for them, so the time is known only then.
+    const answer = this.#answer(path, file, [], 0);
     const milliseconds = performance.now() - begin;
     this.#files.set(path, { state, file, milliseconds });
-    return this.#answer(path, file, [], milliseconds);
+    return { ...answer, milliseconds };
   }
 
   async #certifyModel(model: LoadedModel): Promise<void> {
-    const key = graphKey(model.analysis.graph);
+    const key = graphKey(model.graph);
     if (this.#certified.has(key)) return;
     const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
     this.#runner ??= createRunner();
-    const analysis = analyse(model.analysis.graph);
+    const analysis = analyse(model.graph);
     const certificate = await certify(analysis, { runner: this.#runner });
     const [oldest] = this.#certified.keys();
     if (this.#certified.size >= MOST_CERTIFIED && oldest !== undefined) this.#certified.delete(oldest);
@@ -115,10 +117,13 @@ class Service implements AnalysisService {
         return otherwise;
       }
     };
-    const models = file.models.map((m): LoadedModel => {
-      const certified = this.#certified.size > 0 ? this.#certified.get(graphKey(m.analysis.graph)) : undefined;
-      return certified ? { ...m, ...certified } : m;
-    });
+    const models = file.models.flatMap((m) =>
+      attempt(`${m.name} could not be analysed`, (): LoadedModel[] => {
+        const certified = this.#certified.size > 0 ? this.#certified.get(graphKey(m.graph)) : undefined;
+        // Spreading a model makes its analysis, so that one that fails does not take the others along.
+        return [{ ...m, ...certified }];
+      }, []),
+    );
     return {
       path,
       findings: attempt("rules failed", () => checkFile(checkedFile(file)), []),
