@@ -149,6 +149,23 @@ function pullSparse({ start, source, value }: Sparse, gy: Float64Array, gx: Floa
   }
 }
 
+/** Derivatives that no value changes, by step and operand: many programs share the steps of a network. */
+const probed = new WeakMap<Step, Map<number, Sparse>>();
+
+function probeOnce(step: Step, operand: number, make: () => Sparse): Sparse {
+  let known = probed.get(step);
+  if (!known) {
+    known = new Map();
+    probed.set(step, known);
+  }
+  let sparse = known.get(operand);
+  if (!sparse) {
+    sparse = make();
+    known.set(operand, sparse);
+  }
+  return sparse;
+}
+
 class ProbedOnce implements LocalDerivative {
   private sparse: Sparse | undefined;
 
@@ -158,7 +175,7 @@ class ProbedOnce implements LocalDerivative {
   ) {}
 
   prepare(x: readonly (Tensor | undefined)[], y: Tensor): void {
-    this.sparse ??= probe(this.step, this.operand, x, y);
+    this.sparse ??= probeOnce(this.step, this.operand, () => probe(this.step, this.operand, x, y));
   }
 
   pull(gy: Float64Array, gx: Float64Array): void {
@@ -292,7 +309,7 @@ class SumOfSquares implements LocalDerivative {
     if (!this.sums) {
       const ones = { type: own.type, shape: own.shape, data: new Float64Array(own.data.length).fill(1) };
       const at = x.map((t, k) => (k === this.operand ? ones : t));
-      this.sums = probe(this.step, this.operand, at, y);
+      this.sums = probeOnce(this.step, this.operand, () => probe(this.step, this.operand, at, y));
     }
     this.x = own.data;
   }

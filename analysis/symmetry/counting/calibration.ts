@@ -6,7 +6,7 @@ import type { Tensor } from "../../graph/tensor";
 import { strides } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { Network, Step } from "./network";
-import { randomInput } from "./sampling";
+import { randomInput } from "./random-inputs";
 
 /** Operators with a kink at zero. */
 const KINKED: ReadonlySet<string> = new Set([

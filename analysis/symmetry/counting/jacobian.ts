@@ -12,7 +12,8 @@ import type { ParameterValues } from "../symmetry";
 import { ParameterSpace } from "./families";
 import { Network, type NetworkOptions } from "./network";
 import { Program } from "./program";
-import { genericWeights, randomInput } from "./sampling";
+import { randomInput } from "./random-inputs";
+import { genericWeights } from "./sampling";
 
 /** How to measure. */
 export interface MeasureOptions extends NetworkOptions {
@@ -48,7 +49,7 @@ const TOLERANCE = 1e-9;
  * Throws Error where an operator refuses its inputs.
  */
 export function measureDimension(graph: Graph, options: MeasureOptions = {}): MeasuredDimension {
-  const network = new Network(graph, options);
+  const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 1);
   const draws = options.weights ? 1 : (options.draws ?? 6);
   let best: MeasuredDimension | undefined;
@@ -131,7 +132,7 @@ export function certifyGenerators(
   vectors: readonly ParameterValues[],
   options: NetworkOptions & { readonly seed?: number; readonly batches?: number } = {},
 ): number {
-  const network = new Network(graph, options);
+  const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 101);
   const program = new Program(network, network.outputs);
   let worst = 0;

@@ -27,6 +27,8 @@ export interface NetworkOptions {
   readonly operators?: OperatorTable;
 }
 
+const networks = new WeakMap<Graph, Network>();
+
 /**
  * A graph in normal form, opened at its opaque operators: what enters one is observed there like an output, what leaves
  * it arrives like an input. Everything found about the opened network holds for the whole one, whatever the opaque
@@ -49,6 +51,17 @@ export class Network {
   private readonly kinds = new Map<string, ValueKind>();
   private readonly writer = new Map<string, Step>();
   private readonly readers = new Map<string, Node[]>();
+
+  /** The network of a graph; the same object for the same graph, so that what is known about its steps is kept. */
+  static of(graph: Graph, options: NetworkOptions = {}): Network {
+    if (options.frozen !== undefined || options.operators !== undefined) return new Network(graph, options);
+    let known = networks.get(graph);
+    if (!known) {
+      known = new Network(graph);
+      networks.set(graph, known);
+    }
+    return known;
+  }
 
   constructor(graph: Graph, options: NetworkOptions = {}) {
     this.graph = graph;

@@ -192,12 +192,13 @@ export class Program {
 
   /**
    * The Jacobian of all target entries with respect to some leaves, by reverse mode: calls `row` for each target entry, in
-   * order, with the gradients of the leaves (valid during the call only).
+   * order, with the gradients of the leaves (valid during the call only). `entries` chooses among those of the first target.
    */
   gradients(
     values: SlotValues,
     leaves: readonly string[],
     row: (index: number, gradients: readonly Float64Array[]) => void,
+    entries?: Int32Array,
   ): void {
     const { steps, wanted } = this.reverseSteps(leaves);
     const gradients: (Float64Array | undefined)[] = new Array<Float64Array | undefined>(this.names.length);
@@ -217,9 +218,10 @@ export class Program {
     const slots = leaves.map((leaf) => this.slots.get(leaf)!);
     const dirty = new Uint8Array(this.names.length);
     let index = 0;
-    for (const target of this.targetSlots) {
-      const size = values[target]!.data.length;
-      for (let entry = 0; entry < size; entry++) {
+    for (const target of entries ? this.targetSlots.subarray(0, 1) : this.targetSlots) {
+      const size = entries ? entries.length : values[target]!.data.length;
+      for (let at = 0; at < size; at++) {
+        const entry = entries ? entries[at]! : at;
         for (let s = 0; s < dirty.length; s++) {
           if (dirty[s]) gradients[s]!.fill(0);
           dirty[s] = 0;

@@ -63,7 +63,7 @@ export function searchFields(
   axes: AxisStructure,
   options: FieldOptions = {},
 ): MatrixFields {
-  const network = new Network(graph, options);
+  const network = Network.of(graph, options);
   const seed = options.seed ?? 11;
   const system = solveFields(network, weights, axes, seed);
   const sinks = sinkEntries(system);

@@ -3,17 +3,25 @@ import { elementCount } from "../../graph/tensor";
 import { Matrix } from "../../numerics/matrix";
 import { compressRows } from "../../numerics/qr";
 import type { ParameterSpace } from "../counting/families";
-import type { Program, SlotValues } from "../counting/program";
 import type { Channels } from "../fields/channels";
 import type { Block } from "../fields/constraints";
 import type { CutNetwork } from "./cells";
 
 /** Equations per unknown. */
 const ROWS_PER_COLUMN = 3.5;
+/** Samples over which equations are spread at least. */
+const SAMPLES = 3;
+/** Rounds of sampling after which a group of entries makes do with the equations it has. */
+const ROUNDS = 12;
 /** Equations shorter than this are rounding: weights and values are of order one. */
 const NOISE = 1e-12;
-/** Samples that show which unknowns move which entries. */
-const PATTERN_SAMPLES = 3;
+
+/** One equation: what one entry of the target says. */
+interface Row {
+  readonly entry: number;
+  readonly columns: Int32Array;
+  readonly values: Float64Array;
+}
 
 /**
  * D_theta G dtheta + sum D_e'G b_e' - b_e = 0 at random points, for the cell that computes `target`. Entries of the target
@@ -28,58 +36,30 @@ export function cellBlocks(
   space: ParameterSpace,
   trainable: ReadonlySet<string>,
 ): Block[] {
-  const { network } = cut;
-  const program = cut.cell(target);
-  const parameters = program.leaves.filter((p) => trainable.has(p));
-  const upstream = program.leaves.filter((v) => cut.cutSet.has(v));
-  const own = cut.cutSet.has(target) ? channels.get(target) : undefined;
-  const unknowns: number[] = [];
-  for (const p of parameters) for (let k = 0; k < cut.weights.get(p)!.length; k++) unknowns.push(space.offset(p) + k);
-  for (const v of upstream) for (let k = 0; k < channels.get(v)!.count; k++) unknowns.push(offsets.get(v)! + k);
-  if (own) for (let k = 0; k < own.count; k++) unknowns.push(offsets.get(target)! + k);
-  if (unknowns.length === 0) return [];
-  const size = elementCount(network.shape(target));
-
-  /** Visits the derivative of the target along each unknown; undefined where it does not move. */
-  const directions = (values: SlotValues, visit: (column: number, tangent: Float64Array | undefined) => void): void => {
-    let column = 0;
-    for (const p of parameters) {
-      const direction = new Float64Array(cut.weights.get(p)!.length);
-      for (let k = 0; k < direction.length; k++) {
-        direction[k] = 1;
-        visit(column++, program.differentiate(values, p, direction)[0]?.data);
-        direction[k] = 0;
-      }
-    }
-    for (const v of upstream) {
-      for (const entries of channels.get(v)!.entries) {
-        const direction = new Float64Array(elementCount(network.shape(v)));
-        for (const e of entries) direction[e] = 1;
-        visit(column++, program.differentiate(values, v, direction)[0]?.data);
-      }
-    }
-    for (const entries of own?.entries ?? []) {
-      const shift = new Float64Array(size);
-      for (const e of entries) shift[e] = -1;
-      visit(column++, shift);
-    }
-  };
-
-  const groups = independentGroups(cut, program, network.shape(target), unknowns.length, directions);
-  const collected = groups.map((g) => new RowCollector(g));
-  for (let run = 0; run < PATTERN_SAMPLES || collected.some((c) => c.missing > 0); run++) {
-    const chosen = collected.map((c) => cut.choose(c.group.entries.length, Math.max(1, Math.ceil(c.wanted / PATTERN_SAMPLES))));
-    collected.forEach((c, i) => c.begin(chosen[i]!));
-    directions(cut.sample(program), (column, tangent) => {
-      if (tangent) for (const c of collected) c.fill(column, tangent);
-    });
+  const cell = new Cell(cut, target, channels, offsets, space, trainable);
+  if (cell.unknowns === 0) return [];
+  const size = cell.shape.reduce((n, d) => n * d, 1);
+  const wanted = Math.ceil(ROWS_PER_COLUMN * cell.unknowns) + 8;
+  const rows: Row[] = [];
+  for (let run = 0; run < SAMPLES || rows.length < wanted; run++) {
+    rows.push(...cell.sample(cut.choose(size, Math.ceil(wanted / SAMPLES))));
   }
+  const groups = independentGroups(cell.shape, rows);
+  for (let round = 0; round < ROUNDS; round++) {
+    const poor = groups.filter((g) => g.rows.length < Math.ceil(ROWS_PER_COLUMN * g.columns.size) + 8);
+    if (poor.length === 0) break;
+    const chosen = poor.flatMap((g) => {
+      const missing = Math.ceil(ROWS_PER_COLUMN * g.columns.size) + 8 - g.rows.length;
+      return Array.from(cut.choose(g.entries.length, missing), (i) => g.entries[i]!);
+    });
+    const owner = new Map(poor.flatMap((g) => Array.from(g.entries, (e) => [e, g] as const)));
+    for (const row of cell.sample(Int32Array.from(chosen).sort())) addRow(owner.get(row.entry)!, row);
+  }
+  const own = cell.own;
   // The shift of an output is zero, said once per channel.
-  const observed = own !== undefined && network.outputs.includes(target);
-  return collected.flatMap((c, g) => {
-    const block = c.block(unknowns);
-    return observed && g === 0 ? [block, noShift(own, offsets.get(target)!)] : [block];
-  });
+  const observed = own !== undefined && cut.network.outputs.includes(target);
+  const blocks = groups.flatMap((g) => (g.rows.length > 0 && g.columns.size > 0 ? [cell.block(g)] : []));
+  return observed ? [...blocks, noShift(own, offsets.get(target)!)] : blocks;
 }
 
 function noShift(own: Channels, offset: number): Block {
@@ -87,100 +67,143 @@ function noShift(own: Channels, offset: number): Block {
   return { unknowns, matrix: Matrix.identity(own.count) };
 }
 
-/** Entries of the target with the unknowns that move any of them. */
+/** The cell that computes one value, and its unknowns in order: parameters, shifts of cuts above it, its own shift. */
+class Cell {
+  readonly shape: readonly number[];
+  readonly own: Channels | undefined;
+  readonly unknowns: number;
+  private readonly names: Int32Array;
+  private readonly program: ReturnType<CutNetwork["cell"]>;
+  private readonly parameters: readonly string[];
+  private readonly upstream: readonly { readonly value: string; readonly channelOf: Int32Array; readonly count: number }[];
+  private readonly ownChannelOf: Int32Array | undefined;
+
+  constructor(
+    private readonly cut: CutNetwork,
+    target: string,
+    channels: ReadonlyMap<string, Channels>,
+    offsets: ReadonlyMap<string, number>,
+    space: ParameterSpace,
+    trainable: ReadonlySet<string>,
+  ) {
+    this.shape = cut.network.shape(target);
+    this.program = cut.cell(target);
+    this.parameters = this.program.leaves.filter((p) => trainable.has(p));
+    const names: number[] = [];
+    for (const p of this.parameters) for (let k = 0; k < cut.weights.get(p)!.length; k++) names.push(space.offset(p) + k);
+    this.upstream = this.program.leaves
+      .filter((v) => cut.cutSet.has(v))
+      .map((value) => {
+        const { count, entries } = channels.get(value)!;
+        for (let k = 0; k < count; k++) names.push(offsets.get(value)! + k);
+        return { value, count, channelOf: byEntry(entries, elementCount(cut.network.shape(value))) };
+      });
+    this.own = cut.cutSet.has(target) ? channels.get(target) : undefined;
+    if (this.own) {
+      for (let k = 0; k < this.own.count; k++) names.push(offsets.get(target)! + k);
+      this.ownChannelOf = byEntry(this.own.entries, elementCount(this.shape));
+    }
+    this.names = Int32Array.from(names);
+    this.unknowns = names.length;
+  }
+
+  /** The equations of chosen entries at one random point. */
+  sample(chosen: Int32Array): Row[] {
+    const values = this.cut.sample(this.program);
+    const leaves = [...this.parameters, ...this.upstream.map((u) => u.value)];
+    const dense = new Float64Array(this.unknowns);
+    const rows: Row[] = [];
+    this.program.gradients(
+      values,
+      leaves,
+      (index, gradients) => {
+        dense.fill(0);
+        let at = 0;
+        for (let k = 0; k < this.parameters.length; k++) {
+          dense.set(gradients[k]!, at);
+          at += gradients[k]!.length;
+        }
+        this.upstream.forEach(({ channelOf, count }, k) => {
+          const g = gradients[this.parameters.length + k]!;
+          for (let i = 0; i < g.length; i++) dense[at + channelOf[i]!]! += g[i]!;
+          at += count;
+        });
+        const entry = chosen[index]!;
+        if (this.ownChannelOf) dense[at + this.ownChannelOf[entry]!] = -1;
+        const row = sparse(entry, dense);
+        if (row) rows.push(row);
+      },
+      chosen,
+    );
+    return rows;
+  }
+
+  block(group: EntryGroup): Block {
+    const used = [...group.columns];
+    const position = new Map(used.map((column, k) => [column, k] as const));
+    const matrix = new Matrix(group.rows.length, used.length);
+    group.rows.forEach(({ columns, values }, r) => {
+      columns.forEach((column, k) => {
+        matrix.data[r * used.length + position.get(column)!] = values[k]!;
+      });
+    });
+    return { unknowns: used.map((c) => this.names[c]!), matrix: compressRows(matrix.normaliseRows(NOISE)) };
+  }
+}
+
+function byEntry(entries: readonly Int32Array[], size: number): Int32Array {
+  const out = new Int32Array(size);
+  entries.forEach((list, channel) => {
+    for (const e of list) out[e] = channel;
+  });
+  return out;
+}
+
+/** The non-zero coefficients; nothing for masked entries, which are minus infinity by design. */
+function sparse(entry: number, dense: Float64Array): Row | undefined {
+  const columns: number[] = [];
+  for (let k = 0; k < dense.length; k++) {
+    if (!Number.isFinite(dense[k]!)) return undefined;
+    if (dense[k] !== 0) columns.push(k);
+  }
+  return { entry, columns: Int32Array.from(columns), values: Float64Array.from(columns, (k) => dense[k]!) };
+}
+
+/** Entries of the target with their equations and the unknowns that occur in them. */
 interface EntryGroup {
   readonly entries: Int32Array;
-  readonly columns: Int32Array;
+  readonly rows: Row[];
+  readonly columns: Set<number>;
+}
+
+function addRow(group: EntryGroup, row: Row): void {
+  group.rows.push(row);
+  for (const c of row.columns) group.columns.add(c);
 }
 
 /** Groups the target's entries along the axis that makes elimination cheapest; one group where nothing is gained. */
-function independentGroups(
-  cut: CutNetwork,
-  program: Program,
-  shape: readonly number[],
-  unknowns: number,
-  directions: (values: SlotValues, visit: (column: number, tangent: Float64Array | undefined) => void) => void,
-): EntryGroup[] {
-  const size = elementCount(shape);
-  const all: EntryGroup = {
-    entries: Int32Array.from({ length: size }, (_, i) => i),
-    columns: Int32Array.from({ length: unknowns }, (_, i) => i),
+function independentGroups(shape: readonly number[], rows: readonly Row[]): EntryGroup[] {
+  const size = shape.reduce((n, d) => n * d, 1);
+  const grouped = (count: number, of: (entry: number) => number): EntryGroup[] => {
+    const entries: number[][] = Array.from({ length: count }, () => []);
+    for (let e = 0; e < size; e++) entries[of(e)]!.push(e);
+    const groups = entries.map((list): EntryGroup => ({ entries: Int32Array.from(list), rows: [], columns: new Set() }));
+    for (const row of rows) addRow(groups[of(row.entry)]!, row);
+    return groups;
   };
-  const axes = shape.flatMap((n, axis) => (n > 1 ? [{ axis, n, stride: shape.slice(axis + 1).reduce((a, b) => a * b, 1) }] : []));
-  const moved = axes.map(({ n }) => Array.from({ length: n }, () => new Uint8Array(unknowns)));
-  for (let k = 0; k < PATTERN_SAMPLES; k++) {
-    directions(cut.sample(program), (column, tangent) => {
-      if (!tangent) return;
-      for (let e = 0; e < size; e++) {
-        if (tangent[e] === 0) continue;
-        axes.forEach(({ n, stride }, a) => {
-          moved[a]![Math.floor(e / stride) % n]![column] = 1;
-        });
-      }
-    });
-  }
-  const cube = (n: number) => n * n * n;
-  let best: EntryGroup[] = [all];
-  let least = cube(unknowns) / 2;
-  axes.forEach(({ n, stride }, a) => {
-    const columns = moved[a]!.map((m) => Int32Array.from([...m.keys()].filter((c) => m[c] === 1)));
-    const cost = columns.reduce((sum, c) => sum + cube(c.length), 0);
-    if (cost >= least) return;
-    least = cost;
-    best = columns.map((c, i) => ({ columns: c, entries: all.entries.filter((e) => Math.floor(e / stride) % n === i) }));
+  const cost = (groups: readonly EntryGroup[]): number => groups.reduce((sum, g) => sum + g.columns.size ** 3, 0);
+  let best = grouped(1, () => 0);
+  let least = cost(best) / 2;
+  shape.forEach((n, axis) => {
+    if (n < 2) return;
+    const stride = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    const groups = grouped(n, (e) => Math.floor(e / stride) % n);
+    const own = cost(groups);
+    if (own >= least) return;
+    least = own;
+    best = groups;
   });
   return best;
-}
-
-/** Some equations: the derivatives of chosen entries along the unknowns that move any of them. */
-interface Rows {
-  readonly chosen: Int32Array;
-  readonly columns: Map<number, Float64Array>;
-}
-
-/** Collects rows of one group until there are enough of them. */
-class RowCollector {
-  readonly wanted: number;
-  private readonly parts: Rows[] = [];
-  private rows = 0;
-
-  constructor(readonly group: EntryGroup) {
-    this.wanted = Math.ceil(ROWS_PER_COLUMN * group.columns.length) + 8;
-  }
-
-  get missing(): number {
-    return this.group.columns.length === 0 ? 0 : this.wanted - this.rows;
-  }
-
-  begin(chosen: Int32Array): void {
-    this.parts.push({ chosen: chosen.map((i) => this.group.entries[i]!), columns: new Map() });
-    this.rows += chosen.length;
-  }
-
-  fill(column: number, tangent: Float64Array): void {
-    const { chosen, columns } = this.parts[this.parts.length - 1]!;
-    // Also unknowns that the group was not seen to hang on: a table's row is looked up now and then.
-    if (chosen.some((e) => tangent[e] !== 0))
-      columns.set(
-        column,
-        Float64Array.from(chosen, (e) => tangent[e]!),
-      );
-  }
-
-  block(unknowns: readonly number[]): Block {
-    const used = [...new Set([...this.group.columns, ...this.parts.flatMap((p) => [...p.columns.keys()])])];
-    const parts = this.parts.map(({ chosen, columns }) => {
-      const part = new Matrix(chosen.length, used.length);
-      used.forEach((column, k) => {
-        columns.get(column)?.forEach((x, r) => {
-          part.data[r * used.length + k] = x;
-        });
-      });
-      return finiteRows(part);
-    });
-    const rows = Matrix.stacked(parts, used.length).normaliseRows(NOISE);
-    return { unknowns: used.map((c) => unknowns[c]!), matrix: compressRows(rows) };
-  }
 }
 
 /** Without the rows of masked entries, which are minus infinity by design. */

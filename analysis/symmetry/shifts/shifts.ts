@@ -4,15 +4,13 @@
  */
 import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
-import { elementCount } from "../../graph/tensor";
 import { Matrix, norm } from "../../numerics/matrix";
-import { compressRows } from "../../numerics/qr";
 import { Random } from "../../numerics/random";
 import { nullSpace } from "../../numerics/rank";
 import { ParameterSpace } from "../counting/families";
 import { batch } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
-import { Program } from "../counting/program";
+import { Program, type SlotValues } from "../counting/program";
 import { type Channels, channelsOf } from "../fields/channels";
 import type { Block } from "../fields/constraints";
 import { solveBlocks } from "../fields/elimination";
@@ -26,7 +24,6 @@ export interface ShiftOptions extends NetworkOptions {
   readonly seed?: number;
 }
 
-const CELL_TOLERANCE = 1e-9;
 /** Fresh batches per round of certification, and rounds in a row that must find nothing. */
 const CERTIFYING_BATCHES = 6;
 const QUIET_ROUNDS = 2;
@@ -40,7 +37,7 @@ const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
  * operator refuses its inputs.
  */
 export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStructure, options: ShiftOptions = {}): Generator[] {
-  const network = new Network(graph, options);
+  const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 21);
   const cut = new CutNetwork(network, weights, random);
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
@@ -139,21 +136,49 @@ function changes(
   const parts: Matrix[] = [];
   for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < 2 * vectors.length + 20 && b < MOST_BATCHES); b++) {
     const values = program.evaluate(batch(network, weights, random));
-    const results = program.results(values);
     const part = new Matrix(program.targetSize, vectors.length);
-    directions.forEach((direction, column) => {
-      let row = 0;
-      program.differentiateJointly(values, direction).forEach((t, i) => {
-        if (t) for (let k = 0; k < t.data.length; k++) part.data[(row + k) * part.columns + column] = t.data[k]!;
-        row += results[i]!.data.length;
-      });
-    });
+    if (vectors.length <= part.rows) forwardChanges(program, values, directions, part);
+    else reverseChanges(program, values, vectors, space, network, part);
     const typical = typicalChange(program, values, network, weights, random);
     for (let i = 0; i < part.data.length; i++) part.data[i]! /= typical;
     parts.push(finiteRows(part));
     rows += part.rows;
   }
   return Matrix.stacked(parts, vectors.length);
+}
+
+/** One tangent per direction. */
+function forwardChanges(program: Program, values: SlotValues, directions: readonly ParameterValues[], part: Matrix): void {
+  const results = program.results(values);
+  directions.forEach((direction, column) => {
+    let row = 0;
+    program.differentiateJointly(values, direction).forEach((t, i) => {
+      if (t) for (let k = 0; k < t.data.length; k++) part.data[(row + k) * part.columns + column] = t.data[k]!;
+      row += results[i]!.data.length;
+    });
+  });
+}
+
+/** One gradient per output entry. */
+function reverseChanges(
+  program: Program,
+  values: SlotValues,
+  vectors: readonly Float64Array[],
+  space: ParameterSpace,
+  network: Network,
+  part: Matrix,
+): void {
+  const moving = network.trainable.filter((p) => program.leaves.includes(p));
+  program.gradients(values, moving, (row, gradients) => {
+    vectors.forEach((v, column) => {
+      let sum = 0;
+      gradients.forEach((g, k) => {
+        const offset = space.offset(moving[k]!);
+        for (let i = 0; i < g.length; i++) sum += g[i]! * v[offset + i]!;
+      });
+      part.data[row * part.columns + column] = sum;
+    });
+  });
 }
 
 function typicalChange(
