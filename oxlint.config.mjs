@@ -72,6 +72,10 @@ export default {
     "typescript/no-misused-spread": "off",
     // An if statement of a syntax tree has a `then`.
     "unicorn/no-thenable": "off",
+    // What is iterated may change meanwhile: then the copy is the point.
+    "unicorn/no-useless-spread": "off",
+    // Walking up a chain of links starts at oneself.
+    "typescript/no-this-alias": "off",
     // new Array(n) is the plain way to reserve n entries in numeric code.
     "unicorn/no-new-array": "off",
   },
@@ -81,8 +85,11 @@ export default {
     restrict(["server/**"], EDITOR, ANALYSIS),
     restrict(["server/protocol.ts", "server/worker/main.ts"], EDITOR),
     restrict(["client/**"], SERVER),
-    // An evaluator's cases call each other, whatever files they are in.
-    { files: ["analysis/frontends/python/{evaluator,torch,stdlib}/**"], rules: { "import/no-cycle": "off" } },
+    // An evaluator's cases call each other, whatever files they are in; and its values print by String on purpose.
+    {
+      files: ["analysis/frontends/python/**"],
+      rules: { "import/no-cycle": "off", "typescript/no-base-to-string": "off", "oxc/only-used-in-recursion": "off" },
+    },
     // Tests compare rooms with each other, so no direction holds for them.
     { files: ["**/*.test.ts", "**/testing/**"], rules: { "no-restricted-imports": "off" } },
   ],

@@ -94,7 +94,10 @@ class Check {
       else kinds.set(s.kind, [s]);
     }
     const groups = [...kinds.values()];
-    const together = await this.compare(graph, groups.map((g) => this.actAll(g)));
+    const together = await this.compare(
+      graph,
+      groups.map((g) => this.actAll(g)),
+    );
     const failed: Symmetry[] = [];
     for (const [i, group] of groups.entries()) {
       if (this.passes(together.deviations[i]!, together.rounding)) continue;
@@ -131,7 +134,14 @@ class Check {
     if (variants.length === 0) return { deviations: [], rounding: 0 };
     const { seed, signal } = this.options;
     const given = { ...(seed === undefined ? {} : { seed }), ...(signal ? { signal } : {}) };
-    const { maxRelativeDeviation, rounding } = await compareUnderActions(graph, this.base, variants, this.runner, undefined, given);
+    const { maxRelativeDeviation, rounding } = await compareUnderActions(
+      graph,
+      this.base,
+      variants,
+      this.runner,
+      undefined,
+      given,
+    );
     return { deviations: maxRelativeDeviation, rounding };
   }
 }

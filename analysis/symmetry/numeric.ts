@@ -30,7 +30,11 @@ export function runNumericEngines(normal: Graph, axes: InferredAxes, scalings: r
   const weights = genericWeights(new Network(normal), new Random(seed));
   const shape = (p: string) => normal.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
-    s.family === "sign" ? [] : scalingVectors(s, axes, shape, weights).map((vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] })),
+    s.family === "sign"
+      ? []
+      : scalingVectors(s, axes, shape, weights).map(
+          (vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] }),
+        ),
   );
   const regions = matrixFields(normal, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
   const shifts = findShifts(normal, weights, axes, { seed: seed + 20 });

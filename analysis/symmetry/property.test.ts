@@ -29,7 +29,10 @@ const activation = fc.constantFrom("Relu", "Tanh", "Sigmoid", "Erf", "LeakyRelu"
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("linear" as const), width, bias: fc.boolean() }),
   fc.record({ kind: fc.constant("activation" as const), operator: activation }),
-  fc.record({ kind: fc.constant("norm" as const), operator: fc.constantFrom("layer" as const, "rms" as const, "batch" as const) }),
+  fc.record({
+    kind: fc.constant("norm" as const),
+    operator: fc.constantFrom("layer" as const, "rms" as const, "batch" as const),
+  }),
   fc.record({ kind: fc.constant("gain" as const) }),
   fc.record({ kind: fc.constant("residual" as const), width, operator: activation }),
   fc.record({ kind: fc.constant("gate" as const), width, operator: activation }),
@@ -185,7 +188,10 @@ describe("random networks", () => {
         const vectors = found.symmetries.flatMap((s) => s.generators(weights).map((g) => g.vector));
         assert.ok(certifyGenerators(found.normal, weights, vectors) < 1e-9);
         const { total, ...families } = found.continuous;
-        assert.equal(Object.values(families).reduce((a, n) => a + n, 0), total);
+        assert.equal(
+          Object.values(families).reduce((a, n) => a + n, 0),
+          total,
+        );
       }),
       { seed: 11, numRuns: 12 },
     );

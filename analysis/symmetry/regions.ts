@@ -27,7 +27,12 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
     { notation: (n) => `R+ x O(${n})`, all: (n) => pairs(n) + 1, diagonal: () => 1, skew: pairs },
     { notation: (n) => `O(${n})`, all: pairs, diagonal: () => 0, skew: pairs },
     { notation: (n) => `R+ x O(${n}) for each tower`, all: (n) => pairs(n) + 2, diagonal: () => 2, skew: pairs },
-    { notation: (n) => `R+ x O(${n - 1}) fixing (1,..,1)`, all: (n) => pairs(n - 1) + 1, diagonal: () => 1, skew: (n) => pairs(n - 1) },
+    {
+      notation: (n) => `R+ x O(${n - 1}) fixing (1,..,1)`,
+      all: (n) => pairs(n - 1) + 1,
+      diagonal: () => 1,
+      skew: (n) => pairs(n - 1),
+    },
     { notation: (n) => `O(${n - 1}) fixing (1,..,1)`, all: (n) => pairs(n - 1), diagonal: () => 0, skew: (n) => pairs(n - 1) },
     {
       notation: (n) => (n === 2 ? "C*" : `(C*)^${n / 2}`),
@@ -48,7 +53,8 @@ export function regionGroup(region: FieldRegion): RegionGroup | undefined {
   );
   return {
     kind: region.kind,
-    notation: known?.notation(width) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
+    notation:
+      known?.notation(width) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
     dimension: region.kind === "linear" ? region.dimension : region.skew,
     atoms: region.atoms,
     parameters: [...new Set(region.generators.flatMap((g) => [...g.vector.keys()]))],

@@ -43,7 +43,8 @@ describe("the zoo, from ONNX", () => {
   }
 
   it("names what acts on a space", () => {
-    const group = (name: string) => analyse(readOnnx({ path: path.join(ZOO, truth[name]!.onnx) }).graph).spaces.map((s) => s.group);
+    const group = (name: string) =>
+      analyse(readOnnx({ path: path.join(ZOO, truth[name]!.onnx) }).graph).spaces.map((s) => s.group);
     assert.deepEqual(group("MlpRelu"), ["S(8) with R+^8", "S(8) with R+^8"]);
     assert.deepEqual(group("MlpTanh"), ["S(8) with Z2^8", "S(8) with Z2^8"]);
     assert.deepEqual(group("MlpGelu"), ["S(8)"]);

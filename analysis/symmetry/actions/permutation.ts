@@ -66,7 +66,13 @@ export class PermutationAction {
     return out;
   }
 
-  private alongAxis(parameter: string, axis: number, occurrences: readonly Occurrence[], values: Float64Array, element: PermutationElement): Float64Array {
+  private alongAxis(
+    parameter: string,
+    axis: number,
+    occurrences: readonly Occurrence[],
+    values: Float64Array,
+    element: PermutationElement,
+  ): Float64Array {
     const shape = this.shape(parameter);
     const targets = element.map((_, copy) => this.targets(shape[axis]!, occurrences, element, copy));
     const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);

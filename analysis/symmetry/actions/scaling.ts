@@ -22,7 +22,11 @@ export function scalingSymmetries(
       const out = new Map<string, Float64Array>();
       for (const [name, log] of logs) {
         const w = weights.get(name);
-        if (w) out.set(name, w.map((x, i) => (discrete ? (Math.round(log[i]!) % 2 === 0 ? x : -x) : x * Math.exp(log[i]!))));
+        if (w)
+          out.set(
+            name,
+            w.map((x, i) => (discrete ? (Math.round(log[i]!) % 2 === 0 ? x : -x) : x * Math.exp(log[i]!))),
+          );
       }
       return out;
     };
@@ -41,7 +45,9 @@ export function scalingSymmetries(
       generators: (weights) =>
         scaling.family === "sign"
           ? []
-          : scalingVectors(scaling, axes, shape, weights).map((vector): Generator => ({ family: scaling.family as "scale" | "rescaling", vector, spaces })),
+          : scalingVectors(scaling, axes, shape, weights).map(
+              (vector): Generator => ({ family: scaling.family as "scale" | "rescaling", vector, spaces }),
+            ),
     };
   });
 }

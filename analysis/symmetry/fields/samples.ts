@@ -9,7 +9,7 @@ import { elementCount, type Tensor } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
 import type { SlotValues } from "../counting/program";
-import { randomInput } from "../counting/sampling";
+import { randomInput } from "../counting/random-inputs";
 import type { ParameterValues } from "../symmetry";
 import type { Unit } from "./edges";
 import { applyField, type Entry, type Unknowns } from "./unknowns";

@@ -7,7 +7,7 @@ import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { Network, Step } from "../counting/network";
 import { Program, type SlotValues } from "../counting/program";
-import { randomInput } from "../counting/sampling";
+import { randomInput } from "../counting/random-inputs";
 import type { ParameterValues } from "../symmetry";
 
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);

@@ -23,7 +23,7 @@ function expandTo(s: Sizing): void {
   const shape = s.outputShape();
   const shift = shape.length - from.length;
   const input = s.input(0);
-  const out = shape.map((n, i) => (i >= shift && from[i - shift] === n ? input[i - shift]! : open(n)));
+  const out = shape.map((n, i) => (i >= shift && from[i - shift] === n ? input[i - shift]! : s.fresh(n)));
   s.output(out);
   s.rewrite((name) => ({ inputs: [s.node.inputs[0]!, name(target(out))] }));
 }
@@ -119,7 +119,6 @@ function gather(s: Sizing): void {
   const indices = s.constant(1);
   const around = (axis: readonly SizedAxis[]) => [...axes.slice(0, at), ...axis, ...axes.slice(at + 1)];
   if (!indices) {
-    s.algebra.close(whole);
     return s.output(around(s.input(1)));
   }
   const list = Array.from(indices.data, (i) => (i < 0 ? i + n : i));
@@ -233,7 +232,7 @@ function tile(s: Sizing): void {
   const from = s.shape(0);
   const shape = s.outputShape();
   const input = s.input(0);
-  const copies = shape.map((n, i) => (n === from[i] ? UNIT : open(n / from[i]!)));
+  const copies = shape.map((n, i) => (n === from[i] ? UNIT : s.fresh(n / from[i]!)));
   const out = input.map((a, i) => (copies[i] === UNIT ? a : s.algebra.product([copies[i]!, a])));
   s.operand(1);
   s.output(out);

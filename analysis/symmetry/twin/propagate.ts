@@ -13,7 +13,7 @@ import { SizeAlgebra } from "./algebra";
 import { rescaled } from "./factors";
 import { movementSizing } from "./movement";
 import { fixed, keptEntries, newSize, oldSize, open, Size, SizeConflict, type SizedAxis, type SizedSegment, UNIT } from "./sizes";
-import { type Reach, type Rewriting, SizeRules, type SizeValues, Sizing, type SizingRule, unknownShape } from "./sizing";
+import { type Reach, SizeRules, type SizeValues, Sizing, type SizingRule, unknownShape } from "./sizing";
 import type { Survey } from "./survey";
 import { windowSizing } from "./windows";
 import type { Widths } from "./widths";
@@ -171,32 +171,31 @@ class Propagation implements SizeValues {
     if (own) own(sizing);
     else rule.axes(new SizeRules(sizing));
     for (const o of node.outputs) {
-      if (o !== "" && !this.known.has(o))
-        this.known.set(
-          o,
-          this.survey.shape(o)!.map((n) => open(n)),
-        );
+      if (o === "" || this.known.has(o)) continue;
+      sizing.computes = true;
+      this.known.set(
+        o,
+        this.survey.shape(o)!.map((n) => open(n)),
+      );
     }
-    if (!sizing.lazy) this.settle(node, sizing);
+    if (sizing.makesFree) {
+      this.inferred(node.outputs[0]!).forEach((axis, i) => {
+        this.algebra.unify(this.known.get(node.outputs[0]!)![i]!, axis);
+      });
+    }
+    if (sizing.computes) this.compute(node, sizing);
   }
 
-  /** Makes all sizes at a node of activations known. */
-  private settle(node: Node, sizing: Sizing): void {
-    const out = this.known.get(node.outputs[0]!)!;
-    if (out.some((a) => newSize(a) === undefined)) {
-      this.inferred(node.outputs[0]!).forEach((axis, i) => {
-        if (newSize(out[i]!) === undefined) this.algebra.unify(out[i]!, axis);
+  /** Lets the operator's own rule say how large its outputs are. */
+  private compute(node: Node, sizing: Sizing): void {
+    const types = sizing.inferTypes(node.attributes);
+    node.outputs.forEach((o, k) => {
+      if (o === "") return;
+      const shape = types[k]?.shape ?? unknownShape(o);
+      this.known.get(o)!.forEach((axis, i) => {
+        this.algebra.bind(axis, shape[i]!);
       });
-    }
-    node.inputs.forEach((name, i) => {
-      if (name !== "" && !sizing.isOperand(i)) for (const axis of sizing.input(i)) this.algebra.close(axis);
     });
-    if (out.some((a) => newSize(a) === undefined)) {
-      sizing.inferShape().forEach((n, i) => {
-        this.algebra.bind(out[i]!, n);
-      });
-    }
-    for (const o of node.outputs.slice(1)) for (const axis of this.known.get(o) ?? []) this.algebra.close(axis);
   }
 
   /** A node without a rule: what it writes has the sizes of its own shape rule, or looks like what it reads. */

@@ -55,14 +55,15 @@ export class Sizing {
   private make: ((name: (tensor: Tensor) => string) => Rewriting) | undefined;
   private replaced: Set<number> | undefined;
   private copies: Map<number, readonly SizedAxis[]> | undefined;
-  /** True where the node hangs on parameters alone: its sizes may stay open. */
-  readonly lazy: boolean;
+  /** True once the rule made an axis whose size is the operator's own arithmetic. */
+  computes = false;
+  /** True once the rule made an axis that nothing at this node says anything of. */
+  makesFree = false;
 
   constructor(
     readonly node: Node,
     private readonly values: SizeValues,
   ) {
-    this.lazy = node.inputs.every((i) => i === "" || values.survey.isFixed(i));
     for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.operand(i);
   }
 
@@ -120,18 +121,37 @@ export class Sizing {
     this.values.setAxes(this.node.outputs[index]!, axes);
   }
 
-  /** The output's shape by the operator's own rule, for the node with these attributes and new input shapes. */
-  inferShape(attributes: Node["attributes"] = this.node.attributes, operands?: ReadonlyMap<number, Tensor>): Shape {
-    return this.inferTypes(attributes, operands)[0]?.shape ?? unknownShape(this.node.outputs[0]!);
+  /** A new open axis: its size is that of the free atom that axis inference gives the output, or whatever it meets. */
+  fresh(old: number): SizedAxis {
+    if (old > 1) this.makesFree = true;
+    return open(old);
+  }
+
+  /**
+   * The output's shape by the operator's own rule, for the node with these attributes, in place of some operands others, and
+   * for some inputs other shapes than their new ones (where not all axes matter). Makes the other inputs' sizes known.
+   */
+  inferShape(
+    attributes: Node["attributes"] = this.node.attributes,
+    operands?: ReadonlyMap<number, Tensor>,
+    shapes?: ReadonlyMap<number, Shape>,
+  ): Shape {
+    return this.inferTypes(attributes, operands, shapes)[0]?.shape ?? unknownShape(this.node.outputs[0]!);
   }
 
   /** Types of all outputs, as {@link inferShape}; empty for an operator that is not in the table. */
-  inferTypes(attributes: Node["attributes"], operands?: ReadonlyMap<number, Tensor>): readonly TensorType[] {
+  inferTypes(
+    attributes: Node["attributes"],
+    operands?: ReadonlyMap<number, Tensor>,
+    shapes?: ReadonlyMap<number, Shape>,
+  ): readonly TensorType[] {
     const entry = this.survey.operator(this.node);
     if (!entry) return [];
     const inputs = this.node.inputs.map((name, i): TensorType => {
       const type = this.values.graph.types.get(name);
       if (name === "" || !type?.shape) return { type: type?.type ?? "other", shape: undefined };
+      const shape = shapes?.get(i);
+      if (shape) return { type: type.type, shape };
       const operand = operands?.get(i);
       if (operand) return { type: operand.type, shape: operand.shape };
       if (this.isOperand(i)) return type;
@@ -220,10 +240,11 @@ export class SizeRules implements AxisRuleContext {
   }
 
   fresh(size: number): Axis {
-    return open(size);
+    return this.sizing.fresh(size);
   }
 
   pinned(size: number): Axis {
+    this.sizing.computes = true;
     return open(size);
   }
 

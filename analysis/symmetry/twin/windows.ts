@@ -1,7 +1,7 @@
 /** @file Sizing of what slides windows over space: convolutions, pools, resizing and padding. */
 import type { Node } from "../../graph/graph";
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
-import { int64Vector, type Tensor } from "../../graph/tensor";
+import { int64Vector } from "../../graph/tensor";
 import type { Reach, Sizing, SizingRule } from "./sizing";
 import { fixed, newSize, oldSize, SizeConflict, type SizedAxis, UNIT } from "./sizes";
 
@@ -144,32 +144,43 @@ function convolution(s: Sizing): void {
     algebra.bind(kernel, small.kernel);
     return moved(small, reach);
   });
-  const channels = algebra.close(s.input(0)[1]!);
-  const weights = s
-    .input(1)
-    .slice(0, 2)
-    .map((a) => algebra.close(a));
-  for (const a of [batch, out]) algebra.close(a);
   const attributes = plain ? attributesOf(node, windows) : node.attributes;
-  const group = numberAttribute(node, "group", 1);
-  const groups = group === 1 ? 1 : node.operator === "Conv" ? channels / weights[1]! : newGroups(s, out, weights[1]!);
-  const changed = group === 1 ? attributes : { ...attributes, group: groups };
-  const found = s.inferShape(changed);
+  const found = spatialShape(
+    s,
+    { ...attributes, group: 1 },
+    space,
+    windows.map((w) => w.kernel),
+  );
   const spatial = spatialOutput(s, found);
   if (node.operator === "Conv" && plain) windows.forEach((w, i) => checkTaps(w, space[i]!, found[i + 2]!));
   s.output([batch, out, ...spatial]);
-  s.rewrite(() => ({ attributes: changed }));
+  s.rewrite(() => ({
+    attributes: numberAttribute(node, "group", 1) === 1 ? attributes : { ...attributes, group: groupsOf(s, out) },
+  }));
 }
 
-function newGroups(s: Sizing, out: SizedAxis, inside: number): number {
-  return s.algebra.close(out) / inside;
+/** The spatial output, whatever the channels. */
+function spatialShape(
+  s: Sizing,
+  attributes: Node["attributes"],
+  space: readonly number[],
+  kernel?: readonly number[],
+): readonly number[] {
+  const shapes = new Map([[0, [1, 1, ...space]]]);
+  if (kernel) shapes.set(1, [1, 1, ...kernel]);
+  return s.inferShape(attributes, undefined, shapes);
+}
+
+/** Number of groups in the twin. */
+function groupsOf(s: Sizing, out: SizedAxis): number {
+  const inside = newSize(s.input(1)[1]!)!;
+  return (s.node.operator === "Conv" ? newSize(s.input(0)[1]!)! : newSize(out)!) / inside;
 }
 
 function pool(s: Sizing): void {
   const { node, algebra } = s;
   const [batch, channels, ...spatial] = s.input(0) as [SizedAxis, SizedAxis, ...SizedAxis[]];
   const space = spatial.map((a) => algebra.close(a));
-  for (const a of [batch, channels]) algebra.close(a);
   const kernel = numbersAttribute(node, "kernel_shape");
   let attributes = node.attributes;
   if (kernel && isPlainPadding(node)) {
@@ -182,45 +193,46 @@ function pool(s: Sizing): void {
     });
     attributes = attributesOf(node, windows);
   }
-  const found = s.inferShape(attributes);
-  s.output([batch, channels, ...spatialOutput(s, found)]);
+  s.output([batch, channels, ...spatialOutput(s, spatialShape(s, attributes, space))]);
   s.rewrite(() => ({ attributes }));
 }
 
-/** Sizes that the node asks for grow in proportion; scales stay. */
+/** Sizes that the node asks for grow in proportion; scales stay. Axes that keep their size are not looked at. */
 function resize(s: Sizing): void {
   const { node, algebra } = s;
   const axes = s.input(0);
-  const now = axes.map((a) => algebra.close(a));
   const old = s.shape(0);
   const wanted = s.outputShape();
+  const now = axes.map((a, i) => (old[i] === wanted[i] ? old[i]! : algebra.close(a)));
   for (let i = 1; i < node.inputs.length; i++) s.operand(i);
-  const operands = new Map<number, Tensor>();
   const sizes = s.constant(3);
   const listed = numbersAttribute(node, "axes") ?? old.map((_, i) => i);
-  if (sizes && sizes.data.length > 0) {
-    operands.set(3, int64Vector(listed.map((a) => Math.max(1, Math.round((now[a]! * wanted[a]!) / old[a]!)))));
-  }
-  const found = s.inferShape(node.attributes, operands);
-  s.output(
-    found.map((n, i) => (old[i] === wanted[i] && n === now[i] ? axes[i]! : wanted[i] === 1 ? UNIT : fixed(wanted[i]!, n))),
-  );
-  s.rewrite((name) => ({ inputs: node.inputs.map((v, i) => (operands.has(i) ? name(operands.get(i)!) : v)) }));
+  const asked = (size: (axis: number) => number) => int64Vector(listed.map(size));
+  const grown = (a: number) => (old[a] === wanted[a] ? old[a]! : Math.max(1, Math.round((now[a]! * wanted[a]!) / old[a]!)));
+  const bySizes = sizes !== undefined && sizes.data.length > 0;
+  const found = s.inferShape(node.attributes, bySizes ? new Map([[3, asked(grown)]]) : undefined, new Map([[0, now]]));
+  const out = found.map((n, i) => (old[i] === wanted[i] ? axes[i]! : wanted[i] === 1 ? UNIT : fixed(wanted[i]!, n)));
+  s.output(out);
+  s.rewrite((name) => ({ inputs: node.inputs.map((v, i) => (i === 3 && bySizes ? name(asked((a) => newSize(out[a]!)!)) : v)) }));
 }
 
-/** Padding keeps its widths. */
+/** Padding keeps its widths. Axes that it does not touch are not looked at. */
 function pad(s: Sizing): void {
   const axes = s.input(0);
   for (let i = 1; i < s.node.inputs.length; i++) s.operand(i);
-  for (const a of axes) s.algebra.close(a);
   const old = s.shape(0);
   const wanted = s.outputShape();
-  const found = s.inferShape();
+  // As many places are cropped on one side as are added on the other (a shift): the size stays, and is looked at all the same.
+  const given = numbersAttribute(s.node, "pads") ?? Array.from(s.constant(1)?.data ?? []);
+  const listed = s.constant(3) ? Array.from(s.constant(3)!.data, (a) => (a < 0 ? a + old.length : a)) : old.map((_, i) => i);
+  const touched = new Set(listed.filter((_, i) => (given[i] ?? 1) !== 0 || (given[i + listed.length] ?? 1) !== 0));
+  const now = axes.map((a, i) => (touched.has(i) ? s.algebra.close(a) : old[i]!));
+  const found = s.inferShape(s.node.attributes, undefined, new Map([[0, now]]));
   s.output(
     found.map((n, i) => {
-      if (old[i] === wanted[i] && n === newSize(axes[i]!)) return axes[i]!;
-      if (n < 1) throw new SizeConflict(`cropping leaves ${n} places`);
-      return wanted[i] === 1 && n === 1 ? UNIT : fixed(wanted[i]!, n);
+      if (!touched.has(i)) return axes[i]!;
+      if (n < 1 || (wanted[i] === 1) !== (n === 1)) throw new SizeConflict(`${wanted[i]} places would become ${n}`);
+      return n === 1 ? UNIT : fixed(wanted[i]!, n);
     }),
   );
 }

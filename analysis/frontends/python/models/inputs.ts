@@ -46,7 +46,7 @@ export class InputSearch {
     /** Image sizes that the model's own attributes name. */
     private readonly preferredSizes: readonly number[],
     /** The width that the model's first layer or its attributes name. */
-    private readonly width: number | undefined = undefined,
+    private readonly width?: number,
     /** The longest sequence that the model has positions for, where that is short. */
     private readonly steps: number = STEPS,
   ) {}

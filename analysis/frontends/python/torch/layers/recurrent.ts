@@ -1,6 +1,6 @@
 /** @file RNN, LSTM and GRU: ONNX's recurrent operators over weights put in ONNX's order. */
 import { filled } from "../../../../graph/tensor";
-import { notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
+import { notUnderstood, raiseConflict } from "../../evaluator/errors";
 import { type ClassValue, int, intOf, is, type TensorValue, tuple, type Value } from "../../values/value";
 import { shapeOf } from "../arguments";
 import { markPacked, packedLayout } from "../packing";

@@ -1,7 +1,7 @@
 /** @file Normalisations, embeddings, dropout, attention and losses as functions. */
 import { elementCount, filled } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
-import { notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
+import { notUnderstood, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { is, type TensorValue, type Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
