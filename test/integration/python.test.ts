@@ -18,16 +18,16 @@ describe("Python models", () => {
   it("reports a bias before batch normalisation and removes it", async () => {
     const document = await open("net.py");
     const found = await until("two findings", () => {
-      const list = diagnostics(document).filter((d) => rule(d) === "bias-before-norm");
+      const list = diagnostics(document.uri).filter((d) => rule(d) === "bias-before-norm");
       return list.length === 2 && list;
     });
     for (const finding of found) {
-      const current = diagnostics(document).find((d) => d.message === finding.message);
+      const current = diagnostics(document.uri).find((d) => d.message === finding.message);
       assert.ok(current, finding.message);
       const fix = (await fixes(document, current)).find((a) => a.isPreferred === true);
       assert.ok(fix?.edit, `no preferred fix for ${finding.message}`);
       assert.ok(await vscode.workspace.applyEdit(fix.edit));
-      await until("the finding to go", () => !diagnostics(document).some((d) => d.message === finding.message));
+      await until("the finding to go", () => !diagnostics(document.uri).some((d) => d.message === finding.message));
     }
     assert.match(document.getText(), /self\.conv1 = nn\.Conv2d\(width, width, 3, padding=1, bias=False\)/);
     assert.match(document.getText(), /self\.stem = nn\.Conv2d\(3, width, 3, padding=1, bias=False\)/);
@@ -35,7 +35,7 @@ describe("Python models", () => {
 
   it("follows the text while it is broken and whole again", async () => {
     const document = await open("net.py");
-    await until("findings", () => diagnostics(document).length > 0);
+    await until("findings", () => diagnostics(document.uri).length > 0);
     const change = async (edit: (edit: vscode.WorkspaceEdit) => void): Promise<void> => {
       const workspaceEdit = new vscode.WorkspaceEdit();
       edit(workspaceEdit);
@@ -45,7 +45,7 @@ describe("Python models", () => {
     await change((e) => e.insert(document.uri, new vscode.Position(line, 0), "        self.broken = nn.Conv2d((\n"));
     await hover(document, find(document, "nn.Conv2d").translate(0, 4)); // answered or not, the server goes on
     await change((e) => e.delete(document.uri, new vscode.Range(line, 0, line + 1, 0)));
-    await until("findings again", () => diagnostics(document).filter((d) => rule(d) === "bias-before-norm").length === 2);
+    await until("findings again", () => diagnostics(document.uri).filter((d) => rule(d) === "bias-before-norm").length === 2);
   });
 
   it("opens the text report of the model at the cursor", async () => {

@@ -50,9 +50,9 @@ export async function hover(document: vscode.TextDocument, position: vscode.Posi
   return hovers.flatMap((h) => h.contents.map((c) => (typeof c === "string" ? c : c.value))).join("\n");
 }
 
-/** Noether's diagnostics of a document now. */
-export function diagnostics(document: vscode.TextDocument): vscode.Diagnostic[] {
-  return vscode.languages.getDiagnostics(document.uri).filter((d) => d.source === "noether");
+/** Noether's diagnostics of a file now. */
+export function diagnostics(uri: vscode.Uri): vscode.Diagnostic[] {
+  return vscode.languages.getDiagnostics(uri).filter((d) => d.source === "noether");
 }
 
 /** The rule that a diagnostic comes from. */
