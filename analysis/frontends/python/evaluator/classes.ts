@@ -108,7 +108,8 @@ export function defineClass(interpreter: Interpreter, s: StmtOf<"ClassDef">, fra
   });
   claim(cls, attributes);
   if (s.decorators.some((d) => /^(?:dataclass|define|attrs|s|frozen)$/.test(decoratorName(d)))) cls.record = true;
-  if (cls.order.some((c) => c.name === "NamedTuple" || c.name === "ModelOutput" || c.name === "BaseModel")) cls.record = true;
+  if (cls.order.some((c) => c.name === "NamedTuple" || c.name === "BaseModel" || (c.name === "ModelOutput" && fields.length > 0)))
+    cls.record = true;
   if (cls.order.some((c) => c.name === "Enum")) makeMembers(interpreter, cls, fields);
   const hook = cls.order
     .slice(1)

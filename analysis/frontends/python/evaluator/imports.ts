@@ -38,7 +38,12 @@ export function importNames(interpreter: Interpreter, s: StmtOf<"Import">, frame
 /** `from a.b import c as d`. */
 export function importFrom(interpreter: Interpreter, s: StmtOf<"ImportFrom">, frame: Frame): void {
   const name = absoluteName(s.level, s.module, frame.module);
-  const module = importOrRaise(interpreter, name, frame);
+  let module: Value | undefined;
+  if (s.level >= 2 && interpreter.environment.importModule(name, frame.module) === undefined) {
+    // A module of a Hugging Face style package that was copied out of it: its relatives have stand-ins.
+    module = interpreter.environment.importModule(`transformers.${s.module}`, frame.module);
+  }
+  module ??= importOrRaise(interpreter, name, frame);
   if (s.names === "*") {
     if (is(module, "namespace")) {
       for (const n of module.names()) {

@@ -67,7 +67,7 @@ function outputsOf(v: Value, out: TensorValue[], depth = 0): void {
     case "instance": {
       const items = recordItems(v);
       if (items) for (const i of items) outputsOf(i, out, depth + 1);
-      else if (v.cls.openBase || v.cls.order.some((c) => c.openBase))
+      else if (v.cls.order.some((c) => c.openBase || c.name === "ModelOutput" || c.name === "BaseOutput"))
         for (const a of v.attributes.values()) outputsOf(a, out, depth + 1);
       return;
     }

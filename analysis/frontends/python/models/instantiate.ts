@@ -5,7 +5,7 @@ import { PythonError, raise } from "../evaluator/errors";
 import { evaluate, evaluateArguments } from "../evaluator/expressions";
 import { call } from "../evaluator/functions";
 import type { Frame, Interpreter } from "../evaluator/interpreter";
-import type { SourceScope } from "../modules/scope";
+import { SourceScope } from "../modules/scope";
 import type { TopLevel } from "../modules/bindings";
 import type { Expr, Param } from "../parser/syntax";
 import { recordSymbol, namespaceMissing, witnessIn } from "../stdlib/witnesses";
@@ -131,6 +131,30 @@ function annotatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue
   return find(p.annotation);
 }
 
+/** The class of an unannotated configuration: what the class says beside it, or what another constructor of the file says. */
+function relatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue): ClassValue | undefined {
+  if (p.annotation || !CONFIGURATION.test(p.name)) return undefined;
+  for (const c of owner.owner?.order ?? []) {
+    const declared = c.attributes.get("config_class");
+    if (is(declared, "class") && declared.module) return declared;
+    const field = c.fields.find((f) => f.name === p.name || f.name === "config");
+    const found = field?.annotation && annotatedClass(interpreter, { ...p, annotation: field.annotation }, owner);
+    if (found) return found;
+  }
+  const scope = owner.module;
+  if (!(scope instanceof SourceScope)) return undefined;
+  for (const { statement } of scope.bindings.statements) {
+    if (statement.kind !== "ClassDef") continue;
+    for (const s of statement.body) {
+      if (s.kind !== "FunctionDef" || s.name !== "__init__") continue;
+      const same = s.params.find((q) => q.name === p.name && q.annotation);
+      const found = same && annotatedClass(interpreter, same, owner);
+      if (found) return found;
+    }
+  }
+  return undefined;
+}
+
 function annotationName(x: Expr | undefined): string {
   if (!x) return "";
   if (x.kind === "Name") return x.id;
@@ -149,7 +173,7 @@ const CONFIGURATION =
 
 /** A value for a constructor parameter that nothing is known about but its name and annotation. */
 export function inventArgument(interpreter: Interpreter, p: Param, owner: FunctionValue, depth = 0): Value | undefined {
-  const cls = annotatedClass(interpreter, p, owner);
+  const cls = annotatedClass(interpreter, p, owner) ?? relatedClass(interpreter, p, owner);
   if (cls && depth < 3) return inventInstance(interpreter, cls, depth + 1);
   const annotation = annotationName(p.annotation);
   if (CONFIGURATION.test(p.name) || /Config$|Args$|Namespace$/.test(annotation)) return untypedConfiguration(interpreter);

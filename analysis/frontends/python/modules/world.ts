@@ -5,6 +5,7 @@
 import type { Environment, Interpreter } from "../evaluator/interpreter";
 import { type Builtins, makeBuiltins } from "../stdlib/builtins";
 import { makeEinops } from "../torch/einops";
+import { inspectionModules } from "../stdlib/inspection";
 import { makeLibrary } from "../stdlib/library";
 import { numpyModule } from "../stdlib/numpy";
 import { DEVICE_CLASS } from "../torch/devices";
@@ -43,6 +44,7 @@ export function sharedLibrary(): SharedLibrary {
   const builtins = makeBuiltins();
   const library = makeLibrary(builtins);
   library.set("numpy", numpyModule());
+  for (const [name, module] of inspectionModules(builtins.object)) library.set(name, module);
   return { builtins, library };
 }
 
@@ -55,6 +57,9 @@ const LAYERS_IN_PYTHON = new Set([
   "TransformerDecoder",
   "Transformer",
 ]);
+
+/** Packages that only parts of are known of. */
+const PARTLY_KNOWN = new Set(["mmcv", "mmengine", "diffusers", "diffusers.models", "torchvision", "transformers.models"]);
 
 /** Longest chain of files that is followed from one root. */
 const MAXIMUM_FILES = 200;
@@ -210,6 +215,8 @@ export class World implements Environment {
     if (file !== undefined) return this.scope(file, this.resolver.nameOf(file))?.namespace();
     const stub = this.prelude(name);
     if (stub) return this.scope(stub.file, name)?.namespace();
+    // A package of which only parts have stand-ins.
+    if (PARTLY_KNOWN.has(name)) return namespaceOf(name, [], (member) => this.importModule(`${name}.${member}`, undefined));
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { getAttribute, setAttribute, tryAttribute } from "../evaluator/attribute
 import { truth } from "../evaluator/branches";
 import { makeClass, recordItems } from "../evaluator/classes";
 import { nextOf } from "../evaluator/containers";
-import { raise } from "../evaluator/errors";
+import { PythonError, raise } from "../evaluator/errors";
 import { exceptionClasses } from "../evaluator/exceptions";
 import { formatValue, reprOf, textOf } from "../evaluator/format";
 import { call } from "../evaluator/functions";
@@ -231,6 +231,20 @@ function zip(i: Interpreter, a: Arguments): Value {
   return { k: "iterator", items: Array.from({ length: n }, (_, r) => tuple(columns.map((c) => c![r]!))), at: 0 };
 }
 
+/** An attribute that is really there: no witness is made up for it, and AttributeError counts as absence. */
+function declaredAttribute(i: Interpreter, v: Value, name: string): Value | undefined {
+  const before = i.inventing;
+  i.inventing = false;
+  try {
+    return tryAttribute(i, v, name);
+  } catch (error) {
+    if (error instanceof PythonError && error.type === "AttributeError") return undefined;
+    throw error;
+  } finally {
+    i.inventing = before;
+  }
+}
+
 const FUNCTIONS: Readonly<Record<string, NativeCall>> = {
   len: (i, a) => length(i, a.positional[0] ?? null),
   isinstance: (i, a) => instanceOf(i, a.positional[0] ?? null, a.positional[1] ?? null) ?? unknown("isinstance"),
@@ -243,7 +257,7 @@ const FUNCTIONS: Readonly<Record<string, NativeCall>> = {
   hasattr: (i, a) => {
     const [v, name] = a.positional;
     if (v === undefined || typeof name !== "string") return unknown("hasattr");
-    const found = tryAttribute(i, v, name);
+    const found = declaredAttribute(i, v, name);
     if (is(found, "unknown") && !(is(v, "instance") && v.attributes.has(name)))
       return is(v, "unknown") || is(v, "instance") ? unknown("hasattr") : true;
     return found !== undefined;
@@ -252,7 +266,7 @@ const FUNCTIONS: Readonly<Record<string, NativeCall>> = {
     const [v, name, fallback] = a.positional;
     if (v === undefined || typeof name !== "string") return unknown("getattr", v ?? null);
     if (fallback === undefined) return getAttribute(i, v, name);
-    const found = tryAttribute(i, v, name);
+    const found = declaredAttribute(i, v, name);
     return found === undefined || (is(found, "unknown") && !is(v, "unknown")) ? (found === undefined ? fallback : found) : found;
   },
   setattr: (i, a) => {
