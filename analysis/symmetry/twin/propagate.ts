@@ -20,7 +20,7 @@ import type { Widths } from "./widths";
 
 /** The choices of one attempt. */
 export interface Plan {
-  /** New shapes of the graph's inputs. */
+  /** New shapes of the graph's inputs; axes that are free get the size of their atoms in place of that. */
   readonly inputs: ReadonlyMap<string, Shape>;
   readonly widths: Widths;
   readonly reach: Reach;
@@ -85,9 +85,10 @@ class Propagation implements SizeValues {
   run(): Graph {
     for (const input of this.graph.inputs) {
       const shape = this.plan.inputs.get(input.name)!;
+      const axes = this.inferred(input.name);
       this.known.set(
         input.name,
-        input.shape.map((n, i) => fixed(n, shape[i]!)),
+        input.shape.map((n, i) => (this.isFree(input.name, i) ? axes[i]! : fixed(n, shape[i]!))),
       );
     }
     for (const p of this.graph.parameters.values()) this.known.set(p.name, this.inferred(p.name));
@@ -287,7 +288,7 @@ class Propagation implements SizeValues {
     for (const [value, axes] of this.declared) {
       types.set(value, { type: graph.types.get(value)!.type, shape: axes.map((a) => newSize(a)!) });
     }
-    const inputs = graph.inputs.map((i) => ({ ...i, shape: this.plan.inputs.get(i.name)! }));
+    const inputs = graph.inputs.map((i) => ({ ...i, shape: this.newShape(i.name)! }));
     const inference = inferShapes({ ...graph, inputs, nodes, parameters, constants, types });
     const problem = inference.problems[0];
     if (problem) throw new SizeConflict(`${problem.node.operator} ${problem.node.name}: ${problem.message}`);
