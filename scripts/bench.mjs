@@ -18,7 +18,9 @@ await build({
   outExtension: { ".js": ".mjs" },
   external: ["onnxruntime-node"],
   // Bundled CommonJS modules call require; ES modules have none.
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
   logLevel: "warning",
 });
 const run = spawnSync(process.execPath, [path.join(out, "main.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });

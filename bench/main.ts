@@ -1,0 +1,47 @@
+/**
+ * @file `npm run bench`: how fast Noether is on this machine, beside the machine's own speed. Arguments choose sections
+ * (inference, depth, opening, numeric, certification; all of them unless told); `--json` prints JSON instead of a table.
+ */
+import os from "node:os";
+import path from "node:path";
+import { depthSection, inferenceSection } from "./inference";
+import { certificationSection, numericSection } from "./numeric";
+import { openingSection } from "./opening-section";
+import { type Section, table, timed } from "./report";
+import { baseline } from "./timing";
+
+const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
+  inference: inferenceSection,
+  depth: depthSection,
+  opening: () => openingSection(path.join(import.meta.dirname, "opening.mjs")),
+  numeric: numericSection,
+  certification: certificationSection,
+};
+
+async function main(args: readonly string[]): Promise<number> {
+  const chosen = args.filter((a) => !a.startsWith("--"));
+  const unknown = chosen.filter((name) => !(name in SECTIONS));
+  if (unknown.length > 0) {
+    console.error(`bench: no section ${unknown.join(", ")}; there are ${Object.keys(SECTIONS).join(", ")}`);
+    return 1;
+  }
+  const isJson = args.includes("--json");
+  const machine = `${os.cpus()[0]?.model ?? "unknown processor"}, ${os.cpus().length} cores, Node ${process.version}`;
+  const sections: Section[] = [machineSection(machine)];
+  if (!isJson) console.log(table(sections));
+  for (const [name, run] of Object.entries(SECTIONS)) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    const section = await run();
+    sections.push(section);
+    if (!isJson) console.log(`\n${table([section])}`);
+  }
+  if (isJson) console.log(JSON.stringify({ schema: 1, machine, load: os.loadavg()[0], sections }, undefined, 2));
+  return 0;
+}
+
+function machineSection(machine: string): Section {
+  const load = `load ${os.loadavg()[0]!.toFixed(1)}`;
+  return { title: `Machine: ${machine}`, rows: [timed("10 million steps of integer arithmetic", baseline(), { note: load })] };
+}
+
+process.exitCode = await main(process.argv.slice(2));
