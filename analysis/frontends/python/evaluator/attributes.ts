@@ -143,7 +143,7 @@ export function tryAttribute(interpreter: Interpreter, object: Value, name: stri
       return open !== undefined ? unknown(`${open} is not known`) : undefined;
     }
     case "namespace":
-      return object.get(name) ?? undefined;
+      return object.get(name);
     case "tensor":
       return readTensorAttribute(interpreter, object, name);
     case "super":

@@ -23,6 +23,7 @@ import {
   isObject,
   numberOf,
   positional,
+  unknown,
   type Value,
 } from "../values/value";
 import type { Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts";
@@ -168,7 +169,16 @@ export class FactCollector {
       this.roots.push({ instance, name: m.cls.name });
       const frame = moduleFrame(this.scope, method.chunk, method.span);
       this.interpreter.inFrame(frame, () => call(this.interpreter, method, positional(instance)));
-      this.trains ||= findInClass(m.cls, "training_step") !== undefined;
+    });
+    const step = findInClass(m.cls, "training_step");
+    if (!is(step, "function")) return;
+    this.trains = true;
+    this.guarded(() => {
+      const instance = this.roots.at(-1)?.instance;
+      if (!instance) return;
+      const frame = moduleFrame(this.scope, step.chunk, step.span);
+      const rest = required(step.params.slice(1)).map((p) => unknown(`the argument ${p.name}`));
+      this.interpreter.inFrame(frame, () => call(this.interpreter, step, positional(instance, ...rest)));
     });
   }
 
@@ -227,7 +237,7 @@ export class FactCollector {
     const arg =
       site.args.find((a) => a.form === "keyword" && a.name === keyword) ??
       site.args.filter((a) => a.form === "positional")[position];
-    return arg && /^[-+\d.(]/.test(frame.chunk.source(arg.valueSpan)) ? "literal" : "default";
+    return arg && /^[-+\d.,e()\s]+$/.test(frame.chunk.source(arg.valueSpan)) ? "literal" : "default";
   }
 
   private noteOptimiser(key: string, kind: string, args: Arguments, place: { range: SourceRange; source: string }): void {

@@ -204,7 +204,7 @@ function runForward(
       }
       attempts++;
       if (!best || builder.nodeCount > best.nodes) best = { nodes: builder.nodeCount, guesses: search.snapshot() };
-      if (!search.mend(error) && !plan.reconsider(search)) break;
+      if (!search.mend(error, builder.nodeCount) && !plan.reconsider(search)) break;
     }
   }
   // Nothing fits: the supposition that came furthest, with opaque nodes where it does not.

@@ -58,7 +58,7 @@ export class InputSearch {
   /** Supposes a shape for an input that the code asked for. */
   suppose(input: string, hint: ShapeHint): void {
     const fixed = new Set<number>();
-    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, 1);
+    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, this.besideSequence() ? 3 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {
@@ -70,11 +70,18 @@ export class InputSearch {
     this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
   }
 
+  /** Whether another input is a sequence; then features are sequences too, more likely than not. */
+  private besideSequence(): boolean {
+    return [...this.guesses.values()].some(
+      (g) => (g.type === "int64" && g.shape.length === 2) || (g.shape.length === 3 && !g.fixed.has(1)),
+    );
+  }
+
   private shapeOfRank(rank: number, hint: ShapeHint, fixed: Set<number>): number[] {
     const shape: number[] = [];
     for (let i = 0; i < rank; i++) {
       if (i === 0 && rank > 1) shape.push(BATCH);
-      else if (i === 0) shape.push(hint.integer ? BATCH : this.placeholder());
+      else if (i === 0) shape.push(BATCH);
       else if (rank === 4 && i >= 2) shape.push(this.imageSize());
       else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());
@@ -104,9 +111,13 @@ export class InputSearch {
     return [...this.guesses].map(([n, g]) => `${n}:${g.shape.join("x")}:${g.type}`).join(" ");
   }
 
-  /** Mends the supposition after a contradiction. False when there is nothing left to try. */
-  mend(error: PythonError): boolean {
+  /**
+   * Mends the supposition after a contradiction. `progress` says how far the run came. False when there is nothing left
+   * to try.
+   */
+  mend(error: PythonError, progress: number): boolean {
     this.seen.add(this.key());
+    this.progress = progress;
     return this.mendSizes(error) || this.mendImage(error) || this.mendLength(error) || this.mendRank();
   }
 
@@ -120,7 +131,9 @@ export class InputSearch {
       if (expected <= 0) continue;
       const changed: [InputGuess, number[]][] = [];
       for (const g of this.guesses.values()) {
-        const axes = g.shape.map((d, i) => (d === got && !g.fixed.has(i) && i > 0 ? i : -1)).filter((i) => i >= 0);
+        const axes = g.shape
+          .map((d, i) => (d === got && !g.fixed.has(i) && (i > 0 || g.shape.length === 1) ? i : -1))
+          .filter((i) => i >= 0);
         if (axes.length === 0) continue;
         changed.push([g, [...g.shape]]);
         for (const i of axes) g.shape[i] = expected;
@@ -174,10 +187,16 @@ export class InputSearch {
     return this.fresh() || this.mendImage(error);
   }
 
-  /** Another rank for one of the inputs. */
+  private progress = 0;
+  private base: { readonly progress: number; readonly shapes: ReturnType<InputSearch["snapshot"]> } | undefined;
+
+  /** Another rank for one input at a time, keeping a change where the run came further with it. */
   private mendRank(): boolean {
+    if (!this.base || this.progress > this.base.progress) this.base = { progress: this.progress, shapes: this.snapshot() };
+    else this.restore(this.base.shapes);
     for (const g of this.guesses.values()) {
       while (g.alternatives.length > 0) {
+        const before = g.shape;
         g.shape = g.alternatives.shift()!;
         g.fixed.clear();
         for (const [axis] of g.hint.sizes ?? []) {
@@ -189,6 +208,7 @@ export class InputSearch {
         this.spatialLow = 0;
         this.spatialHigh = Number.POSITIVE_INFINITY;
         if (this.fresh()) return true;
+        g.shape = before;
       }
     }
     return false;

@@ -8,6 +8,7 @@ import type { Frame, Interpreter } from "../evaluator/interpreter";
 import { SourceScope } from "../modules/scope";
 import type { TopLevel } from "../modules/bindings";
 import type { Expr, Param } from "../parser/syntax";
+import { requiredLayerParameters } from "../torch/layers/layer";
 import { recordSymbol, namespaceMissing, witnessIn } from "../stdlib/witnesses";
 import { makeClass } from "../evaluator/classes";
 import {
@@ -46,8 +47,10 @@ export function constructorParams(cls: ClassValue): readonly Param[] {
   for (const c of cls.order) {
     const init = c.attributes.get("__init__");
     if (!is(init, "function")) {
-      if (init !== undefined) break;
-      continue;
+      if (init === undefined) continue;
+      for (const name of requiredLayerParameters(c.name))
+        if (!out.some((o) => o.name === name)) out.push({ s: 0, e: 0, name, form: "positional" });
+      break;
     }
     const own = init.params.slice(1);
     for (const p of own) if (!out.some((o) => o.name === p.name)) out.push(p);
@@ -233,7 +236,10 @@ export function untypedConfiguration(interpreter: Interpreter): Value {
 export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth = 0): Value | undefined {
   const init = constructorOf(cls);
   const keywords = new Map<string, Value>();
-  if (init && !(cls.record && !cls.attributes.has("__init__"))) {
+  const layer = cls.order.find((c) => !c.module && requiredLayerParameters(c.name).length > 0);
+  if (!init && layer && !cls.record) {
+    for (const name of requiredLayerParameters(layer.name)) keywords.set(name, witnessIn(interpreter, name) ?? int(24));
+  } else if (init && !(cls.record && !cls.attributes.has("__init__"))) {
     for (const p of required(constructorParams(cls))) {
       const v = inventArgument(interpreter, p, init, depth);
       if (v === undefined) return undefined;

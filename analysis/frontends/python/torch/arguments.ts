@@ -1,5 +1,5 @@
 /** @file Reads the arguments of built-in functions by name or position, with Python's conventions for sizes and tensors. */
-import type { ElementType } from "../../../graph/tensor";
+import type { ElementType, Tensor } from "../../../graph/tensor";
 import type { GraphBuilder } from "../emit/builder";
 import { notUnderstood, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
@@ -61,6 +61,8 @@ export class Reader {
   tensor(name: string, type?: ElementType): TensorValue {
     const v = this.value(name);
     if (is(v, "tensor")) return v;
+    const listed = numbersOf(v);
+    if (listed) return this.builder.tensor(listed);
     return this.builder.tensorOf(v, type) ?? notUnderstood(`the argument ${name} is not a tensor that is known`);
   }
 
@@ -133,6 +135,15 @@ export class Reader {
     if (!items) return notUnderstood(`the members of ${name} are not known`);
     return items.map((i) => this.builder.tensorOf(i) ?? notUnderstood(`a member of ${name} is not a tensor`));
   }
+}
+
+/** A flat sequence of numbers as a vector; what numpy's functions take. */
+function numbersOf(v: Value): Tensor | undefined {
+  if (!is(v, "list") && !is(v, "tuple")) return undefined;
+  const data = v.items.map(numberOf);
+  if (data.length === 0 || data.some((n) => n === undefined)) return undefined;
+  const whole = v.items.every((i) => intOf(i) !== undefined);
+  return { type: whole ? "int64" : "float32", shape: [data.length], data: Float64Array.from(data as number[]) };
 }
 
 /** The number in a tensor of one known entry. */

@@ -1,13 +1,15 @@
 /** @file Linear, embedding, convolution, pooling, dropout and reshaping layers. */
 import { notUnderstood } from "../../evaluator/errors";
-import { type ClassValue, float, int, intOf, is, tuple, type Value } from "../../values/value";
+import { type ClassValue, float, int, intOf, is, native, positional, tuple, type Value } from "../../values/value";
 import { convolution, linear, transposedConvolution } from "../operations/contractions";
 import { embedding } from "../operations/normalisation";
 import { operations } from "../operations/index";
 import { adaptivePool, adaptiveSize, pool } from "../operations/spatial";
 import { resolveShape } from "../operations/shapes";
 import { axisOf, shapeOf } from "../arguments";
-import { DEFAULT, layerClass, type LayerContext } from "./layer";
+import { findInClass } from "../../evaluator/attributes";
+import { call } from "../../evaluator/functions";
+import { DEFAULT, layerClass, LayerContext } from "./layer";
 
 function ints(values: readonly number[]): Value {
   return tuple(values.map(int));
@@ -40,9 +42,23 @@ function initConvolution(c: LayerContext, spatial: number, transposed: boolean):
 }
 
 function forwardConvolution(c: LayerContext, spatial: number): Value {
+  // Subclasses may replace the step between the weights and the convolution.
+  const own = findInClass(c.self.cls, "_conv_forward");
+  if (is(own, "function")) {
+    return call(
+      c.interpreter,
+      own,
+      positional(c.self, c.value("input"), c.weight("weight") ?? c.tensor("weight"), c.weight("bias") ?? null),
+    );
+  }
+  return plainConvolution(c, spatial);
+}
+
+function plainConvolution(c: LayerContext, spatial: number, given?: { weight: Value; bias: Value }): Value {
   const padding = c.attribute("padding");
-  const weight = c.weight("weight") ?? c.tensor("weight");
-  return convolution(c.interpreter, c.tensor("input"), weight, c.weight("bias"), spatial, {
+  const weight = is(given?.weight, "tensor") ? given.weight : (c.weight("weight") ?? c.tensor("weight"));
+  const bias = given ? (is(given.bias, "tensor") ? given.bias : undefined) : c.weight("bias");
+  return convolution(c.interpreter, c.tensor("input"), weight, bias, spatial, {
     stride: numbers(c.attribute("stride")),
     padding: padding === "same" || padding === "valid" ? padding : numbers(padding),
     dilation: numbers(c.attribute("dilation")),
@@ -145,11 +161,20 @@ export function basicLayers(module: ClassValue): ClassValue[] {
   });
 
   for (const spatial of [1, 2, 3]) {
-    add(`Conv${spatial}d`, {
+    const plain = add(`Conv${spatial}d`, {
       params: "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode device dtype",
       init: (c) => initConvolution(c, spatial, false),
       forward: (c) => forwardConvolution(c, spatial),
     });
+    plain.attributes.set(
+      "_conv_forward",
+      native("_conv_forward", (i, a) => {
+        const [self, input, weight, bias] = a.positional;
+        if (!is(self, "instance")) return notUnderstood("_conv_forward without a layer");
+        const c = new LayerContext(i, self, ["input"], { positional: [input ?? null], keywords: new Map() });
+        return plainConvolution(c, spatial, { weight: weight ?? null, bias: bias ?? null });
+      }),
+    );
     add(`ConvTranspose${spatial}d`, {
       params: "in_channels out_channels kernel_size stride padding output_padding groups bias dilation padding_mode device dtype",
       init: (c) => initConvolution(c, spatial, true),

@@ -86,6 +86,40 @@ export interface LayerSpec {
   readonly base?: ClassValue;
 }
 
+/** Leading constructor parameters without defaults, by class. */
+const REQUIRED: Readonly<Record<string, number>> = {
+  Linear: 2,
+  Bilinear: 3,
+  Embedding: 2,
+  Conv1d: 3,
+  Conv2d: 3,
+  Conv3d: 3,
+  ConvTranspose1d: 3,
+  ConvTranspose2d: 3,
+  ConvTranspose3d: 3,
+  BatchNorm1d: 1,
+  BatchNorm2d: 1,
+  BatchNorm3d: 1,
+  SyncBatchNorm: 1,
+  InstanceNorm1d: 1,
+  InstanceNorm2d: 1,
+  InstanceNorm3d: 1,
+  LayerNorm: 1,
+  RMSNorm: 1,
+  GroupNorm: 2,
+  RNN: 2,
+  LSTM: 2,
+  GRU: 2,
+  RNNCell: 2,
+  LSTMCell: 2,
+  GRUCell: 2,
+};
+
+/** Names of the constructor parameters of a built-in layer that have no defaults. */
+export function requiredLayerParameters(name: string): readonly string[] {
+  return LAYER_PARAMETERS.get(name)?.slice(0, REQUIRED[name] ?? 0) ?? [];
+}
+
 /** Constructor parameters of the built-in layers by class name, for edits of their calls. */
 export const LAYER_PARAMETERS = new Map<string, readonly string[]>();
 
