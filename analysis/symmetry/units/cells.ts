@@ -41,6 +41,8 @@ export interface TensorCells {
   readonly cells: readonly Cell[];
   /** Number of segments (or blocks) per axis. */
   readonly counts: readonly number[];
+  /** Which axes choose among blocks. */
+  readonly selectors: readonly boolean[];
   /** Segments per axis where the axis is plain; undefined for selectors and dependent axes. */
   readonly places: readonly (readonly SegmentPlace[] | undefined)[];
   find(segments: readonly number[]): Cell | undefined;
@@ -129,7 +131,7 @@ export class CellTable {
       cells[k] = { segments, slots, masks, first: this.next };
       this.next += masks.length;
     }
-    return new Cells(cells, places, counts);
+    return new Cells(cells, places, counts, axes.map((a) => !isPlain(a) && a.kind === "selector"));
   }
 
   /** The segments of an axis with their places. Axes are shared between values, so they are kept. */
@@ -179,11 +181,15 @@ class Cells implements TensorCells {
     readonly cells: readonly Cell[],
     readonly places: readonly (readonly SegmentPlace[] | undefined)[],
     readonly counts: readonly number[],
+    readonly selectors: readonly boolean[],
   ) {}
 
   find(segments: readonly number[]): Cell | undefined {
     let at = 0;
-    for (let i = 0; i < this.counts.length; i++) at = at * this.counts[i]! + segments[i]!;
+    for (let i = 0; i < this.counts.length; i++) {
+      if (segments[i]! < 0 || segments[i]! >= this.counts[i]!) return undefined;
+      at = at * this.counts[i]! + segments[i]!;
+    }
     return this.cells[at];
   }
 }

@@ -88,6 +88,14 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
   const pinned = (p: SegmentPlace) => p.factors.every((f) => f.pinned);
   const found = part.places.map((places, axis) => {
     const inside = whole.places[axis];
+    // One block of a selector is picked: a slice of one entry.
+    if (places && whole.selectors[axis]) return places.map((p) => p.start + shift(axis));
+    // Blocks that are entries of a pinned axis in the whole belong to the segment that has them.
+    if (inside && part.selectors[axis]) {
+      return Array.from({ length: part.counts[axis]! }, (_, b) =>
+        inside.findIndex((q) => pinned(q) && q.start <= b + shift(axis) && b + shift(axis) < q.start + q.size),
+      );
+    }
     if (!places || !inside) return undefined;
     const byStart = new Map(inside.map((p, i) => [p.start, i] as const));
     return places.map((p) => {
