@@ -45,6 +45,7 @@ class Expansion {
   /** Names under which the parameters of inlined bodies were added: one parameter however often it is inlined. */
   readonly #parameters = new WeakMap<Parameter, string>();
   #uses: SequenceUses | undefined;
+  #readValues: ReadonlySet<string> | undefined;
   readonly #sequences = new Sequences();
   readonly #follow = (l: Lowering) => this.#sequences.follow(l);
 
@@ -58,6 +59,22 @@ class Expansion {
     if (place.inBody) return Number.POSITIVE_INFINITY;
     const uses = () => (this.#uses ??= new SequenceUses(this.workspace, this.workspace.source));
     return stepsToUnroll(this.workspace, uses, read, written, this.maxRecurrentSteps);
+  }
+
+  /** Whether anything may read a value that a node writes; inside of bodies all of them. */
+  isUsed(value: string, place: Place): boolean {
+    if (value === "") return false;
+    return place.depth > 0 || place.inBody || this.#read().has(value);
+  }
+
+  /** The values that the source graph reads. */
+  #read(): ReadonlySet<string> {
+    if (this.#readValues === undefined) {
+      const read = new Set(this.workspace.source.outputs);
+      for (const node of this.workspace.source.nodes) for (const i of node.inputs) read.add(i);
+      this.#readValues = read;
+    }
+    return this.#readValues;
   }
 
   /** Adds a node, lowered as far as it goes. */
@@ -83,7 +100,7 @@ class Expansion {
   private attempt(lower: NonNullable<Operator["lower"]>, node: Node, place: Place): readonly string[] | undefined {
     try {
       const values = lower(new NodeLowering(this, this.workspace, node, place));
-      const isComplete = node.outputs.every((name, i) => name === "" || (values?.[i] ?? "") !== "");
+      const isComplete = node.outputs.every((name, i) => !this.isUsed(name, place) || (values?.[i] ?? "") !== "");
       return isComplete ? values : undefined;
     } catch {
       return undefined; // what was added so far is read by nobody and goes with the dead code
@@ -180,6 +197,10 @@ class NodeLowering implements Lowering {
     const { origin } = this.place;
     this.expansion.process({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin }, this.#inner);
     return this.workspace.resolve(output);
+  }
+
+  isUsed(index: number): boolean {
+    return this.expansion.isUsed(this.node.outputs[index] ?? "", this.place);
   }
 
   inline(body: Graph, inputs: readonly string[]): readonly string[] {

@@ -27,6 +27,8 @@ export interface Lowering {
   addConstant(tensor: Tensor): string;
   /** Adds a node of another operator and returns its first output's name. The origin is that of the node being lowered. */
   add(operator: string, inputs: readonly string[], attributes?: Node["attributes"]): string;
+  /** Whether anything reads output `index` of the node; one that nothing reads need not be made. */
+  isUsed(index: number): boolean;
   /**
    * Adds the nodes of a graph-valued attribute, its inputs replaced by the given values; values that it does not define
    * are those of the surrounding graph. Returns the names of its outputs.

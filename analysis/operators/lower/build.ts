@@ -23,11 +23,11 @@ export function wants(l: Lowering, index: number): boolean {
 }
 
 /**
- * The values that take the place of the node's outputs, made on demand: an output that the node does not have is not
- * built. The result has one entry per output of the node, "" for absent ones.
+ * The values that take the place of the node's outputs, made on demand: an output that the node does not have, or that
+ * nothing reads, is not built. The result has one entry per output of the node, "" for those.
  */
 export function outputs(l: Lowering, ...make: readonly (() => string)[]): readonly string[] {
-  return l.node.outputs.map((name, i) => (name === "" ? "" : (make[i]?.() ?? "")));
+  return l.node.outputs.map((_, i) => (l.isUsed(i) ? (make[i]?.() ?? "") : ""));
 }
 
 /** The axis counted from the front. */
