@@ -62,9 +62,9 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
  * rectifier that is off adds directions at that draw only, so several draws are taken and the smallest dimension counts.
  */
 function measured(analysis: ModelAnalysis): Certificate["dimensions"] {
-  if (analysis.countOrigin !== "model") return undefined;
+  if (!analysis.measurable) return undefined;
   const explained = analysis.continuous.total;
-  return { explained, measured: measureDimension(analysis.normal, { explained }).dimension, on: "model" };
+  return { explained, measured: measureDimension(analysis.measurable, { explained }).dimension, on: "model" };
 }
 
 function skipped(reason: string, randomWeights: boolean): Certificate {

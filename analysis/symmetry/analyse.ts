@@ -39,7 +39,9 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];
   const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
-  const numeric = small ? attempt(() => runNumericEngines(normal, hard, scalings, options.seed), notes) : undefined;
+  const numeric = small
+    ? attempt(() => runNumericEngines(normal, hard, scalings, equivarianceOf, options.seed), notes)
+    : undefined;
   const regions: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
 
   const acting = new Set([...scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
@@ -106,6 +108,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     swaps: swaps.map((s) => s.names),
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",
+    ...(numeric ? { measurable: numeric.graph } : {}),
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
     parameters,
     notes,

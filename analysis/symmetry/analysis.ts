@@ -29,6 +29,8 @@ export interface ModelAnalysis {
   readonly swaps: readonly Swap[];
   readonly continuous: ContinuousCounts;
   readonly countOrigin: CountOrigin;
+  /** The normal form on inputs small enough for ranks, where numeric engines ran. */
+  readonly measurable?: Graph;
   readonly opaque: readonly OpaqueOperator[];
   /** Number of trainable parameter entries. */
   readonly parameters: number;

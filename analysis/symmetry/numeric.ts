@@ -2,19 +2,24 @@
  * @file The numeric engines together: at generic weights, the tangent vectors of scalings (B), matrix fields (C) and shifts
  * (D), and the dimensions per family that they span.
  */
-import type { Graph } from "../graph/graph";
+import type { Graph, Node } from "../graph/graph";
 import { Random } from "../numerics/random";
+import type { Equivariance } from "../operators/equivariance";
 import { countFamilies } from "./counting/families";
+import { certifyGenerators } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights } from "./counting/sampling";
 import { type FieldRegion, matrixFields } from "./fields/fields";
 import { findShifts } from "./shifts/shifts";
+import { correspondingAtoms, onSmallerInputs, type Prepared } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
 import type { ContinuousCounts, Generator, ParameterValues } from "./symmetry";
 import { type Scaling, scalingVectors } from "./units/scalings";
 
 /** What the numeric engines found at one draw of generic weights. */
 export interface NumericResult {
+  /** Where they ran: the graph itself, or the same network on smaller inputs. */
+  readonly graph: Graph;
   readonly weights: ParameterValues;
   readonly regions: readonly FieldRegion[];
   /** Of engines B, C and D. */
@@ -22,13 +27,35 @@ export interface NumericResult {
   readonly continuous: ContinuousCounts;
 }
 
+/** Largest |J v| / |v| on the model's own inputs of a direction that was found on smaller ones. */
+const HOLDS = 1e-8;
+
 /**
- * Runs engines C and D on a graph in normal form, with B's scalings. Cost grows with the cube of the largest region: for small
- * models and twins. Throws Error where an operator cannot be evaluated.
+ * Runs engines C and D on a graph in normal form, with B's scalings; on smaller images or sequences where the weights do not
+ * depend on their size, provided that what is found there holds on the graph's own inputs too. Cost grows with the cube of
+ * the largest region: for small models and twins. Throws Error where an operator cannot be evaluated.
  */
-export function runNumericEngines(normal: Graph, axes: InferredAxes, scalings: readonly Scaling[], seed = 1): NumericResult {
-  const weights = genericWeights(new Network(normal), new Random(seed));
-  const shape = (p: string) => normal.parameters.get(p)!.shape;
+export function runNumericEngines(
+  normal: Graph,
+  axes: InferredAxes,
+  scalings: readonly Scaling[],
+  equivariance: (node: Node) => Equivariance | undefined,
+  seed = 1,
+): NumericResult {
+  const smaller = onSmallerInputs(normal, axes, equivariance);
+  if (!smaller) return runEngines({ graph: normal, axes, scalings }, seed);
+  const found = runEngines(smaller, seed);
+  // At the border of a small image entries of a kernel may go unread that a larger one reads.
+  const vectors = found.generators.filter((g) => g.family !== "scale" && g.family !== "rescaling").map((g) => g.vector);
+  const holds = vectors.length === 0 || certifyGenerators(normal, found.weights, vectors, { batches: 1 }) < HOLDS;
+  if (!holds) return runEngines({ graph: normal, axes, scalings }, seed);
+  const atomsOf = correspondingAtoms(normal, smaller.axes, axes);
+  return { ...found, regions: found.regions.map((r) => ({ ...r, atoms: [...new Set(r.atoms.flatMap(atomsOf))] })) };
+}
+
+function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
+  const weights = genericWeights(new Network(graph), new Random(seed));
+  const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
       ? []
@@ -36,8 +63,8 @@ export function runNumericEngines(normal: Graph, axes: InferredAxes, scalings: r
           (vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] }),
         ),
   );
-  const regions = matrixFields(normal, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
-  const shifts = findShifts(normal, weights, axes, { seed: seed + 20 });
+  const regions = matrixFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
+  const shifts = findShifts(graph, weights, axes, { seed: seed + 20 });
   const generators = [...regions.flatMap((r) => r.generators), ...scaled, ...shifts];
-  return { weights, regions, generators, continuous: countFamilies(generators) };
+  return { graph, weights, regions, generators, continuous: countFamilies(generators) };
 }
