@@ -131,7 +131,12 @@ export class CellTable {
       cells[k] = { segments, slots, masks, first: this.next };
       this.next += masks.length;
     }
-    return new Cells(cells, places, counts, axes.map((a) => !isPlain(a) && a.kind === "selector"));
+    return new Cells(
+      cells,
+      places,
+      counts,
+      axes.map((a) => !isPlain(a) && a.kind === "selector"),
+    );
   }
 
   /** The segments of an axis with their places. Axes are shared between values, so they are kept. */

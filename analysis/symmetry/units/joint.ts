@@ -176,7 +176,61 @@ function aligned(graph: Graph, table: CellTable, node: Node): readonly JointCell
     if (v && names[i] && !tensor) return undefined;
     operands.push(tensor && v ? { tensor, virtual: v } : undefined);
   }
-  return join(operands);
+  return operands.every((o) => o === undefined || o.tensor.cells.length === 1) ? [joinSingle(operands)] : join(operands);
+}
+
+/** `join` where every tensor is one cell, as nearly all are. */
+function joinSingle(operands: readonly (Operand | undefined)[]): JointCell {
+  // Virtual axes with the first operand and axis that have them, the last operand, and whether all of them agree.
+  const ids: number[] = [];
+  const first: [operand: Operand, axis: number][] = [];
+  const last: number[] = [];
+  const agree: boolean[] = [];
+  for (let o = 0; o < operands.length; o++) {
+    const operand = operands[o];
+    if (!operand) continue;
+    for (let axis = 0; axis < operand.virtual.length; axis++) {
+      const v = operand.virtual[axis]!;
+      if (v < 0) continue;
+      const k = ids.indexOf(v);
+      if (k < 0) {
+        ids.push(v);
+        first.push([operand, axis]);
+        last.push(o);
+        agree.push(true);
+      } else {
+        if (last[k] === o || !sameSlots(...first[k]!, operand, axis)) agree[k] = false;
+        last[k] = o;
+      }
+    }
+  }
+  return operands.map((operand) => {
+    if (!operand) return undefined;
+    const cell = operand.tensor.cells[0]!;
+    const labels = new Array<number>(cell.slots.length);
+    let at = 0;
+    for (let i = 0; i < labels.length; i++) {
+      const { axis } = cell.slots[i]!;
+      at = i > 0 && cell.slots[i - 1]!.axis === axis ? at + 1 : 0;
+      const k = ids.indexOf(operand.virtual[axis]!);
+      labels[i] = k < 0 || !agree[k] ? -1 : k * LABELS_PER_LOOP + at;
+    }
+    return { cell, labels };
+  });
+}
+
+/** Whether two axes of one segment each are of the same size and made of the same atoms. */
+function sameSlots(a: Operand, i: number, b: Operand, j: number): boolean {
+  const [p, q] = [a.tensor.places[i], b.tensor.places[j]];
+  if (p && q && p !== q && p[0]!.size !== q[0]!.size) return false;
+  const [x, y] = [a.tensor.cells[0]!.slots, b.tensor.cells[0]!.slots];
+  let [s, t] = [0, 0];
+  while (s < x.length && x[s]!.axis < i) s++;
+  while (t < y.length && y[t]!.axis < j) t++;
+  for (; s < x.length && x[s]!.axis === i; s++, t++) {
+    if (t >= y.length || y[t]!.axis !== j || x[s]!.atom !== y[t]!.atom) return false;
+  }
+  return t >= y.length || y[t]!.axis !== j;
 }
 
 /** Axes that run through their segments together. */
