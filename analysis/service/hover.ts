@@ -158,8 +158,8 @@ function provenance(analysis: ModelAnalysis, certificate: Certificate | undefine
   const about = analysis.notes.some((n) => /epsilon/.test(n)) ? " Exact up to the normalisations' epsilon." : "";
   switch (certificate?.status) {
     case "certified": {
-      const weights = certificate.randomWeights ? " of random weights" : "";
-      return `*Certified*: random elements${weights} move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}`;
+      const weights = certificate.randomWeights ? "random weights" : "the weights";
+      return `*Certified*: random elements, applied to ${weights}, move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}`;
     }
     case "failed":
       return `*Not certified*: ${certificate.reason ?? "a claim moves the output"}. Please report this.`;
