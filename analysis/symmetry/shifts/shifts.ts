@@ -28,6 +28,7 @@ export interface ShiftOptions extends NetworkOptions {
 const CERTIFYING_BATCHES = 6;
 const QUIET_ROUNDS = 2;
 const MOST_BATCHES = 500;
+const MOST_ROWS = 3000;
 /** Directions that move outputs by less than this, relative to the typical direction, are kept. */
 const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
 
@@ -134,7 +135,9 @@ function changes(
 ): Matrix {
   const directions = vectors.map((v) => space.unflatten(v));
   const parts: Matrix[] = [];
-  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < 2 * vectors.length + 20 && b < MOST_BATCHES); b++) {
+  // As many rows in the end as measuring looks at, or a rarely active unit would be explained and then measured away.
+  const wanted = Math.max(2 * vectors.length + 20, Math.min(MOST_ROWS, 3 * space.size + 50) / QUIET_ROUNDS);
+  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < wanted && b < MOST_BATCHES); b++) {
     const values = program.evaluate(batch(network, weights, random));
     const part = new Matrix(program.targetSize, vectors.length);
     if (vectors.length <= part.rows) forwardChanges(program, values, directions, part);

@@ -1,0 +1,163 @@
+/** @file Measuring, certifying and counting: against the zoo's truth, forward mode and vectors whose rank is known. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Random } from "../../numerics/random";
+import type { Family, ParameterValues } from "../symmetry";
+import { countFamilies, ParameterSpace, Span } from "./families";
+import { batch, certifyGenerators, measureDimension } from "./jacobian";
+import { Network } from "./network";
+import { Program } from "./program";
+import { genericWeights } from "./sampling";
+import { sketch, zooModel, zooTruth } from "./testing/models";
+
+describe("reverse mode", () => {
+  for (const name of Object.keys(zooTruth)) {
+    it(`agrees with forward mode on ${name}`, () => {
+      const network = Network.of(zooModel(name));
+      const random = new Random(11);
+      const weights = genericWeights(network, random);
+      const program = new Program(network, network.outputs);
+      const values = program.evaluate(batch(network, weights, random));
+      const parameters = network.trainable.filter((p) => program.leaves.includes(p));
+      // Along one random direction per parameter: J v from both sides.
+      const directions = parameters.map((p) => random.normals(weights.get(p)!.length));
+      const backward: number[][] = parameters.map(() => []);
+      program.gradients(values, parameters, (row, gradients) => {
+        gradients.forEach((g, k) => {
+          backward[k]![row] = g.reduce((sum, x, i) => sum + x * directions[k]![i]!, 0);
+        });
+      });
+      parameters.forEach((p, k) => {
+        const forward = program.differentiate(values, p, directions[k]!).flatMap((t, i) => {
+          const size = program.results(values)[i]!.data.length;
+          return t ? Array.from(t.data) : new Array<number>(size).fill(0);
+        });
+        const scale = Math.max(1e-3, ...forward.map(Math.abs));
+        forward.forEach((x, row) => assert.ok(Math.abs(x - backward[k]![row]!) < 1e-9 * scale, `${p}, output ${row}`));
+      });
+    });
+  }
+});
+
+describe("the measured dimension", () => {
+  for (const [name, truth] of Object.entries(zooTruth)) {
+    it(`of ${name}`, () => {
+      for (const loss of [undefined, "softmax"] as const) {
+        const expected = loss ? truth.continuousUnderSoftmaxLoss : truth.continuous.total;
+        const found = measureDimension(zooModel(name, loss), { explained: expected });
+        assert.equal(found.dimension, expected, loss ?? "function");
+        assert.equal(found.parameters, truth.parameters);
+        assert.ok(found.smallestKept > 1e3 * found.largestDropped, "the rank is clear");
+      }
+    });
+  }
+
+  it("counts frozen parameters as constants", () => {
+    const graph = zooModel("LinearBottleneck");
+    assert.equal(measureDimension(graph).dimension, 9);
+    assert.equal(measureDimension(graph, { frozen: ["up.weight"] }).dimension, 0);
+  });
+
+  it("holds what enters an unknown operator fixed, and goes on behind it", () => {
+    const inside = { inputs: { x: [6, 4] }, parameters: { a: [4, 3], b: [3, 5], c: [5, 2] } };
+    const graph = sketch({
+      ...inside,
+      lines: [
+        ["h", "MatMul", ["x", "a"]],
+        ["g", "MatMul", ["h", "b"]],
+        ["m", "Mystery", ["g"]],
+      ],
+      outputs: ["m"],
+    });
+    // GL(3) between a and b; the unused c is free as a whole.
+    assert.equal(measureDimension(graph).dimension, 9 + 10);
+    assert.deepEqual(
+      Network.of(graph).opaque.map((n) => n.operator),
+      ["Mystery"],
+    );
+  });
+
+  it("does not let a jump pass for a symmetry", () => {
+    const lines = (second: string) =>
+      [
+        ["h", "MatMul", ["x", "a"]],
+        ["s", second, ["h"]],
+        ["y", "MatMul", ["s", "b"]],
+      ] as const;
+    const parts = { inputs: { x: [6, 4] }, parameters: { a: [4, 3], b: [3, 2] }, outputs: ["y"] };
+    assert.equal(measureDimension(sketch({ ...parts, lines: lines("Round") })).dimension, 0);
+    assert.equal(measureDimension(sketch({ ...parts, lines: lines("Relu") })).dimension, 3);
+  });
+});
+
+describe("certification", () => {
+  const graph = zooModel("MlpRelu");
+  const weights = genericWeights(Network.of(graph), new Random(4));
+  const rescaling = (sign: number): ParameterValues => {
+    const vector = new Map<string, Float64Array>();
+    for (const [name, axis, factor] of [
+      ["fc1.weight", 0, 1],
+      ["fc1.bias", 0, 1],
+      ["fc2.weight", 1, sign],
+    ] as const) {
+      const shape = graph.parameters.get(name)!.shape;
+      const data = new Float64Array(weights.get(name)!.length);
+      data.forEach((_, i) => {
+        const unit = axis === 0 ? Math.floor(i / (shape[1] ?? 1)) : i % shape[1]!;
+        if (unit === 2) data[i] = factor * weights.get(name)![i]!;
+      });
+      vector.set(name, data);
+    }
+    return vector;
+  };
+
+  it("accepts a rescaling of a rectified unit", () => {
+    assert.ok(certifyGenerators(graph, weights, [rescaling(-1)]) < 1e-12);
+  });
+
+  it("refuses the same with a wrong sign", () => {
+    assert.ok(certifyGenerators(graph, weights, [rescaling(1)]) > 1e-3);
+  });
+});
+
+describe("families", () => {
+  const vector = (family: Family, ...entries: number[]) => ({ family, vector: new Map([["p", Float64Array.from(entries)]]) });
+
+  it("count rank increments in their order", () => {
+    const counts = countFamilies([
+      vector("translation", 0, 0, 0, 1, 0),
+      vector("rescaling", 1, 1, 0, 0, 0),
+      vector("rescaling", 0, 0, 1, 0, 0),
+      vector("linear", 1, 0, 0, 0, 0),
+      vector("linear", 0, 2, 0, 0, 0),
+      vector("unread", 0, 0, 0, 1, 0),
+      vector("unread", 0, 0, 0, 0, 1e-6),
+      vector("translation", 1, 1, 1, 1, 1),
+    ]);
+    assert.deepEqual(counts, { linear: 2, rotation: 0, scale: 0, rescaling: 1, translation: 0, unread: 2, total: 5 });
+  });
+
+  it("ignore zero vectors and rounding", () => {
+    const counts = countFamilies([vector("scale", 1, 0), vector("scale", 1, 1e-12), vector("rotation", 0, 0)]);
+    assert.equal(counts.total, 1);
+  });
+
+  it("lay parameters out in a space and back", () => {
+    const space = new ParameterSpace([
+      ["a", 2],
+      ["b", 3],
+    ]);
+    const flat = space.flatten(new Map([["b", Float64Array.of(1, 2, 3)]]));
+    assert.deepEqual([...flat], [0, 0, 1, 2, 3]);
+    assert.deepEqual([...space.unflatten(flat).keys()], ["b"]);
+    assert.throws(() => space.offset("c"), RangeError);
+  });
+
+  it("grow a span", () => {
+    const span = new Span(3);
+    assert.equal(span.add([Float64Array.of(1, 1, 0), Float64Array.of(2, 2, 0)]), 1);
+    assert.ok(span.contains(Float64Array.of(-5, -5, 0)));
+    assert.ok(!span.contains(Float64Array.of(1, 0, 0)));
+    assert.ok(Math.abs(span.remainderOf(Float64Array.of(1, -1, 2))[2]! - 2) < 1e-12);
+  });
+});
