@@ -105,11 +105,11 @@ export class GraphBuilder {
 
   /** Asks for the shape of a graph input that is still open. Throws ShapeDemand; does nothing for other tensors. */
   needShape(t: TensorValue, hint: ShapeHint = {}): void {
-    if (t.shape === undefined && this.open.get(t.value) === t) throw new ShapeDemand(t.value, hint);
+    if (t.shape === undefined && this.open.has(t.value)) throw new ShapeDemand(t.value, hint);
   }
 
   isOpen(t: TensorValue): boolean {
-    return this.open.get(t.value) === t;
+    return t.shape === undefined && this.open.has(t.value);
   }
 
   /** A new trainable parameter or buffer. */

@@ -1,10 +1,10 @@
 /** @file Statements. */
 import type { Block, Expr, Stmt, StmtOf } from "../parser/syntax";
-import { type FunctionValue, is, isObject, list, positional, type Scope, unknown, type Value } from "../values/value";
+import { type FunctionValue, intOf, is, isObject, list, positional, type Scope, unknown, type Value } from "../values/value";
 import { deleteAttribute, setAttribute, tryAttribute } from "./attributes";
 import { fork, NORMAL, type Outcome, truth } from "./branches";
 import { defineClass } from "./classes";
-import { NotUnderstood, PythonError, raise } from "./errors";
+import { NotUnderstood, PythonError, raise, type SizeConflict } from "./errors";
 import { evaluate } from "./expressions";
 import { call, guardedCall } from "./functions";
 import { matches } from "./exceptions";
@@ -147,7 +147,10 @@ export function runStatement(interpreter: Interpreter, s: Stmt, frame: Frame): O
     case "Assert": {
       frame.at = s.test;
       const test = evaluate(interpreter, s.test, frame);
-      if (truth(test) === false) raise("AssertionError", `assertion fails: ${frame.chunk.source(s.test).slice(0, 120)}`);
+      if (truth(test) === false) {
+        const message = `assertion fails: ${frame.chunk.source(s.test).slice(0, 120)}`;
+        throw new PythonError("AssertionError", message, undefined, sizesCompared(interpreter, s.test, frame));
+      }
       return NORMAL;
     }
     case "Delete":
@@ -228,11 +231,43 @@ function augmented(interpreter: Interpreter, s: StmtOf<"Augmented">, frame: Fram
 
 const IN_PLACE: Readonly<Record<string, string>> = { "+": "__iadd__", "-": "__isub__", "*": "__imul__", "/": "__itruediv__" };
 
+/** The sizes that a failed comparison was about. */
+function sizesCompared(interpreter: Interpreter, test: Expr, frame: Frame): SizeConflict[] {
+  if (test.kind === "Boolean")
+    return [...sizesCompared(interpreter, test.left, frame), ...sizesCompared(interpreter, test.right, frame)];
+  if (test.kind === "Not") return sizesCompared(interpreter, test.value, frame);
+  if (test.kind !== "Compare") return [];
+  const out: SizeConflict[] = [];
+  try {
+    const a = evaluate(interpreter, test.first, frame);
+    const b = evaluate(interpreter, test.rest[0]!.value, frame);
+    const numbers = (v: Value): (number | undefined)[] => (is(v, "tuple") || is(v, "list") ? v.items.map(intOf) : [intOf(v)]);
+    const x = numbers(a);
+    const y = numbers(b);
+    if (x.length !== y.length) return [];
+    x.forEach((got, i) => {
+      const expected = y[i];
+      if (got !== undefined && expected !== undefined && got !== expected) out.push({ got, expected });
+    });
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error;
+  }
+  return out;
+}
+
 function runIf(interpreter: Interpreter, s: StmtOf<"If">, frame: Frame): Outcome {
   frame.at = s.test;
   const test = evaluate(interpreter, s.test, frame);
   const known = truth(test);
-  if (known === true) return runBlock(interpreter, s.body, frame);
+  if (known === true) {
+    if (s.body[0]?.kind !== "Raise") return runBlock(interpreter, s.body, frame);
+    try {
+      return runBlock(interpreter, s.body, frame);
+    } catch (error) {
+      if (!(error instanceof PythonError) || error.conflicts.length > 0) throw error;
+      throw new PythonError(error.type, error.message, error.value, sizesCompared(interpreter, s.test, frame));
+    }
+  }
   if (known === false) return runBlock(interpreter, s.otherwise, frame);
   return fork(
     interpreter,

@@ -64,6 +64,7 @@ export interface TrainingFacts {
   readonly trains: boolean;
 }
 
+/** The facts of a file that says nothing about training. */
 export const NO_FACTS: TrainingFacts = {
   optimisers: [],
   schedules: [],

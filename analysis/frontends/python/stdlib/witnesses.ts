@@ -63,7 +63,7 @@ const RULES: readonly (readonly [RegExp, () => Value])[] = [
     () => int(5),
   ],
   [
-    /(?:max_(?:seq_?len(?:gth)?|len(?:gth)?|position_embeddings|positions|sequence_length|target_positions|source_positions|tokens)|seq_?len(?:gth)?|block_size|context_(?:length|window|size|len)|n_ctx|n_positions|sequence_length|window_len|ctx_len|max_t|T|num_positions|max_seq)$/,
+    /(?:max_(?:seq_?len(?:gth)?|len(?:gth)?|position_embeddings|positions|sequence_length|target_positions|source_positions|tokens)|seq_?len(?:gth)?|block_size|context_(?:length|window|size|len)|_ctx|n_positions|sequence_length|window_len|ctx_len|max_t|T|num_positions|max_seq)$/,
     () => int(16),
   ],
   [/(?:image_?size|img_?size|resolution|input_size_hw|im_size|imsize|crop_size|frame_size)$/, () => int(32)],

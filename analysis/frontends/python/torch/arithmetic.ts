@@ -80,6 +80,11 @@ function neutral(operator: string, v: Value): boolean {
   return operator === "+" || operator === "-" ? n === 0 : n === 1;
 }
 
+/** A tensor with the same value that writes to the first do not reach. */
+export function copyOf(t: TensorValue): TensorValue {
+  return { ...t, parameter: undefined, view: undefined, version: 0 };
+}
+
 /** `left operator right` where at least one is a tensor. */
 export function tensorBinary(interpreter: Interpreter, operator: string, left: Value, right: Value): Value {
   const { builder } = interpreter;
@@ -94,10 +99,10 @@ export function tensorBinary(interpreter: Interpreter, operator: string, left: V
   }
   interpreter.calls++;
   if (is(left, "tensor") && isFloating(left.type) && !builder.isOpen(left)) {
-    if (["+", "-", "*", "/"].includes(operator) && !is(right, "tensor") && neutral(operator, right)) return left;
+    if (["+", "-", "*", "/"].includes(operator) && !is(right, "tensor") && neutral(operator, right)) return copyOf(left);
   }
   if (is(right, "tensor") && isFloating(right.type) && !builder.isOpen(right)) {
-    if (["+", "*"].includes(operator) && !is(left, "tensor") && neutral(operator, left)) return right;
+    if (["+", "*"].includes(operator) && !is(left, "tensor") && neutral(operator, left)) return copyOf(right);
   }
   if (operator === "@") {
     const [a, b] = promote(interpreter, left, right);

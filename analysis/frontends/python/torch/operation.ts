@@ -1,6 +1,6 @@
 /** @file What an operation of torch is: its names, its parameters, and the operators it emits. */
 import type { GraphBuilder } from "../emit/builder";
-import { native, type NativeValue, type Value } from "../values/value";
+import { is, native, type NativeValue, type Value } from "../values/value";
 import { Reader } from "./arguments";
 
 /** Functions whose calls are training facts. */
@@ -55,7 +55,12 @@ export class OperationTable {
       interpreter.calls++;
       if (LOSSES.has(name)) interpreter.onFact?.(`loss.${name}`, args, null);
       else if (name === "backward") interpreter.onFact?.("backward", args, null);
-      return operation.run(new Reader(interpreter, operation.params, args), interpreter.builder);
+      const reader = new Reader(interpreter, operation.params, args);
+      const result = operation.run(reader, interpreter.builder);
+      if (reader.value("inplace") !== true) return result;
+      const input = reader.value("input");
+      if (is(input, "tensor") && is(result, "tensor") && !input.parameter) interpreter.builder.overwrite(input, result);
+      return result;
     });
     this.natives.set(name, made);
     return made;

@@ -105,6 +105,7 @@ export function activationLayers(module: ClassValue): ClassValue[] {
         forward(c) {
           const callable = operations.callable(operation);
           const keywords = new Map<string, Value>([["reduction", c.attribute("reduction")]]);
+          for (const n of ["beta", "delta"]) if (c.attribute(n) !== null) keywords.set(n, c.attribute(n));
           return callable!.call(c.interpreter, { positional: [c.value("input"), c.value("target")], keywords });
         },
       }),

@@ -240,7 +240,11 @@ export function basicLayers(module: ClassValue): ClassValue[] {
   }
 
   for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]) {
-    add(name, { params: "p inplace", init: (c) => c.keep("p inplace", { p: float(0.5) }), forward: (c) => c.value("input") });
+    add(name, {
+      params: "p inplace",
+      init: (c) => c.keep("p inplace", { p: float(0.5) }),
+      forward: (c) => functional(c, "dropout", ""),
+    });
   }
   add("Identity", { params: "", init: () => undefined, forward: (c) => c.value("input") });
   add("Flatten", {

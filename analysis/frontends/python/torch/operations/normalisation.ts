@@ -5,7 +5,7 @@ import { notUnderstood, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { is, type TensorValue, type Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
-import { promote, tensorBinary } from "../arithmetic";
+import { copyOf, promote, tensorBinary } from "../arithmetic";
 import type { OperationTable } from "../operation";
 import { clip, like, softplus } from "./pointwise";
 import { reduce } from "./reductions";
@@ -293,9 +293,10 @@ export function addNormalisation(table: OperationTable): void {
     }),
   );
   table.add("embedding", "input weight padding_idx", (a) => embedding(a.interpreter, a.tensor("input"), a.tensor("weight")));
-  table.add("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout", "input p training inplace", (a) =>
-    a.value("input"),
-  );
+  table.add("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout", "input p training inplace", (a) => {
+    const x = a.value("input");
+    return is(x, "tensor") ? copyOf(x) : x;
+  });
   table.add("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale enable_gqa", (a) =>
     attention(a, a.tensor("query"), a.tensor("key"), a.tensor("value")),
   );
@@ -310,9 +311,16 @@ export function addNormalisation(table: OperationTable): void {
     return reduced(a, b.node("Mul", [d, d]));
   });
   table.add("l1_loss", "input target size_average reduce reduction", (a, b) => reduced(a, b.node("Abs", [difference(a)])));
-  table.add("smooth_l1_loss huber_loss", "input target size_average reduce reduction beta", (a, b) => {
+  table.add("huber_loss", "input target reduction delta", (a, b) => {
     const d = b.node("Abs", [difference(a)]);
-    const beta = a.number("beta", a.number("delta", 1));
+    const delta = a.number("delta", 1);
+    const square = b.node("Mul", [b.node("Mul", [d, d]), like(b, d, 0.5)]);
+    const line = b.node("Mul", [b.node("Sub", [d, like(b, d, delta / 2)]), like(b, d, delta)]);
+    return reduced(a, b.node("Where", [b.node("Less", [d, like(b, d, delta)]), square, line]));
+  });
+  table.add("smooth_l1_loss", "input target size_average reduce reduction beta", (a, b) => {
+    const d = b.node("Abs", [difference(a)]);
+    const beta = a.number("beta", 1);
     const square = b.node("Mul", [b.node("Mul", [d, d]), like(b, d, 0.5 / beta)]);
     return reduced(a, b.node("Where", [b.node("Less", [d, like(b, d, beta)]), square, b.node("Sub", [d, like(b, d, beta / 2)])]));
   });

@@ -415,7 +415,22 @@ export function addShapes(table: OperationTable): void {
       axis: axisOf(a.int("dim"), shapeOf(a.interpreter, t).length),
     });
   });
-  table.add("gather take_along_dim", "input dim index sparse_grad", (a, b) => {
+  table.add("take_along_dim", "input indices dim", (a, b) => {
+    const t = a.tensor("input");
+    const shape = shapeOf(a.interpreter, t);
+    const axis = axisOf(a.int("dim"), shape.length);
+    const index = b.cast(a.tensor("indices"), "int64");
+    // The other axes broadcast.
+    const wanted = shapeOf(a.interpreter, index);
+    const common = shape.map((d, i) => (i === axis ? wanted[i]! : Math.max(d, wanted[i]!)));
+    const spread = (x: TensorValue, sizes: readonly number[]): TensorValue => b.node("Expand", [x, b.ints(sizes)]);
+    const source = spread(
+      t,
+      common.map((d, i) => (i === axis ? shape[i]! : d)),
+    );
+    return b.node("GatherElements", [source, spread(index, common)], { axis });
+  });
+  table.add("gather", "input dim index sparse_grad", (a, b) => {
     const t = a.tensor("input");
     const swap = is(a.value("dim"), "tensor");
     const index = a.tensor(swap ? "dim" : "index");

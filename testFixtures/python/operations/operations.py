@@ -1,0 +1,224 @@
+"""One small module per group of operations; expected.json holds what PyTorch computes (see generate.py)."""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+INPUTS = {}
+
+
+def takes(*shapes):
+    def mark(cls):
+        INPUTS[cls.__name__] = shapes
+        return cls
+
+    return mark
+
+
+@takes((2, 3, 4))
+class Pointwise(nn.Module):
+    def forward(self, x):
+        y = x.exp().add(1.0).log() + torch.sqrt(x.abs()) - x.sin() * x.cos() / 2 + x.tanh() ** 3
+        z = torch.sigmoid(x).mul(2) - torch.erf(x) + x.square() + torch.rsqrt(x.abs() + 1) + torch.reciprocal(x.abs() + 1)
+        return y, z, x.neg() + x.sign() + x.floor() + x.ceil() + x.round() + torch.expm1(x) + torch.log1p(x.abs()), torch.atan(x) + torch.trunc(x * 3)
+
+
+@takes((2, 3, 4))
+class Activations(nn.Module):
+    def forward(self, x):
+        return (
+            F.relu(x) + F.leaky_relu(x, 0.2) + F.elu(x) + F.selu(x) + F.celu(x, 0.5) + F.gelu(x) + F.gelu(x, approximate="tanh"),
+            F.silu(x) + F.mish(x) + F.hardswish(x) + F.hardsigmoid(x) + F.hardtanh(x, -0.5, 0.5) + F.relu6(x * 8) + F.softplus(x) + F.softplus(x, beta=2),
+            F.softsign(x) + F.logsigmoid(x) + F.tanhshrink(x) + F.softshrink(x) + F.hardshrink(x) + F.threshold(x, 0.1, 0.3),
+            F.glu(x, dim=-1),
+        )
+
+
+@takes((2, 3, 4))
+class Reductions(nn.Module):
+    def forward(self, x):
+        return (
+            x.mean(), x.sum(1), x.mean((0, 2), keepdim=True), x.max(dim=-1)[0], x.min(dim=1, keepdim=True).values, x.prod(dim=1), x.std(dim=-1),
+            x.var(dim=(1, 2), unbiased=False), x.norm(dim=-1), x.norm(p=1, dim=1), torch.linalg.norm(x, dim=-1, keepdim=True), x.logsumexp(dim=1),
+            x.amax(dim=(1, 2)), torch.var_mean(x, dim=1)[1], x.cumsum(dim=1), F.normalize(x, dim=1), F.cosine_similarity(x, x.flip(0), dim=-1),
+            x.softmax(-1), F.log_softmax(x, dim=1), F.softmin(x, dim=0), x.topk(2, dim=-1)[0], x.sort(dim=1)[0], x.argmax(-1).float(), (x > 0).any(dim=1).float(),
+        )
+
+
+@takes((2, 3, 4))
+class Shapes(nn.Module):
+    def forward(self, x):
+        a, b = x.chunk(2, dim=-1)
+        c, d = x.split([1, 2], dim=1)
+        return (
+            x.permute(2, 0, 1), x.transpose(0, 2), x.reshape(-1, 4), x.view(2, 12), x.flatten(1), x.unflatten(-1, (2, 2)), x.unsqueeze(1).squeeze(1),
+            torch.cat([a, b], dim=0), torch.stack([a, b], dim=1), d - c, x.expand(2, 3, 4).contiguous(), x.repeat(1, 2, 1), x.repeat_interleave(2, dim=1),
+            x.roll(1, dims=-1), x.roll((1, 2), dims=(1, 2)), x.flip(-1), torch.tile(x, (2, 1)), x.movedim(0, -1), x.narrow(2, 1, 2), x.select(1, 0),
+            torch.stack(x.unbind(1)), x[:, None].expand(-1, 2, -1, -1), x.swapaxes(0, 1), x.mT, torch.broadcast_to(x[:, :1], (2, 3, 4)),
+        )
+
+
+@takes((3, 5, 6))
+class Indexing(nn.Module):
+    def forward(self, x):
+        y = x.clone()
+        y[:, 0] = 0
+        y[..., -1] = y[..., -1] * 2
+        y[1:, 2:4, ::2] = 5.0
+        z = x.clone()
+        z[z > 0.5] = -1
+        w = torch.zeros_like(x)
+        w[:, 1:3] += x[:, 1:3]
+        i = torch.tensor([2, 0])
+        return (
+            x[0], x[:, 1], x[..., 2], x[:, -1, 1:4], x[::2], x[:, ::2, 1::2], x[None, :, 0], x[i], x[:, i], x[:, [0, 2], [1, 3]], x[i, :, i], y, z, w,
+            x[..., None, :], torch.where(x > 0, x, -x), x.masked_fill(x < 0, 7.0), x.index_select(1, i), x.gather(2, (x[..., :2] > 0).long()),
+            x[torch.arange(3), torch.arange(3)], torch.take_along_dim(x, (x[..., :1] > 0).long(), dim=2), x.tril(), x.triu(1), x.diagonal(dim1=1, dim2=2) if False else x[0],
+        )
+
+
+@takes((2, 3, 4))
+class Scatter(nn.Module):
+    def forward(self, x):
+        i = (x > 0).long()
+        return torch.zeros_like(x).scatter(1, i, x), torch.zeros_like(x).scatter_add(2, i, x), F.one_hot(i, 3).float(), x.unfold(2, 2, 1), x.scatter(1, i, 2.0)
+
+
+@takes((2, 3, 4), (2, 4, 5))
+class Contractions(nn.Module):
+    def forward(self, x, y):
+        return (
+            x @ y, torch.bmm(x, y), torch.einsum("bij,bjk->bik", x, y), torch.einsum("bij,bjk", x, y), torch.einsum("b i j -> b j i", x), torch.matmul(x[0], y[0, :, 0]),
+            torch.baddbmm(x[..., :1], x, y), torch.tensordot(x, y[0], dims=([2], [0])), torch.outer(x[0, 0], y[0, 0]), torch.addmm(x[0, :, :1], x[0], y[0]),
+        )
+
+
+@takes((2, 4, 9, 8))
+class Images(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(4, 6, 3, stride=2, padding=1)
+        self.b = nn.Conv2d(6, 6, 3, padding="same", groups=3, dilation=2, bias=False)
+        self.c = nn.ConvTranspose2d(6, 4, 3, stride=2, padding=1, output_padding=1)
+        self.d = nn.Conv2d(4, 2, (1, 3), padding=(0, 1), padding_mode="reflect")
+        self.e = nn.Conv2d(4, 2, 3, padding=1, padding_mode="circular")
+
+    def forward(self, x):
+        y = self.c(self.b(self.a(x)))
+        return (
+            y, self.d(x), self.e(x), F.max_pool2d(x, 3, 2, 1), F.max_pool2d(x, 2, ceil_mode=True), F.avg_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+            F.adaptive_avg_pool2d(x, 1), F.adaptive_avg_pool2d(x, (3, 4)), F.adaptive_avg_pool2d(x, (4, 3)), F.adaptive_max_pool2d(x, (3, 4)),
+            F.interpolate(x, scale_factor=2, mode="nearest"), F.interpolate(x, size=(5, 6), mode="bilinear", align_corners=False),
+            F.interpolate(x, size=(12, 10), mode="bilinear", align_corners=True), F.pad(x, (1, 2, 0, 1)), F.pad(x, (1, 1, 2, 0), mode="reflect"), F.pad(x, (2, 1, 1, 0), mode="replicate"),
+            F.unfold(x, 3, padding=1, stride=2), F.pixel_shuffle(x, 2), F.pixel_unshuffle(x[:, :, :8], 2), F.channel_shuffle(x, 2) if False else x[:1],
+        )
+
+
+@takes((2, 6, 5, 4))
+class Norms(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bn = nn.BatchNorm2d(6)
+        self.gn = nn.GroupNorm(3, 6)
+        self.inn = nn.InstanceNorm2d(6, affine=True)
+        self.ln = nn.LayerNorm((5, 4))
+        self.plain = nn.BatchNorm2d(6, affine=False)
+
+    def forward(self, x):
+        return self.bn(x), self.gn(x), self.inn(x), self.ln(x), self.plain(x), F.layer_norm(x, (4,)), F.instance_norm(x), F.group_norm(x, 2)
+
+
+@takes((2, 5, 6))
+class Sequences(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(6, 4, num_layers=2, batch_first=True, bidirectional=True)
+        self.gru = nn.GRU(6, 3, batch_first=True)
+        self.rnn = nn.RNN(6, 3, nonlinearity="relu", batch_first=True)
+        self.cell = nn.LSTMCell(6, 4)
+        self.gcell = nn.GRUCell(6, 4)
+        self.conv = nn.Conv1d(6, 4, 3, padding=1)
+        self.bn = nn.BatchNorm1d(4)
+
+    def forward(self, x):
+        a, (h, c) = self.lstm(x)
+        b, hb = self.gru(x)
+        d, _ = self.rnn(x)
+        state = self.cell(x[:, 0])
+        state = self.cell(x[:, 1], state)
+        g = self.gcell(x[:, 0])
+        g = self.gcell(x[:, 1], g)
+        return a, h, c, b, hb, d, state[0], state[1], g, self.bn(self.conv(x.transpose(1, 2)))
+
+
+@takes((3, 5, 8))
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mha = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.cross = nn.MultiheadAttention(8, 2, kdim=4, vdim=4, batch_first=True)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True, norm_first=True, activation="gelu")
+        self.post = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True), 2)
+        self.decoder = nn.TransformerDecoderLayer(8, 2, 12, dropout=0.0, batch_first=True)
+
+    def forward(self, x):
+        mask = torch.triu(torch.ones(5, 5, dtype=torch.bool), diagonal=1)
+        a, w = self.mha(x, x, x, attn_mask=mask)
+        b, _ = self.cross(x, x[..., :4], x[..., :4], need_weights=False)
+        return a, w, b, self.layer(x), self.post(x), self.decoder(x, x.flip(1))
+
+
+@takes((2, 3, 4))
+class Positions(nn.Module):
+    def forward(self, x):
+        t = x.shape[1]
+        p = torch.arange(t, dtype=torch.float32).unsqueeze(1)
+        f = torch.exp(torch.arange(0, 4, 2).float() * (-math.log(100.0) / 4))
+        table = torch.zeros(t, 4)
+        table[:, 0::2] = torch.sin(p * f)
+        table[:, 1::2] = torch.cos(p * f)
+        grid = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(3), indexing="ij"), dim=-1).reshape(6, 2).float()
+        mask = torch.tril(torch.ones(t, t)) == 0
+        scores = (x @ x.transpose(1, 2)).masked_fill(mask, float("-inf")).softmax(-1)
+        return x + table, grid.sum() + x, scores, torch.linspace(0, 1, 4) * x, torch.eye(4)[1] * x, torch.full((4,), 2.0) + x
+
+
+@takes((4, 3), (4, 3))
+class Losses(nn.Module):
+    def forward(self, x, y):
+        t = (y > 0).long()[:, 0]
+        return (
+            F.cross_entropy(x, t), F.mse_loss(x, y), F.l1_loss(x, y, reduction="sum"), F.smooth_l1_loss(x, y), F.binary_cross_entropy_with_logits(x, (y > 0).to(x.dtype)),
+            F.nll_loss(F.log_softmax(x, -1), t), F.kl_div(F.log_softmax(x, -1), F.softmax(y, -1), reduction="sum"), nn.HuberLoss(delta=0.5)(x, y), F.binary_cross_entropy(torch.sigmoid(x), (y > 0).to(x.dtype)),
+        )
+
+
+@takes((2, 6))
+class Parametrised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wn = nn.utils.weight_norm(nn.Linear(6, 4))
+        self.pr = nn.PReLU(4)
+        self.bi = nn.Bilinear(4, 6, 3)
+
+    def forward(self, x):
+        y = self.pr(self.wn(x))
+        return y, self.bi(y, x)
+
+
+@takes((2, 3, 4))
+class InPlace(nn.Module):
+    def forward(self, x):
+        y = x * 1.0
+        y += 1
+        y.mul_(2).sub_(0.5)
+        v = y.view(2, 12)
+        v[:, 0] = 9
+        r = x.clone()
+        F.relu(r, inplace=True)
+        s = x.clone()
+        s.clamp_(-0.3, 0.4)
+        t = s.transpose(1, 2)
+        t[0] += 1
+        return y, r, s, t
