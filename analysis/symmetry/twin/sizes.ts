@@ -15,6 +15,8 @@ export class Size {
     value?: number,
     /** The free atom that this is the size of, if any. */
     readonly atom?: number,
+    /** How many of its entries are padding, where a Pad made it. */
+    readonly padding = 0,
   ) {
     this.known = value;
   }
@@ -128,6 +130,12 @@ export function axisOf(size: Size): SizedAxis {
 /** An axis of one open size. */
 export function open(old: number): SizedAxis {
   return old === 1 ? UNIT : axisOf(new Size(old));
+}
+
+/** How many entries of an axis are padding; the same number before and after shrinking. */
+export function paddingOf(axis: SizedAxis): number {
+  const size = axis.segments.length === 1 && axis.segments[0]!.length === 1 ? axis.segments[0]![0]!.root : undefined;
+  return size?.padding ?? 0;
 }
 
 /** An axis of a known new size. */

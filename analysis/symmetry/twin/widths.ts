@@ -25,6 +25,8 @@ export interface ShuffledRun {
 
 /** Heads and groups. */
 const OUTER_WIDTH = 2;
+/** Plain input features in which something acts: pairs of few features have too few dimensions. */
+const FEATURE_WIDTH = 8;
 /** What the shortest run of shuffled channels becomes: enough for halves of halves. */
 const SHUFFLED_WIDTH = 4;
 
@@ -39,6 +41,7 @@ export class Widths {
   private readonly outer = new Set<number>();
   private readonly order: readonly number[];
   private readonly thin = new Set<number>();
+  private readonly features = new Set<number>();
 
   constructor(
     private readonly survey: Survey,
@@ -57,6 +60,7 @@ export class Widths {
     this.order = [...seen];
     this.findOuter(graph, occurrences);
     this.findThin(graph, occurrences);
+    this.findFeatures(graph);
     this.findClusters(graph);
     this.findEqualBlocks(graph);
   }
@@ -107,6 +111,16 @@ export class Widths {
       const shape = graph.parameters.get(o.parameter)!.shape;
       const others = shape.reduce((n, d, i) => (i === o.axis ? n : n * d), 1);
       if (shape.length > 1 && others <= 2 && contracted.has(o.parameter)) this.thin.add(this.find(o.atoms[o.factor]!));
+    }
+  }
+
+  /** Atoms of plain inputs (rows of features). */
+  private findFeatures(graph: Graph): void {
+    for (const { name, shape } of graph.inputs) {
+      if (shape.length > 2) continue;
+      for (const layout of this.axes.layout(name) ?? []) {
+        for (const f of layout.flat()) if (this.isFree(f.atom)) this.features.add(this.find(f.atom));
+      }
     }
   }
 
@@ -236,17 +250,23 @@ export class Widths {
     let turn = 0;
     const outers = new Set([...this.outer].map((a) => this.classOf(a)));
     const thins = new Set([...this.thin].map((a) => this.classOf(a)));
+    const features = new Set([...this.features].map((a) => this.classOf(a)));
     for (const atom of this.order) {
       const c = this.classOf(atom);
       if (out.has(c)) continue;
       const old = this.axes.atoms.sizeOf(atom);
       const outer = outers.has(c);
-      const wanted =
-        this.size?.({ atom, size: old, outer }) ??
-        (outer ? OUTER_WIDTH : thins.has(c) ? this.pattern[0] : this.pattern[turn++ % this.pattern.length]!);
+      const wanted = this.size?.({ atom, size: old, outer }) ?? this.usual(outer, thins.has(c), features.has(c), turn);
+      if (!outer && !thins.has(c)) turn++;
       out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
     }
     return out;
+  }
+
+  private usual(outer: boolean, thin: boolean, feature: boolean, turn: number): number {
+    if (outer) return OUTER_WIDTH;
+    if (feature) return FEATURE_WIDTH;
+    return thin ? this.pattern[0] : this.pattern[turn % this.pattern.length]!;
   }
 
   /** The run of shuffled channels that begins with segment i of an axis, if one does. */

@@ -3,7 +3,7 @@ import type { Node } from "../../graph/graph";
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { int64Vector } from "../../graph/tensor";
 import type { Reach, Sizing, SizingRule } from "./sizing";
-import { fixed, newSize, oldSize, SizeConflict, type SizedAxis, UNIT } from "./sizes";
+import { fixed, newSize, oldSize, paddingOf, Size, SizeConflict, type SizedAxis, UNIT } from "./sizes";
 
 /** One spatial dimension of a window. */
 interface Window {
@@ -77,15 +77,15 @@ function withKernel(w: Window, kernel: number, before: number): Window {
   return { ...w, kernel, before: w.before - less, after: w.after - less };
 }
 
-/** Every tap has to meet a real entry somewhere, else its weights would be dead in the twin only. */
-function checkTaps(w: Window, size: number, output: number): void {
-  for (let tap = 0; tap < w.kernel; tap++) {
-    let live = false;
-    for (let o = 0; o < output && !live; o++) {
-      const at = o * w.stride - w.before + tap * w.dilation;
-      live = at >= 0 && at < size;
-    }
-    if (!live) throw new SizeConflict(`tap ${tap} of a window of ${w.kernel} meets only padding over ${size} places`);
+/**
+ * A window has to fit into what is no padding, if it did before: taps that meet nothing but padding, or only in outputs that
+ * are cut off again, would have dead weights in the twin only.
+ */
+function checkTaps(before: Window, after: Window, axis: SizedAxis, size: number): void {
+  const padding = paddingOf(axis);
+  const width = (w: Window) => (w.kernel - 1) * w.dilation + 1;
+  if (size - padding < width(after) && oldSize(axis) - padding >= width(before)) {
+    throw new SizeConflict(`a window of ${after.kernel} over ${size - padding} places would have dead taps`);
   }
 }
 
@@ -136,7 +136,8 @@ function convolution(s: Sizing): void {
   const plain = isPlainPadding(node);
   const free = s.reach !== "channels" && plain && node.operator === "Conv";
   const reach = plain ? s.reach : "channels";
-  const windows = windowsOf(node, s.shape(1).slice(2)).map((w, i) => {
+  const before = windowsOf(node, s.shape(1).slice(2));
+  const windows = before.map((w, i) => {
     const kernel = kernels[i]!;
     const known = newSize(kernel);
     if (known !== undefined) return moved(withKernel(w, known, old[i]!), reach);
@@ -152,7 +153,7 @@ function convolution(s: Sizing): void {
     windows.map((w) => w.kernel),
   );
   const spatial = spatialOutput(s, found);
-  if (node.operator === "Conv" && plain) windows.forEach((w, i) => checkTaps(w, space[i]!, found[i + 2]!));
+  if (node.operator === "Conv") windows.forEach((w, i) => checkTaps(before[i]!, w, s.input(0)[i + 2]!, space[i]!));
   s.output([batch, out, ...spatial]);
   s.rewrite(() => ({
     attributes: numberAttribute(node, "group", 1) === 1 ? attributes : { ...attributes, group: groupsOf(s, out) },
@@ -232,7 +233,9 @@ function pad(s: Sizing): void {
     found.map((n, i) => {
       if (!touched.has(i)) return axes[i]!;
       if (n < 1 || (wanted[i] === 1) !== (n === 1)) throw new SizeConflict(`${wanted[i]} places would become ${n}`);
-      return n === 1 ? UNIT : fixed(wanted[i]!, n);
+      if (n === 1) return UNIT;
+      const padding = Math.max(0, wanted[i]! - old[i]!) + paddingOf(axes[i]!);
+      return { segments: [[new Size(wanted[i]!, n, undefined, padding)]] };
     }),
   );
 }
