@@ -9,7 +9,7 @@ import { countFamilies } from "./counting/families";
 import { certifyGenerators } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights } from "./counting/sampling";
-import { type FieldRegion, matrixFields } from "./fields/fields";
+import { type FieldRegion, searchFields } from "./fields/fields";
 import { findShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
@@ -63,8 +63,9 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
           (vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] }),
         ),
   );
-  const regions = matrixFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
+  const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
   const shifts = findShifts(graph, weights, axes, { seed: seed + 20 });
-  const generators = [...regions.flatMap((r) => r.generators), ...scaled, ...shifts];
-  return { graph, weights, regions, generators, continuous: countFamilies(generators) };
+  const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...shifts];
+  const generators = [...found, ...fields.remaining(found.map((g) => g.vector))];
+  return { graph, weights, regions: fields.regions, generators, continuous: countFamilies(generators) };
 }
