@@ -22,7 +22,7 @@ export function findSwaps(graph: Graph): BranchSwap[] {
   const out: BranchSwap[] = [];
   const seen = new Set<string>();
   for (const node of graph.nodes) {
-    if (!COMMUTATIVE.has(node.operator) || node.domain !== "") continue;
+    if (!COMMUTATIVE.has(node.operator) || node.domain !== "" || matcher.isInner(node)) continue;
     const operands = matcher.operands(node);
     const byShape = new Map<string, string[]>();
     for (const o of operands) {
@@ -47,6 +47,11 @@ export function findSwaps(graph: Graph): BranchSwap[] {
   return out;
 }
 
+/** Whether the operands of a node may be taken for operands of the one that reads it. */
+function chains(outer: Node, inner: Node): boolean {
+  return inner.operator === outer.operator && inner.domain === "" && outer.operator !== "Mean";
+}
+
 /** Compares the sub-graphs behind two values with their parameters as wildcards. */
 class BranchMatcher {
   private readonly writer: Map<string, Node>;
@@ -60,16 +65,23 @@ class BranchMatcher {
     this.outputs = new Set(graph.outputs);
   }
 
+  /** Whether a node is one of the inner ones of such a chain as `operands` flattens. */
+  isInner(node: Node): boolean {
+    const value = node.outputs[0]!;
+    const readers = this.readers.get(value);
+    return readers?.length === 1 && !this.outputs.has(value) && chains(readers[0]!, node);
+  }
+
   /** The operands of a chain of one commutative and associative operator, flattened. */
   operands(node: Node): string[] {
     const out: string[] = [];
     const pending = [...node.inputs].reverse();
-    while (pending.length > 0 && out.length < 1000) {
+    while (pending.length > 0) {
       const value = pending.pop()!;
       const inner = this.writer.get(value);
-      const once = (this.readers.get(value)?.length ?? 0) === 1 && !this.outputs.has(value);
-      if (inner?.operator === node.operator && once && node.operator !== "Mean") pending.push(...[...inner.inputs].reverse());
-      else if (value !== "") out.push(value);
+      if (inner && chains(node, inner) && this.isInner(inner)) {
+        for (let i = inner.inputs.length - 1; i >= 0; i--) pending.push(inner.inputs[i]!);
+      } else if (value !== "") out.push(value);
     }
     return out;
   }

@@ -4,18 +4,37 @@
  * partitions of one axis therefore meet by refinement, never by failure; what cannot be made to meet is pinned.
  */
 
+import type { AxisFactor, AxisLayout } from "../../graph/axes";
+
 /** A row-major product of atoms, outermost first; empty for size 1. */
 export type Segment = readonly number[];
 
 /** An axis as a concatenation of segments. Immutable; what its atoms are made of is looked up in the store. */
 export interface PlainAxis {
   readonly segments: readonly Segment[];
+  /** What the store has made of it before; only the store looks here. */
+  memo?: AxisMemo | undefined;
+}
+
+/** Results for one axis. */
+interface AxisMemo {
+  /** State of the store that `expanded` is for. */
+  version: number;
+  expanded: readonly Segment[];
+  slices: Map<string, PlainAxis> | undefined;
+  layout: AxisLayout | undefined;
+  layoutVersion: number;
+}
+
+/** An axis of these segments. */
+function axisOf(segments: readonly Segment[]): PlainAxis {
+  return { segments, memo: undefined };
 }
 
 type Form = { readonly product: readonly number[] } | { readonly concat: readonly Segment[] };
 
 /** An axis of size 1: one empty product. */
-export const UNIT: PlainAxis = { segments: [[]] };
+export const UNIT: PlainAxis = axisOf([[]]);
 
 /** Union-find over atoms with structure. All operations are near-linear in the number of segments they touch. */
 export class AtomStore {
@@ -25,8 +44,6 @@ export class AtomStore {
   private readonly pins: boolean[] = [];
   /** Grows with every change, so that expanded axes can be cached. */
   private version = 0;
-  private readonly expanded = new WeakMap<PlainAxis, { version: number; segments: readonly Segment[] }>();
-  private readonly slices = new WeakMap<PlainAxis, Map<string, PlainAxis>>();
 
   /** A new leaf atom. */
   atom(size: number, pinned: boolean): number {
@@ -77,12 +94,12 @@ export class AtomStore {
 
   /** An axis of one new free atom; no atom at all for size 1. */
   fresh(size: number): PlainAxis {
-    return size === 1 ? UNIT : { segments: [[this.atom(size, false)]] };
+    return size === 1 ? UNIT : axisOf([[this.atom(size, false)]]);
   }
 
   /** An axis of one new pinned atom. */
   pinnedAxis(size: number): PlainAxis {
-    return size === 1 ? UNIT : { segments: [[this.atom(size, true)]] };
+    return size === 1 ? UNIT : axisOf([[this.atom(size, true)]]);
   }
 
   /**
@@ -90,12 +107,35 @@ export class AtomStore {
    * over the rest); a concatenation further right stays one nested atom.
    */
   normal(axis: PlainAxis): readonly Segment[] {
-    const cached = this.expanded.get(axis);
-    if (cached && cached.version === this.version) return cached.segments;
-    const out: Segment[] = [];
-    for (const s of cached?.segments ?? axis.segments) this.expandInto(s, out);
-    this.expanded.set(axis, { version: this.version, segments: out });
+    if (axis === UNIT) return UNIT.segments;
+    const { memo } = axis;
+    if (memo !== undefined && memo.version === this.version) return memo.expanded;
+    const from = memo?.expanded ?? axis.segments;
+    let out: readonly Segment[] = from;
+    if (!from.every((s) => this.isExpanded(s))) {
+      const made: Segment[] = [];
+      for (const s of from) this.expandInto(s, made);
+      out = made;
+    }
+    if (memo === undefined)
+      axis.memo = { version: this.version, expanded: out, slices: undefined, layout: undefined, layoutVersion: -1 };
+    else [memo.version, memo.expanded] = [this.version, out];
     return out;
+  }
+
+  /** The axis as the rest of the code sees it. */
+  layout(axis: PlainAxis): AxisLayout {
+    const segments = this.normal(axis);
+    const { memo } = axis;
+    if (memo?.layout !== undefined && memo.layoutVersion === this.version) return memo.layout;
+    const made = segments.map((s) => s.map((a): AxisFactor => this.factorOf(a)));
+    if (memo) [memo.layout, memo.layoutVersion] = [made, this.version];
+    return made;
+  }
+
+  private factorOf(a: number): AxisFactor {
+    const atom = this.find(a);
+    return { atom, size: this.sizes[atom]!, pinned: this.pins[atom]! };
   }
 
   private expandInto(segment: Segment, out: Segment[]): void {
@@ -177,7 +217,7 @@ export class AtomStore {
           for (let i = parts.length - 1; i >= 0; i--) pending.push(parts[i]!);
         }
       }
-      return { segments: part };
+      return axisOf(part);
     });
   }
 
@@ -206,15 +246,12 @@ export class AtomStore {
 
   /** Part [start, end) of an axis; the whole axis itself where nothing is cut off. */
   slice(axis: PlainAxis, start: number, end: number): PlainAxis {
-    if (end <= start) return { segments: [] };
+    if (end <= start) return axisOf([]);
     const size = this.axisSize(axis);
     if (start <= 0 && end >= size) return axis;
     // Index lists take the same entries again and again.
-    let known = this.slices.get(axis);
-    if (!known) {
-      known = new Map();
-      this.slices.set(axis, known);
-    }
+    this.normal(axis);
+    const known = (axis.memo!.slices ??= new Map<string, PlainAxis>());
     const key = `${start}:${end}`;
     let part = known.get(key);
     if (!part) {
@@ -233,7 +270,7 @@ export class AtomStore {
     if (parts.length === 1) return parts[0]!;
     if (parts.every((p) => this.isAllPinned(p))) return this.pinnedAxis(parts.reduce((n, p) => n + this.axisSize(p), 0));
     // A unit axis inside a concatenation is an entry of its own: give it an atom, so that it can be told apart.
-    return { segments: parts.flatMap((p) => (p === UNIT ? [[this.atom(1, true)]] : p.segments)) };
+    return axisOf(parts.flatMap((p) => (p === UNIT ? [[this.atom(1, true)]] : p.segments)));
   }
 
   /** Row-major product, outermost first. Neighbouring pinned factors become one. */
@@ -249,9 +286,9 @@ export class AtomStore {
     const tail = b.segments.length === 1 ? b.segments[0]! : [this.wrap(b)];
     if (this.isAllPinned(b)) {
       const n = this.axisSize(b);
-      return { segments: this.normal(a).map((s) => this.appendPinned(s, n)) };
+      return axisOf(this.normal(a).map((s) => this.appendPinned(s, n)));
     }
-    return { segments: a.segments.map((s) => [...s, ...tail]) };
+    return axisOf(a.segments.map((s) => [...s, ...tail]));
   }
 
   private appendPinned(segment: Segment, size: number): Segment {
@@ -309,7 +346,7 @@ export class AtomStore {
     // Entries of size 1 left over belong to the outermost part: their identity matters to channel shuffles.
     if (work.length > 0) {
       const first = out[0]!;
-      out[0] = { segments: [[...work, ...first.segments[0]!]] };
+      out[0] = axisOf([[...work, ...first.segments[0]!]]);
     }
     return out;
   }
@@ -410,7 +447,7 @@ export class AtomStore {
     const fa = this.forms[a];
     const fb = this.forms[b];
     if (fa && fb) {
-      this.unify(axisOf(fa), axisOf(fb));
+      this.unify(structure(fa), structure(fb));
       a = this.find(a);
       b = this.find(b);
       if (a === b) return;
@@ -423,6 +460,6 @@ export class AtomStore {
   }
 }
 
-function axisOf(form: Form): PlainAxis {
-  return "product" in form ? { segments: [form.product] } : { segments: form.concat };
+function structure(form: Form): PlainAxis {
+  return axisOf("product" in form ? [form.product] : form.concat);
 }

@@ -1,9 +1,9 @@
 /** @file Runs the axis rules of the operator table over a graph: every axis of every value as segments of atoms. */
-import type { AxisFactor, AxisLayout, AxisStructure } from "../../graph/axes";
+import type { AxisLayout, AxisStructure } from "../../graph/axes";
 import { consumers, type Graph, type Node } from "../../graph/graph";
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
-import { AtomStore, type PlainAxis, type Segment } from "./atoms";
+import { AtomStore, type PlainAxis } from "./atoms";
 import { findFrames } from "./frames";
 import { BlockAlgebra, type BlockAxis } from "./blocks";
 import { indexedLater } from "./lookahead";
@@ -55,8 +55,6 @@ class Inference implements InferredAxes, AxisScene {
   private readonly softlyPinned = new Set<string>();
   private readonly readers: ReadonlyMap<string, readonly Node[]>;
   private readonly layouts = new Map<string, readonly AxisLayout[]>();
-  /** Values share axes; a layout holds for as long as the segments behind it do. */
-  private readonly layoutsOfAxes = new WeakMap<readonly Segment[], AxisLayout>();
 
   constructor(
     readonly graph: Graph,
@@ -195,19 +193,8 @@ class Inference implements InferredAxes, AxisScene {
   }
 
   layoutOf(axis: PlainAxis): AxisLayout {
-    const segments = this.atoms.normal(axis);
-    let out = this.layoutsOfAxes.get(segments);
-    if (!out) {
-      out = segments.map((s) => s.map((id): AxisFactor => factorOf(this.atoms, id)));
-      this.layoutsOfAxes.set(segments, out);
-    }
-    return out;
+    return this.atoms.layout(axis);
   }
-}
-
-function factorOf(atoms: AtomStore, id: number): AxisFactor {
-  const atom = atoms.find(id);
-  return { atom, size: atoms.sizeOf(atom), pinned: atoms.isPinned(atom) };
 }
 
 /** Operators that hand on integers of their first input as they are. */
