@@ -1,6 +1,5 @@
 /** @file Counting continuous directions by family: rank increments of tangent vectors in a fixed order. */
-import { Matrix, norm } from "../../numerics/matrix";
-import { orthonormalBasis } from "../../numerics/rank";
+import { norm } from "../../numerics/matrix";
 import { type ContinuousCounts, FAMILIES, type Family, type ParameterValues } from "../symmetry";
 
 /** A tangent vector of a family. */
@@ -62,73 +61,63 @@ export class ParameterSpace {
   }
 }
 
-/** A growing subspace: the span of all vectors added so far. */
-export class Span {
-  /** An orthonormal basis, one vector per row. */
-  private basis: Matrix;
+/** A unit vector with the range outside of which it is zero. */
+interface Basis {
+  readonly data: Float64Array;
+  readonly from: number;
+  readonly to: number;
+}
 
-  constructor(size: number) {
-    this.basis = new Matrix(0, size);
-  }
+/** A growing subspace: the span of all vectors added so far, by Gram and Schmidt with reorthogonalisation. */
+export class Span {
+  private readonly basis: Basis[] = [];
+
+  /** A subspace of vectors with `size` entries. */
+  constructor(readonly size: number) {}
 
   get dimension(): number {
-    return this.basis.rows;
+    return this.basis.length;
   }
 
-  /** What is left of each (unit) row after projection onto the complement; twice, to be orthogonal to rounding. */
-  private remainder(rows: Matrix): Matrix {
-    let left = rows;
-    for (let pass = 0; pass < 2 && this.basis.rows > 0; pass++) {
-      const inside = left.multiply(this.basis.transpose()).multiply(this.basis);
-      left = new Matrix(
-        left.rows,
-        left.columns,
-        left.data.map((x, i) => x - inside.data[i]!),
-      );
+  /** Takes off what lies in the span, in place; twice, to be orthogonal to rounding. */
+  private project(v: Float64Array): Float64Array {
+    for (let pass = 0; pass < 2; pass++) {
+      for (const { data, from, to } of this.basis) {
+        let sum = 0;
+        for (let i = from; i < to; i++) sum += data[i]! * v[i]!;
+        if (sum !== 0) for (let i = from; i < to; i++) v[i]! -= sum * data[i]!;
+      }
     }
-    return left;
+    return v;
   }
 
   /** Adds vectors; returns by how much the dimension grew. Zero vectors add nothing. */
   add(vectors: readonly Float64Array[]): number {
-    const rows = vectors.map((v) => [v, norm(v)] as const).filter(([, length]) => length > 1e-200);
-    if (rows.length === 0) return 0;
-    const unit = Matrix.fromRows(
-      rows.map(([v, length]) => v.map((x) => x / length)),
-      this.basis.columns,
-    );
-    const left = this.remainder(unit);
-    const fresh = orthonormalBasis(left.transpose(), { relative: 0, absolute: TOLERANCE }).transpose();
-    if (fresh.rows > 0) this.basis = Matrix.stacked([this.basis, fresh]);
-    return fresh.rows;
+    const before = this.basis.length;
+    for (const vector of vectors) {
+      const length = norm(vector);
+      if (length < 1e-200) continue;
+      const left = this.project(vector.map((x) => x / length));
+      const rest = norm(left);
+      if (rest < TOLERANCE) continue;
+      let from = 0;
+      let to = left.length;
+      while (left[from] === 0) from++;
+      while (left[to - 1] === 0) to--;
+      this.basis.push({ data: left.map((x) => x / rest), from, to });
+    }
+    return this.basis.length - before;
   }
 
   /** Whether a vector lies in the span. */
   contains(vector: Float64Array): boolean {
     const length = norm(vector);
-    if (length < 1e-200) return true;
-    return (
-      norm(
-        this.remainder(
-          new Matrix(
-            1,
-            vector.length,
-            vector.map((x) => x / length),
-          ),
-        ).data,
-      ) < TOLERANCE
-    );
+    return length < 1e-200 || norm(this.project(vector.map((x) => x / length))) < TOLERANCE;
   }
 
   /** The part of a vector orthogonal to the span. */
   remainderOf(vector: Float64Array): Float64Array {
-    return this.remainder(new Matrix(1, vector.length, vector)).data;
-  }
-
-  copy(): Span {
-    const out = new Span(this.basis.columns);
-    out.basis = this.basis;
-    return out;
+    return this.project(Float64Array.from(vector));
   }
 }
 

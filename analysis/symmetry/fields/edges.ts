@@ -48,7 +48,7 @@ export function isParameterContraction(network: Network, node: Node): boolean {
 }
 
 /** Whether a value is a sum of activations of its own shape that several operators read: a residual stream. */
-function isStream(network: Network, step: Step): boolean {
+export function isStream(network: Network, step: Step): boolean {
   const { node } = step;
   if (node.operator !== "Add" && node.operator !== "Sub" && node.operator !== "Sum") return false;
   const shape = network.shape(node.outputs[0]!).join();

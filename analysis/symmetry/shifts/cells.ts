@@ -74,11 +74,12 @@ export class CutNetwork {
   private readonly pools = new Map<string, readonly Float64Array[]>();
   private readonly random: Random;
 
-  constructor(network: Network, weights: ParameterValues, random: Random) {
+  /** Cuts at the inputs of readers, and at the given streams. */
+  constructor(network: Network, weights: ParameterValues, random: Random, streams: Iterable<string> = []) {
     this.network = network;
     this.weights = weights;
     this.random = random;
-    const found = new Set<string>();
+    const found = new Set<string>(streams);
     for (const { node } of readers(network)) {
       for (const i of node.inputs) {
         if (!network.isActivation(i) || !network.isDifferentiable(i)) continue;

@@ -26,7 +26,7 @@ interface Row {
 /**
  * D_theta G dtheta + sum D_e'G b_e' - b_e = 0 at random points, for the cell that computes `target`. Entries of the target
  * that depend on few of the unknowns (a weight's row moves one unit) make blocks of their own: elimination is cubic in
- * the size of a block.
+ * the size of a block. `seen`: the directions of the target's channels that its readers see, where they do not see all.
  */
 export function cellBlocks(
   cut: CutNetwork,
@@ -35,8 +35,9 @@ export function cellBlocks(
   offsets: ReadonlyMap<string, number>,
   space: ParameterSpace,
   trainable: ReadonlySet<string>,
+  seen?: Matrix,
 ): Block[] {
-  const cell = new Cell(cut, target, channels, offsets, space, trainable);
+  const cell = new Cell(cut, target, channels, offsets, space, trainable, seen);
   if (cell.unknowns === 0) return [];
   const size = cell.shape.reduce((n, d) => n * d, 1);
   const wanted = Math.ceil(ROWS_PER_COLUMN * cell.unknowns) + 8;
@@ -44,7 +45,7 @@ export function cellBlocks(
   for (let run = 0; run < SAMPLES || rows.length < wanted; run++) {
     rows.push(...cell.sample(cut.choose(size, Math.ceil(wanted / SAMPLES))));
   }
-  const groups = independentGroups(cell.shape, rows);
+  const groups = cell.mixes ? [wholeGroup(size, rows)] : independentGroups(cell.shape, rows);
   for (let round = 0; round < ROUNDS; round++) {
     const poor = groups.filter((g) => g.rows.length < Math.ceil(ROWS_PER_COLUMN * g.columns.size) + 8);
     if (poor.length === 0) break;
@@ -53,7 +54,7 @@ export function cellBlocks(
       return Array.from(cut.choose(g.entries.length, missing), (i) => g.entries[i]!);
     });
     const owner = new Map(poor.flatMap((g) => Array.from(g.entries, (e) => [e, g] as const)));
-    for (const row of cell.sample(Int32Array.from(chosen).sort())) addRow(owner.get(row.entry)!, row);
+    for (const row of cell.sample(Int32Array.from(chosen).sort())) addRow(cell.mixes ? groups[0]! : owner.get(row.entry)!, row);
   }
   const own = cell.own;
   // The shift of an output is zero, said once per channel.
@@ -85,6 +86,7 @@ class Cell {
     offsets: ReadonlyMap<string, number>,
     space: ParameterSpace,
     trainable: ReadonlySet<string>,
+    private readonly seen: Matrix | undefined,
   ) {
     this.shape = cut.network.shape(target);
     this.program = cut.cell(target);
@@ -107,17 +109,44 @@ class Cell {
     this.unknowns = names.length;
   }
 
-  /** The equations of chosen entries at one random point. */
+  /** Whether an equation is about several channels at once. */
+  get mixes(): boolean {
+    return this.seen !== undefined && this.seen.rows < this.seen.columns;
+  }
+
+  /** The equations of chosen entries at one random point; of the positions around them where channels mix. */
   sample(chosen: Int32Array): Row[] {
+    if (!this.mixes || !this.own) return this.rowsOf(chosen).flatMap(({ entry, dense }) => sparse(entry, dense) ?? []);
+    const seen = this.seen!;
+    const { entries } = this.own;
+    const positionOf = new Map(entries.flatMap((list) => Array.from(list, (e, p) => [e, p] as const)));
+    const positions = [...new Set(Array.from(chosen, (e) => positionOf.get(e)!))].slice(0, Math.ceil(chosen.length / seen.rows));
+    const around = Int32Array.from(positions.flatMap((p) => entries.map((list) => list[p]!)));
+    const all = this.rowsOf(around);
+    return positions.flatMap((_, k) =>
+      Array.from({ length: seen.rows }, (_unused, r) => {
+        const sum = new Float64Array(this.unknowns);
+        for (let c = 0; c < seen.columns; c++) {
+          const f = seen.get(r, c);
+          const { dense } = all[k * seen.columns + c]!;
+          for (let i = 0; i < sum.length; i++) sum[i]! += f * dense[i]!;
+        }
+        // Cancelled to nothing along what is not seen.
+        for (let i = 0; i < sum.length; i++) if (Math.abs(sum[i]!) < NOISE) sum[i] = 0;
+        return sparse(around[k * seen.columns]!, sum);
+      }).flatMap((row) => row ?? []),
+    );
+  }
+
+  private rowsOf(chosen: Int32Array): { readonly entry: number; readonly dense: Float64Array }[] {
     const values = this.cut.sample(this.program);
     const leaves = [...this.parameters, ...this.upstream.map((u) => u.value)];
-    const dense = new Float64Array(this.unknowns);
-    const rows: Row[] = [];
+    const rows: { entry: number; dense: Float64Array }[] = [];
     this.program.gradients(
       values,
       leaves,
       (index, gradients) => {
-        dense.fill(0);
+        const dense = new Float64Array(this.unknowns);
         let at = 0;
         for (let k = 0; k < this.parameters.length; k++) {
           dense.set(gradients[k]!, at);
@@ -130,8 +159,7 @@ class Cell {
         });
         const entry = chosen[index]!;
         if (this.ownChannelOf) dense[at + this.ownChannelOf[entry]!] = -1;
-        const row = sparse(entry, dense);
-        if (row) rows.push(row);
+        rows.push({ entry, dense });
       },
       chosen,
     );
@@ -179,6 +207,12 @@ interface EntryGroup {
 function addRow(group: EntryGroup, row: Row): void {
   group.rows.push(row);
   for (const c of row.columns) group.columns.add(c);
+}
+
+function wholeGroup(size: number, rows: readonly Row[]): EntryGroup {
+  const group: EntryGroup = { entries: Int32Array.from({ length: size }, (_, i) => i), rows: [], columns: new Set() };
+  for (const row of rows) addRow(group, row);
+  return group;
 }
 
 /** Groups the target's entries along the axis that makes elimination cheapest; one group where nothing is gained. */

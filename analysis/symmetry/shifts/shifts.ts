@@ -17,6 +17,7 @@ import { solveBlocks } from "../fields/elimination";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { CutNetwork } from "./cells";
 import { cellBlocks, finiteRows } from "./equations";
+import { streamReadings } from "./streams";
 import { unreadDirections } from "./unread";
 
 /** How to search. */
@@ -40,9 +41,19 @@ const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
 export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStructure, options: ShiftOptions = {}): Generator[] {
   const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 21);
-  const cut = new CutNetwork(network, weights, random);
+  const channels = new Map<string, Channels>();
+  const channelsAt = (value: string): Channels => {
+    let known = channels.get(value);
+    if (!known) {
+      known = channelsOf(network.shape(value), axes.layout(value));
+      channels.set(value, known);
+    }
+    return known;
+  };
+  const streams = streamReadings(network, weights, channelsAt, random);
+  const cut = new CutNetwork(network, weights, random, streams.keys());
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
-  const translations = certified(network, weights, constantShifts(cut, axes, space), space, random);
+  const translations = certified(network, weights, constantShifts(cut, channelsAt, streams, space), space, random);
   const unread = certified(network, weights, unreadDirections(cut, space), space, random);
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
@@ -50,7 +61,12 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
 }
 
 /** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */
-function constantShifts(cut: CutNetwork, axes: AxisStructure, space: ParameterSpace): Float64Array[] {
+function constantShifts(
+  cut: CutNetwork,
+  channelsAt: (value: string) => Channels,
+  streams: ReadonlyMap<string, Matrix>,
+  space: ParameterSpace,
+): Float64Array[] {
   const { network } = cut;
   const trainable = new Set(network.trainable);
   // Unknowns: the parameters' entries, then one constant per channel of each cut.
@@ -58,14 +74,13 @@ function constantShifts(cut: CutNetwork, axes: AxisStructure, space: ParameterSp
   const offsets = new Map<string, number>();
   let unknowns = space.size;
   for (const value of cut.cuts) {
-    const own = channelsOf(network.shape(value), axes.layout(value));
-    channels.set(value, own);
+    channels.set(value, channelsAt(value));
     offsets.set(value, unknowns);
-    unknowns += own.count;
+    unknowns += channelsAt(value).count;
   }
   const blocks: Block[] = [];
   for (const target of new Set([...cut.cuts, ...network.outputs])) {
-    blocks.push(...cellBlocks(cut, target, channels, offsets, space, trainable));
+    blocks.push(...cellBlocks(cut, target, channels, offsets, space, trainable, streams.get(target)));
   }
   const free: number[] = [];
   for (let i = 0; i < space.size; i++) free.push(i);

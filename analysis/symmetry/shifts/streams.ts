@@ -1,0 +1,121 @@
+/**
+ * @file Residual streams as cuts. Every block reads the whole sum of all writers before it; cutting the stream after each sum
+ * keeps the cost of a deep network linear. A writer may move a stream by any function along directions that no reader
+ * sees (all norms take the mean away), so equations of a stream hold modulo those.
+ */
+import { elementCount } from "../../graph/tensor";
+import { Matrix } from "../../numerics/matrix";
+import type { Random } from "../../numerics/random";
+import { nullSpace } from "../../numerics/rank";
+import type { Network } from "../counting/network";
+import { Program } from "../counting/program";
+import type { Channels } from "../fields/channels";
+import { isGlue, isStream } from "../fields/edges";
+import type { ParameterValues } from "../symmetry";
+
+const TOLERANCE = { relative: 1e-9, absolute: 1e-9 } as const;
+/** Random patterns over positions by which a reader is seen. */
+const PATTERNS = 2;
+
+/** For each stream what its readers see of its channels: an orthonormal basis, one direction per row. */
+export function streamReadings(
+  network: Network,
+  weights: ParameterValues,
+  channels: (value: string) => Channels,
+  random: Random,
+): Map<string, Matrix> {
+  const out = new Map<string, Matrix>();
+  const glue = new Set(network.steps.filter((s) => isGlue(network, s)).map((s) => s.node));
+  const streams = network.steps.filter((s) => glue.has(s.node) && isStream(network, s)).map((s) => s.node.outputs[0]!);
+  const isCut = new Set(streams);
+  const borders = new Set(streams);
+  for (const { node } of network.steps) if (!glue.has(node)) for (const o of node.outputs) borders.add(o);
+  // Readers come later: what the next stream shows of this one is known by then.
+  for (const value of [...streams].reverse()) {
+    const own = channels(value);
+    const targets = readersThroughGlue(network, value, glue, isCut);
+    if (targets.has(value) || own.kinds.some((k) => k !== own.kinds[0])) {
+      out.set(value, Matrix.identity(own.count));
+      continue;
+    }
+    const rows = [...targets].flatMap((target) =>
+      readingRows(network, weights, value, own, target, borders, random, out.get(target), channels),
+    );
+    const hidden = nullSpace(Matrix.stacked(rows, own.count), TOLERANCE);
+    out.set(value, nullSpace(hidden.transpose(), TOLERANCE).transpose());
+  }
+  return out;
+}
+
+/** The values, behind glue only, at which something else (or another stream) reads the value. */
+function readersThroughGlue(
+  network: Network,
+  value: string,
+  glue: ReadonlySet<unknown>,
+  streams: ReadonlySet<string>,
+): Set<string> {
+  const out = new Set<string>();
+  const seen = new Set<string>();
+  const stack = [value];
+  while (stack.length > 0) {
+    const at = stack.pop()!;
+    if (seen.has(at)) continue;
+    seen.add(at);
+    if (network.outputs.includes(at)) out.add(at);
+    for (const node of network.consumers(at)) {
+      const next = node.outputs[0]!;
+      if (!glue.has(node)) out.add(at);
+      else if (streams.has(next)) out.add(next);
+      else stack.push(next);
+    }
+  }
+  return out;
+}
+
+/** How the target moves with the channels of the stream, in the directions that the target's own readers see. */
+function readingRows(
+  network: Network,
+  weights: ParameterValues,
+  value: string,
+  own: Channels,
+  target: string,
+  borders: ReadonlySet<string>,
+  random: Random,
+  seen: Matrix | undefined,
+  channels: (value: string) => Channels,
+): Matrix[] {
+  const program = new Program(network, [target], new Set([...borders, value]));
+  const values = program.evaluate((leaf) => {
+    const parameter = network.graph.parameters.get(leaf);
+    if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
+    const shape = network.shape(leaf);
+    return { type: "float64", shape, data: new Float64Array(elementCount(shape)) };
+  });
+  const size = elementCount(network.shape(value));
+  return Array.from({ length: PATTERNS }, () => {
+    const pattern = random.normals(own.entries[0]?.length ?? 0);
+    const columns = own.entries.map((entries) => {
+      const x = new Float64Array(size);
+      entries.forEach((e, p) => {
+        x[e] = pattern[p]!;
+      });
+      const moved = program.differentiate(values, value, x)[0]?.data ?? new Float64Array(elementCount(network.shape(target)));
+      return seen ? visible(moved, channels(target), seen) : Float64Array.from(moved);
+    });
+    return Matrix.fromColumns(columns);
+  });
+}
+
+/** What is seen of a tensor's channels, position by position. */
+function visible(data: Float64Array, { entries }: Channels, seen: Matrix): Float64Array {
+  const positions = entries[0]?.length ?? 0;
+  const out = new Float64Array(positions * seen.rows);
+  for (let p = 0; p < positions; p++) {
+    for (let k = 0; k < seen.rows; k++) {
+      let sum = 0;
+      for (let c = 0; c < seen.columns; c++) sum += seen.get(k, c) * data[entries[c]![p]!]!;
+      out[p * seen.rows + k] = sum;
+    }
+  }
+  return out;
+}
