@@ -16,14 +16,18 @@ export async function prepare(): Promise<void> {
 export const SITE_PACKAGES = "/usr/lib/python3/dist-packages";
 
 /** A project over files in memory; others are read from disk. */
-export function project(files: Readonly<Record<string, string>> = {}, options: AnalyseOptions = {}): PythonProject {
+export function project(
+  files: Readonly<Record<string, string>> = {},
+  options: AnalyseOptions = {},
+  listed = Object.keys(files),
+): PythonProject {
   if (!parser) throw new Error("call prepare() in before() first");
   return new PythonProject(
     parser,
     {
       read: (path) => files[path] ?? (existsSync(path) ? readFileSync(path, "utf8") : undefined),
       exists: (path) => path in files || (existsSync(path) && path.endsWith(".py")),
-      list: () => Object.keys(files),
+      list: () => listed,
       roots: [""].concat(existsSync(SITE_PACKAGES) ? [SITE_PACKAGES] : []),
     },
     options,
