@@ -82,7 +82,7 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
   for (let i = 0; i < rules.length; i++) {
     const node = graph.nodes[i]!;
     const rule = rules[i];
-    const relations = rule ? targets.map(({ field }) => relationOf(graph, node, rule, field)) : [];
+    const relations = rule && !givesMore(graph, node) ? targets.map(({ field }) => relationOf(graph, node, rule, field)) : [];
     // Where nothing passes anyway, it does not matter how the tensors line up.
     const joint = relations.some((r) => r !== ZERO) ? jointCells(graph, table, node) : undefined;
     if (!joint) {
@@ -97,6 +97,13 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
     }
     for (const sink of sinks) unmatched(table, node, joint, sink);
   }
+}
+
+/** Whether somebody reads a further output of a node (positions, masks): the rules speak of the first one only. */
+function givesMore(graph: Graph, node: Node): boolean {
+  const extra = node.outputs.slice(1).filter((o) => o !== "");
+  if (extra.length === 0) return false;
+  return extra.some((o) => graph.outputs.includes(o) || graph.nodes.some((n) => n.inputs.includes(o)));
 }
 
 function zeroCell(cell: Cell, sink: EquationSink): void {
