@@ -122,6 +122,13 @@ export function batch(network: Network, weights: ParameterValues, random: Random
   };
 }
 
+/** How to certify. */
+export interface CertifyOptions extends NetworkOptions {
+  readonly seed?: number;
+  /** Number of random batches; 2 unless told. */
+  readonly batches?: number;
+}
+
 /**
  * The largest |J v| / |v| over tangent vectors v, on fresh inputs: 0 up to rounding for symmetries. Relative to the
  * typical size of the Jacobian's own columns, so that the scale of weights and outputs does not matter.
@@ -130,22 +137,32 @@ export function certifyGenerators(
   graph: Graph,
   weights: ParameterValues,
   vectors: readonly ParameterValues[],
-  options: NetworkOptions & { readonly seed?: number; readonly batches?: number } = {},
+  options: CertifyOptions = {},
 ): number {
+  return Math.max(0, ...certificates(graph, weights, vectors, options));
+}
+
+/** The same for each vector; 0 for one that moves nothing. */
+export function certificates(
+  graph: Graph,
+  weights: ParameterValues,
+  vectors: readonly ParameterValues[],
+  options: CertifyOptions = {},
+): number[] {
   const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 101);
   const program = new Program(network, network.outputs);
-  let worst = 0;
-  for (let b = 0; b < (options.batches ?? 2); b++) {
+  const worst = vectors.map(() => 0);
+  for (let b = 0; b < (options.batches ?? 2) && vectors.length > 0; b++) {
     const values = program.evaluate(batch(network, weights, random));
     const typical = typicalColumn(program, values, weights, network, random);
-    for (const vector of vectors) {
+    vectors.forEach((vector, k) => {
       const length = Math.sqrt([...vector.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
-      if (length === 0) continue;
+      if (length === 0) return;
       const moved = program.differentiateJointly(values, vector);
       const change = Math.sqrt(moved.reduce((s, t) => s + (t ? t.data.reduce((a, x) => a + x * x, 0) : 0), 0));
-      worst = Math.max(worst, change / length / typical);
-    }
+      worst[k] = Math.max(worst[k]!, change / length / typical);
+    });
   }
   return worst;
 }

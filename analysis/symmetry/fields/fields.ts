@@ -9,7 +9,7 @@ import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace } from "../../numerics/rank";
 import { ParameterSpace, Span } from "../counting/families";
-import { certifyGenerators } from "../counting/jacobian";
+import { certificates } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
@@ -71,17 +71,19 @@ export function searchFields(
   const lift = new Lift(system, seed + 1);
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
-  const isCertified = (v: ParameterValues): boolean =>
-    certifyGenerators(graph, weights, [v], { ...options, seed: seed + 2 }) < CERTIFIED;
-  const regions = sketches.flatMap((sketch): FieldRegion[] => {
+  const isSmall = (v: ParameterValues): boolean => norm(space.flatten(v)) <= 1e-8;
+  /** Which vectors leave the outputs as they are. */
+  const certified = (vectors: readonly ParameterValues[]): boolean[] =>
+    certificates(graph, weights, vectors, { ...options, seed: seed + 2 }).map((c) => c < CERTIFIED);
+  const candidates = sketches.map((s) =>
+    s.kind === "monomial" ? [] : representatives(s, lift, space, known).filter((v) => !isSmall(v)),
+  );
+  const holds = certified(candidates.flat());
+  let at = 0;
+  const regions = sketches.flatMap((sketch, k): FieldRegion[] => {
     const { kind, dimension, diagonal, skew, edges, atoms } = sketch;
     const family: Family = kind === "rotation" ? "rotation" : "linear";
-    const generators =
-      kind === "monomial"
-        ? []
-        : representatives(sketch, lift, space, known)
-            .filter((v) => norm(space.flatten(v)) > 1e-8 && isCertified(v))
-            .map((vector): Generator => ({ family, vector, spaces: [] }));
+    const generators = candidates[k]!.filter(() => holds[at++]).map((vector): Generator => ({ family, vector, spaces: [] }));
     // A field that moves no weight acts on nothing: values there obey a law that makes it vanish.
     if (kind !== "monomial" && generators.length === 0) return [];
     return [{ kind, dimension, diagonal, skew, edges, atoms, generators }];
@@ -96,16 +98,19 @@ export function searchFields(
     remaining(explained) {
       const span = new Span(space.size);
       span.add(explained.map((v) => space.flatten(v)));
-      const out: Generator[] = [];
+      const found: ParameterValues[] = [];
       for (const sketch of sketches) {
         if (sketch.kind === "linear") continue;
         for (const vector of representatives({ ...sketch, basis: sketch.whole }, lift, space, [])) {
           const flat = space.flatten(vector);
-          if (span.contains(flat) || !isCertified(vector)) continue;
-          span.add([flat]);
-          out.push({ family: "rescaling", vector, spaces: [] });
+          if (!isSmall(vector) && !span.contains(flat)) found.push(vector);
         }
       }
+      const out: Generator[] = [];
+      const hold = certified(found);
+      found.forEach((vector, k) => {
+        if (hold[k] && span.add([space.flatten(vector)]) > 0) out.push({ family: "rescaling", vector, spaces: [] });
+      });
       return out;
     },
   };

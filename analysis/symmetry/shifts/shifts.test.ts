@@ -142,7 +142,7 @@ describe("all engines on deep stacks", () => {
       const axes = actingAxes(graph);
       const weights = genericWeights(Network.of(graph), new Random(6));
       const scaled = findScalings(graph, axes, "scales", (n) => operatorTable(n.operator, n.domain)?.equivariance).flatMap((s) =>
-        scalingVectors(s, axes, (p) => graph.parameters.get(p)!.shape, weights).map((vector) => ({
+        scalingVectors(s, (p) => graph.parameters.get(p)!.shape, weights).map((vector) => ({
           family: s.family as "scale",
           vector,
         })),

@@ -30,6 +30,7 @@ const CERTIFYING_BATCHES = 6;
 const QUIET_ROUNDS = 2;
 const MOST_BATCHES = 500;
 const MOST_ROWS = 3000;
+const COMBINATIONS = 2;
 /** Directions that move outputs by less than this, relative to the typical direction, are kept. */
 const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
 
@@ -120,11 +121,13 @@ function certified(
   if (network.outputs.length === 0) return left;
   const program = new Program(network, network.outputs);
   for (let quiet = 0; left.length > 0 && quiet < QUIET_ROUNDS; ) {
-    const moved = changes(program, network, weights, left, space, random);
-    if (moved.maximum() < CERTIFIED.absolute) {
+    // If any direction moves the outputs, so does a random combination of all.
+    const mixed = Array.from({ length: Math.min(COMBINATIONS, left.length) }, () => combination(left, random));
+    if (changes(program, network, weights, mixed, space, random).maximum() < CERTIFIED.absolute) {
       quiet++;
       continue;
     }
+    const moved = changes(program, network, weights, left, space, random);
     const kept = nullSpace(moved, CERTIFIED);
     quiet = kept.columns === left.length ? quiet + 1 : 0;
     left = Array.from({ length: kept.columns }, (_, c) => {
@@ -139,6 +142,17 @@ function certified(
   return left;
 }
 
+/** A random unit combination. */
+function combination(vectors: readonly Float64Array[], random: Random): Float64Array {
+  const out = new Float64Array(vectors[0]!.length);
+  for (const v of vectors) {
+    const f = random.normal();
+    for (let i = 0; i < out.length; i++) out[i]! += f * v[i]!;
+  }
+  const length = norm(out);
+  return out.map((x) => x / length);
+}
+
 /** How fast each direction moves the outputs on fresh batches, relative to a typical direction; one column each. */
 function changes(
   program: Program,
@@ -149,6 +163,7 @@ function changes(
   random: Random,
 ): Matrix {
   const directions = vectors.map((v) => space.unflatten(v));
+  const stacked = Matrix.fromColumns(vectors, space.size);
   const parts: Matrix[] = [];
   // As many rows in the end as measuring looks at, or a rarely active unit would be explained and then measured away.
   const wanted = Math.max(2 * vectors.length + 20, Math.min(MOST_ROWS, 3 * space.size + 50) / QUIET_ROUNDS);
@@ -156,7 +171,7 @@ function changes(
     const values = program.evaluate(batch(network, weights, random));
     const part = new Matrix(program.targetSize, vectors.length);
     if (vectors.length <= part.rows) forwardChanges(program, values, directions, part);
-    else reverseChanges(program, values, vectors, space, network, part);
+    else reverseChanges(program, values, stacked, space, network, part);
     const typical = typicalChange(program, values, network, weights, random);
     for (let i = 0; i < part.data.length; i++) part.data[i]! /= typical;
     parts.push(finiteRows(part));
@@ -181,20 +196,22 @@ function forwardChanges(program: Program, values: SlotValues, directions: readon
 function reverseChanges(
   program: Program,
   values: SlotValues,
-  vectors: readonly Float64Array[],
+  vectors: Matrix,
   space: ParameterSpace,
   network: Network,
   part: Matrix,
 ): void {
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
+  const offsets = moving.map((p) => space.offset(p));
+  const { columns, data } = vectors;
   program.gradients(values, moving, (row, gradients) => {
-    vectors.forEach((v, column) => {
-      let sum = 0;
-      gradients.forEach((g, k) => {
-        const offset = space.offset(moving[k]!);
-        for (let i = 0; i < g.length; i++) sum += g[i]! * v[offset + i]!;
-      });
-      part.data[row * part.columns + column] = sum;
+    const out = part.row(row);
+    gradients.forEach((g, k) => {
+      let at = offsets[k]! * columns;
+      for (let i = 0; i < g.length; i++, at += columns) {
+        const f = g[i]!;
+        if (f !== 0) for (let c = 0; c < columns; c++) out[c]! += f * data[at + c]!;
+      }
     });
   });
 }
