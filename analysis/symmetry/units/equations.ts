@@ -7,7 +7,7 @@ import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
 import { type Cell, CellTable } from "./cells";
-import { isEntrywise, type JointCell, jointCells } from "./joint";
+import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
@@ -82,9 +82,12 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
   for (let i = 0; i < rules.length; i++) {
     const node = graph.nodes[i]!;
     const rule = rules[i];
-    const relations = rule && !givesMore(graph, node) ? targets.map(({ field }) => relationOf(graph, node, rule, field)) : [];
+    const relations =
+      rule && !givesMore(graph, node)
+        ? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO)
+        : [];
     // Where nothing passes anyway, it does not matter how the tensors line up.
-    const joint = relations.some((r) => r !== ZERO) ? jointCells(graph, table, node) : undefined;
+    const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, node)) : undefined;
     if (!joint) {
       for (const v of node.inputs) if (v !== "") zero(v);
       for (const v of node.outputs) if (v !== "") zero(v);
@@ -106,6 +109,15 @@ function givesMore(graph: Graph, node: Node): boolean {
   return extra.some((o) => graph.outputs.includes(o) || graph.nodes.some((n) => n.inputs.includes(o)));
 }
 
+/** What a step gives, or undefined where a node's attributes make no sense: no scale passes then. */
+function attempt<T>(step: () => T | undefined): T | undefined {
+  try {
+    return step();
+  } catch {
+    return undefined;
+  }
+}
+
 function zeroCell(cell: Cell, sink: EquationSink): void {
   for (let k = 0; k < cell.masks.length; k++) sink.zero(cell.first + k);
 }
@@ -124,9 +136,11 @@ function forbidRepeatedAtoms(cell: Cell, sink: EquationSink): void {
 
 /** Cells that no joint cell mentions have no scale. */
 function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], sink: EquationSink): void {
-  const values = [node.outputs[0]!, ...node.inputs];
   // Nearly always every tensor is one cell, and the one joint cell has them all.
-  if (joint.length === 1 && values.every((v) => isMentioned(table, v, joint[0]!))) return;
+  if (joint.length === 1 && isMentioned(table, node.outputs[0]!, joint[0]!)) {
+    if (node.inputs.every((v) => isMentioned(table, v, joint[0]!))) return;
+  }
+  const values = [node.outputs[0]!, ...node.inputs];
   const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
   for (const v of new Set(values)) {
@@ -136,8 +150,11 @@ function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], si
 }
 
 function isMentioned(table: CellTable, value: string, joint: JointCell): boolean {
-  const cells = value === "" ? [] : (table.of(value)?.cells ?? []);
-  return cells.length === 0 || (cells.length === 1 && joint.some((c) => c?.cell === cells[0]));
+  const cells = value === "" ? undefined : table.of(value)?.cells;
+  if (cells === undefined || cells.length === 0) return true;
+  if (cells.length > 1) return false;
+  for (const operand of joint) if (operand?.cell === cells[0]) return true;
+  return false;
 }
 
 /** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
@@ -146,20 +163,6 @@ function hasScale(node: Node, value: string): boolean {
   if (at < 0) return true;
   return at === 0 ? node.operator !== "Slice" && node.operator !== "Gather" : !INDEX_OPERANDS.has(node.operator);
 }
-
-const INDEX_OPERANDS: ReadonlySet<string> = new Set([
-  "Reshape",
-  "Slice",
-  "Gather",
-  "Expand",
-  "Tile",
-  "Pad",
-  "CumSum",
-  "Trilu",
-  "Resize",
-  "Upsample",
-  "Cast",
-]);
 
 /**
  * How labelled log-scales relate. For each set D of labels that some operand has: `terms` gives the factor of each input,
@@ -177,13 +180,13 @@ function relationOf(graph: Graph, node: Node, rule: Equivariance, field: Field):
   if (rule.holds?.(node, (i) => graph.constants.get(node.inputs[i] ?? "")) === false) return ZERO;
   if (field === "signs") {
     if (rule.parity === "none") return ZERO;
-    if (rule.parity === "odd") return { kind: "sum", factors: [1, 1] };
-    if (rule.parity === "even") return { kind: "forget", factors: [1, 0] };
+    if (rule.parity === "odd") return PASS;
+    if (rule.parity === "even") return FORGET;
   }
   const units = rule.units;
   switch (units.kind) {
     case "pass":
-      return { kind: "sum", factors: [1, 1] };
+      return PASS;
     case "product": {
       const exponents = units.exponents(node);
       return exponents ? { kind: "sum", factors: [1, ...exponents] } : ZERO;
@@ -193,12 +196,12 @@ function relationOf(graph: Graph, node: Node, rule: Equivariance, field: Field):
       if (k === undefined) return ZERO;
       if (field === "scales") return { kind: "sum", factors: [1, k] };
       if (!Number.isInteger(k)) return ZERO;
-      return k % 2 === 0 ? { kind: "forget", factors: [1, 0] } : { kind: "sum", factors: [1, 1] };
+      return k % 2 === 0 ? FORGET : PASS;
     }
     case "equal":
-      return { kind: "equal", factors: [], operands: units.inputs?.map((i) => i + 1) };
+      return units.inputs ? { kind: "equal", factors: [], operands: units.inputs.map((i) => i + 1) } : EQUAL;
     case "contraction":
-      return { kind: "contraction", factors: [1, 1, 1] };
+      return CONTRACTION;
     case "reduction":
       return { kind: "reduction", factors: [1, units.factor] };
     case "slope":
@@ -209,6 +212,10 @@ function relationOf(graph: Graph, node: Node, rule: Equivariance, field: Field):
 }
 
 const ZERO: Relation = { kind: "zero", factors: [] };
+const PASS: Relation = { kind: "sum", factors: [1, 1] };
+const FORGET: Relation = { kind: "forget", factors: [1, 0] };
+const EQUAL: Relation = { kind: "equal", factors: [] };
+const CONTRACTION: Relation = { kind: "contraction", factors: [1, 1, 1] };
 
 function uniformValue(t: Tensor | undefined): number | undefined {
   const first = t?.data[0];

@@ -26,6 +26,10 @@ interface Operand {
 
 /** How an operator's tensors line up, or undefined where that cannot be described. */
 export function jointCells(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+  if (isEntrywise(node)) {
+    const joint = alignSingle(table, node);
+    if (joint) return [joint];
+  }
   const out = node.outputs[0]!;
   const isUnknown = (v: string) => v !== "" && graph.types.get(v)?.shape === undefined;
   if (isUnknown(out) || node.inputs.some(isUnknown)) return undefined;
@@ -45,9 +49,8 @@ export function jointCells(graph: Graph, table: CellTable, node: Node): readonly
     case "ConvTranspose":
       if (numberAttribute(node, "group", 1) > 1) return groupedConvolution(graph, table, node);
       return aligned(graph, table, node);
-    default:
-      return aligned(graph, table, node);
   }
+  return aligned(graph, table, node);
 }
 
 /** Operators whose output axes are not those of the input in the same order. */
@@ -61,6 +64,21 @@ export function isEntrywise(node: Node): boolean {
   return !MOVING.has(node.operator) && !node.operator.startsWith("Reduce");
 }
 
+/** Operators whose inputs after the first are shapes, indices, axes and bounds: no tensors of scales. */
+export const INDEX_OPERANDS: ReadonlySet<string> = new Set([
+  "Reshape",
+  "Slice",
+  "Gather",
+  "Expand",
+  "Tile",
+  "Pad",
+  "CumSum",
+  "Trilu",
+  "Resize",
+  "Upsample",
+  "Cast",
+]);
+
 const ranges: (readonly number[] | undefined)[] = [];
 
 /** 0, 1, .., n - 1. */
@@ -68,24 +86,38 @@ function upTo(n: number): readonly number[] {
   return (ranges[n] ??= Array.from({ length: n }, (_, i) => i));
 }
 
+type VirtualAxes = readonly (readonly number[] | undefined)[];
+
+/** By rank, and by ranks of the factors: layers are many, their ranks are few. */
+const convolutions: (VirtualAxes | undefined)[] = [];
+const products: (VirtualAxes | undefined)[] = [];
+
+/** The contracted axis of a matrix product. */
+const INNER = 1000;
+
+function matMulAxes(a: number, b: number, n: number): VirtualAxes {
+  const key = a < 32 && b < 32 ? 32 * a + b : -1;
+  const known = products[key];
+  if (known) return known;
+  const row = a > 1 ? n - (b > 1 ? 2 : 1) : -1;
+  const batch = (k: number, kept: number) => upTo(k - kept).map((i) => Math.max(a, b) - k + i);
+  const left = [...batch(a, Math.min(a, 2)), ...(a > 1 ? [row] : []), INNER];
+  const right = [...batch(b, Math.min(b, 2)), INNER, ...(b > 1 ? [n - 1] : [])];
+  const made = [upTo(n), left, right];
+  if (key >= 0) products[key] = made;
+  return made;
+}
+
 /** The virtual axes of each operand (output first), by operator. */
-function virtualAxes(graph: Graph, node: Node): (readonly number[] | undefined)[] | undefined {
+function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
   const rank = (v: string | undefined) => (v ? graph.types.get(v)?.shape?.length : undefined);
   const shape = (v: string) => graph.types.get(v)!.shape!;
   const out = node.outputs[0]!;
   const n = rank(out)!;
   const own = (k: number) => new Array<number>(k).fill(-1);
   switch (node.operator) {
-    case "MatMul": {
-      const a = rank(node.inputs[0])!;
-      const b = rank(node.inputs[1])!;
-      const inner = 1000;
-      const row = a > 1 ? n - (b > 1 ? 2 : 1) : -1;
-      const batch = (k: number, kept: number) => upTo(k - kept).map((i) => Math.max(a, b) - k + i);
-      const left = [...batch(a, Math.min(a, 2)), ...(a > 1 ? [row] : []), inner];
-      const right = [...batch(b, Math.min(b, 2)), inner, ...(b > 1 ? [n - 1] : [])];
-      return [upTo(n), left, right];
-    }
+    case "MatMul":
+      return matMulAxes(rank(node.inputs[0])!, rank(node.inputs[1])!, n);
     case "Einsum": {
       const { inputs, output } = parseEinsum(
         stringAttribute(node, "equation", ""),
@@ -101,11 +133,11 @@ function virtualAxes(graph: Graph, node: Node): (readonly number[] | undefined)[
       return [output.map(number), ...inputs.map((l) => l.map(number))];
     }
     case "Conv":
-      return [
+      return (convolutions[n] ??= [
         [0, 1, ...own(n - 2)],
         [0, 2, ...own(n - 2)],
         [1, 2, ...own(n - 2)],
-      ];
+      ]);
     case "ConvTranspose":
       return [
         [0, 1, ...own(n - 2)],
@@ -151,7 +183,8 @@ function virtualAxes(graph: Graph, node: Node): (readonly number[] | undefined)[
   const target = shape(out);
   return [
     upTo(n),
-    ...node.inputs.map((v) => {
+    ...node.inputs.map((v, k) => {
+      if (k > 0 && INDEX_OPERANDS.has(node.operator)) return undefined;
       const s = v ? graph.types.get(v)?.shape : undefined;
       return s?.map((size, i) => (size === target[i + n - s.length] && size > 1 ? i + n - s.length : -1));
     }),
@@ -162,6 +195,57 @@ function reducedAxesOf(graph: Graph, node: Node, rank: number): readonly number[
   const listed = numbersAttribute(node, "axes") ?? Array.from(graph.constants.get(node.inputs[1] ?? "")?.data ?? []);
   if (listed.length === 0) return Array.from({ length: rank }, (_, i) => i);
   return listed.map((a) => (a < 0 ? a + rank : a));
+}
+
+/**
+ * Entry-wise operators on tensors of one cell each, the bulk of every graph: axes are aligned from the right. Undefined
+ * where it takes more than that.
+ */
+function alignSingle(table: CellTable, node: Node): JointCell | undefined {
+  const z = table.of(node.outputs[0]!);
+  if (z?.cells.length !== 1) return undefined;
+  const rank = z.counts.length;
+  // Which axes are made of the same atoms in all operands that have them.
+  const agree = new Array<boolean>(rank).fill(true);
+  const joint = new Array<LabelledCell | undefined>(node.inputs.length + 1).fill(undefined);
+  const all: number[][] = [];
+  for (let k = 0; k < node.inputs.length; k++) {
+    const name = node.inputs[k]!;
+    if (name === "") continue;
+    const x = table.of(name);
+    if (x?.cells.length !== 1 || x.counts.length > rank) return undefined;
+    const cell = x.cells[0]!;
+    const shift = rank - x.counts.length;
+    const labels = new Array<number>(cell.slots.length).fill(-1);
+    let i = 0;
+    for (let axis = 0; axis < x.counts.length; axis++) {
+      const [place, whole] = [x.places[axis]?.[0], z.places[axis + shift]?.[0]];
+      if (!place || !whole) return undefined;
+      const isAligned = place.size === whole.size;
+      if (isAligned && place !== whole && !sameSlots(x, axis, z, axis + shift)) agree[axis + shift] = false;
+      for (let at = 0; i < labels.length && cell.slots[i]!.axis === axis; i++, at++) {
+        if (isAligned) labels[i] = (axis + shift) * LABELS_PER_LOOP + at;
+      }
+    }
+    joint[k + 1] = { cell, labels };
+    all.push(labels);
+  }
+  const { slots } = z.cells[0]!;
+  const own = new Array<number>(slots.length);
+  for (let i = 0, at = 0; i < slots.length; i++) {
+    at = i > 0 && slots[i - 1]!.axis === slots[i]!.axis ? at + 1 : 0;
+    own[i] = slots[i]!.axis * LABELS_PER_LOOP + at;
+  }
+  joint[0] = { cell: z.cells[0]!, labels: own };
+  if (agree.includes(false)) {
+    all.push(own);
+    for (const labels of all) {
+      for (let i = 0; i < labels.length; i++) {
+        if (labels[i]! >= 0 && !agree[Math.floor(labels[i]! / LABELS_PER_LOOP)]) labels[i] = -1;
+      }
+    }
+  }
+  return joint;
 }
 
 /** Operators whose axes correspond one to one, up to broadcasting, contraction and reduction. */
@@ -199,7 +283,7 @@ function joinSingle(operands: readonly (Operand | undefined)[]): JointCell {
         last.push(o);
         agree.push(true);
       } else {
-        if (last[k] === o || !sameSlots(...first[k]!, operand, axis)) agree[k] = false;
+        if (last[k] === o || !sameSlots(first[k]![0].tensor, first[k]![1], operand.tensor, axis)) agree[k] = false;
         last[k] = o;
       }
     }
@@ -220,11 +304,14 @@ function joinSingle(operands: readonly (Operand | undefined)[]): JointCell {
 }
 
 /** Whether two axes of one segment each are of the same size and made of the same atoms. */
-function sameSlots(a: Operand, i: number, b: Operand, j: number): boolean {
-  const [p, q] = [a.tensor.places[i], b.tensor.places[j]];
+function sameSlots(a: TensorCells, i: number, b: TensorCells, j: number): boolean {
+  const p = a.places[i];
+  const q = b.places[j];
   if (p && q && p !== q && p[0]!.size !== q[0]!.size) return false;
-  const [x, y] = [a.tensor.cells[0]!.slots, b.tensor.cells[0]!.slots];
-  let [s, t] = [0, 0];
+  const x = a.cells[0]!.slots;
+  const y = b.cells[0]!.slots;
+  let s = 0;
+  let t = 0;
   while (s < x.length && x[s]!.axis < i) s++;
   while (t < y.length && y[t]!.axis < j) t++;
   for (; s < x.length && x[s]!.axis === i; s++, t++) {

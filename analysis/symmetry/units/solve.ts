@@ -73,15 +73,18 @@ export class LinearSystem implements EquationSink {
   }
 
   pair(u: number, a: number, v: number, b: number): void {
-    const [p, q] = [this.reduce(a), this.reduce(b)];
+    const p = this.reduce(a);
+    const q = this.reduce(b);
     if (p === 0 || q === 0) {
       if (p !== 0) this.zero(u);
       if (q !== 0) this.zero(v);
       return;
     }
-    const [x, y] = [this.root(u), this.root(v)];
+    const x = this.root(u);
+    const y = this.root(v);
     // a * fu * X + b * fv * Y = 0
-    const [s, t] = [this.reduce(p * this.ratio(u)), this.reduce(q * this.ratio(v))];
+    const s = this.reduce(p * this.ratio(u));
+    const t = this.reduce(q * this.ratio(v));
     if (s === 0 || t === 0 || !Number.isFinite(s) || !Number.isFinite(t)) {
       // Factors out of all proportion (towers of roots and powers): no scale is the safe answer.
       this.isNil[x] = this.isNil[y] = 1;
