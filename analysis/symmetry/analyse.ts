@@ -14,6 +14,7 @@ import { type InferredAxes, inferAxes } from "./spaces/infer";
 import { type AtomSpace, atomSpaces, enclosingAtoms, spaceAddresses } from "./spaces/spaces";
 import { type BranchSwap, findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
+import { mergePieces } from "./units/merge";
 import { findUnits, type Scaling, scalingDimension } from "./units/scalings";
 
 /** Number of trainable entries up to which the numeric engines run on the model itself. */
@@ -34,17 +35,17 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
   const read = consumers(normal);
   const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
-  const { scalings, signs } = findUnits(normal, hard, equivarianceOf);
+  const units = findUnits(normal, hard, equivarianceOf);
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];
   const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
   const numeric = small
-    ? attempt(() => runNumericEngines(normal, hard, scalings, equivarianceOf, options.seed), notes)
+    ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
     : undefined;
   const regions: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
 
-  const acting = new Set([...scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
+  const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
   const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {
     const enclosing = enclosingAtoms(normal, axes, spaces);
     return spaces.map((space, i) => ({ space, axes, enclosing: enclosing[i] }));
@@ -64,6 +65,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     const touched = found.flatMap((_, id) => (r.atoms.some((a) => hardAtoms[id]!.has(a)) ? [id] : []));
     return touched.filter((id) => !touched.some((inner) => outers[inner] === id));
   };
+  const pieces = new Map<number, number>();
+  hardAtoms.forEach((atoms, id) => {
+    if (atoms.size > 1) for (const a of atoms) pieces.set(a, id);
+  });
+  const scalings = mergePieces(units.scalings, hard, (a) => pieces.get(a));
+  const signs = mergePieces(units.signs, hard, (a) => pieces.get(a));
   // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
   const finest = finestScalings([...scalings, ...signs]);
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
@@ -96,8 +103,8 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!),
     ),
-    ...scalingSymmetries(scalings, hard, shape, spacesOfAtoms),
-    ...scalingSymmetries(signs, hard, shape, spacesOfAtoms),
+    ...scalingSymmetries(scalings, shape, spacesOfAtoms),
+    ...scalingSymmetries(signs, shape, spacesOfAtoms),
     ...swaps.map(swapSymmetry),
   ];
   return {

@@ -59,7 +59,7 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
       ? []
-      : scalingVectors(s, axes, shape, weights).map(
+      : scalingVectors(s, shape, weights).map(
           (vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] }),
         ),
   );

@@ -1,5 +1,4 @@
 /** @file Scalings and signs acting on parameters. */
-import type { InferredAxes } from "../spaces/infer";
 import type { Generator, ParameterValues, Symmetry } from "../symmetry";
 import { coefficients, type Scaling, scalingVectors } from "../units/scalings";
 
@@ -9,7 +8,6 @@ const LARGEST_LOG_SCALE = 0.7;
 /** One Symmetry per scaling (all index values of its D act at once, independently). */
 export function scalingSymmetries(
   scalings: readonly Scaling[],
-  axes: InferredAxes,
   shape: (parameter: string) => readonly number[],
   spacesOf: (atoms: readonly number[]) => readonly number[],
 ): Symmetry[] {
@@ -18,7 +16,7 @@ export function scalingSymmetries(
     const discrete = scaling.family === "sign";
     const spaces = spacesOf(scaling.atoms);
     const act = (weights: ParameterValues, element: ArrayLike<number>): ParameterValues => {
-      const logs = coefficients(scaling, axes, shape, (d) => element[d]!);
+      const logs = coefficients(scaling, shape, (d) => element[d]!);
       const out = new Map<string, Float64Array>();
       for (const [name, log] of logs) {
         const w = weights.get(name);
@@ -45,7 +43,7 @@ export function scalingSymmetries(
       generators: (weights) =>
         scaling.family === "sign"
           ? []
-          : scalingVectors(scaling, axes, shape, weights).map(
+          : scalingVectors(scaling, shape, weights).map(
               (vector): Generator => ({ family: scaling.family as "scale" | "rescaling", vector, spaces }),
             ),
     };

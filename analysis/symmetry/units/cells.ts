@@ -21,6 +21,8 @@ export interface Slot {
 export interface Cell {
   /** Index of the segment along each axis; for a selector, of the block. */
   readonly segments: readonly number[];
+  /** The segment itself along each axis; undefined along selectors. */
+  readonly places: readonly (SegmentPlace | undefined)[];
   readonly slots: readonly Slot[];
   /** Small subsets of the slots, as bit sets, the empty one first. */
   readonly masks: readonly number[];
@@ -118,8 +120,10 @@ export class CellTable {
         rest = Math.floor(rest / counts[i]!);
       }
       const slots: Slot[] = [];
+      const chosen = new Array<SegmentPlace | undefined>(rank);
       for (let i = 0; i < rank; i++) {
         const place = places[i]?.[segments[i]!] ?? placeInBlock(axes, inBlock, segments, i);
+        chosen[i] = place;
         if (place === undefined) continue;
         const { factors } = place;
         for (let factor = 0; factor < factors.length; factor++) {
@@ -128,7 +132,7 @@ export class CellTable {
         }
       }
       const masks = smallSubsets(Math.min(slots.length, MOST_SLOTS));
-      cells[k] = { segments, slots, masks, first: this.next };
+      cells[k] = { segments, places: chosen, slots, masks, first: this.next };
       this.next += masks.length;
     }
     return new Cells(

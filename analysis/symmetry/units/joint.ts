@@ -211,7 +211,7 @@ function alignSingle(table: CellTable, node: Node): JointCell | undefined {
   const all: number[][] = [];
   for (let k = 0; k < node.inputs.length; k++) {
     const name = node.inputs[k]!;
-    if (name === "") continue;
+    if (name === "" || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
     const x = table.of(name);
     if (x?.cells.length !== 1 || x.counts.length > rank) return undefined;
     const cell = x.cells[0]!;

@@ -18,14 +18,17 @@ export interface ScalingEntry {
   /** Which slots of the cell the scale depends on, ordered by atom so that indices correspond across parameters. */
   readonly slots: readonly number[];
   readonly coefficient: number;
+  /** Where the indices of this cell begin among those of D, where D runs over several pieces of a space (see merge.ts). */
+  readonly offset?: number;
 }
 
 /** One basis vector of the group: as many independent one-parameter groups as D has index values. */
 export interface Scaling {
   readonly family: "scale" | "rescaling" | "sign";
   readonly entries: readonly ScalingEntry[];
-  /** Root atoms of D and their sizes, in the order of the entries' slots; empty for a uniform scale. */
+  /** Root atoms of D; those of all pieces where one index runs over several. */
   readonly atoms: readonly number[];
+  /** Sizes of the indices in D, in the order of the entries' slots; empty for a uniform scale. */
   readonly sizes: readonly number[];
 }
 
@@ -187,7 +190,6 @@ function describe(vector: RootVector, owners: ReadonlyMap<number, readonly Owner
  */
 export function coefficients(
   scaling: Scaling,
-  axes: InferredAxes,
   shapes: (parameter: string) => readonly number[],
   index: (entryIndex: number) => boolean | number,
 ): ParameterValues {
@@ -199,7 +201,7 @@ export function coefficients(
       vector = new Float64Array(shape.reduce((n, d) => n * d, 1));
       out.set(entry.parameter, vector);
     }
-    forEachEntry(axes, entry, shape, scaling.sizes, (flat, d) => {
+    forEachEntry(entry, shape, scaling.sizes, (flat, d) => {
       vector[flat]! += entry.coefficient * Number(index(d));
     });
   }
@@ -208,24 +210,19 @@ export function coefficients(
 
 /** Visits every entry of a cell with its flat position and the flat index value of D. */
 function forEachEntry(
-  axes: InferredAxes,
   entry: ScalingEntry,
   shape: readonly number[],
   sizes: readonly number[],
   visit: (flat: number, d: number) => void,
 ): void {
-  const layout = axes.layout(entry.parameter)!;
   const stride = new Array<number>(shape.length);
   for (let i = shape.length - 1, n = 1; i >= 0; i--) {
     stride[i] = n;
     n *= shape[i]!;
   }
   // Per axis: where the segment starts, how long it is, and what each position adds to the index of D.
-  const ranges = layout.map((segments, axis) => {
-    const at = entry.cell.segments[axis]!;
-    const start = segments.slice(0, at).reduce((n, s) => n + s.reduce((m, f) => m * f.size, 1), 0);
-    const factors = segments[at]!;
-    const length = factors.reduce((n, f) => n * f.size, 1);
+  const ranges = entry.cell.places.map((place, axis) => {
+    const { start, size: length, factors } = place!;
     const adds = new Int32Array(length);
     entry.slots.forEach((slotIndex, k) => {
       const slot = entry.cell.slots[slotIndex]!;
@@ -236,24 +233,24 @@ function forEachEntry(
     });
     return { start, length, adds, stride: stride[axis]! };
   });
+  const first = entry.offset ?? 0;
   const walk = (axis: number, flat: number, d: number): void => {
     const r = ranges[axis];
     if (!r) return visit(flat, d);
     for (let p = 0; p < r.length; p++) walk(axis + 1, flat + (r.start + p) * r.stride, d + r.adds[p]!);
   };
-  walk(0, 0, 0);
+  walk(0, 0, first);
 }
 
 /** Tangent vectors of a scaling at the given weights, one per index value of D: coefficient times weight. */
 export function scalingVectors(
   scaling: Scaling,
-  axes: InferredAxes,
   shapes: (p: string) => readonly number[],
   weights: ParameterValues,
 ): ParameterValues[] {
   const count = scaling.sizes.reduce((n, s) => n * s, 1);
   return Array.from({ length: count }, (_, k) => {
-    const c = coefficients(scaling, axes, shapes, (d) => d === k);
+    const c = coefficients(scaling, shapes, (d) => d === k);
     return new Map([...c].map(([name, v]) => [name, v.map((x, i) => x * weights.get(name)![i]!)]));
   });
 }
