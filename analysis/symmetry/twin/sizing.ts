@@ -278,14 +278,6 @@ export class SizeRules implements AxisRuleContext {
     return this.sizing.algebra.reshape(axes as readonly SizedAxis[], from, to);
   }
 
-  stack(): undefined {
-    return undefined;
-  }
-
-  join(): undefined {
-    return undefined;
-  }
-
   pick(): undefined {
     return undefined;
   }
