@@ -56,6 +56,7 @@ function readRecurrence(l: Lowering): Recurrence | undefined {
   if (total < 1) return undefined;
   const axis = batchFirst ? 1 : 0;
   const y = l.node.outputs[0] ?? "";
+  if (total > MOST_STEPS) throw new RangeError(`a sequence of ${total} steps is too long to be written out`);
   const steps = Math.min(total, l.recurrentSteps([{ value: given, axis }], y === "" ? [] : [{ value: y, axis }]));
   const x = batchFirst ? transpose(l, given, [1, 0, 2]) : given;
   const running = runningMask(l, total, batch);
@@ -231,6 +232,9 @@ function run(d: Direction, initial: readonly State[], cell: (step: number, state
   }
   return { steps: outputs, last: states as readonly string[] };
 }
+
+/** Sequences longer than this are not unrolled: the node stays opaque. */
+const MOST_STEPS = 65_536;
 
 /** The node's outputs from the runs of its directions: Y, and the final states. */
 function collect(r: Recurrence, runs: readonly Run[]): readonly string[] {

@@ -98,6 +98,9 @@ export class BlockAlgebra {
         let n = from[i++]!;
         let m = to[j++]!;
         while (n !== m) {
+          // Shapes of different element counts contradict each other: the node becomes opaque.
+          if ((n < m ? i >= from.length : j >= to.length) || !Number.isFinite(n * m))
+            throw new RangeError("a reshape changes the element count");
           if (n < m) n *= from[i++]!;
           else m *= to[j++]!;
         }
