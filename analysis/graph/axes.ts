@@ -72,6 +72,13 @@ export interface AxisRuleContext {
   settle(axes: readonly Axis[]): readonly Axis[];
   /** Reads the axes of a tensor in another shape of the same element count (ONNX Reshape). */
   reshape(axes: readonly Axis[], from: readonly number[], to: readonly number[]): readonly Axis[];
+  /**
+   * Tensors of one entry along axis `axis`, stacked along it: their other axes may stay apart, block by block. Undefined
+   * where they are the same anyway.
+   */
+  stack(pieces: readonly (readonly Axis[])[], axis: number): readonly Axis[] | undefined;
+  /** Tensors with blocks along the same axis, concatenated along axis `axis` block by block; undefined where blocks do not match. */
+  join(pieces: readonly (readonly Axis[])[], axis: number): readonly Axis[] | undefined;
   /** The axes that are left when entry `index` of axis `axis` is picked, or undefined where that axis has no blocks. */
   pick(axes: readonly Axis[], axis: number, index: number): readonly Axis[] | undefined;
 }

@@ -9,6 +9,7 @@ import { dropExpands } from "./broadcast";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { quadraticForm } from "./quadratic";
+import { separateConstants } from "./separate";
 import { Workspace } from "./workspace";
 
 /** What the normal form is wanted for. */
@@ -51,7 +52,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (options.loss === "softmax") centreOutputs(w);
   if (squares || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
-  return { graph: w.finish(), notes: w.notes, epsilonRemoved };
+  return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved };
 }
 
 /** y - mean(y) over the last axis, for each output y: what a softmax cross-entropy sees of it. */

@@ -493,4 +493,4 @@ class VisionTransformerTokens(nn.Module):
         q, k, v = self.qkv(self.n1(x)).reshape(b, 5, 3, 2, 2).permute(2, 0, 3, 1, 4)
         x = x + self.o(merge(attend(q, k, v)))
         x = x + self.down(F.gelu(self.up(self.n2(x))))
-        return self.head(self.nf(x)[:, 0])
+        return self.head(self.nf(x).mean(1))

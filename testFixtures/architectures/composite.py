@@ -118,6 +118,7 @@ class StackedExperts(nn.Module):
 
 class TopTwoExperts(nn.Module):
     """The two best experts by score, weights renormalised, all computed (dense dispatch by mask)."""
+    jumps = True
     shape = (8, 3)
 
     def __init__(self, e=4, h=2):
@@ -310,7 +311,8 @@ class PowerUnits(nn.Module):
 
 
 class RootUnits(nn.Module):
-    """Signed square root, reciprocal of a norm, log-sum."""
+    """Signed square roots and a normalised second layer. What is under Sign is held still: a scale more is there."""
+    jumps = True
     shape = (8, 4)
 
     def __init__(self, h=3):
@@ -376,6 +378,7 @@ class CodeDistances(nn.Module):
 
 class HardCodes(nn.Module):
     """Vector quantisation: the nearest code is looked up."""
+    jumps = True
     shape = (10, 4)
 
     def __init__(self, k=8, d=2):
@@ -780,6 +783,7 @@ class BiasedPadding(nn.Module):
 
 class RoundedUnits(nn.Module):
     """Units are rounded to whole numbers by a cast and back."""
+    jumps = True
     shape = (12, 3)
 
     def __init__(self, h=3):
@@ -787,7 +791,7 @@ class RoundedUnits(nn.Module):
         self.a, self.b = nn.Linear(3, h), nn.Linear(h, 2)
 
     def forward(self, x):
-        return self.b(F.relu(self.a(x) * 3).int().float())
+        return self.b(F.relu(self.a(x) * 3).int().to(x.dtype))
 
 
 class ClippedLogits(nn.Module):

@@ -121,11 +121,13 @@ if __name__ == "__main__":
             export(name, cls, OPSETS[index % len(OPSETS)])
             ranks = [jacobian_rank(cls, seed) for seed in range(DRAWS)]
             if len({r[1] for r in ranks}) > 1:  # rectifiers that are off or on for all inputs, at some draws
-                ranks += [jacobian_rank(cls, seed) for seed in range(DRAWS, MOST_DRAWS)]
+                ranks += [jacobian_rank(cls, seed) for seed in range(DRAWS, getattr(cls, "draws", MOST_DRAWS))]
         except Exception as error:
             print(f"{name}: {error}", file=sys.stderr)
             continue
         n, rank, kept, dropped = max(ranks, key=lambda r: r[1])
+        if getattr(cls, "fused", False) or getattr(cls, "jumps", False):
+            continue  # the exported graph is another one, or derivatives do not see what jumps
         measured[name] = {"parameters": n, "dimension": n - rank, "frozen": [*getattr(cls, "frozen", ())]}
         print(f"{name:26s} parameters {n:4d}  continuous {n - rank:3d} (kept {kept:.0e}, dropped {dropped:.0e})  {sorted(set(r[1] for r in ranks))}", flush=True)
     if not wanted or "by_hand" in wanted:

@@ -16,18 +16,29 @@ export function transposeAxes(context: AxisRuleContext): void {
 
 /** Concatenation: segments in order; the other axes are one. */
 export function concatAxes(context: AxisRuleContext): void {
-  const inputs = context.node.inputs.map((_, i) => context.input(i));
-  const rank = inputs[0]!.length;
+  const rank = context.shape(0).length;
   const axis = numberAttribute(context.node, "axis", 0);
   const at = axis < 0 ? axis + rank : axis;
-  const used = inputs.filter((_, i) => context.shape(i)[at]! > 0);
-  const first = used[0] ?? inputs[0]!;
-  for (const other of used.slice(1)) {
+  const all = context.node.inputs.map((_, i) => i);
+  const used = all.filter((i) => context.shape(i)[at]! > 0);
+  if (used.length > 1) {
+    const joined = context.join(
+      used.map((i) => context.rawInput(i)),
+      at,
+    );
+    if (joined) return context.output(joined);
+  }
+  const pieces = (used.length > 0 ? used : all.slice(0, 1)).map((i) => context.input(i));
+  const isStack = used.length > 1 && used.length === all.length && all.every((i) => context.shape(i)[at] === 1);
+  const stacked = isStack ? context.stack(pieces, at) : undefined;
+  if (stacked) return context.output(stacked);
+  const first = pieces[0]!;
+  for (const other of pieces.slice(1)) {
     other.forEach((a, k) => {
       if (k !== at) context.unify(first[k]!, a);
     });
   }
-  context.output(first.map((a, k) => (k === at ? context.concat(used.map((axes) => axes[at]!)) : a)));
+  context.output(first.map((a, k) => (k === at ? context.concat(pieces.map((axes) => axes[at]!)) : a)));
 }
 
 /** One part of a slice along one axis, from attributes (opset 9) or inputs. */

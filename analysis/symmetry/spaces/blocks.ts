@@ -77,6 +77,65 @@ export class BlockAlgebra {
   }
 
   /**
+   * Tensors of one entry along axis `at`, stacked along it: a selector there, and dependent axes where the tensors differ.
+   * Undefined where they do not differ, or there are too many. The axes of the tensors are plain.
+   */
+  stack(pieces: readonly (readonly PlainAxis[])[], at: number): readonly BlockAxis[] | undefined {
+    const first = pieces[0]!;
+    if (pieces.length < 2 || pieces.length > MOST_BLOCKS) return undefined;
+    const selector: Selector = { kind: "selector", count: pieces.length };
+    let differ = false;
+    const out = first.map((axis, k): BlockAxis => {
+      if (k === at) return selector;
+      const options = pieces.map((p) => p[k]!);
+      if (options.every((o) => this.atoms.isAllPinned(o)) || options.every((o) => this.sameAtoms(axis, o))) return axis;
+      differ = true;
+      return { kind: "dependent", selector, options };
+    });
+    return differ ? out : undefined;
+  }
+
+  /**
+   * Tensors with blocks along one and the same axis, concatenated along another one, block by block. Undefined where the
+   * blocks do not match; nothing has been stated then.
+   */
+  join(pieces: readonly (readonly BlockAxis[])[], at: number): readonly BlockAxis[] | undefined {
+    const first = pieces[0]!;
+    const place = first.findIndex(isSelector);
+    const chosen = pieces.map((p) => p[place]);
+    if (
+      place < 0 ||
+      place === at ||
+      chosen.some((s) => s === undefined || !isSelector(s) || s.count !== this.size(first[place]!))
+    ) {
+      return undefined;
+    }
+    const selectors = chosen as readonly Selector[];
+    const fits = (axis: BlockAxis, p: number) => isPlain(axis) || axis === selectors[p] || isDependent(axis, selectors[p]);
+    if (!pieces.every((axes, p) => axes.every((a) => fits(a, p)))) return undefined;
+    const selector: Selector = { kind: "selector", count: selectors[0]!.count };
+    return first.map((_, k): BlockAxis => {
+      if (k === place) return selector;
+      const axes = pieces.map((p) => p[k]!);
+      const merged = (parts: readonly PlainAxis[]): PlainAxis => {
+        if (k === at) return this.atoms.concat(parts);
+        for (const other of parts.slice(1)) this.atoms.unify(parts[0]!, other);
+        return parts[0]!;
+      };
+      if (axes.every(isPlain)) return merged(axes);
+      const inBlock = (b: number) => axes.map((a) => (isDependent(a) ? a.options[b]! : (a as PlainAxis)));
+      return { kind: "dependent", selector, options: Array.from({ length: selector.count }, (_, b) => merged(inBlock(b))) };
+    });
+  }
+
+  /** Whether two axes are made of the same atoms in the same order. */
+  sameAtoms(a: PlainAxis, b: PlainAxis): boolean {
+    if (a === b) return true;
+    const [x, y] = [this.atoms.normal(a), this.atoms.normal(b)];
+    return x.length === y.length && x.every((s, i) => s.length === y[i]!.length && s.every((atom, k) => atom === y[i]![k]));
+  }
+
+  /**
    * Axes of the same entries in another shape. `indexedLater(j)` tells whether entries of output axis j are picked one by
    * one further on, which is when blocks are worth telling apart.
    */

@@ -5,7 +5,7 @@ import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import { AtomStore, type PlainAxis } from "./atoms";
 import { findFrames } from "./frames";
-import { BlockAlgebra, type BlockAxis } from "./blocks";
+import { BlockAlgebra, type BlockAxis, isPlain } from "./blocks";
 import { indexedLater } from "./lookahead";
 import { type AxisScene, RuleContext } from "./rule-context";
 
@@ -186,10 +186,18 @@ class Inference implements InferredAxes, AxisScene {
     if (!axes) return undefined;
     let out = this.layouts.get(value);
     if (!out) {
-      out = this.blocks.settle(axes).map((a) => this.layoutOf(a));
+      out = axes.map((a) => this.layoutOf(this.asPlain(a)));
       this.layouts.set(value, out);
     }
     return out;
+  }
+
+  /** The axis as one for all blocks. Looking must not state that they are alike: where they differ, it is pinned. */
+  private asPlain(axis: BlockAxis): PlainAxis {
+    if (isPlain(axis)) return axis;
+    if (axis.kind === "selector") return this.atoms.pinnedAxis(axis.count);
+    const first = axis.options[0]!;
+    return axis.options.every((o) => this.blocks.sameAtoms(first, o)) ? first : this.atoms.pinnedAxis(this.atoms.axisSize(first));
   }
 
   layoutOf(axis: PlainAxis): AxisLayout {

@@ -122,6 +122,14 @@ export class RuleContext implements AxisRuleContext {
     return this.scene.blocks.reshape(axes as readonly BlockAxis[], from, to, (k) => this.indexedLater(k));
   }
 
+  stack(pieces: readonly (readonly Axis[])[], axis: number): readonly Axis[] | undefined {
+    return this.scene.blocks.stack(pieces as readonly (readonly PlainAxis[])[], axis) as readonly Axis[] | undefined;
+  }
+
+  join(pieces: readonly (readonly Axis[])[], axis: number): readonly Axis[] | undefined {
+    return this.scene.blocks.join(pieces as readonly (readonly BlockAxis[])[], axis) as readonly Axis[] | undefined;
+  }
+
   pick(axes: readonly Axis[], axis: number, index: number): readonly Axis[] | undefined {
     return this.scene.blocks.pick(axes as readonly BlockAxis[], axis, index) as readonly Axis[] | undefined;
   }

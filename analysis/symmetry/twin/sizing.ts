@@ -278,6 +278,14 @@ export class SizeRules implements AxisRuleContext {
     return this.sizing.algebra.reshape(axes as readonly SizedAxis[], from, to);
   }
 
+  stack(): undefined {
+    return undefined;
+  }
+
+  join(): undefined {
+    return undefined;
+  }
+
   pick(): undefined {
     return undefined;
   }

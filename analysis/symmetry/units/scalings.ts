@@ -75,11 +75,11 @@ export function findScalings(
   return solutions(units, system, field);
 }
 
-function solutions({ graph, table }: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
+function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
   system.solve();
-  const owners = parameterUnknowns(graph, table, system);
+  const owners = parameterUnknowns(units.graph, units.table, system);
   if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
-  const mustVanish = contractedActivations(graph, table, system);
+  const mustVanish = contractedActivations(units, system);
   const basis = basisOver(system, owners, mustVanish);
   const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
   return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
@@ -119,16 +119,17 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
 /** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
-function contractedActivations(graph: Graph, table: CellTable, system: LinearSystem): Set<number> {
-  const active = new Set(graph.inputs.map((i) => i.name));
+function contractedActivations({ graph, table, nodes }: UnitGraph, system: LinearSystem): Set<number> {
+  const isActive = new Uint8Array(table.valueCount);
+  for (const input of graph.inputs) isActive[table.value(input.name)!.id] = 1;
   const out = new Set<number>();
-  for (const node of graph.nodes) {
-    if (!node.inputs.some((i) => active.has(i))) continue;
-    for (const o of node.outputs) active.add(o);
+  for (const { node, inputs, outputs } of nodes) {
+    if (!inputs.some((i) => i !== undefined && isActive[i.id] === 1)) continue;
+    for (const o of outputs) if (o) isActive[o.id] = 1;
     if (!CONTRACTIONS.has(node.operator)) continue;
-    for (const v of node.inputs) {
-      if (!active.has(v)) continue;
-      for (const { first, masks } of table.of(v)?.cells ?? []) {
+    for (const i of inputs) {
+      if (i?.tensor === undefined || isActive[i.id] === 0) continue;
+      for (const { first, masks } of i.tensor.cells) {
         for (let k = 0; k < masks.length; k++) {
           const root = system.root(first + k);
           if (!system.isZero(root)) out.add(root);

@@ -298,15 +298,8 @@ export class GraphBuilder {
     } catch (error) {
       if (error instanceof PythonError || error instanceof ShapeDemand) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      throw new PythonError(
-        "RuntimeError",
-        message,
-        undefined,
-        sizeConflicts(
-          operator,
-          inputs.map((t) => t?.shape),
-        ),
-      );
+      const shapes = inputs.map((t) => t?.shape);
+      throw new PythonError("RuntimeError", message, undefined, sizeConflicts(operator, shapes, attributes["axis"]));
     }
   }
 
@@ -544,8 +537,8 @@ export class GraphBuilder {
 }
 
 /** Pairs of sizes that should have been equal, where an operator does not fit its inputs. */
-function sizeConflicts(operator: string, shapes: readonly (Shape | undefined)[]): SizeConflict[] {
-  const known = shapes.filter((s) => s !== undefined);
+function sizeConflicts(operator: string, shapes: readonly (Shape | undefined)[], along: Attribute | undefined): SizeConflict[] {
+  const known = shapes.flatMap((s) => (s && s.length > 0 ? [s] : []));
   const [a, b] = known;
   if (!a || !b) return [];
   const out: SizeConflict[] = [];
@@ -554,10 +547,22 @@ function sizeConflicts(operator: string, shapes: readonly (Shape | undefined)[])
     if (a.at(-1) !== inner) out.push({ got: a.at(-1)!, expected: inner! });
     return out;
   }
-  for (let i = 1; i <= Math.min(a.length, b.length); i++) {
-    const x = a.at(-i)!;
-    const y = b.at(-i)!;
-    if (x !== y && x !== 1 && y !== 1) out.push({ got: x, expected: y }, { got: y, expected: x });
+  if (operator === "Concat") {
+    a.forEach((x, i) => {
+      const y = b[i];
+      if (i !== along && y !== undefined && x !== y) out.push({ got: x, expected: y }, { got: y, expected: x });
+    });
+    return out;
+  }
+  for (const p of known) {
+    for (const q of known) {
+      if (p === q) continue;
+      for (let i = 1; i <= Math.min(p.length, q.length); i++) {
+        const x = p.at(-i)!;
+        const y = q.at(-i)!;
+        if (x !== y && x !== 1 && y !== 1) out.push({ got: x, expected: y });
+      }
+    }
   }
   return out;
 }

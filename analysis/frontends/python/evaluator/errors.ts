@@ -20,6 +20,8 @@ export class PythonError extends Error {
 export interface SizeConflict {
   readonly got: number;
   readonly expected: number;
+  /** From a comparison that the program makes: the numbers may be sizes, ranks or anything else. */
+  readonly compared?: boolean;
 }
 
 /** Raises a RuntimeError about one size. */

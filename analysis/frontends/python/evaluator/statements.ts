@@ -247,7 +247,7 @@ function sizesCompared(interpreter: Interpreter, test: Expr, frame: Frame): Size
     if (x.length !== y.length) return [];
     x.forEach((got, i) => {
       const expected = y[i];
-      if (got !== undefined && expected !== undefined && got !== expected) out.push({ got, expected });
+      if (got !== undefined && expected !== undefined && got !== expected) out.push({ got, expected, compared: true });
     });
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;

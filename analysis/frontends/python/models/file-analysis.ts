@@ -72,6 +72,8 @@ export class FileAnalysis {
   private readonly failures = new Map<ClassValue, string>();
   private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
+  /** The one class that is asked for by name. */
+  private target: ClassValue | undefined;
 
   constructor(
     private readonly world: World,
@@ -148,10 +150,12 @@ export class FileAnalysis {
       .map((cls) => ({ cls, make: (this.chosen.get(cls) ?? fromWitnesses(cls)).make }));
   }
 
-  private analyse(modules: readonly ClassValue[]): void {
+  /** Classes that can be made from what the file says about them alone. */
+  private analyseRoots(modules: readonly ClassValue[]): void {
     // Models that stand on their own come first; what they are made of is seen on the way.
     const sightings = observeConstructions(this.world, this.scope, new Set(modules.map((m) => m.name)));
     for (const cls of modules) {
+      if (this.models.has(cls)) continue;
       const recipes: Recipe[] = [];
       const pragma = this.pragmas.find((p) => p.name === cls.name);
       if (pragma) recipes.push(fromPragma(pragma, this.scope, cls));
@@ -168,6 +172,10 @@ export class FileAnalysis {
         factories.map((f) => fromFactory(this.scope, f, cls)),
       );
     }
+  }
+
+  private analyse(modules: readonly ClassValue[]): void {
+    this.analyseRoots(modules);
     // Blocks of models, outermost first: those with a configuration, then those that others contain.
     for (const cls of modules) {
       if (this.models.has(cls) || this.blocks.has(cls)) continue;
@@ -229,7 +237,11 @@ export class FileAnalysis {
     if (cls) {
       if (!isModel(cls))
         throw new Error(`${this.path}::${name} is not a model: it does not derive from torch.nn.Module, or has no forward.`);
-      const model = this.run().models.find((m) => m.name === name);
+      this.target = cls;
+      // Most classes can be made without knowing what holds them; only the others need the whole file.
+      this.analyseRoots([cls]);
+      if (!this.models.has(cls)) this.analyse([...this.classes.values()].filter(isModel));
+      const model = this.models.get(cls);
       if (!model)
         throw new Error(
           `${this.path}::${name}: ${this.failures.get(cls) ?? "no way to make an instance was found"}. Add a pragma, for example # noether: ${name}(width=64)`,
@@ -248,7 +260,9 @@ export class FileAnalysis {
   /** Evaluates one recipe. */
   private evaluate(cls: ClassValue | undefined, recipe: Recipe, name: string, lenient = false): Attempt {
     const pragma = this.pragmas.find((p) => p.name === name);
-    const inputs = this.options.inputs ?? pragma?.inputs;
+    // Input shapes that were given are for the class that was asked for, not for its parts.
+    const meant = this.target === undefined || this.target === cls;
+    const inputs = (meant ? this.options.inputs : undefined) ?? pragma?.inputs;
     const seen = new Map<ClassValue, Block>();
     const instances = new Map<InstanceValue, ClassValue>();
     const dependencies = (cls && this.dependencies.get(cls)) ?? new Set<DependencyKey>();

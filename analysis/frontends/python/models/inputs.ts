@@ -118,7 +118,15 @@ export class InputSearch {
   mend(error: PythonError, progress: number): boolean {
     this.seen.add(this.key());
     this.progress = progress;
-    return this.mendSizes(error) || this.mendImage(error) || this.mendLength(error) || this.mendRank();
+    return (
+      this.mendSizes(error) ||
+      this.mendComparedRank(error) ||
+      this.mendImage(error) ||
+      this.mendLength(error) ||
+      this.mendBatch(error) ||
+      this.mendDerived(error) ||
+      this.mendRank()
+    );
   }
 
   private fresh(): boolean {
@@ -141,6 +149,71 @@ export class InputSearch {
       if (changed.length > 0 && this.fresh()) return true;
       for (const [g, old] of changed) g.shape = old;
     }
+    return false;
+  }
+
+  /** A test on the number of dimensions names the one that is wanted. */
+  private mendComparedRank(error: PythonError): boolean {
+    for (const { got, expected, compared } of error.conflicts) {
+      if (!compared || expected < 1 || expected > 5) continue;
+      for (const g of this.guesses.values()) {
+        if (g.shape.length !== got || g.hint.rank !== undefined) continue;
+        const before = g.shape;
+        g.fixed.clear();
+        g.shape = this.shapeOfRank(expected, g.hint, g.fixed);
+        if (this.fresh()) return true;
+        g.shape = before;
+      }
+    }
+    return false;
+  }
+
+  private derived = new Set<string>();
+  private batchMended = false;
+
+  /** What was found is a part of an input's axis (`x[:, 3:]`) or a multiple of it: the axis follows. */
+  private mendDerived(error: PythonError): boolean {
+    for (const { got, expected, compared } of error.conflicts) {
+      if (compared) continue;
+      for (const [name, g] of this.guesses) {
+        for (let i = 1; i < g.shape.length; i++) {
+          const size = g.shape[i]!;
+          // Each axis follows one pair of sizes once: if that was not it, more of the same is not it either.
+          const key = `${name} ${g.shape.length} ${i} ${got - size} ${expected}`;
+          if (this.derived.has(key)) continue;
+          if (g.fixed.has(i) || size === got || (g.shape.length >= 4 && i >= 2)) continue;
+          const times = got / size;
+          const next =
+            size > got && size - got <= 64
+              ? size + expected - got
+              : Number.isInteger(times) && times > 1
+                ? expected / times
+                : got - size <= 64
+                  ? size + expected - got
+                  : 0;
+          if (!Number.isInteger(next) || next < 1 || next === size) continue;
+          g.shape[i] = next;
+          this.derived.add(key);
+          if (this.fresh()) return true;
+          g.shape[i] = size;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** The code names a batch size of its own. */
+  private mendBatch(error: PythonError): boolean {
+    const conflict =
+      error.conflicts.find((c) => c.got === BATCH && c.expected > 1) ??
+      error.conflicts.find((c) => c.expected === BATCH && c.got > 1);
+    if (!conflict || conflict.compared || this.batchMended) return false;
+    this.batchMended = true;
+    const wanted = conflict.got === BATCH ? conflict.expected : conflict.got;
+    const changed = [...this.guesses.values()].filter((g) => g.shape[0] === BATCH);
+    for (const g of changed) g.shape[0] = wanted;
+    if (changed.length > 0 && this.fresh()) return true;
+    for (const g of changed) g.shape[0] = BATCH;
     return false;
   }
 
@@ -183,6 +256,7 @@ export class InputSearch {
     this.currentSize = next;
     for (const g of images) {
       for (let i = g.shape.length === 3 ? 2 : g.shape.length - 2; i < g.shape.length; i++) if (!g.fixed.has(i)) g.shape[i] = next;
+      if (g.shape.length === 5 && !g.fixed.has(2)) g.shape[2] = Math.min(16, next);
     }
     return this.fresh() || this.mendImage(error);
   }

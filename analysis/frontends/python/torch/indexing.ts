@@ -1,6 +1,6 @@
 /** @file Indexing of tensors, reading and storing. */
 import { elementCount } from "../../../graph/tensor";
-import { NotUnderstood, notUnderstood, raise } from "../evaluator/errors";
+import { NotUnderstood, notUnderstood, PythonError, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { sliceBounds } from "../evaluator/subscripts";
 import { rangeLength } from "../evaluator/iterate";
@@ -62,7 +62,11 @@ function normalise(interpreter: Interpreter, shape: readonly number[], index: Va
     if (scalar !== undefined) {
       const size = shape[axis]!;
       const at = scalar < 0 ? scalar + size : scalar;
-      if (at < 0 || at >= size) raise("IndexError", `index ${scalar} is out of range for an axis of size ${size}`);
+      if (at < 0 || at >= size) {
+        const needed = scalar < 0 ? -scalar : scalar + 1;
+        const message = `index ${scalar} is out of range for an axis of size ${size}`;
+        throw new PythonError("IndexError", message, undefined, [{ got: size, expected: needed }]);
+      }
       steps.push({ kind: "int", axis, index: at });
       axis++;
       continue;

@@ -203,6 +203,13 @@ export function addContractions(table: OperationTable): void {
     const base = a.has("beta") ? tensorBinary(i, "*", a.value("input"), a.value("beta")) : a.value("input");
     return tensorBinary(i, "+", base, product);
   });
+  table.add("_weight_norm", "v g dim", (a, b) => {
+    const v = a.tensor("v");
+    const rank = shapeOf(a.interpreter, v).length;
+    const kept = axisOf(a.int("dim", 0), rank);
+    const over = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== kept);
+    return b.node("Mul", [v, b.node("Div", [a.tensor("g"), b.node("ReduceL2", [v, b.ints(over)], { keepdims: 1 })])]);
+  });
   table.add("outer ger", "input vec2", (a, b) =>
     b.node("Mul", [b.unsqueeze(a.tensor("input"), [1]), b.unsqueeze(a.tensor("vec2"), [0])]),
   );
