@@ -61,16 +61,18 @@ export class ParameterSpace {
   }
 }
 
-/** A unit vector with the range outside of which it is zero. */
-interface Basis {
-  readonly data: Float64Array;
-  readonly from: number;
-  readonly to: number;
+/** A unit vector by its non-zero entries. */
+interface Sparse {
+  readonly indices: Int32Array;
+  readonly values: Float64Array;
 }
+
+/** Entries of unit vectors below this are rounding. */
+const ROUNDING = 1e-14;
 
 /** A growing subspace: the span of all vectors added so far, by Gram and Schmidt with reorthogonalisation. */
 export class Span {
-  private readonly basis: Basis[] = [];
+  private readonly basis: Sparse[] = [];
 
   /** A subspace of vectors with `size` entries. */
   constructor(readonly size: number) {}
@@ -82,10 +84,10 @@ export class Span {
   /** Takes off what lies in the span, in place; twice, to be orthogonal to rounding. */
   private project(v: Float64Array): Float64Array {
     for (let pass = 0; pass < 2; pass++) {
-      for (const { data, from, to } of this.basis) {
+      for (const { indices, values } of this.basis) {
         let sum = 0;
-        for (let i = from; i < to; i++) sum += data[i]! * v[i]!;
-        if (sum !== 0) for (let i = from; i < to; i++) v[i]! -= sum * data[i]!;
+        for (let i = 0; i < indices.length; i++) sum += values[i]! * v[indices[i]!]!;
+        if (sum !== 0) for (let i = 0; i < indices.length; i++) v[indices[i]!]! -= sum * values[i]!;
       }
     }
     return v;
@@ -100,11 +102,10 @@ export class Span {
       const left = this.project(vector.map((x) => x / length));
       const rest = norm(left);
       if (rest < TOLERANCE) continue;
-      let from = 0;
-      let to = left.length;
-      while (left[from] === 0) from++;
-      while (left[to - 1] === 0) to--;
-      this.basis.push({ data: left.map((x) => x / rest), from, to });
+      // What rounding filled is no part of it: directions are local, and the work stays so too.
+      const indices: number[] = [];
+      for (let i = 0; i < left.length; i++) if (Math.abs(left[i]!) > ROUNDING * rest) indices.push(i);
+      this.basis.push({ indices: Int32Array.from(indices), values: Float64Array.from(indices, (i) => left[i]! / rest) });
     }
     return this.basis.length - before;
   }

@@ -97,7 +97,7 @@ function constantShifts(
           any = true;
         }
       });
-      if (any) out.push(vector);
+      if (any) out.push(cleaned(vector));
     }
   }
   return out;
@@ -128,18 +128,27 @@ function certified(
       continue;
     }
     const moved = changes(program, network, weights, left, space, random);
-    const kept = nullSpace(moved, CERTIFIED);
-    quiet = kept.columns === left.length ? quiet + 1 : 0;
-    left = Array.from({ length: kept.columns }, (_, c) => {
+    // Directions that hold by themselves stay as they are, and local; the others are combined.
+    const broken = left.flatMap((_, k) => (moved.column(k).some((x) => Math.abs(x) > CERTIFIED.absolute) ? [k] : []));
+    const kept = nullSpace(moved.selectColumns(broken), CERTIFIED);
+    quiet = kept.columns === broken.length ? quiet + 1 : 0;
+    const mended = Array.from({ length: kept.columns }, (_, c) => {
       const out = new Float64Array(space.size);
-      left.forEach((v, i) => {
+      broken.forEach((k, i) => {
         const f = kept.get(i, c);
-        if (f !== 0) for (let k = 0; k < out.length; k++) out[k]! += f * v[k]!;
+        if (f !== 0) for (let e = 0; e < out.length; e++) out[e]! += f * left[k]![e]!;
       });
-      return out;
+      return cleaned(out);
     });
+    left = [...left.filter((_, k) => !broken.includes(k)), ...mended];
   }
   return left;
+}
+
+/** Without the entries that only rounding filled: directions are local, and stay cheap that way. */
+function cleaned(vector: Float64Array): Float64Array {
+  const floor = 1e-12 * norm(vector);
+  return vector.map((x) => (Math.abs(x) < floor ? 0 : x));
 }
 
 /** A random unit combination. */

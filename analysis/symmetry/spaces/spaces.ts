@@ -63,8 +63,16 @@ export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterabl
     if (list) list.push(o);
     else byAtom.set(atom, [o]);
   }
+  // Equal signatures begin with the same axis; where only one atom begins, there is nothing to compare.
+  const beginning = new Map<string, number>();
+  const start = (occurrences: readonly Occurrence[]) => `${occurrences[0]!.parameter}/${occurrences[0]!.axis}`;
+  for (const occurrences of byAtom.values()) beginning.set(start(occurrences), (beginning.get(start(occurrences)) ?? 0) + 1);
   const groups = new Map<string, number[]>();
   for (const [atom, occurrences] of byAtom) {
+    if (beginning.get(start(occurrences)) === 1) {
+      groups.set(`${atom}`, [atom]);
+      continue;
+    }
     const key = occurrences.map((o) => `${o.parameter}/${o.axis}:${coFactors(o)}`);
     const signature = [...new Set(key)].sort().join(" ");
     const group = groups.get(signature);

@@ -95,6 +95,7 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     if (narrow instanceof SizeConflict) widths.usePattern(USUAL);
     else best = narrow;
   }
+  if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
   return { graph: best, sizes: widths.sizes(), notes };
 }
 

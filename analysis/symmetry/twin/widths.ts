@@ -284,9 +284,14 @@ export class Widths {
     return { old, value: (old / this.unitOf.get(cluster)!) * SHUFFLED_WIDTH, atom: cluster, last };
   }
 
-  /** Root atoms of the parameters with their new sizes. */
+  /** Whether some channels shrink in proportion to their shuffles. */
+  get shuffles(): boolean {
+    return this.clusterOf.size > 0;
+  }
+
+  /** Root atoms of the parameters with their new sizes, but for those of shuffled channels, which have none of their own. */
   sizes(): Map<number, number> {
-    return new Map(this.order.map((a) => [a, this.of(a)]));
+    return new Map(this.order.filter((a) => !this.clusterOf.has(a)).map((a) => [a, this.of(a)]));
   }
 }
 

@@ -3,7 +3,6 @@
  * axis; its slots are the free factors in it. For each cell and each small set D of slots there is one unknown: a log-scale
  * that depends on exactly the indices in D. All indices behave alike, so this works at any width (ALGORITHM.md 3.1).
  */
-import type { Node } from "../../graph/graph";
 import type { PlainAxis } from "../spaces/atoms";
 import type { BlockAxis } from "../spaces/blocks";
 import { isPlain } from "../spaces/blocks";
@@ -51,22 +50,6 @@ export interface TensorCells {
   find(segments: readonly number[]): Cell | undefined;
 }
 
-/** A value of the graph. */
-export interface UnitValue {
-  /** Counted from 0. */
-  readonly id: number;
-  readonly name: string;
-  /** Undefined where it cannot be described. */
-  readonly tensor: TensorCells | undefined;
-}
-
-/** A node with its values at hand; absent ones are undefined. */
-export interface UnitNode {
-  readonly node: Node;
-  readonly inputs: readonly (UnitValue | undefined)[];
-  readonly outputs: readonly (UnitValue | undefined)[];
-}
-
 /** Beyond this many cells a tensor is not described: its scales are forced to zero, which is sound. */
 const MOST_CELLS = 3000;
 
@@ -78,7 +61,7 @@ const MOST_SLOTS = 30;
 
 /** Numbers the unknowns of all tensors. The axes must be inferred to the end: what their atoms are made of is read once. */
 export class CellTable {
-  private readonly values = new Map<string, UnitValue>();
+  private readonly tensors = new Map<string, TensorCells | undefined>();
   private readonly placesOf = new Map<PlainAxis, readonly SegmentPlace[]>();
   private next = 0;
 
@@ -88,33 +71,20 @@ export class CellTable {
     return this.next;
   }
 
-  get valueCount(): number {
-    return this.values.size;
-  }
-
-  /** The value of a name; undefined for none. */
-  value(name: string): UnitValue | undefined {
-    if (name === "") return undefined;
-    return this.values.get(name) ?? this.add(name, this.describe(name));
-  }
-
   /** The cells of a value, or undefined where it cannot be described. */
-  of(name: string): TensorCells | undefined {
-    return this.value(name)?.tensor;
+  of(value: string): TensorCells | undefined {
+    const known = this.tensors.get(value);
+    if (known !== undefined || this.tensors.has(value)) return known;
+    const made = this.describe(value);
+    this.tensors.set(value, made);
+    return made;
   }
 
   /** Lets a value have the cells and unknowns of another one, if it is of the very same axes. */
-  share(name: string, other: UnitValue): void {
-    const own = this.axes.axes(name);
-    const its = this.axes.axes(other.name);
-    if (own === undefined || own.length !== its?.length || this.values.has(name)) return;
-    if (own.every((axis, i) => axis === its[i] && isPlain(axis))) this.add(name, other.tensor);
-  }
-
-  private add(name: string, tensor: TensorCells | undefined): UnitValue {
-    const value = { id: this.values.size, name, tensor };
-    this.values.set(name, value);
-    return value;
+  share(value: string, other: string): void {
+    const [own, its] = [this.axes.axes(value), this.axes.axes(other)];
+    if (own === undefined || own.length !== its?.length || this.tensors.has(value)) return;
+    if (own.every((axis, i) => axis === its[i] && isPlain(axis))) this.tensors.set(value, this.of(other));
   }
 
   private describe(value: string): TensorCells | undefined {
@@ -143,11 +113,13 @@ export class CellTable {
     if (total > MOST_CELLS) return undefined;
     const cells = new Array<Cell>(total);
     for (let k = 0; k < total; k++) {
-      const segments = new Array<number>(rank);
-      let rest = k;
-      for (let i = rank - 1; i >= 0; i--) {
-        segments[i] = rest % counts[i]!;
-        rest = Math.floor(rest / counts[i]!);
+      const segments = total === 1 ? repeated(0, rank) : new Array<number>(rank);
+      if (total > 1) {
+        let rest = k;
+        for (let i = rank - 1; i >= 0; i--) {
+          segments[i] = rest % counts[i]!;
+          rest = Math.floor(rest / counts[i]!);
+        }
       }
       const slots: Slot[] = [];
       const chosen = new Array<SegmentPlace | undefined>(rank);
@@ -165,12 +137,8 @@ export class CellTable {
       cells[k] = { segments, places: chosen, slots, masks, first: this.next };
       this.next += masks.length;
     }
-    return new Cells(
-      cells,
-      places,
-      counts,
-      axes.map((a) => !isPlain(a) && a.kind === "selector"),
-    );
+    const selectors = axes.every(isPlain) ? repeated(false, rank) : axes.map((a) => !isPlain(a) && a.kind === "selector");
+    return new Cells(cells, places, total === 1 ? repeated(1, rank) : counts, selectors);
   }
 
   /** The segments of an axis with their places. Axes are shared between values, so they are kept. */
@@ -213,6 +181,19 @@ function placeInBlock(
   if (isPlain(axis) || axis.kind !== "dependent") return undefined;
   const selectorAt = axes.indexOf(axis.selector);
   return selectorAt < 0 ? undefined : inBlock[at]![segments[selectorAt]!]![segments[at]!];
+}
+
+const lists = new Map<string, unknown[]>();
+
+/** The same value n times; one list for all who ask, never written to. */
+function repeated<T extends number | boolean>(value: T, n: number): T[] {
+  const key = `${value} ${n}`;
+  let list = lists.get(key) as T[] | undefined;
+  if (!list) {
+    list = new Array<T>(n).fill(value);
+    lists.set(key, list);
+  }
+  return list;
 }
 
 class Cells implements TensorCells {

@@ -6,7 +6,7 @@ import type { Graph, Node } from "../../graph/graph";
 import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
-import { type Cell, CellTable, type UnitNode, type UnitValue } from "./cells";
+import { type Cell, CellTable } from "./cells";
 import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
@@ -32,7 +32,6 @@ export interface FieldEquations {
 export class UnitGraph {
   readonly table: CellTable;
   readonly rules: readonly (Equivariance | undefined)[];
-  readonly nodes: readonly UnitNode[];
   /** Constants that are not all zero: those have no scale. */
   readonly fixed: readonly string[];
 
@@ -45,16 +44,16 @@ export class UnitGraph {
     this.table = table;
     this.rules = graph.nodes.map(equivariance);
     this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
-    for (const input of graph.inputs) table.value(input.name);
-    for (const name of graph.parameters.keys()) table.value(name);
-    for (const name of this.fixed) table.value(name);
-    this.nodes = graph.nodes.map((node, i): UnitNode => {
-      const inputs = node.inputs.map((v) => table.value(v));
-      const keeps = inputs.length === 1 && isEntrywise(node) && keepsScale(this.rules[i]);
-      if (keeps && inputs[0]) table.share(node.outputs[0]!, inputs[0]);
-      return { node, inputs, outputs: node.outputs.map((v) => table.value(v)) };
+    for (const input of graph.inputs) table.of(input.name);
+    for (const name of graph.parameters.keys()) table.of(name);
+    for (const name of this.fixed) table.of(name);
+    graph.nodes.forEach((node, i) => {
+      for (const v of node.inputs) if (v !== "") table.of(v);
+      const [x, z] = [node.inputs[0]!, node.outputs[0]!];
+      if (node.inputs.length === 1 && isEntrywise(node) && keepsScale(this.rules[i])) table.share(z, x);
+      for (const v of node.outputs) if (v !== "") table.of(v);
     });
-    for (const name of graph.outputs) table.value(name);
+    for (const name of graph.outputs) table.of(name);
   }
 }
 
@@ -67,50 +66,47 @@ function keepsScale(rule: Equivariance | undefined): boolean {
  * Writes all equations of a graph, for one field or for both at once. Values that are read or written by operators without
  * a rule have no scale.
  */
-export function writeEquations({ graph, table, nodes, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
+export function writeEquations({ graph, table, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
   const sinks = targets.map((t) => t.sink);
-  const zero = (value: UnitValue | undefined) => {
-    for (const cell of value?.tensor?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
+  const zero = (value: string) => {
+    for (const cell of table.of(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
   };
-  for (const input of graph.inputs) zero(table.value(input.name));
-  for (const output of graph.outputs) zero(table.value(output));
-  for (const name of fixed) zero(table.value(name));
+  for (const input of graph.inputs) zero(input.name);
+  for (const output of graph.outputs) zero(output);
+  for (const name of fixed) zero(name);
   for (const p of graph.parameters.values()) {
-    if (!p.trainable) zero(table.value(p.name));
+    if (!p.trainable) zero(p.name);
     else for (const cell of table.of(p.name)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
   }
   const writer = new RelationWriter();
-  const isRead = readValues(graph, table, nodes);
-  for (let i = 0; i < nodes.length; i++) {
-    const unit = nodes[i]!;
+  for (let i = 0; i < rules.length; i++) {
+    const node = graph.nodes[i]!;
     const rule = rules[i];
-    // The rules speak of the first output only: none holds where somebody reads a further one (positions, masks).
-    const isSilent = !rule || unit.outputs.some((o, k) => k > 0 && o !== undefined && isRead[o.id] === 1);
-    const relations = isSilent
-      ? []
-      : targets.map(({ field }) => attempt(() => relationOf(graph, unit.node, rule, field)) ?? ZERO);
+    const relations =
+      rule && !givesMore(graph, node)
+        ? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO)
+        : [];
     // Where nothing passes anyway, it does not matter how the tensors line up.
-    const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, unit)) : undefined;
+    const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, node)) : undefined;
     if (!joint) {
-      unit.inputs.forEach(zero);
-      unit.outputs.forEach(zero);
+      for (const v of node.inputs) if (v !== "") zero(v);
+      for (const v of node.outputs) if (v !== "") zero(v);
       continue;
     }
-    for (let o = 1; o < unit.outputs.length; o++) zero(unit.outputs[o]);
+    for (let o = 1; o < node.outputs.length; o++) if (node.outputs[o] !== "") zero(node.outputs[o]!);
     for (const cells of joint) {
       writer.read(cells);
       for (let t = 0; t < sinks.length; t++) writer.relate(relations[t]!, sinks[t]!);
     }
-    for (const sink of sinks) unmatched(unit, joint, sink);
+    for (const sink of sinks) unmatched(table, node, joint, sink);
   }
 }
 
-/** By value: 1 where a node reads it or the graph returns it. */
-function readValues(graph: Graph, table: CellTable, nodes: readonly UnitNode[]): Uint8Array {
-  const out = new Uint8Array(table.valueCount);
-  for (const { inputs } of nodes) for (const i of inputs) if (i) out[i.id] = 1;
-  for (const o of graph.outputs) out[table.value(o)!.id] = 1;
-  return out;
+/** Whether somebody reads a further output of a node (positions, masks): the rules speak of the first one only. */
+function givesMore(graph: Graph, node: Node): boolean {
+  const extra = node.outputs.slice(1).filter((o) => o !== "");
+  if (extra.length === 0) return false;
+  return extra.some((o) => graph.outputs.includes(o) || graph.nodes.some((n) => n.inputs.includes(o)));
 }
 
 /** What a step gives, or undefined where a node's attributes make no sense: no scale passes then. */
@@ -139,26 +135,33 @@ function forbidRepeatedAtoms(cell: Cell, sink: EquationSink): void {
 }
 
 /** Cells that no joint cell mentions have no scale. */
-function unmatched({ node, inputs, outputs }: UnitNode, joint: readonly JointCell[], sink: EquationSink): void {
+function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], sink: EquationSink): void {
   // Nearly always every tensor is one cell, and the one joint cell has them all.
-  if (joint.length === 1 && isMentioned(outputs[0], joint[0]!) && inputs.every((v) => isMentioned(v, joint[0]!))) return;
+  if (joint.length === 1 && isMentioned(table, node.outputs[0]!, joint[0]!)) {
+    if (node.inputs.every((v) => isMentioned(table, v, joint[0]!))) return;
+  }
+  const values = [node.outputs[0]!, ...node.inputs];
   const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
-  const zeroRest = (value: UnitValue | undefined) => {
-    for (const cell of value?.tensor?.cells ?? []) if (!seen.has(cell)) zeroCell(cell, sink);
-  };
-  zeroRest(outputs[0]);
-  // What a Slice or Gather leaves behind stays free; indices, shapes and axes are no tensors of scales.
-  if (node.operator !== "Slice" && node.operator !== "Gather") zeroRest(inputs[0]);
-  if (!INDEX_OPERANDS.has(node.operator)) for (let i = 1; i < inputs.length; i++) zeroRest(inputs[i]);
+  for (const v of new Set(values)) {
+    if (v === "" || !hasScale(node, v)) continue;
+    for (const cell of table.of(v)?.cells ?? []) if (!seen.has(cell)) zeroCell(cell, sink);
+  }
 }
 
-function isMentioned(value: UnitValue | undefined, joint: JointCell): boolean {
-  const cells = value?.tensor?.cells;
+function isMentioned(table: CellTable, value: string, joint: JointCell): boolean {
+  const cells = value === "" ? undefined : table.of(value)?.cells;
   if (cells === undefined || cells.length === 0) return true;
   if (cells.length > 1) return false;
   for (const operand of joint) if (operand?.cell === cells[0]) return true;
   return false;
+}
+
+/** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
+function hasScale(node: Node, value: string): boolean {
+  const at = node.inputs.indexOf(value);
+  if (at < 0) return true;
+  return at === 0 ? node.operator !== "Slice" && node.operator !== "Gather" : !INDEX_OPERANDS.has(node.operator);
 }
 
 /**

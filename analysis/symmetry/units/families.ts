@@ -26,12 +26,30 @@ export function splitFamilies(
   const scale: RootVector[] = [];
   const rescaling: RootVector[] = [];
   for (const component of components(basis)) {
+    if (component.length === 1) {
+      (isScale(component[0]!, signs, mustVanish) ? scale : rescaling).push(component[0]!);
+      continue;
+    }
     const quiet = vanishingOn(component, (root) => mustVanish.has(root));
     const grow = components(quiet).flatMap((c) => coneSpan(c, signs).filter((v) => movesParameter(v, signs)));
     scale.push(...grow);
     if (grow.length < component.length) rescaling.push(...complement(component, grow));
   }
   return { scale, rescaling };
+}
+
+/** Whether a vector on its own is scale. */
+function isScale(v: RootVector, signs: ReadonlyMap<number, number>, mustVanish: ReadonlySet<number>): boolean {
+  let direction = 0;
+  for (const [root, c] of v) {
+    if (mustVanish.has(root)) return false;
+    const sign = signs.get(root);
+    if (sign === undefined) continue;
+    const own = sign * Math.sign(c);
+    if (own === 0 || own === -direction) return false;
+    direction = own;
+  }
+  return direction !== 0;
 }
 
 function movesParameter(v: RootVector, signs: ReadonlyMap<number, number>): boolean {

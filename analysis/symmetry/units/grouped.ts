@@ -1,14 +1,14 @@
 /** @file Joint cells of grouped convolutions, where one axis of a tensor is two virtual axes. */
-import { type Graph, numberAttribute } from "../../graph/graph";
-import { type Cell, segmentCount, type UnitNode } from "./cells";
+import { type Graph, type Node, numberAttribute } from "../../graph/graph";
+import { type Cell, type CellTable, segmentCount } from "./cells";
 import type { JointCell, LabelledCell } from "./joint";
 
 /**
  * Grouped convolutions, where one axis is two virtual axes: input channels (g, I / g), weight (g, O / g) and I / g, output
  * channels (g, O / g); transposed, weight (g, I / g) and O / g.
  */
-export function groupedConvolution(graph: Graph, { node, inputs, outputs }: UnitNode): readonly JointCell[] | undefined {
-  const [z, x, w] = [outputs[0]?.tensor, inputs[0]?.tensor, inputs[1]?.tensor];
+export function groupedConvolution(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+  const [z, x, w] = [node.outputs[0]!, node.inputs[0]!, node.inputs[1]!].map((v) => table.of(v));
   if (!z || !x || !w) return undefined;
   const group = numberAttribute(node, "group", 1);
   const size = (v: string, axis: number) => graph.types.get(v)!.shape![axis]!;

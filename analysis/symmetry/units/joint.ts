@@ -4,7 +4,7 @@
  */
 import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../../operators/einsum";
-import { type Cell, segmentCount, type TensorCells, type UnitNode, type UnitValue } from "./cells";
+import { type Cell, type CellTable, segmentCount, type TensorCells } from "./cells";
 import { groupedConvolution } from "./grouped";
 import { placements, rowMajor } from "./placements";
 
@@ -25,32 +25,32 @@ interface Operand {
 }
 
 /** How an operator's tensors line up, or undefined where that cannot be described. */
-export function jointCells(graph: Graph, unit: UnitNode): readonly JointCell[] | undefined {
-  const { node } = unit;
+export function jointCells(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
   if (isEntrywise(node)) {
-    const joint = alignSingle(unit);
+    const joint = alignSingle(table, node);
     if (joint) return [joint];
   }
-  const isUnknown = (v: UnitValue | undefined) => v !== undefined && v.tensor === undefined && !graph.types.get(v.name)?.shape;
-  if (isUnknown(unit.outputs[0]) || unit.inputs.some(isUnknown)) return undefined;
+  const out = node.outputs[0]!;
+  const isUnknown = (v: string) => v !== "" && graph.types.get(v)?.shape === undefined;
+  if (isUnknown(out) || node.inputs.some(isUnknown)) return undefined;
   switch (node.operator) {
     case "Reshape":
-      return rowMajor(unit);
+      return rowMajor(table, out, node.inputs[0]!);
     case "DepthToSpace":
     case "SpaceToDepth":
-      return rowMajor(unit);
+      return rowMajor(table, out, node.inputs[0]!);
     case "Tile":
       return undefined;
     case "Slice":
     case "Concat":
     case "Gather":
-      return placements(graph, unit) ?? aligned(graph, unit);
+      return placements(graph, table, node) ?? aligned(graph, table, node);
     case "Conv":
     case "ConvTranspose":
-      if (numberAttribute(node, "group", 1) > 1) return groupedConvolution(graph, unit);
-      return aligned(graph, unit);
+      if (numberAttribute(node, "group", 1) > 1) return groupedConvolution(graph, table, node);
+      return aligned(graph, table, node);
   }
-  return aligned(graph, unit);
+  return aligned(graph, table, node);
 }
 
 /** Operators whose output axes are not those of the input in the same order. */
@@ -109,19 +109,19 @@ function matMulAxes(a: number, b: number, n: number): VirtualAxes {
 }
 
 /** The virtual axes of each operand (output first), by operator. */
-function virtualAxes(graph: Graph, { node, inputs, outputs }: UnitNode): VirtualAxes | undefined {
-  const rank = (v: UnitValue | undefined) => v && (v.tensor?.counts.length ?? graph.types.get(v.name)?.shape?.length);
-  const shape = (v: UnitValue) => graph.types.get(v.name)!.shape!;
-  const out = outputs[0]!;
+function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
+  const rank = (v: string | undefined) => (v ? graph.types.get(v)?.shape?.length : undefined);
+  const shape = (v: string) => graph.types.get(v)!.shape!;
+  const out = node.outputs[0]!;
   const n = rank(out)!;
   const own = (k: number) => new Array<number>(k).fill(-1);
   switch (node.operator) {
     case "MatMul":
-      return matMulAxes(rank(inputs[0])!, rank(inputs[1])!, n);
+      return matMulAxes(rank(node.inputs[0])!, rank(node.inputs[1])!, n);
     case "Einsum": {
-      const terms = parseEinsum(
+      const { inputs, output } = parseEinsum(
         stringAttribute(node, "equation", ""),
-        inputs.map((i) => rank(i)!),
+        node.inputs.map((i) => rank(i)!),
       );
       const letters = new Map<string, number>();
       const number = (l: string) => {
@@ -129,8 +129,8 @@ function virtualAxes(graph: Graph, { node, inputs, outputs }: UnitNode): Virtual
         return letters.get(l)!;
       };
       // Operands of a contraction are two; with more of them only their product's uniform scale is left to chance.
-      if (terms.inputs.length > 2) return undefined;
-      return [terms.output.map(number), ...terms.inputs.map((l) => l.map(number))];
+      if (inputs.length > 2) return undefined;
+      return [output.map(number), ...inputs.map((l) => l.map(number))];
     }
     case "Conv":
       return (convolutions[n] ??= [
@@ -149,10 +149,10 @@ function virtualAxes(graph: Graph, { node, inputs, outputs }: UnitNode): Virtual
       return [perm, upTo(n)];
     }
     case "Gather": {
-      const from = rank(inputs[0])!;
+      const from = rank(node.inputs[0])!;
       const axis = numberAttribute(node, "axis", 0);
       const at = axis < 0 ? axis + from : axis;
-      const added = rank(inputs[1]) ?? 0;
+      const added = rank(node.inputs[1]) ?? 0;
       return [
         [...upTo(at), ...own(added), ...upTo(from - at - 1).map((i) => at + 1 + i)],
         upTo(from).map((i) => (i === at ? -1 : i)),
@@ -171,9 +171,9 @@ function virtualAxes(graph: Graph, { node, inputs, outputs }: UnitNode): Virtual
       ];
   }
   if (node.operator.startsWith("Reduce")) {
-    const from = rank(inputs[0])!;
+    const from = rank(node.inputs[0])!;
     if (n === from) {
-      const before = shape(inputs[0]!);
+      const before = shape(node.inputs[0]!);
       return [upTo(n).map((i) => (before[i] !== 1 && shape(out)[i] === 1 ? -1 : i)), upTo(from)];
     }
     const dropped = new Set(reducedAxesOf(graph, node, from));
@@ -183,9 +183,9 @@ function virtualAxes(graph: Graph, { node, inputs, outputs }: UnitNode): Virtual
   const target = shape(out);
   return [
     upTo(n),
-    ...inputs.map((v, k) => {
+    ...node.inputs.map((v, k) => {
       if (k > 0 && INDEX_OPERANDS.has(node.operator)) return undefined;
-      const s = v && graph.types.get(v.name)?.shape;
+      const s = v ? graph.types.get(v)?.shape : undefined;
       return s?.map((size, i) => (size === target[i + n - s.length] && size > 1 ? i + n - s.length : -1));
     }),
   ];
@@ -201,25 +201,25 @@ function reducedAxesOf(graph: Graph, node: Node, rank: number): readonly number[
  * Entry-wise operators on tensors of one cell each, the bulk of every graph: axes are aligned from the right. Undefined
  * where it takes more than that.
  */
-function alignSingle({ node, inputs, outputs }: UnitNode): JointCell | undefined {
-  const z = outputs[0]?.tensor;
+function alignSingle(table: CellTable, node: Node): JointCell | undefined {
+  const z = table.of(node.outputs[0]!);
   if (z?.cells.length !== 1) return undefined;
   const rank = z.counts.length;
   // Which axes are made of the same atoms in all operands that have them.
   const agree = new Array<boolean>(rank).fill(true);
-  const joint = new Array<LabelledCell | undefined>(inputs.length + 1).fill(undefined);
+  const joint = new Array<LabelledCell | undefined>(node.inputs.length + 1).fill(undefined);
   const all: number[][] = [];
-  for (let k = 0; k < inputs.length; k++) {
-    if (inputs[k] === undefined || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
-    const x = inputs[k]!.tensor;
+  for (let k = 0; k < node.inputs.length; k++) {
+    const name = node.inputs[k]!;
+    if (name === "" || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
+    const x = table.of(name);
     if (x?.cells.length !== 1 || x.counts.length > rank) return undefined;
     const cell = x.cells[0]!;
     const shift = rank - x.counts.length;
     const labels = new Array<number>(cell.slots.length).fill(-1);
     let i = 0;
     for (let axis = 0; axis < x.counts.length; axis++) {
-      const place = x.places[axis]?.[0];
-      const whole = z.places[axis + shift]?.[0];
+      const [place, whole] = [x.places[axis]?.[0], z.places[axis + shift]?.[0]];
       if (!place || !whole) return undefined;
       const isAligned = place.size === whole.size;
       if (isAligned && place !== whole && !sameSlots(x, axis, z, axis + shift)) agree[axis + shift] = false;
@@ -249,24 +249,18 @@ function alignSingle({ node, inputs, outputs }: UnitNode): JointCell | undefined
 }
 
 /** Operators whose axes correspond one to one, up to broadcasting, contraction and reduction. */
-function aligned(graph: Graph, unit: UnitNode): readonly JointCell[] | undefined {
-  const virtual = virtualAxes(graph, unit);
+function aligned(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+  const virtual = virtualAxes(graph, node);
   if (!virtual) return undefined;
+  const names = [node.outputs[0]!, ...node.inputs];
   const operands: (Operand | undefined)[] = [];
-  let isSingle = true;
   for (let i = 0; i < virtual.length; i++) {
-    const axes = virtual[i];
-    const value = i === 0 ? unit.outputs[0] : unit.inputs[i - 1];
-    if (!axes || !value) {
-      operands.push(undefined);
-      continue;
-    }
-    const { tensor } = value;
-    if (!tensor) return undefined;
-    if (tensor.cells.length !== 1) isSingle = false;
-    operands.push({ tensor, virtual: axes });
+    const v = virtual[i];
+    const tensor = names[i] && v ? table.of(names[i]!) : undefined;
+    if (v && names[i] && !tensor) return undefined;
+    operands.push(tensor && v ? { tensor, virtual: v } : undefined);
   }
-  return isSingle ? [joinSingle(operands)] : join(operands);
+  return operands.every((o) => o === undefined || o.tensor.cells.length === 1) ? [joinSingle(operands)] : join(operands);
 }
 
 /** `join` where every tensor is one cell, as nearly all are. */

@@ -3,13 +3,13 @@
  */
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
-import type { SegmentPlace, TensorCells, UnitNode } from "./cells";
+import type { CellTable, SegmentPlace, TensorCells } from "./cells";
 import type { JointCell } from "./joint";
 
 /** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
-export function rowMajor({ inputs, outputs }: UnitNode): readonly JointCell[] | undefined {
-  const to = outputs[0]?.tensor;
-  const from = inputs[0]?.tensor;
+export function rowMajor(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
+  const to = table.of(out);
+  const from = table.of(input);
   if (!to || !from || to.cells.length !== from.cells.length) return undefined;
   const joint: JointCell[] = [];
   for (let i = 0; i < to.cells.length; i++) {
@@ -26,9 +26,8 @@ export function rowMajor({ inputs, outputs }: UnitNode): readonly JointCell[] | 
 }
 
 /** Slice, Concat and Gather by constant indices: segments keep their content and change their place. */
-export function placements(graph: Graph, unit: UnitNode): readonly JointCell[] | undefined {
-  const { node } = unit;
-  const to = unit.outputs[0]?.tensor;
+export function placements(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+  const to = table.of(node.outputs[0]!);
   if (!to) return undefined;
   const shape = graph.types.get(node.inputs[0]!)!.shape!;
   if (node.operator === "Concat") {
@@ -36,23 +35,23 @@ export function placements(graph: Graph, unit: UnitNode): readonly JointCell[] |
     const at = axis < 0 ? axis + shape.length : axis;
     let offset = 0;
     const joint: JointCell[] = [];
-    for (const input of unit.inputs) {
-      const from = input?.tensor;
+    for (const input of node.inputs) {
+      const from = table.of(input);
       if (!from) return undefined;
       const shift = offset;
       const part = placed(to, from, (k) => (k === at ? shift : 0));
       if (!part) return undefined;
       joint.push(...part);
-      offset += graph.types.get(input!.name)!.shape![at]!;
+      offset += graph.types.get(input)!.shape![at]!;
     }
     return joint;
   }
-  const from = unit.inputs[0]?.tensor;
+  const from = table.of(node.inputs[0]!);
   if (!from) return undefined;
   const constant = (i: number) => graph.constants.get(node.inputs[i] ?? "");
   if (node.operator === "Slice") {
     const parts = sliceParts({ node, shape: () => shape, absent: (i) => (node.inputs[i] ?? "") === "", constant });
-    if (!parts || parts.some((p) => p.step !== 1)) return rowMajor(unit);
+    if (!parts || parts.some((p) => p.step !== 1)) return rowMajor(table, node.outputs[0]!, node.inputs[0]!);
     return placed(from, to, (k) => parts.find((p) => p.axis === k)?.start ?? 0)?.map(([a, b]) => [b, a]);
   }
   const axis = numberAttribute(node, "axis", 0);

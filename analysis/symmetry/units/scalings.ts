@@ -75,11 +75,11 @@ export function findScalings(
   return solutions(units, system, field);
 }
 
-function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
+function solutions({ graph, table }: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
   system.solve();
-  const owners = parameterUnknowns(units.graph, units.table, system);
+  const owners = parameterUnknowns(graph, table, system);
   if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
-  const mustVanish = contractedActivations(units, system);
+  const mustVanish = contractedActivations(graph, table, system);
   const basis = basisOver(system, owners, mustVanish);
   const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
   return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
@@ -119,17 +119,16 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
 /** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
-function contractedActivations({ graph, table, nodes }: UnitGraph, system: LinearSystem): Set<number> {
-  const isActive = new Uint8Array(table.valueCount);
-  for (const input of graph.inputs) isActive[table.value(input.name)!.id] = 1;
+function contractedActivations(graph: Graph, table: CellTable, system: LinearSystem): Set<number> {
+  const active = new Set(graph.inputs.map((i) => i.name));
   const out = new Set<number>();
-  for (const { node, inputs, outputs } of nodes) {
-    if (!inputs.some((i) => i !== undefined && isActive[i.id] === 1)) continue;
-    for (const o of outputs) if (o) isActive[o.id] = 1;
+  for (const node of graph.nodes) {
+    if (!node.inputs.some((i) => active.has(i))) continue;
+    for (const o of node.outputs) active.add(o);
     if (!CONTRACTIONS.has(node.operator)) continue;
-    for (const i of inputs) {
-      if (i?.tensor === undefined || isActive[i.id] === 0) continue;
-      for (const { first, masks } of i.tensor.cells) {
+    for (const v of node.inputs) {
+      if (!active.has(v)) continue;
+      for (const { first, masks } of table.of(v)?.cells ?? []) {
         for (let k = 0; k < masks.length; k++) {
           const root = system.root(first + k);
           if (!system.isZero(root)) out.add(root);
@@ -143,14 +142,20 @@ function contractedActivations({ graph, table, nodes }: UnitGraph, system: Linea
 /** A basis of the null space as far as the given roots see it, leaving out what moves no parameter. */
 function basisOver(system: LinearSystem, owners: ReadonlyMap<number, unknown>, others: ReadonlySet<number>): RootVector[] {
   const basis = new Map<number, Map<number, number>>();
-  for (const root of new Set([...owners.keys(), ...others])) {
-    for (const [free, c] of system.express(root)) {
-      const vector = basis.get(free);
-      if (vector) vector.set(root, c);
-      else basis.set(free, new Map([[root, c]]));
-    }
-  }
-  return [...basis.values()].filter((v) => [...v.keys()].some((root) => owners.has(root)));
+  const moving = new Set<number>();
+  const add = (free: number, root: number, c: number) => {
+    const vector = basis.get(free);
+    if (vector) vector.set(root, c);
+    else basis.set(free, new Map().set(root, c));
+    if (owners.has(root)) moving.add(free);
+  };
+  const visit = (root: number) => {
+    if (system.isFree(root)) add(root, root, 1);
+    else for (const [free, c] of system.express(root)) add(free, root, c);
+  };
+  for (const root of owners.keys()) visit(root);
+  for (const root of others) if (!owners.has(root)) visit(root);
+  return [...basis].filter(([free]) => moving.has(free)).map(([, vector]) => vector);
 }
 
 /** Which signs the owners of a root have: 1, -1, or 0 for both. */

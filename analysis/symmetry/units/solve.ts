@@ -16,6 +16,9 @@ export class LinearSystem implements EquationSink {
   private readonly isNil: Uint8Array;
   private readonly longer: (readonly number[])[] = [];
   private pivots: ReadonlyMap<number, RootVector> = new Map();
+  /** Room for one equation. */
+  private readonly roots: number[] = [];
+  private readonly factors: number[] = [];
   private readonly expressed = new Map<number, RootVector>();
 
   constructor(
@@ -109,6 +112,11 @@ export class LinearSystem implements EquationSink {
     this.pivots = this.eliminate();
   }
 
+  /** Whether a root that is not zero stays free. */
+  isFree(root: number): boolean {
+    return !this.pivots.has(root);
+  }
+
   /** A root as a combination of free roots; empty for one that is zero. */
   express(root: number): RootVector {
     if (this.isZero(root)) return NOTHING;
@@ -187,12 +195,11 @@ export class LinearSystem implements EquationSink {
       isShrunk = false;
       const kept: (readonly number[])[] = [];
       for (const terms of pending) {
-        const row = this.overRoots(terms);
-        if (row.size > 2) kept.push(terms);
-        if (row.size === 0 || row.size > 2) continue;
-        const [[u, a], second] = [...row] as [[number, number], [number, number] | undefined];
-        if (second) this.pair(u, a, second[0], second[1]);
-        else this.zero(u);
+        const n = this.gather(terms);
+        if (n > 2) kept.push(terms);
+        if (n === 0 || n > 2) continue;
+        if (n === 1) this.zero(this.roots[0]!);
+        else this.pair(this.roots[0]!, this.factors[0]!, this.roots[1]!, this.factors[1]!);
         isShrunk = true;
       }
       pending = kept;
@@ -200,13 +207,34 @@ export class LinearSystem implements EquationSink {
     return pending.map((terms) => this.overRoots(terms));
   }
 
+  /** The roots of an equation that do not cancel and their coefficients, into `roots` and `factors`; returns how many. */
+  private gather(terms: readonly number[]): number {
+    const { roots, factors } = this;
+    let n = 0;
+    for (let i = 0; i < terms.length; i += 2) {
+      const root = this.root(terms[i]!);
+      if (this.isZero(root)) continue;
+      let at = 0;
+      while (at < n && roots[at] !== root) at++;
+      if (at === n) {
+        roots[n] = root;
+        factors[n++] = 0;
+      }
+      factors[at] = this.reduce(factors[at]! + terms[i + 1]! * this.ratio(terms[i]!));
+    }
+    let kept = 0;
+    for (let i = 0; i < n; i++) {
+      if (factors[i] === 0) continue;
+      roots[kept] = roots[i]!;
+      factors[kept++] = factors[i]!;
+    }
+    return kept;
+  }
+
   private overRoots(terms: readonly number[]): Map<number, number> {
     const row = new Map<number, number>();
-    for (let i = 0; i < terms.length; i += 2) {
-      const u = terms[i]!;
-      const root = this.root(u);
-      if (!this.isZero(root)) this.accumulate(row, root, terms[i + 1]! * this.ratio(u));
-    }
+    const n = this.gather(terms);
+    for (let i = 0; i < n; i++) row.set(this.roots[i]!, this.factors[i]!);
     return row;
   }
 }
