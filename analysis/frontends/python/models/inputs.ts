@@ -123,9 +123,9 @@ export class InputSearch {
       this.mendComparedRank(error) ||
       this.mendImage(error) ||
       this.mendLength(error) ||
-      this.mendBatch(error) ||
       this.mendDerived(error) ||
-      this.mendRank()
+      this.mendRank(error) ||
+      this.mendBatch()
     );
   }
 
@@ -202,8 +202,10 @@ export class InputSearch {
     return false;
   }
 
-  /** The code names a batch size of its own. */
-  private mendBatch(error: PythonError): boolean {
+  /** No other rank fits: the code names a batch size of its own. */
+  private mendBatch(): boolean {
+    const error = this.base?.error;
+    if (!error) return false;
     const conflict =
       error.conflicts.find((c) => c.got === BATCH && c.expected > 1) ??
       error.conflicts.find((c) => c.expected === BATCH && c.got > 1);
@@ -262,11 +264,14 @@ export class InputSearch {
   }
 
   private progress = 0;
-  private base: { readonly progress: number; readonly shapes: ReturnType<InputSearch["snapshot"]> } | undefined;
+  /** The supposition that came furthest, and what contradicted it. */
+  private base:
+    | { readonly progress: number; readonly shapes: ReturnType<InputSearch["snapshot"]>; readonly error: PythonError }
+    | undefined;
 
   /** Another rank for one input at a time, keeping a change where the run came further with it. */
-  private mendRank(): boolean {
-    if (!this.base || this.progress > this.base.progress) this.base = { progress: this.progress, shapes: this.snapshot() };
+  private mendRank(error: PythonError): boolean {
+    if (!this.base || this.progress > this.base.progress) this.base = { progress: this.progress, shapes: this.snapshot(), error };
     else this.restore(this.base.shapes);
     for (const g of this.guesses.values()) {
       while (g.alternatives.length > 0) {
