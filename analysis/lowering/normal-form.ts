@@ -8,6 +8,7 @@ import { isFloating } from "../graph/tensor";
 import { dropExpands } from "./broadcast";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
+import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
 import { separateConstants } from "./separate";
 import { Workspace } from "./workspace";
@@ -46,11 +47,12 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
   const squares = quadraticForm(w);
+  const products = contractProducts(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
   const broadcasts = dropExpands(w);
   if (options.loss === "softmax") centreOutputs(w);
-  if (squares || broadcasts) w.removeDeadCode();
+  if (squares || products || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
   return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved };
 }

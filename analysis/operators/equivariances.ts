@@ -53,6 +53,11 @@ function reduction(factor: number, parity: Parity, glue: boolean): Equivariance 
 /** ONNX's codes of floating element types. */
 const CAST_TO_FLOATING: ReadonlySet<number> = new Set([1, 10, 11, 16]);
 
+function clipsSymmetrically(low: Tensor | undefined, high: Tensor | undefined): boolean {
+  const [a, b] = [low?.data[0], high?.data[0]];
+  return a !== undefined && b !== undefined && a === -b;
+}
+
 /** Whether a Pad repeats entries of its input or adds zeros. */
 function padsWithZeros(node: Node, constant: (input: number) => Tensor | undefined): boolean {
   if (stringAttribute(node, "mode", "constant") !== "constant") return true;
@@ -138,7 +143,8 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   IsNaN: pointwise("none"),
   IsInf: pointwise("none"),
   Not: pointwise("none"),
-  Clip: pointwise("none"),
+  // Between bounds that mirror each other it is odd (hard tanh).
+  Clip: { ...pointwise("odd"), holds: (_node, constant) => clipsSymmetrically(constant(1), constant(2)) },
   Softmax: pointwise("none"),
   LogSoftmax: pointwise("none"),
   Mod: RIGID,

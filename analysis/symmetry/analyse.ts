@@ -7,6 +7,7 @@ import { operatorTable } from "../operators/table";
 import { PermutationAction, randomPermutation } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
+import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
@@ -73,6 +74,10 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const signs = mergePieces(units.signs, hard, (a) => pieces.get(a));
   // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
   const finest = finestScalings([...scalings, ...signs]);
+  const sigmoids = findSigmoidUnits(normal);
+  const spacesAt = (parameter: string, axis: number): number[] =>
+    found.flatMap(({ space }, id) => (space.occurrences.some((o) => o.parameter === parameter && o.axis === axis) ? [id] : []));
+  const flipped = new Set(sigmoids.flatMap((u) => spacesAt(u.writers[0]!.parameter, u.writers[0]!.axis)));
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
     const outer = outers[id];
     const isInside = (a: number) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a));
@@ -85,7 +90,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
       permutable: axes === soft,
       scale: countOf("scale"),
       rescaling: countOf("rescaling"),
-      signs: countOf("sign"),
+      signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
       regions: regions.filter((r) => regionSpaces(r).includes(id)),
       ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });
@@ -105,6 +110,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ),
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
     ...scalingSymmetries(signs, shape, spacesOfAtoms),
+    ...flipSymmetries(sigmoids, shape, spacesAt),
     ...swaps.map(swapSymmetry),
   ];
   return {

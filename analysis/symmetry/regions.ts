@@ -48,13 +48,16 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
 export function regionGroup(region: FieldRegion): RegionGroup | undefined {
   if (region.kind === "monomial") return undefined;
   const width = Math.max(...region.edges.map((e) => e.channels.length));
-  const known = GROUPS[region.kind].find(
-    (g) => g.all(width) === region.dimension && g.diagonal(width) === region.diagonal && g.skew(width) === region.skew,
-  );
+  // Repeated heads make edges wider than what acts on them; the dimensions tell the size of the group.
+  const sizes = Array.from({ length: width }, (_, i) => width - i);
+  const isKnown = (g: KnownGroup, n: number) =>
+    g.all(n) === region.dimension && g.diagonal(n) === region.diagonal && g.skew(n) === region.skew;
+  const size = sizes.find((n) => GROUPS[region.kind].some((g) => isKnown(g, n)));
+  const known = size === undefined ? undefined : GROUPS[region.kind].find((g) => isKnown(g, size));
   return {
     kind: region.kind,
     notation:
-      known?.notation(width) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
+      known?.notation(size!) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
     dimension: region.kind === "linear" ? region.dimension : region.skew,
     atoms: region.atoms,
     parameters: [...new Set(region.generators.flatMap((g) => [...g.vector.keys()]))],

@@ -60,8 +60,12 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     if (!bias) continue;
     moved.add(bias.parameter);
     const data = weights.get(bias.parameter)!;
+    const largest = maximumBehind(network, node.outputs[0]!);
     const seen = entriesByBias(
-      runs.map((values) => values.get(node.outputs[0]!)!),
+      runs.map((values) => {
+        const entries = values.get(node.outputs[0]!)!;
+        return largest ? largest(entries, values) : entries;
+      }),
       bias.shape,
     );
     // Runs hold the bias array itself, so that their later steps see the change.
@@ -83,6 +87,30 @@ function kinkedValues(network: Network): Set<string> {
   }
   return out;
 }
+
+/**
+ * Where only the largest of several rectified entries is read (a maximum over places), the kink has to be seen by the largest
+ * ones: takes the same maximum before the rectifier, which is the same as after it. Undefined where there is none.
+ */
+function maximumBehind(
+  network: Network,
+  value: string,
+): ((entries: Tensor, values: ReadonlyMap<string, Tensor>) => Tensor) | undefined {
+  const [rectifier, ...others] = network.consumers(value);
+  if (others.length > 0 || !rectifier || !MONOTONE.has(rectifier.operator)) return undefined;
+  const [reader, ...more] = network.consumers(rectifier.outputs[0]!);
+  const step = reader && network.producer(reader.outputs[0]!);
+  if (more.length > 0 || !step || !MAXIMA.has(step.node.operator) || network.outputs.includes(rectifier.outputs[0]!))
+    return undefined;
+  const node = {
+    ...step.node,
+    attributes: { ...step.node.attributes, ...(step.node.operator === "ReduceMax" ? { keepdims: 1 } : {}) },
+  };
+  return (entries, values) => step.operator.evaluate(node, [entries, ...step.node.inputs.slice(1).map((i) => values.get(i))])[0]!;
+}
+
+const MONOTONE: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Clip"]);
+const MAXIMA: ReadonlySet<string> = new Set(["ReduceMax", "MaxPool", "GlobalMaxPool"]);
 
 function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   const out = step.operator.evaluate(
