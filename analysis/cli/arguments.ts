@@ -20,6 +20,13 @@ export interface CheckArguments {
   readonly format: "text" | "json";
 }
 
+/** What `noether coverage` was asked for. */
+export interface CoverageArguments {
+  readonly paths: readonly string[];
+  readonly format: "text" | "json";
+  readonly all: boolean;
+}
+
 const SYMMETRIES = {
   format: { type: "string" },
   certify: { type: "boolean" },
@@ -32,6 +39,12 @@ const SYMMETRIES = {
 
 const CHECK = {
   format: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const satisfies ParseArgsConfig["options"];
+
+const COVERAGE = {
+  format: { type: "string" },
+  all: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -74,6 +87,14 @@ export function checkArguments(args: readonly string[]): CheckArguments | "help"
   if (values.help) return "help";
   if (positionals.length === 0) throw new UsageError("check needs PATHS: files, folders or glob patterns");
   return { paths: positionals, format: oneOf("--format", values.format ?? "text", ["text", "json"]) };
+}
+
+/** Reads the arguments behind `coverage`; "help" where help is asked for. @throws UsageError */
+export function coverageArguments(args: readonly string[]): CoverageArguments | "help" {
+  const { values, positionals } = parsed(args, COVERAGE);
+  if (values.help) return "help";
+  if (positionals.length === 0) throw new UsageError("coverage needs PATHS: Python files, notebooks, folders or glob patterns");
+  return { paths: positionals, format: oneOf("--format", values.format ?? "text", ["text", "json"]), all: values.all ?? false };
 }
 
 /** `net.py::Net` as a file and a class; a drive letter's colon is single. */

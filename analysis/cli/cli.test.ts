@@ -61,7 +61,7 @@ describe("noether", () => {
     const help = await noether("--help");
     assert.equal(help.code, EXIT.ok);
     for (const word of ["symmetries", "check", "Exit codes"]) assert.ok(help.out.includes(word));
-    for (const command of ["symmetries", "check"]) {
+    for (const command of ["symmetries", "check", "coverage"]) {
       const own = await noether(command, "--help");
       assert.equal(own.code, EXIT.ok);
       assert.ok(own.out.startsWith(`noether ${command} `));
@@ -89,7 +89,7 @@ describe("noether", () => {
     [["symmetries", "."], /\. is a folder/],
     [["check"], /needs PATHS/],
     [["check", "nowhere"], /nowhere does not exist/],
-    [["check", "src/**/*.nothing"], /matches no \.py and no \.onnx file/],
+    [["check", "src/**/*.nothing"], /matches no \.py, no \.ipynb and no \.onnx file/],
     [["check", path.join(FIXTURES, "zoo/truth.json")], /neither Python source/],
   ];
   for (const [args, message] of wrong) {

@@ -25,7 +25,7 @@ const SKIPPED: ReadonlySet<string> = new Set([
   ".ipynb_checkpoints",
 ]);
 
-const CHECKED = /\.(py|onnx)$/i;
+const CHECKED = /\.(py|ipynb|onnx)$/i;
 
 /** Whether a folder is left out when its parent is searched. */
 function isSkipped(folder: string, name: string): boolean {
@@ -43,11 +43,11 @@ export function filesToCheck(paths: readonly string[]): string[] {
     const stat = statSync(p, { throwIfNoEntry: false });
     if (stat?.isDirectory()) for (const f of within(p)) out.add(f);
     else if (stat) {
-      if (!CHECKED.test(p)) throw new UsageError(`${p} is neither Python source (.py) nor an ONNX model (.onnx)`);
+      if (!CHECKED.test(p)) throw new UsageError(`${p} is neither Python source (.py, .ipynb) nor an ONNX model (.onnx)`);
       out.add(p);
     } else if (/[*?[{]/.test(p)) {
       const found = matching(p);
-      if (found.length === 0) throw new UsageError(`${p} matches no .py and no .onnx file`);
+      if (found.length === 0) throw new UsageError(`${p} matches no .py, no .ipynb and no .onnx file`);
       for (const f of found) out.add(f);
     } else throw new UsageError(`${p} does not exist; name files, folders or patterns such as 'src/**/*.py'`);
   }

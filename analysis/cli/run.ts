@@ -56,6 +56,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("check", console);
       return (await import("./check")).check(parsed, console);
     }
+    case "coverage": {
+      const { coverageArguments } = await import("./arguments");
+      const parsed = coverageArguments(rest);
+      if (parsed === "help") return help("coverage", console);
+      return (await import("./coverage")).coverage(parsed, console);
+    }
     default:
       if (/\.(py|onnx)(::\w+)?$/i.test(command)) {
         throw new UsageError(

@@ -19,12 +19,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check"] as const;
+export const COMMANDS = ["symmetries", "check", "coverage"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
+  noether coverage PATHS...          how much of the model code in Python files is understood
 
 FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run.
 
@@ -52,6 +53,13 @@ Reports what deserves a change in the models of files, folders and glob patterns
 node_modules, caches and virtual environments are left out).
 
   --format FORMAT    text (default) or json`,
+  coverage: `noether coverage PATHS... [options]
+
+Counts the classes of modules with a forward in Python files, notebooks, folders and glob patterns: those that are fully
+understood, those with opaque parts (which, and how often), those that cannot be made (why), and those that failed.
+
+  --format FORMAT    text (default) or json
+  --all              the lists in full`,
 };
 
 /** The candidate that is nearest to a word, if one is near enough to have been meant. */

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { GivenInput, PythonLayer, PythonModel, PythonParser, PythonProject } from "../frontends/python/index";
+import type { GivenInput, PythonFile, PythonLayer, PythonModel, PythonParser, PythonProject } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { ReportedModel } from "../report/json";
@@ -93,13 +93,7 @@ export class Loader {
    */
   async load(file: string): Promise<LoadedFile> {
     if (/\.onnx$/i.test(file)) return this.loadOnnx(file);
-    let text: string;
-    try {
-      text = readFileSync(file, "utf8");
-    } catch (error) {
-      throw new Error(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
-    return this.loadPython(file, text);
+    return this.loadPython(file, textOf(file));
   }
 
   /**
@@ -123,9 +117,7 @@ export class Loader {
    * @throws Error naming the file when a notebook is not one
    */
   async loadPython(file: string, text: string): Promise<LoadedFile> {
-    const { project, host } = await this.#project(file);
-    for (const stale of host.changed()) project.close(stale);
-    project.update(file, text);
+    const project = await this.#updated(file, text);
     const { className } = this.#options;
     const problems: Problem[] = [];
     let found: readonly PythonModel[];
@@ -143,6 +135,22 @@ export class Loader {
       }
     });
     return { file, language: "python", text, models, problems };
+  }
+
+  /**
+   * What the Python front end says of a file on disk, without any analysis of its models.
+   * @throws Error naming the file when it cannot be read or a notebook is not one
+   */
+  async readPython(file: string): Promise<PythonFile> {
+    return (await this.#updated(file, textOf(file))).analyse(file);
+  }
+
+  /** The project of a file, with the file's present text. */
+  async #updated(file: string, text: string): Promise<PythonProject> {
+    const { project, host } = await this.#project(file);
+    for (const stale of host.changed()) project.close(stale);
+    project.update(file, text);
+    return project;
   }
 
   async #project(file: string): Promise<{ readonly host: DiskHost; readonly project: PythonProject }> {
@@ -198,6 +206,15 @@ export class Loader {
         return made;
       },
     };
+  }
+}
+
+/** The text of a file. @throws Error naming it */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

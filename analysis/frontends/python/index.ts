@@ -4,5 +4,5 @@ export type { PythonHost } from "./modules/resolve";
 export type { BiasArgument, PythonLayer } from "./models/layers";
 export type { Certainty, Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts/facts";
 export type { GivenInput } from "./models/evaluation";
-export type { OpaquePlace, PythonClass, PythonModel, PythonProblem } from "./models/results";
+export type { OpaquePlace, PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 export { type AnalyseOptions, type PythonFile, PythonProject } from "./project";

@@ -4,7 +4,7 @@ import { FactCollector, TRAINING_TEXT } from "./facts/collect";
 import { NO_FACTS, type TrainingFacts } from "./facts/facts";
 import { type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
 import { relocateModel, type Shift } from "./models/relocate";
-import type { PythonClass, PythonModel, PythonProblem } from "./models/results";
+import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";
 import { SCRIPT_FUNCTION } from "./models/observe";
@@ -20,6 +20,8 @@ export interface PythonFile {
   readonly classes: readonly PythonClass[];
   readonly models: readonly PythonModel[];
   readonly problems: readonly PythonProblem[];
+  /** Classes of modules that there is no model of. */
+  readonly unmade: readonly UnmadeModel[];
   /** What this file says about training; read when it is asked for. */
   readonly facts: TrainingFacts;
 }
@@ -119,10 +121,10 @@ export class PythonProject {
         problems.push({ range: chunk.range(e), message: "this text does not parse; the rest of the file is analysed" });
       }
     }
-    if (!scope) return { path, classes: [], models: [], problems, facts: NO_FACTS };
+    if (!scope) return { path, classes: [], models: [], problems, unmade: [], facts: NO_FACTS };
     const analysis = new FileAnalysis(world, scope, path, document, this.parser, this.options);
     const before = this.remembered.get(path);
-    const { classes, models, problems: more, results } = analysis.run((name) => this.recall(before?.get(name), document));
+    const { classes, models, problems: more, unmade, results } = analysis.run((name) => this.recall(before?.get(name), document));
     this.remember(path, document, results, world);
     let facts: TrainingFacts | undefined;
     return {
@@ -130,6 +132,7 @@ export class PythonProject {
       classes,
       models,
       problems: [...problems, ...more],
+      unmade,
       get facts(): TrainingFacts {
         facts ??= TRAINING_TEXT.test(document.text) ? new FactCollector(world, scope).run(analysis.recipes()) : NO_FACTS;
         return facts;

@@ -24,7 +24,7 @@ import {
 } from "./instantiate";
 import { observeConstructions } from "./observe";
 import { type Pragma, readPragmas } from "./pragma";
-import type { PythonClass, PythonModel, PythonProblem } from "./results";
+import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./results";
 
 export interface FileOptions {
   readonly training?: boolean;
@@ -36,15 +36,17 @@ export interface FileOptions {
 /** The outcome for one class, with all names that it depends on. */
 export interface ClassResult {
   readonly model: PythonModel | undefined;
-  readonly failure: string | undefined;
+  readonly failure: Shortfall | undefined;
   readonly dependencies: ReadonlySet<DependencyKey>;
 }
+
+/** Why there is no graph. */
+type Shortfall = Pick<UnmadeModel, "stage" | "reason">;
 
 /** Looks up the result of an earlier analysis that still holds. */
 export type KnownResults = (className: string) => ClassResult | undefined;
 
-interface Failure {
-  readonly message: string;
+interface Failure extends Shortfall {
   readonly conflicts: readonly SizeConflict[];
   readonly witnesses: ReadonlyMap<string, number>;
 }
@@ -60,6 +62,8 @@ interface Block {
   readonly inside: string;
 }
 
+const NO_INSTANCE: Shortfall = { stage: "construction", reason: "no way to make an instance was found" };
+
 /** Multiples of the usual widths that are tried when a constructor refuses them. */
 const SCALES = [1, 4, 32];
 
@@ -69,7 +73,7 @@ export class FileAnalysis {
   private readonly problems: PythonProblem[] = [];
   private readonly pragmas: readonly Pragma[];
   private readonly models = new Map<ClassValue, PythonModel>();
-  private readonly failures = new Map<ClassValue, string>();
+  private readonly failures = new Map<ClassValue, Shortfall>();
   private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
   /** The one class that is asked for by name. */
@@ -116,6 +120,7 @@ export class FileAnalysis {
     classes: PythonClass[];
     models: PythonModel[];
     problems: PythonProblem[];
+    unmade: UnmadeModel[];
     results: Map<string, ClassResult>;
   } {
     const classes = this.readClasses();
@@ -129,18 +134,21 @@ export class FileAnalysis {
     if (modules.length > 0) this.analyse(modules);
     for (const cls of modules) {
       const model = this.models.get(cls);
-      const failure = model ? undefined : (this.failures.get(cls) ?? "no way to make an instance was found");
+      const failure = model ? undefined : (this.failures.get(cls) ?? NO_INSTANCE);
       results.set(cls.name, { model, failure, dependencies: this.dependencies.get(cls) ?? new Set() });
     }
     const models: PythonModel[] = [];
+    const unmade: UnmadeModel[] = [];
     for (const cls of all) {
       const r = results.get(cls.name);
       if (r?.model) models.push(r.model);
       else if (r?.failure !== undefined && cls.chunk && cls.nameSpan) {
-        this.problems.push({ range: cls.chunk.range(cls.nameSpan), message: `${cls.name} is not analysed: ${r.failure}` });
+        const range = cls.chunk.range(cls.nameSpan);
+        unmade.push({ name: cls.name, range, ...r.failure });
+        this.problems.push({ range, message: `${cls.name} is not analysed: ${r.failure.reason}` });
       }
     }
-    return { classes, models, problems: this.problems, results };
+    return { classes, models, problems: this.problems, unmade, results };
   }
 
   /** How each class that defines `configure_optimizers` can be made. */
@@ -196,7 +204,7 @@ export class FileAnalysis {
     for (const lenient of [false, true]) {
       for (const recipe of recipes) {
         const result = this.evaluate(cls, recipe, cls.name, lenient);
-        if (!("model" in result)) this.failures.set(cls, result.message);
+        if (!("model" in result)) this.failures.set(cls, result);
         else if (!lenient || mostlyUnderstood(result.model)) {
           this.models.set(cls, result.model);
           this.chosen.set(cls, recipe);
@@ -222,7 +230,7 @@ export class FileAnalysis {
       if ("model" in result) {
         if (!best || result.model.opaque.length < best.opaque.length) best = result.model;
         if (result.model.opaque.length === 0) break;
-      } else this.failures.set(cls, result.message);
+      } else this.failures.set(cls, result);
       if (learn(result, overrides)) continue;
       if ("model" in result || ++scale >= SCALES.length) break;
     }
@@ -244,7 +252,7 @@ export class FileAnalysis {
       const model = this.models.get(cls);
       if (!model)
         throw new Error(
-          `${this.path}::${name}: ${this.failures.get(cls) ?? "no way to make an instance was found"}. Add a pragma, for example # noether: ${name}(width=64)`,
+          `${this.path}::${name}: ${(this.failures.get(cls) ?? NO_INSTANCE).reason}. Add a pragma, for example # noether: ${name}(width=64)`,
         );
       return model;
     }
@@ -254,7 +262,7 @@ export class FileAnalysis {
     if ("model" in strict) return strict.model;
     const lenient = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name, true);
     if ("model" in lenient) return lenient.model;
-    throw new Error(`${this.path}::${name}: ${strict.message}`);
+    throw new Error(`${this.path}::${name}: ${strict.reason}`);
   }
 
   /** Evaluates one recipe. */
@@ -301,11 +309,12 @@ export class FileAnalysis {
       });
     } catch (error) {
       const witnesses = interpreterOf?.witnesses ?? new Map<string, number>();
+      const stage = interpreterOf?.builder.initialising === false ? "forward" : "construction";
       if (error instanceof PythonError)
-        return { message: `${error.type}: ${error.message}`, conflicts: error.conflicts, witnesses };
+        return { stage, reason: `${error.type}: ${error.message}`, conflicts: error.conflicts, witnesses };
       if (error instanceof BudgetExceeded || error instanceof NotUnderstood)
-        return { message: error.message, conflicts: [], witnesses };
-      if (error instanceof RangeError) return { message: "it nests too deeply", conflicts: [], witnesses };
+        return { stage, reason: error.message, conflicts: [], witnesses };
+      if (error instanceof RangeError) return { stage, reason: "it nests too deeply", conflicts: [], witnesses };
       throw error;
     } finally {
       stop();
@@ -327,6 +336,7 @@ export class FileAnalysis {
         howInstantiated: recipe.how,
         layers: evaluation.layers,
         notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
+        contradictions: evaluation.contradictions.map((c) => c.message),
       },
     };
   }

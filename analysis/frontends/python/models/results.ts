@@ -32,6 +32,18 @@ export interface PythonModel {
   readonly howInstantiated: string;
   readonly layers: readonly PythonLayer[];
   readonly notes: readonly string[];
+  /** Sizes and other things that do not fit, in words; what they concern is opaque. */
+  readonly contradictions: readonly string[];
+}
+
+/** A class of modules with a forward that no graph could be made for. */
+export interface UnmadeModel {
+  readonly name: string;
+  /** The name in the class statement. */
+  readonly range: SourceRange;
+  /** Whether no instance could be made, or its forward could not be followed to an end. */
+  readonly stage: "construction" | "forward";
+  readonly reason: string;
 }
 
 /** Something that the author should know about the analysis, not about the model. */
