@@ -1,0 +1,111 @@
+/** @file How the parameters of a symmetry are trained, from what the user's code says; what it leaves open is assumed, and said. */
+
+/** How weight decay enters the step. coupled: added to the gradient. decoupled: multiplies the weight (AdamW). */
+export type DecayForm = "coupled" | "decoupled";
+
+/** All numbers that closed forms need for one symmetry; `assumed` says in words which of them the code did not tell. */
+export interface TrainingSettings {
+  /** Class in torch.optim. */
+  readonly optimiser: string;
+  /** True where steps are normalised per coordinate (Adam and its kin): thresholds on gradients do not apply as they are. */
+  readonly adaptive: boolean;
+  readonly decayForm: DecayForm;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Heavy-ball momentum, or beta1 of the Adam family. */
+  readonly momentum: number;
+  readonly batchSize: number;
+  /** Number of optimiser steps. */
+  readonly steps: number;
+  readonly assumed: readonly string[];
+}
+
+interface Valued<T> {
+  readonly value: T;
+}
+
+interface OptimiserLike {
+  readonly kind: string;
+  readonly wholeModel?: boolean | undefined;
+  readonly groups: readonly {
+    readonly parameters: readonly string[] | undefined;
+    readonly learningRate?: number;
+    readonly weightDecay?: number;
+  }[];
+  readonly learningRate?: Valued<number>;
+  readonly weightDecay?: Valued<number>;
+  readonly momentum?: Valued<number>;
+  readonly betas?: Valued<readonly [number, number]>;
+}
+
+/** What this room reads of the Python front end's training facts (its `TrainingFacts` fits), and of a probe's settings. */
+export interface TrainingFactsLike {
+  readonly optimisers: readonly OptimiserLike[];
+  readonly batchSize?: Valued<number>;
+  readonly accumulation?: Valued<number>;
+  /** Number of optimiser steps, where known. */
+  readonly steps?: Valued<number>;
+}
+
+const ASSUMED_STEPS = 10_000;
+const ASSUMED_BATCH = 32;
+const ASSUMED_RATE = { adaptive: 1e-3, plain: 0.1 };
+
+const ADAPTIVE: ReadonlySet<string> = new Set(
+  "Adam AdamW NAdam RAdam Adamax Adagrad Adadelta RMSprop Rprop SparseAdam Adafactor Lion LAMB".split(" "),
+);
+const DECOUPLED: ReadonlySet<string> = new Set("AdamW Lion LAMB Muon SGDW".split(" "));
+
+/**
+ * The settings under which `parameters` train. Several optimisers: the one that moves them. `rank` gives a parameter's number
+ * of axes: where groups decay differently, vectors (biases) do not count if at least two matrices take part.
+ */
+export function settingsFor(
+  parameters: readonly string[],
+  facts: TrainingFactsLike,
+  rank?: (parameter: string) => number | undefined,
+): TrainingSettings {
+  const assumed: string[] = [];
+  const optimiser = facts.optimisers.find((o) => parameters.some((p) => groupOf(o, p))) ?? facts.optimisers[0];
+  const kind = optimiser?.kind ?? "SGD";
+  if (!optimiser) assumed.push("no optimiser was found: plain SGD without weight decay");
+  const adaptive = ADAPTIVE.has(kind);
+  const per = deciding(parameters, rank).map((p) => (optimiser ? groupOf(optimiser, p) : undefined));
+  const rates = per.map((g) => g?.learningRate ?? optimiser?.learningRate?.value).filter((v) => v !== undefined);
+  const decays = per.map((g) => g?.weightDecay ?? optimiser?.weightDecay?.value).filter((v) => v !== undefined);
+  const learningRate = rates.length > 0 ? Math.max(...rates) : ASSUMED_RATE[adaptive ? "adaptive" : "plain"];
+  if (rates.length === 0) assumed.push(`learning rate ${learningRate}`);
+  // One undecayed factor keeps a product alive: the smallest decay decides.
+  const weightDecay = decays.length > 0 ? Math.min(...decays) : 0;
+  if (decays.length === 0 && optimiser) assumed.push("weight decay 0");
+  if (decays.length > 0 && Math.max(...decays) > weightDecay) {
+    assumed.push(`its parameters decay by ${weightDecay} to ${Math.max(...decays)}: the smallest counts`);
+  }
+  const single = facts.batchSize?.value;
+  if (single === undefined) assumed.push(`batch size ${ASSUMED_BATCH}`);
+  const steps = facts.steps?.value;
+  if (steps === undefined) assumed.push(`${ASSUMED_STEPS} steps`);
+  return {
+    optimiser: kind,
+    adaptive,
+    decayForm: DECOUPLED.has(kind) ? "decoupled" : "coupled",
+    learningRate,
+    weightDecay,
+    momentum: optimiser?.momentum?.value ?? optimiser?.betas?.value[0] ?? (adaptive ? 0.9 : 0),
+    batchSize: (single ?? ASSUMED_BATCH) * (facts.accumulation?.value ?? 1),
+    steps: steps ?? ASSUMED_STEPS,
+    assumed,
+  };
+}
+
+/** The group of an optimiser that moves a parameter; its first one where the groups could not be followed. */
+function groupOf(optimiser: OptimiserLike, parameter: string): OptimiserLike["groups"][number] | undefined {
+  return (
+    optimiser.groups.find((g) => g.parameters?.includes(parameter)) ?? optimiser.groups.find((g) => g.parameters === undefined)
+  );
+}
+
+function deciding(parameters: readonly string[], rank?: (p: string) => number | undefined): readonly string[] {
+  const matrices = parameters.filter((p) => (rank?.(p) ?? 0) >= 2);
+  return matrices.length >= 2 ? matrices : parameters;
+}
