@@ -226,6 +226,7 @@ function permutationSymmetry(action: PermutationAction, id: number, space: Chann
     spaces: [id],
     actRandomly: (weights, random) => action.act(weights, randomPermutation(space.size, action.copies, random)),
     generators: () => [],
+    units: () => action.units(),
   };
 }
 

@@ -54,6 +54,33 @@ export interface Generator {
   readonly spaces: readonly number[];
 }
 
+/**
+ * Where the units of a permutation are in one parameter, along one of its axes: entry `flat[unit * features + k]` is feature k
+ * of the unit. Features correspond: exchanging two units exchanges their features one by one (along every axis).
+ */
+export interface UnitBlock {
+  readonly parameter: string;
+  readonly axis: number;
+  /** Index of the enclosing space (head, block); units of different copies are not exchanged. */
+  readonly copy: number;
+  readonly units: number;
+  readonly features: number;
+  /** Flat positions in the parameter, units x features. */
+  readonly flat: Int32Array;
+}
+
+/**
+ * How a group of independent scalings (R+^n) or signs (Z2^n) multiplies entries of one parameter: the k-th listed entry by
+ * exp(coefficient[k] * t[index[k]]), or for signs by -1 where t is odd. An entry may be listed for several indices.
+ */
+export interface DiagonalEntries {
+  readonly parameter: string;
+  readonly flat: Int32Array;
+  /** Below the number of independent factors. */
+  readonly index: Int32Array;
+  readonly coefficient: Float64Array;
+}
+
 /** A group with its action on named parameters. */
 export interface Symmetry {
   readonly id: string;
@@ -69,6 +96,10 @@ export interface Symmetry {
   actRandomly(weights: ParameterValues, random: () => number): ParameterValues;
   /** Tangent vectors at the given weights; empty for discrete groups. */
   generators(weights: ParameterValues): readonly Generator[];
+  /** Permutations: where the units are. Made at each call. */
+  units?(): readonly UnitBlock[];
+  /** Scalings and signs: which entries belong to which factor. Made at each call. */
+  diagonal?(): readonly DiagonalEntries[];
 }
 
 /** Two sub-networks that may be exchanged, by module path or parameter name. */

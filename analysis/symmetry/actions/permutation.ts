@@ -1,7 +1,7 @@
 /** @file Permutations of a channel space acting on parameters: entries move along every axis that the space is on. */
 import type { InferredAxes } from "../spaces/infer";
 import type { AtomSpace, Occurrence } from "../spaces/spaces";
-import type { ParameterValues } from "../symmetry";
+import type { ParameterValues, UnitBlock } from "../symmetry";
 
 /** A permutation per index of the enclosing space (one for all when there is none): entry i goes to permutation[i]. */
 export type PermutationElement = readonly (readonly number[])[];
@@ -64,6 +64,61 @@ export class PermutationAction {
       out.set(parameter, values);
     }
     return out;
+  }
+
+  /** Where the units of the space are, axis by axis; corresponding features of all units stand in equal order. */
+  units(): UnitBlock[] {
+    const size = this.space.size;
+    const shift = Array.from({ length: this.copies }, () => Array.from({ length: size }, (_, i) => (i + 1) % size));
+    return [...this.byParameter].flatMap(([parameter, byAxis]) =>
+      [...byAxis].flatMap(([axis, occurrences]) => this.unitsAlongAxis(parameter, axis, occurrences, shift)),
+    );
+  }
+
+  private unitsAlongAxis(
+    parameter: string,
+    axis: number,
+    occurrences: readonly Occurrence[],
+    shift: PermutationElement,
+  ): UnitBlock[] {
+    const size = this.space.size;
+    const shape = this.shape(parameter);
+    const n = shape[axis]!;
+    const inner = shape.slice(axis + 1).reduce((m, d) => m * d, 1);
+    const outer = shape.slice(0, axis).reduce((m, d) => m * d, 1);
+    const targets = this.targets(n, occurrences, shift, 0);
+    const copyOf = this.copyAlongOtherAxis(parameter, axis, shape);
+    // Positions of first units, with the copy where the segment itself tells it; the shift leads from unit to unit.
+    const first = this.space.atoms.find((a) => this.offsets.get(a) === 0);
+    const starts: { readonly at: number; readonly copy: number | undefined }[] = [];
+    for (const o of occurrences) {
+      if (o.atoms[o.factor] !== first) continue;
+      const within = o.factors.slice(o.factor + 1).reduce((m, d) => m * d, 1);
+      for (let p = 0; p < o.end - o.start; p++) {
+        if (Math.floor(p / within) % o.factors[o.factor]! === 0) starts.push({ at: o.start + p, copy: this.copyInSegment(o, p) });
+      }
+    }
+    const features = new Map<number, number[][]>();
+    for (const start of starts) {
+      const positions = [start.at];
+      while (positions.length < size) positions.push(targets[positions.at(-1)!]!);
+      for (let o = 0; o < outer; o++) {
+        for (let i = 0; i < inner; i++) {
+          const flat = positions.map((p) => (o * n + p) * inner + i);
+          const copy = start.copy ?? copyOf?.(flat[0]!) ?? 0;
+          const list = features.get(copy);
+          if (list) list.push(flat);
+          else features.set(copy, [flat]);
+        }
+      }
+    }
+    return [...features].map(([copy, list]) => {
+      const flat = new Int32Array(size * list.length);
+      list.forEach((of, k) => {
+        for (let u = 0; u < size; u++) flat[u * list.length + k] = of[u]!;
+      });
+      return { parameter, axis, copy, units: size, features: list.length, flat };
+    });
   }
 
   private alongAxis(

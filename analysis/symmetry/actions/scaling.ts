@@ -1,6 +1,6 @@
 /** @file Scalings and signs acting on parameters. */
 import type { Generator, ParameterValues, Symmetry } from "../symmetry";
-import { coefficients, type Scaling, scalingVectors } from "../units/scalings";
+import { coefficients, diagonalEntries, type Scaling, scalingVectors } from "../units/scalings";
 
 /** Log-scales are drawn from this half-open range on both sides of zero: large enough to show, small enough for float32. */
 const LARGEST_LOG_SCALE = 0.7;
@@ -46,6 +46,7 @@ export function scalingSymmetries(
           : scalingVectors(scaling, shape, weights).map(
               (vector): Generator => ({ family: scaling.family as "scale" | "rescaling", vector, spaces }),
             ),
+      diagonal: () => diagonalEntries(scaling, shape),
     };
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { Graph, Node } from "../../graph/graph";
 import type { Equivariance } from "../../operators/equivariance";
-import type { ParameterValues } from "../symmetry";
+import type { DiagonalEntries, ParameterValues } from "../symmetry";
 import type { InferredAxes } from "../spaces/infer";
 import type { Cell, CellTable } from "./cells";
 import { type Field, UnitGraph, writeEquations } from "./equations";
@@ -212,6 +212,24 @@ export function coefficients(
     });
   }
   return out;
+}
+
+/** Which entries each index value of D scales, and with which coefficient, cell by cell. */
+export function diagonalEntries(scaling: Scaling, shapes: (parameter: string) => readonly number[]): DiagonalEntries[] {
+  return scaling.entries.map((entry) => {
+    const flats: number[] = [];
+    const indices: number[] = [];
+    forEachEntry(entry, shapes(entry.parameter), scaling.sizes, (flat, d) => {
+      flats.push(flat);
+      indices.push(d);
+    });
+    return {
+      parameter: entry.parameter,
+      flat: Int32Array.from(flats),
+      index: Int32Array.from(indices),
+      coefficient: new Float64Array(flats.length).fill(entry.coefficient),
+    };
+  });
 }
 
 /** Visits every entry of a cell with its flat position and the flat index value of D. */
