@@ -62,7 +62,7 @@ describe("units of permutations and entries of scalings", () => {
             assert.equal(new Set(b.flat).size, b.flat.length, "no entry is listed twice");
             assert.equal(b.flat.length, b.units * b.features);
           }
-          for (const [p, v] of moved) assert.deepEqual([...v].sort(), [...values.get(p)!].sort(), `${p} is permuted`);
+          for (const [p, v] of moved) assert.deepEqual(v.toSorted(), values.get(p)!.toSorted(), `${p} is permuted`);
         }
         if (symmetry.diagonal) {
           const generators = symmetry.generators(new Map([...values].map(([k, v]) => [k, v.map(() => 1)])));
