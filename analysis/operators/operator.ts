@@ -3,7 +3,7 @@
  * derivative, what it is made of, and how parameter symmetries pass through it. Adding an operator is adding one entry.
  */
 import type { Graph, Node } from "../graph/graph";
-import type { Tensor, TensorType } from "../graph/tensor";
+import type { Shape, Tensor, TensorType } from "../graph/tensor";
 import type { Equivariance } from "./equivariance";
 
 /** What a shape rule may look at. */
@@ -16,17 +16,21 @@ export interface InferenceContext {
   readonly opset: number;
 }
 
-/** Builds the nodes that an operator is lowered to; names are made unique by the builder. */
-export interface Lowering {
-  readonly node: Node;
-  readonly opset: number;
+/** Adds nodes to a graph; names are made unique. */
+export interface Builder {
   /** Type of any value, also of those made here. */
   type(value: string): TensorType;
   constant(value: string): Tensor | undefined;
   /** Adds a constant and returns its name. */
   addConstant(tensor: Tensor): string;
-  /** Adds a node of another operator and returns its first output's name. The origin is that of the node being lowered. */
+  /** Adds a node of another operator and returns its first output's name. */
   add(operator: string, inputs: readonly string[], attributes?: Node["attributes"]): string;
+}
+
+/** Builds the nodes that an operator is lowered to. Their origin is that of the node being lowered. */
+export interface Lowering extends Builder {
+  readonly node: Node;
+  readonly opset: number;
   /** Whether anything reads output `index` of the node; one that nothing reads need not be made. */
   isUsed(index: number): boolean;
   /**
@@ -44,6 +48,20 @@ export interface Lowering {
   ): number;
   /** Tells the reader of the normal form what this lowering left out. Equal sentences are kept once. */
   note(text: string): void;
+}
+
+/** Builds the nodes of a vector-Jacobian product: the gradients of a node's inputs from those of its outputs. */
+export interface Gradient extends Builder {
+  readonly node: Node;
+  readonly opset: number;
+  /** Gradient of each output, of its shape; undefined where none flows. At least one is there. */
+  readonly dy: readonly (string | undefined)[];
+  /** Whether the gradient of input `index` is needed. */
+  wants(index: number): boolean;
+  /** Shape of a value. @throws Error where it is unknown */
+  shape(value: string): Shape;
+  /** Adds a node with several outputs and returns their names. */
+  addAll(operator: string, inputs: readonly string[], outputs: number, attributes?: Node["attributes"]): string[];
 }
 
 /** One entry of the operator table. */
@@ -86,6 +104,12 @@ export interface Operator {
    * place of its outputs, or undefined where this node must stay as it is.
    */
   lower?(lowering: Lowering): readonly string[] | undefined;
+  /**
+   * The gradients of the inputs, each of its input's shape, undefined for zero and for those that are not wanted; the nodes
+   * have the forms of operator set 21. An operator without one is lowered first; where that is impossible, training is too.
+   * Throws Error with a plain sentence for a case that the rule does not cover.
+   */
+  gradient?(gradient: Gradient): readonly (string | undefined)[];
   /** How parameter symmetries pass through; primitives have it. An operator without one, after lowering, is opaque. */
   readonly equivariance?: Equivariance;
 }

@@ -55,7 +55,7 @@ function resizedSizes(node: Node, shape: Shape, known: Known): { output: number[
 }
 
 /** The matrices' descriptions for the axes that change. */
-function resizedAxes(node: Node, shape: Shape, known: Known): { output: number[]; axes: (ResizedAxis | undefined)[] } {
+export function resizedAxes(node: Node, shape: Shape, known: Known): { output: number[]; axes: (ResizedAxis | undefined)[] } {
   const sizes = resizedSizes(node, shape, known) ?? fail(node, "the scales or sizes are not known");
   const at = argumentIndices(node);
   const old = at.roi < 0;

@@ -9,6 +9,7 @@ import { elementwiseOperators } from "./elementwise";
 import { equivariances } from "./equivariances";
 import { generatingOperators } from "./generating";
 import { indexingOperators } from "./indexing";
+import { gradients } from "./gradients";
 import { lowerings } from "./lower";
 import { movementOperators } from "./movement";
 import { normalizationOperators } from "./normalization";
@@ -49,7 +50,7 @@ function key(name: string, domain: string): string {
 }
 
 /**
- * Joins the entries with the columns that are written apart: equivariance, and lowerings of standard operators. Throws
+ * Joins the entries with the columns that are written apart: equivariance, gradients, and lowerings of standard operators. Throws
  * Error when two entries share one name, so that an operator lives in one place only, and when a column names an operator
  * that has no entry, or has that field already.
  */
@@ -70,6 +71,11 @@ function tabulate(entries: readonly Operator[]): ReadonlyMap<string, Operator> {
     if (!entry) throw new Error(`the column of lowerings names ${name}, which has no entry in the operator table`);
     if (entry.lower) throw new Error(`${name} has two lowerings`);
     table.set(name, { ...entry, lower });
+  }
+  for (const [name, gradient] of Object.entries(gradients)) {
+    const entry = table.get(name);
+    if (!entry) throw new Error(`the column of gradients names ${name}, which has no entry in the operator table`);
+    table.set(name, { ...entry, gradient });
   }
   return table;
 }

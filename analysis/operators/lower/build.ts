@@ -3,10 +3,10 @@
  * standard operator set from version 18 on: axes, bounds and targets are constant inputs, not attributes).
  */
 import { elementCount, type ElementType, int64Vector, isFloating, scalar, type Shape } from "../../graph/tensor";
-import type { Lowering } from "../operator";
+import type { Builder, Lowering } from "../operator";
 
 /** The shape of a value, undefined where it is unknown or the value is absent. */
-export function shapeOf(l: Lowering, value: string | undefined): Shape | undefined {
+export function shapeOf(l: Builder, value: string | undefined): Shape | undefined {
   return value === undefined || value === "" ? undefined : l.type(value).shape;
 }
 
@@ -41,53 +41,53 @@ export function range(from: number, to: number): number[] {
 }
 
 /** A constant int64 vector. */
-export function ints(l: Lowering, values: readonly number[]): string {
+export function ints(l: Builder, values: readonly number[]): string {
   return l.addConstant(int64Vector(values));
 }
 
 /** A constant scalar of the element type of another value (float32 where that is no floating type). */
-export function scalarLike(l: Lowering, like: string, value: number): string {
+export function scalarLike(l: Builder, like: string, value: number): string {
   const type: ElementType = l.type(like).type;
   return l.addConstant(scalar(value, isFloating(type) ? type : "float32"));
 }
 
 /** x times a number; x itself for 1. */
-export function scaled(l: Lowering, x: string, factor: number): string {
+export function scaled(l: Builder, x: string, factor: number): string {
   return factor === 1 ? x : l.add("Mul", [x, scalarLike(l, x, factor)]);
 }
 
 /** x plus a number; x itself for 0. */
-export function shifted(l: Lowering, x: string, term: number): string {
+export function shifted(l: Builder, x: string, term: number): string {
   return term === 0 ? x : l.add("Add", [x, scalarLike(l, x, term)]);
 }
 
 /** x plus y where y is there. */
-export function plus(l: Lowering, x: string, y: string | undefined): string {
+export function plus(l: Builder, x: string, y: string | undefined): string {
   return y === undefined ? x : l.add("Add", [x, y]);
 }
 
 /** x reshaped to a known shape. */
-export function reshape(l: Lowering, x: string, shape: Shape): string {
+export function reshape(l: Builder, x: string, shape: Shape): string {
   return l.add("Reshape", [x, ints(l, shape)]);
 }
 
 /** x with its axes permuted: axis i of the result is axis `perm[i]` of x. */
-export function transpose(l: Lowering, x: string, perm: readonly number[]): string {
+export function transpose(l: Builder, x: string, perm: readonly number[]): string {
   return l.add("Transpose", [x], { perm });
 }
 
 /** Entries [start, end) of one axis of x. */
-export function slice(l: Lowering, x: string, axis: number, start: number, end: number): string {
+export function slice(l: Builder, x: string, axis: number, start: number, end: number): string {
   return l.add("Slice", [x, ints(l, [start]), ints(l, [end]), ints(l, [axis]), ints(l, [1])]);
 }
 
 /** Values joined along an axis; a single one is itself. */
-export function concat(l: Lowering, parts: readonly string[], axis: number): string {
+export function concat(l: Builder, parts: readonly string[], axis: number): string {
   return parts.length === 1 ? parts[0]! : l.add("Concat", parts, { axis });
 }
 
 /** A reduction over the given axes (counted from the front), which stay as axes of size 1 unless told. */
-export function reduce(l: Lowering, operator: string, x: string, axes: readonly number[], keepdims = 1): string {
+export function reduce(l: Builder, operator: string, x: string, axes: readonly number[], keepdims = 1): string {
   return l.add(operator, [x, ints(l, axes)], { keepdims, noop_with_empty_axes: 0 });
 }
 
@@ -95,7 +95,7 @@ export function reduce(l: Lowering, operator: string, x: string, axes: readonly 
  * A vector of C entries, one per index of axis `axis` of a tensor of the given rank, reshaped so that it broadcasts:
  * [C, 1, ..] with as many ones as axes follow.
  */
-export function perChannel(l: Lowering, vector: string, rank: number, axis = 1): string {
+export function perChannel(l: Builder, vector: string, rank: number, axis = 1): string {
   const after = rank - axis - 1;
   const shape = shapeOf(l, vector);
   if (after <= 0 || shape === undefined) return vector;
@@ -103,24 +103,24 @@ export function perChannel(l: Lowering, vector: string, rank: number, axis = 1):
 }
 
 /** Element-wise maximum with 0. */
-export function relu(l: Lowering, x: string): string {
+export function relu(l: Builder, x: string): string {
   return l.add("Relu", [x]);
 }
 
 /** The exact Gaussian error linear unit, x (1 + erf(x / sqrt 2)) / 2. */
-export function geluExact(l: Lowering, x: string): string {
+export function geluExact(l: Builder, x: string): string {
   const erf = l.add("Erf", [scaled(l, x, Math.SQRT1_2)]);
   return scaled(l, l.add("Mul", [x, shifted(l, erf, 1)]), 0.5);
 }
 
 /** The tanh form of the Gaussian error linear unit. */
-export function geluTanh(l: Lowering, x: string): string {
+export function geluTanh(l: Builder, x: string): string {
   const cube = l.add("Mul", [l.add("Mul", [x, x]), x]);
   const inner = scaled(l, l.add("Add", [x, scaled(l, cube, 0.044715)]), Math.sqrt(2 / Math.PI));
   return scaled(l, l.add("Mul", [x, shifted(l, l.add("Tanh", [inner]), 1)]), 0.5);
 }
 
 /** x sigmoid(alpha x). */
-export function swish(l: Lowering, x: string, alpha = 1): string {
+export function swish(l: Builder, x: string, alpha = 1): string {
   return l.add("Mul", [x, l.add("Sigmoid", [scaled(l, x, alpha)])]);
 }
