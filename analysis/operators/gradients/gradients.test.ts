@@ -426,6 +426,7 @@ it("names the operator and the node that cannot be differentiated", () => {
   const builder = new GraphBuilder(graph, operatorTable);
   assert.throws(
     () => backpropagate(builder, new Map([["y0", builder.addInput("c0", "float32", [3])]]), ["x0"]),
-    (error) => error instanceof GradientError && /^Unique layer4\/unusual: the operator has no gradient rule/.test(error.message),
+    (error) =>
+      error instanceof GradientError && error.message.startsWith("Unique layer4/unusual: the operator has no gradient rule"),
   );
 });
