@@ -14,7 +14,9 @@ const ROOMS = {
   probe: ["certification", "dynamics", "symmetry", "runtime", "frontends", "lowering", "numerics", "operators", "graph"],
   rules: ["probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
   fixes: ["rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
-  report: ["fixes", "rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "operators", "graph"],
+  configuration: ["rules", "graph"],
+  lint: ["configuration", "fixes", "rules", "graph"],
+  report: ["lint", "configuration", "fixes", "rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "operators", "graph"],
 };
 /** The two ways in, which may import every room of analysis/: a host calls `service`, a shell calls `cli`. */
 ROOMS.service = Object.keys(ROOMS);

@@ -1,5 +1,8 @@
 /** @file Reads the arguments of the commands. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { RuleSetting } from "../configuration/configuration";
+import { SEVERITIES } from "../configuration/keys";
+import type { FixKind } from "../fixes/apply";
 import { meant, oneOf, UsageError } from "./usage";
 
 /** What `noether symmetries` was asked for. */
@@ -17,7 +20,25 @@ export interface SymmetriesArguments {
 /** What `noether check` was asked for. */
 export interface CheckArguments {
   readonly paths: readonly string[];
-  readonly format: "text" | "json";
+  /** The name of the text on standard input; absent when files are checked. */
+  readonly stdin: string | undefined;
+  readonly format: (typeof CHECK_FORMATS)[number];
+  readonly output: string | undefined;
+  readonly fix: FixKind | undefined;
+  readonly diff: boolean;
+  readonly watch: boolean;
+  readonly quiet: boolean;
+  readonly statistics: boolean;
+  readonly verbose: boolean;
+  readonly maxWarnings: number | undefined;
+  readonly rules: ReadonlyMap<string, RuleSetting>;
+  /** A configuration file, or false for none. */
+  readonly configuration: string | false | undefined;
+  readonly baseline: string | undefined;
+  readonly updateBaseline: boolean;
+  readonly jobs: number | undefined;
+  readonly cache: boolean;
+  readonly cacheFolder: string | undefined;
 }
 
 /** What `noether coverage` was asked for. */
@@ -26,6 +47,13 @@ export interface CoverageArguments {
   readonly format: "text" | "json";
   readonly all: boolean;
 }
+
+/** What `noether init` was asked for. */
+export interface InitArguments {
+  readonly pyproject: boolean;
+}
+
+const CHECK_FORMATS = ["text", "json", "sarif", "github", "gitlab", "junit"] as const;
 
 const SYMMETRIES = {
   format: { type: "string" },
@@ -39,6 +67,29 @@ const SYMMETRIES = {
 
 const CHECK = {
   format: { type: "string" },
+  output: { type: "string", short: "o" },
+  fix: { type: "boolean" },
+  "unsafe-fixes": { type: "boolean" },
+  diff: { type: "boolean" },
+  watch: { type: "boolean" },
+  quiet: { type: "boolean", short: "q" },
+  statistics: { type: "boolean" },
+  verbose: { type: "boolean" },
+  "max-warnings": { type: "string" },
+  rule: { type: "string", multiple: true },
+  config: { type: "string" },
+  "no-config": { type: "boolean" },
+  baseline: { type: "string" },
+  "update-baseline": { type: "boolean" },
+  "stdin-filename": { type: "string" },
+  jobs: { type: "string" },
+  "no-cache": { type: "boolean" },
+  "cache-dir": { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const satisfies ParseArgsConfig["options"];
+
+const INIT = {
+  pyproject: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -86,7 +137,56 @@ export function checkArguments(args: readonly string[]): CheckArguments | "help"
   const { values, positionals } = parsed(args, CHECK);
   if (values.help) return "help";
   if (positionals.length === 0) throw new UsageError("check needs PATHS: files, folders or glob patterns");
-  return { paths: positionals, format: oneOf("--format", values.format ?? "text", ["text", "json"]) };
+  const reads = positionals.includes("-");
+  if (reads && positionals.length > 1) throw new UsageError("- is standard input, and cannot be checked together with files");
+  if (reads && values.watch) throw new UsageError("--watch follows files, not standard input");
+  if (values.diff && !values.fix && !values["unsafe-fixes"])
+    throw new UsageError("--diff shows what --fix would change; say --fix");
+  if (values.watch && (values.fix || values.output !== undefined)) throw new UsageError("--watch only reports");
+  const name = values["stdin-filename"];
+  if (name !== undefined && !/\.py$/i.test(name)) throw new UsageError(`--stdin-filename is a .py file, not ${name}`);
+  return {
+    paths: positionals,
+    stdin: reads ? (name ?? "stdin.py") : undefined,
+    format: oneOf("--format", values.format ?? "text", CHECK_FORMATS),
+    output: values.output,
+    fix: values["unsafe-fixes"] ? "all" : values.fix ? "exact" : undefined,
+    diff: values.diff ?? false,
+    watch: values.watch ?? false,
+    quiet: values.quiet ?? false,
+    statistics: values.statistics ?? false,
+    verbose: values.verbose ?? false,
+    maxWarnings: values["max-warnings"] === undefined ? undefined : whole("--max-warnings", values["max-warnings"], 0),
+    rules: new Map((values.rule ?? []).map(ruleSetting)),
+    configuration: values["no-config"] ? false : values.config,
+    baseline: values.baseline,
+    updateBaseline: values["update-baseline"] ?? false,
+    jobs: values.jobs === undefined ? undefined : whole("--jobs", values.jobs, 1),
+    cache: !values["no-cache"],
+    cacheFolder: values["cache-dir"],
+  };
+}
+
+/** Reads the arguments behind `init`; "help" where help is asked for. @throws UsageError */
+export function initArguments(args: readonly string[]): InitArguments | "help" {
+  const { values, positionals } = parsed(args, INIT);
+  if (values.help) return "help";
+  if (positionals.length > 0) throw new UsageError(`init takes no ${positionals[0]}; it writes into the current folder`);
+  return { pyproject: values.pyproject ?? false };
+}
+
+/** `linear-chain=off` as a rule and its setting. */
+function ruleSetting(text: string): readonly [string, RuleSetting] {
+  const [id, level, ...more] = text.split("=");
+  if (id === "" || level === undefined || more.length > 0)
+    throw new UsageError(`--rule is RULE=LEVEL, such as linear-chain=off, not ${text}`);
+  return [id!, { severity: oneOf("--rule's level", level, SEVERITIES), options: {} }];
+}
+
+function whole(option: string, text: string, least: number): number {
+  const n = Number(text);
+  if (!/^\d{1,9}$/.test(text) || n < least) throw new UsageError(`${option} is a whole number from ${least} on, not ${text}`);
+  return n;
 }
 
 /** Reads the arguments behind `coverage`; "help" where help is asked for. @throws UsageError */

@@ -1,6 +1,9 @@
 /** @file `noether check`: what in model code deserves a change. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { ConfigurationProblem } from "../configuration/validate";
 import type { Finding } from "../rules/finding";
-import type { LoadedFile } from "../service/models";
+import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments";
 import { filesToCheck } from "./files";
 import type { Console } from "./run";
@@ -8,48 +11,102 @@ import { EXIT } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when a path is not there */
 export async function check(args: CheckArguments, console: Console): Promise<number> {
-  const files = filesToCheck(args.paths);
-  // The paths are right; only now is it worth to load what reads them.
-  const { checkedFile, Loader } = await import("../service/models");
-  const { checkFile } = await import("../fixes/check");
-  const { findingJson, findingsText, sortFindings } = await import("../report/findings");
-  const { styleFor } = await import("../report/style");
-  const loader = new Loader();
-  const findings: Finding[] = [];
-  let models = 0;
-  let skipped = 0;
-  let fatal = false;
-  for (const file of files) {
-    let loaded: LoadedFile;
-    try {
-      loaded = await loader.load(file);
-    } catch (error) {
-      // One bad file must not hide what is wrong in the others.
-      console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
-      fatal = true;
-      continue;
-    }
-    models += loaded.models.length;
-    skipped += loaded.problems.length;
-    findings.push(...checkFile(checkedFile(loaded)));
-  }
-  const unique = withoutRepeats(findings);
-  if (args.format === "json") {
-    console.out(JSON.stringify(sortFindings(unique).map(findingJson), undefined, console.isTTY ? 2 : undefined));
-  } else {
-    const style = styleFor({ isTTY: console.isTTY }, console.environment);
-    console.out(findingsText(unique, { files: files.length, models, skipped }, style));
-  }
-  if (fatal) return EXIT.fatal;
-  return unique.some((f) => f.severity === "error" || f.severity === "warning") ? EXIT.findings : EXIT.ok;
+  const { Linter } = await import("../service/linter");
+  const linter = new Linter({
+    ...(args.configuration === undefined ? {} : { configuration: args.configuration }),
+    ...(args.rules.size > 0 ? { rules: args.rules } : {}),
+  });
+  if (args.watch) return (await import("./watch")).watch(args, linter, console);
+  return checkOnce(args, linter, console);
 }
 
-/** A place that two models share is one finding. */
-function withoutRepeats(findings: readonly Finding[]): Finding[] {
-  const seen = new Set<string>();
-  return findings.filter((f) => {
-    const place = f.range ? `${f.range.start.line}:${f.range.start.column}` : (f.node ?? "");
-    const key = `${f.rule} ${f.file} ${place} ${f.range ? "" : f.message}`;
-    return !seen.has(key) && seen.add(key);
-  });
+/** One run over all files. */
+export async function checkOnce(args: CheckArguments, linter: Linter, console: Console): Promise<number> {
+  const files = args.stdin === undefined ? filesToCheck(args.paths, (f) => linter.excludes(f)) : [args.stdin];
+  const wrong = configurationProblems(files, linter);
+  if (wrong.length > 0) {
+    for (const { message, range } of wrong) {
+      console.error(`noether: ${range.file}:${range.start.line + 1}:${range.start.column + 1}: ${message}`);
+    }
+    return EXIT.configuration;
+  }
+  let reports: readonly FileReport[];
+  if (args.stdin !== undefined) {
+    const text = readFileSync(0, "utf8");
+    if (args.fix) return (await import("./fix")).fixText(args, args.stdin, text, linter, console);
+    reports = [await linter.lint(args.stdin, text)];
+  } else if (args.fix) reports = await (await import("./fix")).fixFiles(args, files, linter, console);
+  else reports = await (await import("./reports")).reportsOf(args, files, linter, console);
+  for (const { failure } of reports) if (failure !== undefined) console.error(`noether: ${failure}`);
+  if (args.verbose) for (const note of reports.flatMap((r) => r.notes)) console.error(`noether: ${note}`);
+  const found = await withoutAccepted(args, files, reports, linter, console);
+  if (found === undefined) return EXIT.configuration;
+  const { printReport } = await import("./print");
+  await printReport(args, files, reports, found, console);
+  if (reports.some((r) => r.failure !== undefined)) return EXIT.fatal;
+  return exitCode(found, args);
+}
+
+function exitCode(found: readonly Finding[], { maxWarnings }: CheckArguments): number {
+  if (found.some((f) => f.severity === "error")) return EXIT.findings;
+  const warnings = found.filter((f) => f.severity === "warning").length;
+  return warnings > (maxWarnings ?? 0) ? EXIT.findings : EXIT.ok;
+}
+
+function configurationProblems(files: readonly string[], linter: Linter): ConfigurationProblem[] {
+  const seen = new Map<string, ConfigurationProblem>();
+  for (const folder of new Set(files.map((f) => path.dirname(path.resolve(f))))) {
+    for (const p of linter.configurationFor(folder).problems) {
+      seen.set(`${p.range.file}:${p.range.start.line}:${p.range.start.column} ${p.message}`, p);
+    }
+  }
+  return [...seen.values()];
+}
+
+/** The findings that no baseline accepts; undefined when a baseline cannot be read, which was said. */
+async function withoutAccepted(
+  args: CheckArguments,
+  files: readonly string[],
+  reports: readonly FileReport[],
+  linter: Linter,
+  console: Console,
+): Promise<Finding[] | undefined> {
+  const all = reports.flatMap((r) => r.findings);
+  const baselineOf = (file: string): string | undefined =>
+    args.baseline ?? linter.configurationFor(path.resolve(file)).configuration.baseline;
+  const { againstBaseline, BaselineError, readBaseline, writeBaseline } = await import("../lint/baseline");
+  if (args.updateBaseline) {
+    const target = args.baseline ?? (files[0] === undefined ? undefined : baselineOf(files[0])) ?? "noether-baseline.json";
+    writeBaseline(target, all);
+    console.error(`noether: ${all.length} findings accepted in ${target}`);
+    return [];
+  }
+  const out: Finding[] = [];
+  let stale = 0;
+  for (const baseline of new Set(files.map(baselineOf))) {
+    const own = reports.filter((r) => baselineOf(r.file) === baseline);
+    const findings = own.flatMap((r) => r.findings);
+    if (baseline === undefined) {
+      out.push(...findings);
+      continue;
+    }
+    try {
+      const folder = path.dirname(path.resolve(baseline));
+      const against = againstBaseline(
+        findings,
+        readBaseline(baseline),
+        folder,
+        own.map((r) => r.file),
+      );
+      out.push(...against.beyond);
+      stale += against.stale;
+    } catch (error) {
+      if (!(error instanceof BaselineError)) throw error;
+      console.error(`noether: ${error.message}`);
+      return undefined;
+    }
+  }
+  if (stale > 0)
+    console.error(`noether: the baseline accepts ${stale} findings that are gone; tighten it with --update-baseline`);
+  return out;
 }

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
 import { Ajv } from "ajv";
 import findingsSchema from "../report/schema/findings.schema.json";
 import symmetriesSchema from "../report/schema/symmetries.schema.json";
 import { rules } from "../rules/registry";
-import { filesToCheck, globExpression } from "./files";
+import { filesToCheck } from "./files";
 import { run } from "./run";
 import { EXIT, nearest } from "./usage";
 
@@ -31,7 +33,7 @@ async function noether(...args: string[]): Promise<Outcome> {
     error: (text) => (error += `${text}\n`),
     isTTY: false,
     columns: undefined,
-    environment: {},
+    environment: { NOETHER_CACHE_DIR: path.join(folder, "cache") },
   });
   return { code, out, error };
 }
@@ -88,6 +90,14 @@ describe("noether", () => {
     [["symmetries", "nowhere.py"], /nowhere\.py does not exist/],
     [["symmetries", "."], /\. is a folder/],
     [["check"], /needs PATHS/],
+    [["check", "x.py", "-"], /- is standard input/],
+    [["check", "x.py", "--diff"], /say --fix/],
+    [["check", "x.py", "--jobs", "0"], /--jobs is a whole number from 1 on, not 0/],
+    [["check", "x.py", "--max-warnings", "many"], /--max-warnings is a whole number/],
+    [["check", "x.py", "--rule", "linear-chain"], /--rule is RULE=LEVEL/],
+    [["check", "x.py", "--rule", "linear-chain=lowd"], /not lowd/],
+    [["check", "x.py", "--format", "sarf"], /did you mean sarif\?/],
+    [["init", "here"], /init takes no here/],
     [["check", "nowhere"], /nowhere does not exist/],
     [["check", "src/**/*.nothing"], /matches no \.py, no \.ipynb and no \.onnx file/],
     [["check", path.join(FIXTURES, "zoo/truth.json")], /neither Python source/],
@@ -207,32 +217,128 @@ describe("noether check", () => {
   });
 });
 
-describe("globs and words", () => {
-  it("match as shells do", () => {
-    const matches = (glob: string, name: string) => globExpression(glob).test(name);
-    for (const [glob, name] of [
-      ["*.py", "a.py"],
-      ["**/*.py", "a.py"],
-      ["**/*.py", "x/y/a.py"],
-      ["x/**", "x/y/a"],
-      ["[ab].py", "b.py"],
-      ["[!ab].py", "c.py"],
-      ["{a,b/c}.py", "b/c.py"],
-      ["a+(b).py", "a+(b).py"],
-    ] as const) {
-      assert.ok(matches(glob, name), `${glob} ${name}`);
+describe("noether check in a project", () => {
+  const project = (name: string, files: Readonly<Record<string, string>>): string => {
+    const root = path.join(folder, "projects", name);
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+      writeFileSync(path.join(root, file), text);
     }
-    for (const [glob, name] of [
-      ["*.py", "x/a.py"],
-      ["?.py", "ab.py"],
-      ["[!ab].py", "a.py"],
-      ["a.py", "aXpy"],
-      ["x/**/a", "xy/a"],
-    ] as const) {
-      assert.ok(!matches(glob, name), `${glob} ${name}`);
-    }
+    return root;
+  };
+  const { bad, fixed, good } = biasBeforeNorm!.examples;
+  const id = biasBeforeNorm!.id;
+  const rulesFound = (out: string): string[] => (JSON.parse(out) as { rule: string }[]).map((f) => f.rule);
+
+  it("follows its configuration, and exits with 3 where that is wrong", async () => {
+    const root = project("configured", {
+      "noether.toml": `exclude = ["old"]\n[rules]\n${id} = "off"\n[[overrides]]\nfiles = ["new/**"]\nrules = { ${id} = "error" }\n`,
+      "a.py": bad,
+      "new/b.py": bad,
+      "old/c.py": bad,
+    });
+    const { code, out } = await noether("check", root, "--format", "json");
+    assert.equal(code, EXIT.findings);
+    const found = JSON.parse(out) as { file: string; severity: string }[];
+    assert.deepEqual(
+      found.map((f) => [path.relative(root, f.file), f.severity]),
+      [[path.join("new", "b.py"), "error"]],
+    );
+    assert.equal((await noether("check", root, "--no-config", "--statistics")).out, `3  ${id}  all fixable exactly\n`);
+    assert.equal((await noether("check", root, "--rule", `${id}=info`)).code, EXIT.ok);
+    writeFileSync(path.join(root, "noether.toml"), "[rules]\nnothing = 1\n");
+    const wrong = await noether("check", root);
+    assert.equal(wrong.code, EXIT.configuration);
+    assert.match(wrong.error, /noether\.toml:2:1: there is no rule nothing/);
   });
 
+  it("fixes files, or shows what it would change", async () => {
+    const root = project("fixed", { "a.py": bad, "b.py": good });
+    const shown = await noether("check", root, "--fix", "--diff");
+    assert.match(shown.out, /^--- .*a\.py/m);
+    assert.equal(readFileSync(path.join(root, "a.py"), "utf8"), bad);
+    const { code, error } = await noether("check", root, "--fix");
+    assert.equal(code, EXIT.ok);
+    assert.match(error, /1 finding fixed in 1 file/);
+    assert.equal(readFileSync(path.join(root, "a.py"), "utf8"), fixed);
+    assert.equal(readFileSync(path.join(root, "b.py"), "utf8"), good);
+  });
+
+  it("accepts a baseline", async () => {
+    const root = project("accepted", { "a.py": bad });
+    const baseline = path.join(root, "accepted.json");
+    assert.equal((await noether("check", root, "--baseline", baseline, "--update-baseline")).code, EXIT.ok);
+    assert.equal((await noether("check", root, "--baseline", baseline)).code, EXIT.ok);
+    writeFileSync(path.join(root, "b.py"), bad);
+    assert.equal((await noether("check", root, "--baseline", baseline)).code, EXIT.findings);
+    rmSync(path.join(root, "a.py"));
+    assert.match((await noether("check", root, "--baseline", baseline)).error, /accepts 1 findings that are gone/);
+  });
+
+  it("silences by comments, and says which are of no use", async () => {
+    const line = bad.split("\n").findIndex((l) => l.includes("nn.Conv2d("));
+    const silenced = bad.split("\n");
+    silenced[line] += `  # noether: ignore[${id}] old checkpoints`;
+    const root = project("silenced", { "a.py": silenced.join("\n"), "b.py": `${good}\n# noether: ignore-file\n` });
+    const { out } = await noether("check", root, "--format", "json");
+    assert.deepEqual(rulesFound(out), ["unused-suppression"]);
+    const sarif = await noether("check", root, "--format", "sarif");
+    assert.match(sarif.out, /"justification": "old checkpoints"/);
+  });
+
+  it("counts warnings, and remembers reports until a file of the project changes", async () => {
+    const root = project("cached", { "a.py": bad, "b.py": good, "pyproject.toml": "" });
+    assert.equal((await noether("check", root, "--max-warnings", "1")).code, EXIT.ok);
+    const again = await noether("check", root, "--format", "json");
+    assert.deepEqual(rulesFound(again.out), [id]);
+    writeFileSync(path.join(root, "a.py"), `${fixed}\n`);
+    assert.deepEqual(rulesFound((await noether("check", root, "--format", "json")).out), []);
+    writeFileSync(path.join(root, "noether.toml"), `[rules]\n"*" = "off"\n`);
+    writeFileSync(path.join(root, "a.py"), bad);
+    assert.deepEqual(rulesFound((await noether("check", root, "--format", "json")).out), []);
+  });
+
+  it("writes a report to a file, and a full disk is an error with a name", async () => {
+    const root = project("written", { "a.py": bad });
+    const file = path.join(root, "report.sarif");
+    const { code, out } = await noether("check", root, "--format", "sarif", "--output", file);
+    assert.equal(code, EXIT.findings);
+    assert.equal(out, "");
+    assert.equal((JSON.parse(readFileSync(file, "utf8")) as { version: string }).version, "2.1.0");
+    const full = await noether("check", root, "--output", path.join(root, "nowhere", "x"));
+    assert.equal(full.code, EXIT.usage);
+    assert.match(full.error, /--output .* cannot be written/);
+  });
+
+  it("checks standard input under a name, and in several processes what it checks in turn", () => {
+    const main = path.join(import.meta.dirname, "main.ts");
+    const start = (args: readonly string[], input: string) =>
+      spawnSync(
+        process.execPath,
+        ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href, main, "check", ...args],
+        {
+          encoding: "utf8",
+          input,
+          cwd: folder,
+        },
+      );
+    const piped = start(["-", "--stdin-filename", "x/net.py", "--format", "json"], bad);
+    assert.equal(piped.status, EXIT.findings);
+    assert.deepEqual(
+      (JSON.parse(piped.stdout) as { file: string }[]).map((f) => f.file),
+      ["x/net.py"],
+    );
+    assert.equal(start(["-", "--fix"], bad).stdout, fixed);
+    const many = Object.fromEntries(Array.from({ length: 48 }, (_, i) => [`m${i}.py`, i % 16 === 0 ? bad : good]));
+    const root = project("many", many);
+    const several = start([root, "--no-cache", "--jobs", "2", "--format", "json"], "");
+    const turn = start([root, "--no-cache", "--jobs", "1", "--format", "json"], "");
+    assert.equal(several.stdout, turn.stdout);
+    assert.equal((JSON.parse(several.stdout) as unknown[]).length, 3);
+  });
+});
+
+describe("words", () => {
   it("name what was meant, and nothing where nothing is near", () => {
     assert.equal(nearest("chekc", ["symmetries", "check"]), "check");
     assert.equal(nearest("xyz", ["symmetries", "check"]), undefined);

@@ -1,6 +1,7 @@
 /** @file Files to check: those named, those in folders, those that match a pattern. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import picomatch from "picomatch";
 import { UsageError } from "./usage";
 
 /** Folders that hold no code of the project at hand. */
@@ -25,7 +26,8 @@ const SKIPPED: ReadonlySet<string> = new Set([
   ".ipynb_checkpoints",
 ]);
 
-const CHECKED = /\.(py|ipynb|onnx)$/i;
+/** Files that can be checked. */
+export const CHECKED = /\.(py|ipynb|onnx)$/i;
 
 /** Whether a folder is left out when its parent is searched. */
 function isSkipped(folder: string, name: string): boolean {
@@ -34,21 +36,24 @@ function isSkipped(folder: string, name: string): boolean {
 
 /**
  * The files that the paths stand for, each once, in order of the paths and sorted within a folder. A file that is named is
- * taken even from a folder that a search would leave out.
+ * taken even from a folder that a search would leave out, and even if `excluded` says that a search should not.
  * @throws UsageError for a path that is not there, a file of another kind, or a pattern that matches nothing
  */
-export function filesToCheck(paths: readonly string[]): string[] {
+export function filesToCheck(paths: readonly string[], excluded: (file: string) => boolean = () => false): string[] {
   const out = new Set<string>();
+  const search = (found: readonly string[]): void => {
+    for (const f of found) if (!excluded(f)) out.add(f);
+  };
   for (const p of paths) {
     const stat = statSync(p, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) for (const f of within(p)) out.add(f);
+    if (stat?.isDirectory()) search(within(p));
     else if (stat) {
       if (!CHECKED.test(p)) throw new UsageError(`${p} is neither Python source (.py, .ipynb) nor an ONNX model (.onnx)`);
       out.add(p);
     } else if (/[*?[{]/.test(p)) {
       const found = matching(p);
       if (found.length === 0) throw new UsageError(`${p} matches no .py, no .ipynb and no .onnx file`);
-      for (const f of found) out.add(f);
+      search(found);
     } else throw new UsageError(`${p} does not exist; name files, folders or patterns such as 'src/**/*.py'`);
   }
   return [...out];
@@ -83,41 +88,14 @@ function matching(pattern: string): string[] {
   const plain = parts.findIndex((part) => /[*?[{]/.test(part));
   const base = parts.slice(0, plain).join("/") || (pattern.startsWith("/") ? "/" : ".");
   if (!statSync(base, { throwIfNoEntry: false })?.isDirectory()) return [];
-  const test = globExpression(parts.slice(plain).join("/"));
+  const test = picomatch(parts.slice(plain).join("/"), { dot: true });
   return within(base).filter((f) => {
     const relative = path.relative(base, f).split(path.sep).join("/");
-    return test.test(relative);
+    return test(relative);
   });
 }
 
-/** A glob as a regular expression: `*` and `?` within a name, `**` across folders, `[a-z]` and `{a,b}`. */
-export function globExpression(glob: string): RegExp {
-  let out = "";
-  let braces = 0;
-  for (let i = 0; i < glob.length; i++) {
-    const c = glob[i]!;
-    if (c === "*" && glob[i + 1] === "*") {
-      const slash = glob[i + 2] === "/";
-      out += slash ? "(?:[^/]*/)*" : ".*";
-      i += slash ? 2 : 1;
-    } else if (c === "*") out += "[^/]*";
-    else if (c === "?") out += "[^/]";
-    else if (c === "[" && glob.indexOf("]", i + 2) > 0) {
-      const end = glob.indexOf("]", i + 2);
-      const set = glob
-        .slice(i + 1, end)
-        .replace(/\\/g, "\\\\")
-        .replace(/^!/, "^");
-      out += `[${set}]`;
-      i = end;
-    } else if (c === "{" && glob.includes("}", i)) {
-      braces++;
-      out += "(?:";
-    } else if (c === "}" && braces > 0) {
-      braces--;
-      out += ")";
-    } else if (c === "," && braces > 0) out += "|";
-    else out += c.replace(/[.+^$()|\\[\]{}]/, "\\$&");
-  }
-  return new RegExp(`^${out}$`);
+/** All Python files below a folder, sorted. */
+export function pythonFiles(folder: string): string[] {
+  return within(folder).filter((f) => /\.py$/i.test(f));
 }

@@ -13,6 +13,8 @@ export interface Console {
   readonly isTTY: boolean;
   readonly columns: number | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The program's own file, to start threads of; absent where it runs inside another program. */
+  readonly program?: string;
 }
 
 /** Runs the command line; returns the exit code. Never throws. */
@@ -62,6 +64,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("coverage", console);
       return (await import("./coverage")).coverage(parsed, console);
     }
+    case "init": {
+      const { initArguments } = await import("./arguments");
+      const parsed = initArguments(rest);
+      if (parsed === "help") return help("init", console);
+      return (await import("./init")).init(parsed, console);
+    }
     default:
       if (/\.(py|onnx)(::\w+)?$/i.test(command)) {
         throw new UsageError(
@@ -78,7 +86,7 @@ function help(command: (typeof COMMANDS)[number], console: Console): number {
 }
 
 /** The version in the package's own package.json, which is above this file in the source tree and in the bundle. */
-function version(): string {
+export function version(): string {
   for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
     try {
       const found = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as { name?: string; version?: string };

@@ -19,13 +19,14 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "coverage"] as const;
+export const COMMANDS = ["symmetries", "check", "coverage", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
   noether coverage PATHS...          how much of the model code in Python files is understood
+  noether init                       write a configuration to start from
 
 FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run.
 
@@ -50,9 +51,25 @@ family. Of a Python file with several models all are printed, of FILE::CLASS one
   check: `noether check PATHS... [options]
 
 Reports what deserves a change in the models of files, folders and glob patterns (.py and .onnx; version control,
-node_modules, caches and virtual environments are left out).
+node_modules, caches and virtual environments are left out). PATHS may be - for text on standard input.
 
-  --format FORMAT    text (default) or json`,
+  --format FORMAT     text (default), json, sarif, github, gitlab or junit
+  --output FILE       write the report there
+  --fix               apply fixes that leave the function unchanged
+  --unsafe-fixes      with --fix, also those that change training
+  --diff              with --fix, show what would change and change nothing
+  --watch             check again when a file changes
+  --quiet             errors only
+  --statistics        counts by rule instead of findings
+  --max-warnings N    how many warnings are no failure (default 0)
+  --verbose           also say what could not be understood, and why
+  --rule RULE=LEVEL   error, warning, info, hint or off for this run; may be repeated
+  --config FILE       this configuration instead of the one found (none: --no-config)
+  --baseline FILE     report only what exceeds the findings accepted there
+  --update-baseline   accept all findings of this run
+  --stdin-filename F  the name under which standard input is checked
+  --jobs N            processes for large trees (default: one per core)
+  --no-cache          do not use or write .noether-cache`,
   coverage: `noether coverage PATHS... [options]
 
 Counts the classes of modules with a forward in Python files, notebooks, folders and glob patterns: those that are fully
@@ -60,6 +77,10 @@ understood, those with opaque parts (which, and how often), those that cannot be
 
   --format FORMAT    text (default) or json
   --all              the lists in full`,
+  init: `noether init [--pyproject]
+
+Writes noether.toml, or [tool.noether] into pyproject.toml, with every setting explained and at its default. An existing
+configuration is left alone.`,
 };
 
 /** The candidate that is nearest to a word, if one is near enough to have been meant. */

@@ -49,6 +49,8 @@ export interface LoadOptions {
   readonly analysis?: AnalysisOptions;
   /** Analyse this class or factory function of a Python file only. */
   readonly className?: string;
+  /** How classes are made and called where code does not say it, as in the pragma: `Model(width=64), input=(8, 3, 32, 32)`. */
+  readonly calls?: readonly string[];
 }
 
 /** A file has no model of the name that was asked for. */
@@ -161,7 +163,8 @@ export class Loader {
     this.#parser ??= loadPythonParser();
     const parser = await this.#parser;
     const host = new DiskHost(root);
-    const made = { host, project: new PythonProject(parser, host) };
+    const { calls } = this.#options;
+    const made = { host, project: new PythonProject(parser, host, calls ? { calls } : {}) };
     this.#projects.set(root, made);
     return made;
   }

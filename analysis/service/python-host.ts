@@ -21,7 +21,7 @@ export function importRoot(file: string): string {
 }
 
 /** The nearest folder at or above a folder that looks like the top of a project. */
-function projectFolder(folder: string): string | undefined {
+export function projectFolder(folder: string): string | undefined {
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {
     if (PROJECT_MARKS.some((mark) => existsSync(path.join(at, mark)))) return at;
     if (path.dirname(at) === at) return undefined;

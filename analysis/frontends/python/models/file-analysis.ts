@@ -31,6 +31,8 @@ export interface FileOptions {
   readonly budget?: Budget;
   /** Shapes of forward's tensors, by name or in order. */
   readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
+  /** How classes are made and called, as in the pragma, for those that the file has no pragma for. */
+  readonly calls?: readonly string[];
 }
 
 /** The outcome for one class, with all names that it depends on. */
@@ -88,7 +90,8 @@ export class FileAnalysis {
     private readonly options: FileOptions,
   ) {
     const { pragmas, broken } = readPragmas(path, document.text, parser);
-    this.pragmas = pragmas;
+    const configured = (options.calls ?? []).map((call) => `# noether: ${call}\n`).join("");
+    this.pragmas = [...pragmas, ...readPragmas(path, configured, parser).pragmas];
     for (const b of broken) {
       const start = { line: b.line, column: 0 };
       this.problems.push({ range: { file: path, start, end: { line: b.line + 1, column: 0 } }, message: b.message });

@@ -51,7 +51,7 @@ export function readPragmas(
   if (!text.includes("noether:")) return { pragmas, broken };
   text.split("\n").forEach((line, number) => {
     const m = /#\s*noether:\s*(.+)$/.exec(line);
-    if (!m || /^(?:ignore|disable|off)\b/.test(m[1]!)) return;
+    if (!m || /^(?:ignore(?:-file)?|off|on)\b/i.test(m[1]!)) return;
     const source = `_(${m[1]})`;
     const reader = new StatementReader(source);
     const body = reader.block(parser.parse(source));

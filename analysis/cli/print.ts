@@ -1,0 +1,62 @@
+/** @file Prints what `noether check` found, in the format that was asked for. */
+import { writeFileSync } from "node:fs";
+import type { Finding } from "../rules/finding";
+import type { FileReport } from "../service/linter";
+import type { CheckArguments } from "./arguments";
+import { type Console, version } from "./run";
+import { UsageError } from "./usage";
+
+/** Prints findings; to a file if `--output` names one. @throws UsageError when that file cannot be written */
+export async function printReport(
+  args: CheckArguments,
+  files: readonly string[],
+  reports: readonly FileReport[],
+  found: readonly Finding[],
+  console: Console,
+): Promise<void> {
+  const shown = args.quiet ? found.filter((f) => f.severity === "error") : found;
+  const text = await rendered(args, files, reports, shown, console);
+  if (args.output === undefined) return console.out(text);
+  try {
+    writeFileSync(args.output, `${text}\n`);
+  } catch (error) {
+    throw new UsageError(`--output ${args.output} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function rendered(
+  args: CheckArguments,
+  files: readonly string[],
+  reports: readonly FileReport[],
+  findings: readonly Finding[],
+  console: Console,
+): Promise<string> {
+  const root = process.cwd();
+  const failures = reports.flatMap(({ file, failure }) => (failure === undefined ? [] : [{ file, message: failure }]));
+  switch (args.format) {
+    case "json": {
+      const { findingJson, sortFindings } = await import("../report/findings");
+      return JSON.stringify(sortFindings(findings).map(findingJson), undefined, console.isTTY ? 2 : undefined);
+    }
+    case "sarif": {
+      const [{ sarifLog }, { rules }] = await Promise.all([import("../report/sarif"), import("../rules/registry")]);
+      const silenced = reports.flatMap((r) => r.silenced);
+      return JSON.stringify(sarifLog({ version: version(), rules, findings, silenced, failures, root }), undefined, 2);
+    }
+    case "github":
+      return (await import("../report/services")).githubAnnotations(findings, root);
+    case "gitlab":
+      return (await import("../report/services")).gitlabReport(findings, root);
+    case "junit":
+      return (await import("../report/services")).junitReport(findings, { files, failures }, root);
+    case "text": {
+      const { styleFor } = await import("../report/style");
+      const style = styleFor({ isTTY: console.isTTY && args.output === undefined }, console.environment);
+      if (args.statistics) return (await import("../report/statistics")).statisticsText(findings, style);
+      const { findingsText } = await import("../report/findings");
+      const models = reports.reduce((n, r) => n + r.models, 0);
+      const skipped = reports.reduce((n, r) => n + r.notes.length, 0);
+      return findingsText(findings, { files: files.length, models, skipped }, style);
+    }
+  }
+}
