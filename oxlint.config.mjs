@@ -16,7 +16,19 @@ const ROOMS = {
   fixes: ["rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
   configuration: ["rules", "graph"],
   lint: ["configuration", "fixes", "rules", "graph"],
-  report: ["lint", "configuration", "fixes", "rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "operators", "graph"],
+  report: [
+    "lint",
+    "configuration",
+    "fixes",
+    "rules",
+    "probe",
+    "dynamics",
+    "symmetry",
+    "frontends",
+    "lowering",
+    "operators",
+    "graph",
+  ],
 };
 /** The two ways in, which may import every room of analysis/: a host calls `service`, a shell calls `cli`. */
 ROOMS.service = Object.keys(ROOMS);
