@@ -33,7 +33,7 @@ export class NoetherClient {
       run: { module, transport: TransportKind.ipc },
       debug: { module, transport: TransportKind.ipc, options: { execArgv: ["--nolazy", "--enable-source-maps"] } },
     };
-    const files = vscode.workspace.createFileSystemWatcher("**/*.py");
+    const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
     context.subscriptions.push(this.output, this.#changed, files);
     const options: LanguageClientOptions = {
       // Not notebook cells: they are parts of a document, not documents.

@@ -5,7 +5,7 @@
 import { EventEmitter } from "node:events";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { AnalysisHost, AnalysisInput } from "./analysis-host";
-import type { DocumentAnalysis } from "./protocol";
+import type { DocumentAnalysis, Settings } from "./protocol";
 import { pathOf } from "./uris";
 import { AnalysisFailure } from "./worker/process";
 
@@ -49,14 +49,14 @@ const LONGEST_DEBOUNCE = 250;
 /** Analyses by URI. Knows nothing of the protocol but URIs and versions. */
 export class Analyses extends EventEmitter<AnalysisEvents> {
   readonly #host: AnalysisHost;
-  readonly #certifies: () => boolean;
+  readonly #settings: () => Settings;
   readonly #slots = new Map<string, Slot>();
 
-  /** `certifies`: whether to certify idle documents. */
-  constructor(host: AnalysisHost, certifies: () => boolean) {
+  /** `settings`: those in force. */
+  constructor(host: AnalysisHost, settings: () => Settings) {
     super();
     this.#host = host;
-    this.#certifies = certifies;
+    this.#settings = settings;
   }
 
   /** A document was opened or its text changed. */
@@ -128,6 +128,11 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     return analysed;
   }
 
+  #certifies(): boolean {
+    const { enable, certify } = this.#settings();
+    return enable && certify === "idle";
+  }
+
   #certifyWhenIdle(slot: Slot, analysed: Analysed): void {
     if (analysed.analysis.models.length === 0 || !this.#certifies()) return;
     const wait = Math.max(0, IDLE - (performance.now() - slot.changed));
@@ -141,7 +146,8 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
   async #attempt(slot: Slot, certified: boolean): Promise<Analysed> {
     const { uri, version } = slot.document;
     const { signal } = slot.current;
-    const input: AnalysisInput = { kind: "python", path: pathOf(uri), text: slot.document.getText() };
+    const settings = this.#settings().lint;
+    const input: AnalysisInput = { kind: "python", path: pathOf(uri), text: slot.document.getText(), settings };
     try {
       const analysis = await (certified ? this.#host.certify(input, signal) : this.#host.analyse(input, signal));
       const analysed = { uri, version, analysis, certified };
@@ -153,7 +159,8 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
       const failure = error instanceof AnalysisFailure ? error : new AnalysisFailure("error", String(error));
       this.emit("failed", uri, failure);
       const problems = [{ message: failure.message }];
-      const analysis = { path: input.path, findings: [], hovers: [], models: [], problems, milliseconds: 0 };
+      const configuration = { files: [], mistakes: [] };
+      const analysis = { path: input.path, findings: [], hovers: [], models: [], problems, configuration, milliseconds: 0 };
       return { uri, version, analysis, certified: false, failure };
     }
   }

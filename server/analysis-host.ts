@@ -2,14 +2,14 @@
  * @file Owns the processes that analyse. One answers at typing speed. Certifying takes seconds and must not stand in the
  * way of that, nor the Python files in the background in the way of the .onnx file that somebody looks at.
  */
-import type { DocumentAnalysis } from "./protocol";
+import type { DocumentAnalysis, LintSettings } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
 import { AnalysisProcess, type WorkerModule } from "./worker/process";
 
 /** A document as the analysis takes it: Python with its text, ONNX by its path. */
 export type AnalysisInput =
-  | { readonly kind: "python"; readonly path: string; readonly text: string }
-  | { readonly kind: "onnx"; readonly path: string };
+  | { readonly kind: "python"; readonly path: string; readonly text: string; readonly settings: LintSettings }
+  | { readonly kind: "onnx"; readonly path: string; readonly settings: LintSettings };
 
 /** Limits in milliseconds, after which a process is taken to hang and is ended. */
 export interface TimeLimits {
@@ -58,6 +58,6 @@ export class AnalysisHost {
 
 function analysisCall(input: AnalysisInput): AnalysisCall {
   return input.kind === "python"
-    ? { method: "analysePython", args: [input.path, input.text] }
-    : { method: "analyseOnnx", args: [input.path] };
+    ? { method: "analysePython", args: [input.path, input.text, input.settings] }
+    : { method: "analyseOnnx", args: [input.path, input.settings] };
 }

@@ -2,9 +2,9 @@
  * @file What client and server say to each other beyond the Language Server Protocol, and the only door through which
  * either sees analysis types. Types and method names only: nothing here runs.
  */
-import type { AnalysisService, DocumentAnalysis, ModelSummary } from "../analysis/service/types";
+import type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary } from "../analysis/service/types";
 
-export type { AnalysisService, DocumentAnalysis, ModelSummary };
+export type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary };
 export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;
@@ -62,6 +62,6 @@ export interface ServerStatus {
 /** The settings `noether.*` that the server reads. */
 export interface Settings {
   readonly enable: boolean;
-  readonly lint: { readonly run: "onType" | "onSave" };
+  readonly lint: LintSettings & { readonly run: "onType" | "onSave" };
   readonly certify: "idle" | "never";
 }

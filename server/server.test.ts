@@ -115,6 +115,26 @@ describe("language server", () => {
     });
   });
 
+  it("shows a mistake in a configuration once, at its place, until it is gone", async () => {
+    const toml = "file:///work/noether.toml";
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "class A\nMISTAKE\n");
+      await server.open("file:///work/other.py", "MISTAKE\n");
+      await server.pull(URI);
+      await server.pull("file:///work/other.py");
+      await server.until("the mistake", () => server.pushed.get(toml)?.length === 1);
+      assert.equal(message(server.pushed.get(toml)?.[0]), "no such rule");
+      assert.equal(server.pushed.get(toml)?.[0]?.range.start.line, 2);
+      await server.change(URI, "class A\n");
+      await server.pull(URI);
+      assert.equal(server.pushed.get(toml)?.length, 1, "the other document still has it");
+      await server.client.sendNotification(DidCloseTextDocumentNotification.type, {
+        textDocument: { uri: "file:///work/other.py" },
+      });
+      await server.until("nothing", () => server.pushed.get(toml)?.length === 0);
+    });
+  });
+
   it("offers fixes: exact ones preferred and in fix-all, others with a confirmation", async () => {
     await withServer({ configuration: { certify: "never" } }, async (server) => {
       await server.open(URI, "bias=True\ngain\nbias=True\n");
@@ -124,8 +144,10 @@ describe("language server", () => {
         const answer = await server.client.sendRequest(CodeActionRequest.type, { textDocument: { uri: URI }, range, context });
         return (answer ?? []) as CodeAction[];
       };
-      const [exact, ...none] = await ask(0);
+      const [exact, silence, ...none] = await ask(0);
       assert.deepEqual(none, []);
+      assert.equal(silence?.title, "Ignore bias-before-norm");
+      assert.equal(silence?.isPreferred, false);
       assert.equal(exact?.isPreferred, true);
       assert.deepEqual(exact?.edit?.documentChanges, [
         {

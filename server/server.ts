@@ -11,6 +11,7 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { Analyses } from "./analyses";
 import type { AnalysisHost } from "./analysis-host";
 import * as codeAction from "./features/code-action";
+import * as configuration from "./features/configuration";
 import * as diagnostics from "./features/diagnostics";
 import * as hover from "./features/hover";
 import * as models from "./features/models";
@@ -27,7 +28,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   let client: ClientCapabilities = {};
   let settings: Settings = DEFAULT_SETTINGS;
   let asked: Promise<Settings> | undefined;
-  const analyses = new Analyses(host, () => settings.enable && settings.certify === "idle");
+  const analyses = new Analyses(host, () => settings);
 
   const state: ServerState = {
     documents,
@@ -91,7 +92,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
 
   const showStatus = status.register(connection, state);
   const refreshDiagnostics = diagnostics.register(connection, state);
-  for (const feature of [hover, codeAction, models]) feature.register(connection, state);
+  for (const feature of [hover, codeAction, configuration, models]) feature.register(connection, state);
   documents.listen(connection);
   connection.listen();
 

@@ -14,7 +14,7 @@ export async function check(args: CheckArguments, console: Console): Promise<num
   const { Linter } = await import("../service/linter");
   const linter = new Linter({
     ...(args.configuration === undefined ? {} : { configuration: args.configuration }),
-    ...(args.rules.size > 0 ? { rules: args.rules } : {}),
+    over: args.rules,
   });
   if (args.watch) return (await import("./watch")).watch(args, linter, console);
   return checkOnce(args, linter, console);

@@ -7,7 +7,7 @@ export function servePart(): void {
   process.once("message", ({ args, files }: PartRequest) => {
     const linter = new Linter({
       ...(args.configuration === undefined ? {} : { configuration: args.configuration }),
-      rules: args.rules,
+      over: args.rules,
     });
     void inTurn(files, linter).then((reports) => process.send!(reports, () => process.disconnect()));
   });

@@ -7,6 +7,7 @@ import { applyEdits, compatibleFixes } from "../fixes/apply";
 import type { Finding, TextEdit } from "../rules/finding";
 import { againstBaseline, BaselineError, countFindings, readBaseline, writeBaseline } from "./baseline";
 import { commentsOf } from "./comments";
+import { silencingFixes } from "./silence";
 import { readSuppressions, suppress, unusedSuppression } from "./suppressions";
 
 function finding(rule: string, line: number, last = line, file = "a.py"): Finding {
@@ -80,6 +81,31 @@ describe("suppressions", () => {
     const edits = unused.flatMap((s) => unusedSuppression("a.py", text, s, "warning").fixes[0]!.edits);
     assert.equal(applyEdits(text, edits), "x = 1\ny = 2\n");
   });
+});
+
+describe("silencing", () => {
+  const silenced = (text: string, line: number): string[] =>
+    silencingFixes(finding("a", line), text).map((fix) => applyEdits(text, fix.edits));
+
+  for (const text of [
+    "x = f()\n",
+    "x = f()  # why\n",
+    "x = f()  # noether: ignore[b] why\n",
+    "    # noether: ignore[b]\n    x = f()\n",
+    "x = f(\\\n  1)\n",
+    'x = f("""\n""")\n',
+    "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nx = f()\r\n",
+  ]) {
+    it(`silences its finding in ${JSON.stringify(text)}`, () => {
+      const at = text.split("\n").findIndex((l) => l.includes("x = "));
+      for (const changed of silenced(text, at)) {
+        const moved = changed.split("\n").findIndex((l) => l.includes("x = "));
+        assert.deepEqual(suppress([finding("a", moved)], readSuppressions(changed)).kept, [], changed);
+        assert.equal(suppress([finding("c", moved)], readSuppressions(changed)).kept.length, 1, changed);
+        assert.ok(!text.startsWith("#!") || changed.startsWith("#!"));
+      }
+    });
+  }
 });
 
 describe("fixes", () => {

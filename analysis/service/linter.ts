@@ -3,13 +3,12 @@
  * files of a project import, so that a file that is linted again costs only what changed.
  */
 import path from "node:path";
-import { type Configuration, isExcluded, type RuleSetting } from "../configuration/configuration";
-import type { ConfigurationProblem } from "../configuration/validate";
-import { ConfigurationReader } from "../configuration/read";
+import { isExcluded } from "../configuration/configuration";
+import type { ReadConfiguration } from "../configuration/read";
 import { lintFile } from "../lint/lint";
 import type { Finding } from "../rules/finding";
-import { rules } from "../rules/registry";
-import { checkedFile, type LoadedFile, Loader } from "./models";
+import { Configured, type ConfigurationSources } from "./configured";
+import { checkedFile, type LoadedFile } from "./models";
 
 /** What came of one file. Plain data: it crosses processes and lies in caches. */
 export interface FileReport {
@@ -25,38 +24,17 @@ export interface FileReport {
   readonly failure?: string;
 }
 
-/** How to lint. */
-export interface LinterOptions {
-  /** A configuration file instead of those that are found; `false` for none. */
-  readonly configuration?: string | false;
-  /** Settings of rules over those of the configuration, for `--rule`. */
-  readonly rules?: ReadonlyMap<string, RuleSetting>;
-}
-
 /** Lints files. */
 export class Linter {
-  readonly #options: LinterOptions;
-  readonly #reader = new ConfigurationReader(rules);
-  readonly #loaders = new Map<string, Loader>();
+  readonly #configured: Configured;
 
-  constructor(options: LinterOptions = {}) {
-    this.#options = options;
+  constructor(sources: ConfigurationSources = {}) {
+    this.#configured = new Configured(sources);
   }
 
   /** What is configured for a file or folder, with mistakes in it. */
-  configurationFor(place: string): { readonly configuration: Configuration; readonly problems: readonly ConfigurationProblem[] } {
-    const { configuration: named, rules: over } = this.#options;
-    const read =
-      named === false
-        ? new ConfigurationReader([]).configurationFor(path.parse(path.resolve(place)).root)
-        : named === undefined
-          ? this.#reader.configurationFor(place)
-          : this.#reader.read(path.resolve(named));
-    if (!over || over.size === 0) return read;
-    const { configuration } = read;
-    // Said last: wins over what the configuration says for single files.
-    const everywhere = { folder: path.parse(path.resolve(place)).root, files: ["**"], rules: over };
-    return { ...read, configuration: { ...configuration, overrides: [...configuration.overrides, everywhere] } };
+  configurationFor(place: string): ReadConfiguration {
+    return this.#configured.configurationFor(place);
   }
 
   /** Whether the configuration leaves a file out when folders are searched. */
@@ -71,7 +49,7 @@ export class Linter {
     const { configuration } = this.configurationFor(full);
     let loaded: LoadedFile;
     try {
-      const loader = this.#loader(configuration);
+      const loader = this.#configured.loaderFor(configuration);
       loaded = text === undefined ? await loader.load(file) : await loader.loadPython(file, text);
       const { findings, silenced } = lintFile(checkedFile(loaded), {
         configuration,
@@ -91,17 +69,6 @@ export class Linter {
       const failure = error instanceof Error ? error.message : String(error);
       return { file, findings: [], silenced: [], models: 0, notes: [], failure };
     }
-  }
-
-  #loader({ models }: Configuration): Loader {
-    const key = models.join("\n");
-    let loader = this.#loaders.get(key);
-    if (!loader) {
-      // Rules read graphs; the counting of dimensions is for reports.
-      loader = new Loader({ analysis: { numeric: false }, ...(models.length > 0 ? { calls: models } : {}) });
-      this.#loaders.set(key, loader);
-    }
-    return loader;
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
+import { applyEdits } from "../fixes/apply";
 import { rules } from "../rules/registry";
 import type { DocumentAnalysis } from "./types";
 import { createAnalysisService } from "./service";
@@ -51,6 +52,29 @@ describe("the analysis service", () => {
     assert.match(hover ?? "", /Proved by rule/);
     assert.equal(hoverAt(found, NET, "self.conv(x)"), hover, "where the layer is applied the same is said");
     assert.ok((hover ?? "").split("\n").length <= 12);
+  });
+
+  it("follows configuration files, over an editor's settings, and comments", async () => {
+    const project = path.join(folder, "configured");
+    mkdirSync(project);
+    const name = path.join(project, "net.py");
+    const severity = async (rulesOfEditor: Readonly<Record<string, string>>, text = NET) => {
+      const found = await service.analysePython(name, text, { configuration: "", rules: rulesOfEditor });
+      return [found.findings.map((f) => f.severity), found.configuration.mistakes.length] as const;
+    };
+    const id = "bias-before-norm";
+    assert.deepEqual(await severity({ [id]: "hint" }), [["hint"], 0]);
+    assert.deepEqual(await severity({ "*": "off" }), [[], 0]);
+    writeFileSync(path.join(project, "noether.toml"), `[rules]\n${id} = "error"\nnothing = 1\n`);
+    assert.deepEqual(await severity({ [id]: "hint" }), [["error"], 1]);
+    const [finding] = (await service.analysePython(name, NET)).findings;
+    assert.deepEqual(
+      finding?.silence.map((s) => s.title),
+      [`Ignore ${id} on this line`, `Ignore ${id} in this file`],
+    );
+    for (const { edits } of finding.silence) {
+      assert.deepEqual((await service.analysePython(name, applyEdits(NET, edits))).findings, []);
+    }
   });
 
   it("certifies what it analysed, and remembers that while other text changes", async () => {

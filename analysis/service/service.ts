@@ -1,15 +1,19 @@
 /** @file The service that editor hosts call. It never rejects: what goes wrong is in `problems` of its answer. */
 import { statSync } from "node:fs";
-import { checkFile } from "../fixes/check";
+import type { ReadConfiguration } from "../configuration/read";
+import { ruleSettings } from "../configuration/read";
+import { lintFile } from "../lint/lint";
+import { silencingFixes } from "../lint/silence";
 import { modelJson } from "../report/json";
 import { modelText } from "../report/text";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
-import { checkedFile, type LoadedFile, type LoadedModel, Loader, type Problem } from "./models";
-import type { AnalysisService, DocumentAnalysis } from "./types";
+import { checkedFile, type LoadedFile, type LoadedModel, type Problem } from "./models";
+import type { AnalysisService, DocumentAnalysis, LintSettings, ReportedFinding } from "./types";
 
 /** A model after the slow engines: all families counted, and the claims checked. */
 interface Certified {
@@ -21,6 +25,8 @@ interface Known {
   /** What the file was when it was read: its text, or its size and time. */
   readonly state: string;
   readonly file: LoadedFile;
+  /** What was configured for it. */
+  readonly read: ReadConfiguration;
   readonly milliseconds: number;
 }
 
@@ -33,19 +39,35 @@ export function createAnalysisService(): AnalysisService {
 }
 
 class Service implements AnalysisService {
-  // While somebody types only what is fast is computed: counting by ranks waits for certification.
-  readonly #loader = new Loader({ analysis: { numeric: false } });
+  #settings: string | undefined;
+  #configured = new Configured();
   readonly #files = new Map<string, Known>();
   readonly #certified = new Map<string, Certified>();
   #runner: Runner | undefined;
 
-  async analysePython(path: string, text: string): Promise<DocumentAnalysis> {
-    return this.#analyse(path, `text ${text}`, () => this.#loader.loadPython(path, text), "python");
+  async analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis> {
+    const read = this.#configurationFor(path, settings);
+    const load = (): Promise<LoadedFile> => this.#configured.loaderFor(read.configuration).loadPython(path, text);
+    return this.#analyse(path, `text ${text}`, load, "python", read);
   }
 
-  async analyseOnnx(path: string): Promise<DocumentAnalysis> {
+  async analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis> {
     const stat = statSync(path, { throwIfNoEntry: false });
-    return this.#analyse(path, `file ${stat?.size} ${stat?.mtimeMs}`, () => this.#loader.loadOnnx(path), "onnx");
+    const read = this.#configurationFor(path, settings);
+    const load = (): Promise<LoadedFile> => this.#configured.loaderFor(read.configuration).loadOnnx(path);
+    return this.#analyse(path, `file ${stat?.size} ${stat?.mtimeMs}`, load, "onnx", read);
+  }
+
+  #configurationFor(path: string, settings: LintSettings | undefined): ReadConfiguration {
+    const said = JSON.stringify(settings);
+    if (said !== this.#settings) {
+      this.#settings = said;
+      this.#configured = new Configured({
+        under: ruleSettings(settings?.rules),
+        ...(settings?.configuration ? { configuration: settings.configuration } : {}),
+      });
+    }
+    return this.#configured.configurationFor(path);
   }
 
   async certify(path: string): Promise<DocumentAnalysis> {
@@ -60,7 +82,7 @@ class Service implements AnalysisService {
         problems.push(problem(`${model.name} could not be certified`, error, model));
       }
     }
-    return this.#answer(path, known.file, problems, performance.now() - begin);
+    return this.#answer(path, known, problems, performance.now() - begin);
   }
 
   dispose(): void {
@@ -75,10 +97,11 @@ class Service implements AnalysisService {
     state: string,
     load: () => Promise<LoadedFile>,
     language: LoadedFile["language"],
+    read: ReadConfiguration,
   ): Promise<DocumentAnalysis> {
     const known = this.#files.get(path);
     // Imported files may have changed, so that only certification and repeated questions rely on what is known.
-    if (known?.state === state && language === "onnx") return this.#answer(path, known.file, [], known.milliseconds);
+    if (known?.state === state && language === "onnx") return this.#answer(path, { ...known, read }, [], known.milliseconds);
     const begin = performance.now();
     let file: LoadedFile;
     try {
@@ -88,9 +111,9 @@ class Service implements AnalysisService {
       return failed(path, [{ message: error instanceof Error ? error.message : String(error) }]);
     }
     // Analyses are made when the answer asks for them, so the time is known only then.
-    const answer = this.#answer(path, file, [], 0);
+    const answer = this.#answer(path, { file, read }, [], 0);
     const milliseconds = performance.now() - begin;
-    this.#files.set(path, { state, file, milliseconds });
+    this.#files.set(path, { state, file, read, milliseconds });
     return { ...answer, milliseconds };
   }
 
@@ -107,7 +130,12 @@ class Service implements AnalysisService {
   }
 
   /** The answer for a file: models that were certified before, in whatever text, are shown so. */
-  #answer(path: string, file: LoadedFile, more: readonly Problem[], milliseconds: number): DocumentAnalysis {
+  #answer(
+    path: string,
+    { file, read }: Pick<Known, "file" | "read">,
+    more: readonly Problem[],
+    milliseconds: number,
+  ): DocumentAnalysis {
     const problems: Problem[] = [...file.problems, ...more];
     const attempt = <T>(what: string, make: () => T, otherwise: T): T => {
       try {
@@ -126,7 +154,7 @@ class Service implements AnalysisService {
     );
     return {
       path,
-      findings: attempt("rules failed", () => checkFile(checkedFile(file)), []),
+      findings: attempt("rules failed", () => reported(path, file, read), []),
       hovers: attempt("hovers failed", () => hoversOf(path, models), []),
       models: attempt(
         "the report failed",
@@ -142,9 +170,16 @@ class Service implements AnalysisService {
         [],
       ),
       problems,
+      configuration: { files: read.configuration.files, mistakes: read.problems },
       milliseconds,
     };
   }
+}
+
+/** The findings of a file, as configured. */
+function reported(path: string, file: LoadedFile, { configuration }: ReadConfiguration): ReportedFinding[] {
+  const { findings } = lintFile(checkedFile(file), { configuration, path, complete: file.problems.length === 0 });
+  return findings.map((f) => ({ ...f, silence: file.text === undefined ? [] : silencingFixes(f, file.text) }));
 }
 
 function problem(what: string, error: unknown, model?: LoadedModel): Problem {
@@ -153,5 +188,6 @@ function problem(what: string, error: unknown, model?: LoadedModel): Problem {
 }
 
 function failed(path: string, problems: readonly Problem[]): DocumentAnalysis {
-  return { path, findings: [], hovers: [], models: [], problems: [...problems], milliseconds: 0 };
+  const configuration = { files: [], mistakes: [] };
+  return { path, findings: [], hovers: [], models: [], problems: [...problems], configuration, milliseconds: 0 };
 }

@@ -3,7 +3,7 @@
  * server and its worker know nothing of analysis beyond this interface.
  */
 import type { SourceRange } from "../graph/source";
-import type { Finding } from "../rules/finding";
+import type { Finding, Fix } from "../rules/finding";
 
 /** What was found in one model. */
 export interface ModelSummary {
@@ -20,24 +20,45 @@ export interface ModelSummary {
   readonly json: unknown;
 }
 
+/** A finding, with ways to silence it by a comment. */
+export interface ReportedFinding extends Finding {
+  readonly silence: readonly Fix[];
+}
+
+/** A mistake in a configuration file. */
+export interface ConfigurationMistake {
+  readonly message: string;
+  readonly range: SourceRange;
+}
+
+/** What an editor's settings say about rules; configuration files win over it. */
+export interface LintSettings {
+  /** A configuration file to use instead of those that are found; empty for none named. */
+  readonly configuration: string;
+  /** Severity by rule. */
+  readonly rules: Readonly<Record<string, string>>;
+}
+
 /** What is known of one document. */
 export interface DocumentAnalysis {
   readonly path: string;
-  readonly findings: Finding[];
+  readonly findings: ReportedFinding[];
   /** Markdown to show when the pointer is on a range, for example on the call that makes a layer. */
   readonly hovers: { readonly range: SourceRange; readonly markdown: string }[];
   readonly models: ModelSummary[];
   /** Why something was not analysed: unreadable files, unknown calls. Never symmetry findings. */
   readonly problems: { readonly message: string; readonly range?: SourceRange }[];
+  /** The configuration files that hold for the document, and what is wrong in them. */
+  readonly configuration: { readonly files: readonly string[]; readonly mistakes: readonly ConfigurationMistake[] };
   readonly milliseconds: number;
 }
 
 /** Analyses documents. Input that cannot be analysed is reported in `problems`; a rejected promise is a defect. */
 export interface AnalysisService {
   /** Python text -> findings, layers with hover text, models. */
-  analysePython(path: string, text: string): Promise<DocumentAnalysis>;
+  analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** An ONNX file on disk. */
-  analyseOnnx(path: string): Promise<DocumentAnalysis>;
+  analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */
   certify(path: string): Promise<DocumentAnalysis>;
   /** Frees everything, child processes included. */

@@ -38,11 +38,11 @@ function quickFixes(analysed: Analysed, range: Range, state: ServerState): CodeA
     .filter((f): f is Finding & { readonly range: SourceRange } => f.range !== undefined && f.range.file === path)
     .filter((finding) => touches(rangeOf(finding.range), range))
     .flatMap((finding) =>
-      finding.fixes.map((fix, i) => ({
+      [...finding.fixes, ...finding.silence].map((fix) => ({
         title: fix.title,
         kind: CodeActionKind.QuickFix,
         diagnostics: [diagnosticOf(finding, false)],
-        isPreferred: i === 0 && fix.exact,
+        isPreferred: fix === finding.fixes[0] && fix.exact,
         edit: editOf(analysed, fix, state),
       })),
     );

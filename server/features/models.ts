@@ -19,7 +19,8 @@ export function register(connection: Connection, state: ServerState): void {
     if (!uri.startsWith("file:")) {
       return nothing(uri, "Noether reads .onnx files from disk only; save a local copy of this one and open that.");
     }
-    const input = { kind: "onnx", path: pathOf(uri) } as const;
+    const { lint: settings } = await state.settings();
+    const input = { kind: "onnx", path: pathOf(uri), settings } as const;
     const signal = signalOf(token);
     try {
       const analysis = await (certify === true ? state.host.certify(input, signal) : state.host.analyse(input, signal));

@@ -1,10 +1,10 @@
 /**
  * @file An analysis process for tests of the server. What it finds and how it misbehaves is written in the text:
  * `class Name` is a model with a hover, `bias=True` a finding with an exact fix, `gain` one with a fix that is not;
- * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
+ * `MISTAKE` is one in the configuration; `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
  * process name itself in a problem.
  */
-import type { AnalysisService, DocumentAnalysis, Finding, ModelSummary, SourceRange } from "../protocol";
+import type { AnalysisService, DocumentAnalysis, ModelSummary, Finding, SourceRange } from "../protocol";
 import { serveAnalysis } from "../worker/serve";
 
 const texts = new Map<string, string>();
@@ -52,6 +52,7 @@ function analyse(path: string, text: string, certified: boolean): DocumentAnalys
       related: [{ label: "here too", range }],
       symmetry: "R^4",
       fixes: [{ title: `Write ${newText}`, exact, edits: [{ range, newText }] }],
+      silence: [{ title: `Ignore ${rule}`, exact: true, edits: [{ range, newText: "" }] }],
     });
     find(/bias=True/g, (range) => findings.push(finding("bias-before-norm", range, true, "bias=False")));
     find(/gain/g, (range) => findings.push(finding("gain", range, false, "gain2")));
@@ -61,8 +62,11 @@ function analyse(path: string, text: string, certified: boolean): DocumentAnalys
       models.push({ name, file: path, range, parameters: 4, text: `report of ${name}`, json: { name } });
     });
   });
+  const start = { line: 2, column: 0 };
+  const place = { file: "/work/noether.toml", start, end: { line: 2, column: 4 } };
+  const mistakes = text.includes("MISTAKE") ? [{ message: "no such rule", range: place }] : [];
   const problems = text.includes("PID") ? [{ message: String(process.pid) }] : [];
-  return { path, findings, hovers, models, problems, milliseconds: 1 };
+  return { path, findings, hovers, models, problems, configuration: { files: [], mistakes }, milliseconds: 1 };
 }
 
 serveAnalysis(service);
