@@ -1,6 +1,8 @@
 /** @file What rules look at: the models of one file, and what the source says of their layers. */
+import type { Inventory, TrainingFacts } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
+import type { ModelAnalysis } from "../symmetry/analysis";
 
 /** How the constructor call of a layer says whether there is a bias. */
 export interface BiasArgument {
@@ -39,6 +41,12 @@ export interface CheckedModel {
   normal(): Graph;
   /** Empty for ONNX. */
   readonly layers: readonly Layer[];
+  /** Its symmetries, found when a rule asks for them. */
+  analysis(): ModelAnalysis;
+  /** What the source registers; absent for ONNX. */
+  readonly inventory?: Inventory;
+  /** The class statement; absent for ONNX. */
+  readonly range?: SourceRange;
 }
 
 /** A file and all models found in it. */
@@ -49,4 +57,6 @@ export interface CheckedFile {
   /** Source text; absent for ONNX. */
   readonly text?: string;
   readonly models: readonly CheckedModel[];
+  /** What the code says about training, read when a rule asks for it; absent for ONNX. */
+  facts?(): TrainingFacts;
 }

@@ -7,6 +7,7 @@ import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import { normalForm } from "../lowering/normal-form";
 import { inferShapes } from "../operators/inference";
+import { analyse } from "../symmetry/analyse";
 import type { CheckedModel, Layer } from "./checked";
 import { rules } from "./registry";
 
@@ -14,7 +15,7 @@ const FIXTURES = path.resolve(import.meta.dirname, "../../testFixtures");
 
 function check(file: string) {
   const { graph } = readOnnx({ path: path.join(FIXTURES, file) });
-  return checkFile({ file, language: "onnx", models: [{ name: "m", graph, normal: () => normalForm(graph).graph, layers: [] }] });
+  return checkFile({ file, language: "onnx", models: [{ name: "m", graph, normal: () => normalForm(graph).graph, analysis: () => analyse(graph, { numeric: false }), layers: [] }] });
 }
 
 describe("findings in ONNX files", () => {
@@ -115,7 +116,7 @@ function model(name: string, scope: string, options: { dropout?: boolean; skip?:
       parameters: [`${prefix}bn.weight`, `${prefix}bn.bias`],
     },
   ];
-  return { name, graph, normal: () => normalForm(graph).graph, layers };
+  return { name, graph, normal: () => normalForm(graph).graph, analysis: () => analyse(graph, { numeric: false }), layers };
 }
 
 const TEXT = "\n\n\n        self.conv = nn.Conv2d(2, 6, (3))\n        self.bn = nn.BatchNorm2d(6)\n";

@@ -4,11 +4,20 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { GivenInput, PythonFile, PythonLayer, PythonModel, PythonParser, PythonProject } from "../frontends/python/index";
+import type {
+  GivenInput,
+  Inventory,
+  PythonFile,
+  PythonLayer,
+  PythonModel,
+  PythonParser,
+  PythonProject,
+  TrainingFacts,
+} from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { ReportedModel } from "../report/json";
-import type { CheckedFile, Layer } from "../rules/checked";
+import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
 import { normalForm } from "../lowering/normal-form";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
@@ -22,6 +31,8 @@ export interface LoadedModel extends ReportedModel {
   readonly range?: SourceRange;
   /** Empty for ONNX. */
   readonly layers: readonly Layer[];
+  /** What the source registers; absent for ONNX. */
+  readonly inventory?: Inventory;
 }
 
 /** Why something in a file was not analysed. */
@@ -38,6 +49,8 @@ export interface LoadedFile {
   readonly text?: string;
   readonly models: readonly LoadedModel[];
   readonly problems: readonly Problem[];
+  /** What a Python file says about training. */
+  facts?(): TrainingFacts;
 }
 
 /** How to read and analyse. */
@@ -73,7 +86,19 @@ export function checkedFile(file: LoadedFile): CheckedFile {
     file: file.file,
     language: file.language,
     ...(file.text === undefined ? {} : { text: file.text }),
-    models: file.models.map(({ name, graph, layers }) => ({ name, graph, normal: () => normalForm(graph).graph, layers })),
+    models: file.models.map((m): CheckedModel => {
+      const { name, graph, layers, inventory, range } = m;
+      return {
+        name,
+        graph,
+        layers,
+        normal: () => normalForm(graph).graph,
+        analysis: () => m.analysis,
+        ...(inventory ? { inventory } : {}),
+        ...(range ? { range } : {}),
+      };
+    }),
+    ...(file.facts ? { facts: () => file.facts!() } : {}),
   };
 }
 
@@ -123,10 +148,12 @@ export class Loader {
     const { className } = this.#options;
     const problems: Problem[] = [];
     let found: readonly PythonModel[];
+    let facts: (() => TrainingFacts) | undefined;
     if (className === undefined) {
       const all = project.analyse(file);
       problems.push(...all.problems);
       found = all.models;
+      facts = () => all.facts;
     } else found = [named(project, file, className)];
     const models = found.flatMap((m): LoadedModel[] => {
       try {
@@ -136,7 +163,7 @@ export class Loader {
         return [];
       }
     });
-    return { file, language: "python", text, models, problems };
+    return { file, language: "python", text, models, problems, ...(facts ? { facts } : {}) };
   }
 
   /**
@@ -189,6 +216,7 @@ export class Loader {
       range: m.range,
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
+      inventory: m.inventory,
     };
     return this.#model(about, freeze(m.graph, this.#options.frozen ?? []));
   }

@@ -120,13 +120,18 @@ export class GraphBuilder {
     constant?: LazyConstant,
   ): TensorValue {
     const id = this.nextParameter++;
-    const full: ParameterCell = { ...cell, id, origin: cell.origin ?? this.interpreter.origin() };
+    const full: ParameterCell = { entries: {}, ...cell, id, origin: cell.origin ?? this.interpreter.origin() };
     const t = makeTensor(`%p${id}`, type, shape, constant);
     t.parameter = full;
     this.cells.set(t.value, { cell: full, shape: shape ?? [], type, constant });
     if (shape) this.types.set(t.value, { type, shape });
     else this.types.set(t.value, { type, shape: undefined });
     return t;
+  }
+
+  /** Whether a parameter is the last one that was made. */
+  isNewest(t: TensorValue): boolean {
+    return t.parameter?.id === this.nextParameter - 1;
   }
 
   /** A tensor with known entries. */
@@ -432,7 +437,12 @@ export class GraphBuilder {
   initialise(t: TensorValue, value: TensorValue): void {
     const cell = t.parameter;
     if (!cell) return;
-    if (value.drawn) cell.initialisation = { ...value.drawn, origin: this.interpreter.origin() };
+    const from = value.parameter?.entries ?? value.view?.base.parameter?.entries;
+    const whole = value.view === undefined || value.shape?.join() === value.view.base.shape?.join();
+    cell.entries = from !== undefined && whole ? from : {};
+    const source = value.parameter ?? (whole ? value.view?.base.parameter : undefined);
+    if (source) cell.initialisation = copyOf(source, this.interpreter.origin());
+    else if (value.drawn) cell.initialisation = { ...value.drawn, origin: this.interpreter.origin() };
     else {
       const constant = uniformValue(value.constant);
       cell.initialisation = {
@@ -534,6 +544,17 @@ export class GraphBuilder {
       ...(symbols.size > 0 ? { symbols } : {}),
     };
   }
+}
+
+/** How a parameter starts that takes the entries of another one. */
+export function copyOf(source: ParameterCell, origin?: Origin): NonNullable<ParameterCell["initialisation"]> {
+  const original = source.initialisation;
+  return {
+    scheme: `copy of ${(original?.scheme ?? "default").replace(/^copy of /, "")}`,
+    ...(original?.constant !== undefined ? { constant: original.constant } : {}),
+    ...(original?.std !== undefined ? { std: original.std } : {}),
+    ...(origin ? { origin } : {}),
+  };
 }
 
 /** Pairs of sizes that should have been equal, where an operator does not fit its inputs. */

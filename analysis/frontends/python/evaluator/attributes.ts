@@ -235,6 +235,7 @@ export function setAttribute(interpreter: Interpreter, object: Value, name: stri
           return;
         }
       }
+      if (is(value, "tensor") && value.parameter) interpreter.noteTie(object, name, value);
       interpreter.journal.set(object.attributes, name, value);
       return;
     }

@@ -56,6 +56,16 @@ export interface ModuleUse {
   readonly range: SourceRange | undefined;
 }
 
+/** One parameter given to a second holder. */
+export interface Tie {
+  readonly owner: InstanceValue;
+  readonly ownerName: string;
+  readonly holder: InstanceValue;
+  readonly name: string;
+  /** The assignment. */
+  readonly range: SourceRange;
+}
+
 /** What the surroundings provide. */
 export interface Environment {
   /** A module by its dotted name, as seen from a file; undefined if it is neither known nor found as source. */
@@ -121,12 +131,37 @@ export class Interpreter {
   /** Called on calls that training facts are made of. */
   onFact: ((name: string, args: Arguments, value: Value) => void) | undefined;
 
+  /** Parameters of one module that became parameters of another one as well, in order. */
+  readonly ties: Tie[] = [];
+  /** Instances in lists that were multiplied by a number, with the place. */
+  readonly repeats = new Map<InstanceValue, SourceRange>();
+
   constructor(
     readonly environment: Environment,
     readonly builder: GraphBuilder,
     readonly budget: Budget = DEFAULT_BUDGET,
   ) {
     builder.attach(this);
+  }
+
+  /** Takes note when a parameter that one object has is given to another one. */
+  noteTie(holder: InstanceValue, name: string, t: TensorValue): void {
+    const range = this.here();
+    // What was made only now nobody else can have.
+    if (!range || this.builder.isNewest(t)) return;
+    for (const owner of this.made) {
+      for (const [k, v] of owner.attributes) {
+        if (v !== t || (owner === holder && k === name)) continue;
+        this.ties.push({ owner, ownerName: k, holder, name, range });
+        return;
+      }
+    }
+  }
+
+  /** Takes note of the members of a list that is multiplied. */
+  noteRepeat(items: readonly Value[]): void {
+    const range = this.here();
+    for (const i of items) if (range && typeof i === "object" && i?.k === "instance") this.repeats.set(i, range);
   }
 
   /** A fresh number for objects. */

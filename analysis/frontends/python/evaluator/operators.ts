@@ -127,8 +127,10 @@ export function binary(interpreter: Interpreter, operator: string, left: Value, 
         const n = intOf(right);
         if (operator === "*" && n !== undefined) {
           const repeated = list(repeat(interpreter, left.items, n));
-          if (n > 1 && left.items.some((i) => is(i, "instance")))
+          if (n > 1 && left.items.some((i) => is(i, "instance"))) {
+            interpreter.noteRepeat(left.items);
             interpreter.onFact?.("repeat", positional(left, right), repeated);
+          }
           return repeated;
         }
         break;

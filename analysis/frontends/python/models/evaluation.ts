@@ -12,6 +12,7 @@ import { namedModules, namedTensors } from "../torch/layers/module";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
 import { InputSearch, STEPS } from "./inputs";
+import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
 
 /** A shape and element type that a test, a pragma or a caller gives for an input. */
@@ -27,6 +28,7 @@ export interface Evaluation {
   readonly calls: number;
   readonly opaque: readonly { readonly operator: string; readonly range: SourceRange | undefined; readonly reason: string }[];
   readonly layers: readonly PythonLayer[];
+  readonly inventory: Inventory;
   readonly notes: readonly string[];
   /** Sizes that do not fit, with their places; empty when forward runs through. */
   readonly contradictions: readonly Contradiction[];
@@ -156,6 +158,7 @@ export function evaluateModel(
       calls: interpreter.calls,
       opaque,
       layers: layerTable(instance, interpreter.uses),
+      inventory: takeInventory(instance, graph, interpreter),
       notes: [...interpreter.notes],
       contradictions: [...interpreter.contradictions],
     };

@@ -338,6 +338,7 @@ export class FileAnalysis {
         opaque: evaluation.opaque.map((o) => ({ operator: o.operator, range: o.range ?? range, reason: o.reason })),
         howInstantiated: recipe.how,
         layers: evaluation.layers,
+        inventory: evaluation.inventory,
         notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
         contradictions: evaluation.contradictions.map((c) => c.message),
       },

@@ -1,6 +1,7 @@
 /** @file Moves the places in a result when lines were added or removed above unchanged code. */
 import type { Node, Parameter } from "../../../graph/graph";
 import type { Origin, SourceRange } from "../../../graph/source";
+import { relocateInventory } from "./inventory";
 import type { PythonModel } from "./results";
 
 /** Maps a place before an edit to the same place after it. */
@@ -27,6 +28,7 @@ export function relocateModel(m: PythonModel, shift: Shift): PythonModel {
     range: shift(m.range),
     graph: { ...m.graph, parameters, nodes: m.graph.nodes.map((n): Node => ({ ...n, origin: origin(n.origin, shift) })) },
     opaque: m.opaque.map((o) => ({ ...o, range: shift(o.range) })),
+    inventory: relocateInventory(m.inventory, shift),
     layers: m.layers.map((l) => ({
       ...l,
       constructor: shift(l.constructor),

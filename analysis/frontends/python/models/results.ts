@@ -1,6 +1,7 @@
 /** @file What the front end says about a file. */
 import type { Graph } from "../../../graph/graph";
 import type { SourceRange } from "../../../graph/source";
+import type { Inventory } from "./inventory";
 import type { PythonLayer } from "./layers";
 
 /** One class statement. */
@@ -31,6 +32,7 @@ export interface PythonModel {
   /** "from its defaults", "as `resnet18()` makes it", ... */
   readonly howInstantiated: string;
   readonly layers: readonly PythonLayer[];
+  readonly inventory: Inventory;
   readonly notes: readonly string[];
   /** Sizes and other things that do not fit, in words; what they concern is opaque. */
   readonly contradictions: readonly string[];

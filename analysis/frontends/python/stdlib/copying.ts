@@ -1,4 +1,5 @@
 /** @file copy.deepcopy: containers, modules and their parameters are copied, shared parts stay shared. */
+import { copyOf } from "../emit/builder";
 import type { Interpreter } from "../evaluator/interpreter";
 import { type InstanceValue, isObject, type ListValue, type TensorValue, tuple, type Value } from "../values/value";
 
@@ -48,17 +49,14 @@ export function deepCopy(interpreter: Interpreter, value: Value): Value {
 function copyTensor(interpreter: Interpreter, t: TensorValue): TensorValue {
   if (!t.parameter) return { ...t, view: undefined };
   const { parameter } = t;
-  const original = parameter.initialisation;
   return interpreter.builder.parameter(
     t.shape,
     t.type,
     {
       buffer: parameter.buffer,
       trainable: parameter.trainable,
-      initialisation: {
-        scheme: `copy of ${original?.scheme ?? "default"}`,
-        ...(original?.constant !== undefined ? { constant: original.constant } : {}),
-      },
+      initialisation: copyOf(parameter),
+      ...(parameter.entries ? { entries: parameter.entries } : {}),
       origin: parameter.origin,
     },
     t.constant,

@@ -86,11 +86,14 @@ function initialiser(name: string, params: string, scheme: Scheme): NativeValue 
     if (t.parameter && !t.view) {
       const cell = t.parameter;
       const before = cell.initialisation;
+      const entries = cell.entries;
       journal.onRollback(() => {
+        if (entries) cell.entries = entries;
         if (before) cell.initialisation = before;
         else delete cell.initialisation;
       });
       cell.initialisation = { ...drawn, origin: interpreter.origin() };
+      cell.entries = {};
       return t;
     }
     const made: TensorValue = { k: "tensor", value: "", type: t.type, shape: t.shape, version: 0, drawn };

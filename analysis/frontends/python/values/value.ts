@@ -227,6 +227,8 @@ export interface ParameterCell {
   buffer: boolean;
   trainable: boolean;
   initialisation?: { scheme: string; constant?: number; std?: number; origin?: Origin };
+  /** Stands for the entries at the start: cells with the same one start equal, because one was copied from the other. */
+  entries?: object;
   readonly origin: Origin;
   /** Set when the names of the model's parameters are settled. */
   name?: string;

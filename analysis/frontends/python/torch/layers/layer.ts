@@ -150,9 +150,24 @@ export function layerClass(module: ClassValue, name: string, spec: LayerSpec): C
   if (spec.init)
     attributes.set(
       "reset_parameters",
-      native("reset_parameters", () => null),
+      native("reset_parameters", (_, args) => {
+        const [self] = args.positional;
+        if (is(self, "instance")) redraw(self);
+        return null;
+      }),
     );
   return makeClass({ name, bases: [spec.base ?? module], attributes, fields: [] });
+}
+
+/** The layer's own initialisation again: its parameters start with entries of their own. */
+function redraw(layer: InstanceValue): void {
+  for (const v of layer.attributes.values()) {
+    if (!is(v, "tensor") || !v.parameter || v.parameter.buffer) continue;
+    v.parameter.entries = {};
+    const { initialisation } = v.parameter;
+    if (initialisation?.scheme.startsWith("copy of "))
+      v.parameter.initialisation = { ...initialisation, scheme: initialisation.scheme.slice("copy of ".length) };
+  }
 }
 
 export const DEFAULT = { scheme: "default" } as const;

@@ -1,6 +1,7 @@
 /** @file nn.Module itself: registration, traversal, and what all modules inherit. */
 import { derivesFrom, getAttribute, setAttribute } from "../../evaluator/attributes";
 import { makeClass } from "../../evaluator/classes";
+import { copyOf } from "../../emit/builder";
 import { raise } from "../../evaluator/errors";
 import { call, callModule } from "../../evaluator/functions";
 import type { Interpreter } from "../../evaluator/interpreter";
@@ -88,6 +89,18 @@ export function registerBuffer(interpreter: Interpreter, m: InstanceValue, name:
   interpreter.journal.set(m.attributes, name, t);
 }
 
+/** Gives the parameters of a module the entries of another one's state, where that is known. */
+function takeState(interpreter: Interpreter, m: InstanceValue, state: Value): void {
+  if (!is(state, "dict")) return;
+  const own = new Map(namedTensors(m, "all"));
+  for (const { key, value } of state.entries.values()) {
+    const target = typeof key === "string" ? own.get(key)?.parameter : undefined;
+    if (!target || !is(value, "tensor") || !value.parameter?.entries) continue;
+    target.entries = value.parameter.entries;
+    target.initialisation = copyOf(value.parameter, interpreter.origin());
+  }
+}
+
 type Method = (interpreter: Interpreter, m: InstanceValue, args: readonly Value[], keywords: ReadonlyMap<string, Value>) => Value;
 
 const METHODS: Readonly<Record<string, Method>> = {
@@ -144,14 +157,16 @@ const METHODS: Readonly<Record<string, Method>> = {
     for (const [, t] of namedTensors(m, "parameters")) setAttribute(i, t, "requires_grad", args[0] !== false);
     return m;
   },
-  load_state_dict: () =>
-    tuple(
+  load_state_dict(i, m, args, keywords) {
+    takeState(i, m, args[0] ?? keywords.get("state_dict") ?? null);
+    return tuple(
       [
         { k: "list", items: [] },
         { k: "list", items: [] },
       ],
       ["missing_keys", "unexpected_keys"],
-    ),
+    );
+  },
   zero_grad: () => null,
   share_memory: (_, m) => m,
   register_forward_hook: () => null,
