@@ -2,13 +2,19 @@
 import type { CheckedFile } from "../rules/checked";
 import type { Finding } from "../rules/finding";
 import { detect } from "../rules/registry";
+import type { Remedy } from "../rules/rule";
+import { comprehension } from "./comprehension";
 import { dropBias } from "./drop-bias";
+import type { Mended } from "./mended";
+import { parameterGroups } from "./parameter-groups";
+import { randomStart } from "./random-start";
+import { removeStatement } from "./remove-statement";
 
 /** The findings of a file. Never throws on a consistent analysis. */
 export function checkFile(file: CheckedFile): Finding[] {
   return detect(file).map(({ rule, detection }) => {
     const { remedy, severity, message, ...rest } = detection;
-    const mended = remedy && file.text !== undefined ? dropBias(remedy, file.text) : undefined;
+    const mended = remedy && file.text !== undefined ? mend(remedy, file.text) : undefined;
     return {
       ...rest,
       rule: rule.id,
@@ -17,4 +23,19 @@ export function checkFile(file: CheckedFile): Finding[] {
       fixes: mended && "fix" in mended ? [mended.fix] : [],
     };
   });
+}
+
+function mend(remedy: Remedy, text: string): Mended {
+  switch (remedy.kind) {
+    case "drop-bias":
+      return dropBias(remedy, text);
+    case "comprehension":
+      return comprehension(remedy, text);
+    case "random-start":
+      return randomStart(remedy, text);
+    case "parameter-groups":
+      return parameterGroups(remedy, text);
+    case "remove-statement":
+      return removeStatement(remedy, text);
+  }
 }

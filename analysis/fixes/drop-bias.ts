@@ -2,15 +2,13 @@
 import type { SourceRange } from "../graph/source";
 import type { BiasArgument, Layer } from "../rules/checked";
 import type { Fix, TextEdit } from "../rules/finding";
-import type { Remedy } from "../rules/rule";
+import type { DropBias } from "../rules/rule";
 import { unguardedBiasReader } from "./bias-readers";
+import type { Mended } from "./mended";
 import { callArguments, classifyPython, lineStarts, offsetAt, positionAt } from "./python-text";
 
-/** Either the fix, or why there is none, as a sentence for the finding. */
-export type Mended = { readonly fix: Fix } | { readonly reason: string };
-
 /** The fix for a layer whose bias nothing sees, in the text that makes it. */
-export function dropBias(remedy: Remedy, text: string): Mended {
+export function dropBias(remedy: DropBias, text: string): Mended {
   const first = remedy.layers[0];
   const bias = first?.bias;
   if (!first || !bias) return { reason: "No fix: the call that makes it is not known." };

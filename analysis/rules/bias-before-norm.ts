@@ -1,6 +1,7 @@
 /** @file `bias-before-norm`: a bias whose value a normalisation subtracts again. */
-import { detectInertBiases, isSubtractedAgain, values } from "./inert";
+import { detectInertBiases, isSubtractedAgain } from "./inert";
 import type { Rule } from "./rule";
+import { values } from "./words";
 
 /** Biases that cancel in a subtracted mean: before batch norm, instance norm, group norm with one channel per group. */
 export const biasBeforeNorm: Rule = {

@@ -1,6 +1,7 @@
 /** @file `inert-key-bias`: the bias of the keys of softmax attention. */
-import { detectInertBiases, isCancelledBySoftmax, values } from "./inert";
+import { detectInertBiases, isCancelledBySoftmax } from "./inert";
 import type { Rule } from "./rule";
+import { values } from "./words";
 
 /** Biases that add one number to all scores that a softmax compares. */
 export const inertKeyBias: Rule = {

@@ -8,6 +8,7 @@ import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
+import { code, listed, shortPath } from "./words";
 import type { Detection, Remedy } from "./rule";
 
 const NORMS: ReadonlySet<string> = new Set([
@@ -237,27 +238,4 @@ function several(names: readonly string[]): { by: string; several: boolean } {
   const [first, second] = distinct;
   if (second === undefined) return { by: first ?? "", several: false };
   return { by: distinct.length === 2 ? `${first} and ${second}` : `${first} and ${distinct.length - 1} more`, several: true };
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
-/** The last part of a module path that is not a number, with the numbers behind it. */
-function shortPath(scope: string): string {
-  const parts = scope.split(".");
-  let from = parts.length - 1;
-  while (from > 0 && /^\d+$/.test(parts[from]!)) from--;
-  return parts.slice(from).join(".");
-}
-
-function listed(items: readonly string[]): string {
-  const shown = items.slice(0, 12);
-  const more = items.length - shown.length;
-  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-}
-
-/** `64 parameters`. */
-export function values(count: number): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? "parameter" : "parameters"}`;
 }

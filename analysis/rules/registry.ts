@@ -1,13 +1,35 @@
 /** @file All rules, and how a file is checked by them. */
+import { aliasedModules } from "./aliased-modules";
 import { biasBeforeNorm } from "./bias-before-norm";
 import type { CheckedFile } from "./checked";
+import { identicalBranches } from "./identical-branches";
 import { inertKeyBias } from "./inert-key-bias";
+import { placeKey } from "./layers";
+import { linearChain } from "./linear-chain";
 import type { Detection, Rule } from "./rule";
+import { symmetricInit } from "./symmetric-init";
+import { zeroFactorPair } from "./zero-factor-pair";
 
 /** All rules, by the order in which they are documented. */
-export const rules: readonly Rule[] = [biasBeforeNorm, inertKeyBias];
+export const rules: readonly Rule[] = [
+  biasBeforeNorm,
+  inertKeyBias,
+  linearChain,
+  symmetricInit,
+  zeroFactorPair,
+  identicalBranches,
+  aliasedModules,
+];
 
-/** What the rules detect in a file. */
+/** What the rules detect in a file; a place that several models share is reported once by each rule. */
 export function detect(file: CheckedFile): { readonly rule: Rule; readonly detection: Detection }[] {
-  return rules.flatMap((rule) => rule.check(file).map((detection) => ({ rule, detection })));
+  return rules.flatMap((rule) => {
+    const seen = new Set<string>();
+    return rule.check(file).flatMap((detection) => {
+      const key = detection.range ? placeKey(detection.range) : undefined;
+      if (key !== undefined && seen.has(key)) return [];
+      if (key !== undefined) seen.add(key);
+      return [{ rule, detection }];
+    });
+  });
 }

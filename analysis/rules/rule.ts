@@ -1,4 +1,5 @@
 /** @file What a rule is: its documentation, examples and detection in one place. Fixes are in ../fixes, by remedy. */
+import type { SourceRange } from "../graph/source";
 import type { CheckedFile, Layer } from "./checked";
 import type { Finding, Severity } from "./finding";
 
@@ -14,14 +15,47 @@ export interface RuleDocumentation {
   readonly references: readonly string[];
 }
 
-/** A change that fixes can turn into edits. */
-export type Remedy = {
+/** A bias that may go. */
+export interface DropBias {
   readonly kind: "drop-bias";
   /** All layers that the call makes: dropping must be right for each of them. */
   readonly layers: readonly Layer[];
   /** Why the edit may not be offered although the finding stands; a sentence. */
   readonly refusal?: string;
-};
+}
+
+/** `[module] * n` that should be a module for each. */
+export interface Comprehension {
+  readonly kind: "comprehension";
+  /** The whole product. */
+  readonly range: SourceRange;
+}
+
+/** Parameters that start alike and should be drawn. */
+export interface RandomStart {
+  readonly kind: "random-start";
+  /** The calls that set them to a constant. */
+  readonly calls: readonly SourceRange[];
+}
+
+/** An optimiser that should not decay vectors. */
+export interface ParameterGroups {
+  readonly kind: "parameter-groups";
+  /** The call that makes the optimiser. */
+  readonly call: SourceRange;
+}
+
+/** A statement that makes something that nothing reads. */
+export interface RemoveStatement {
+  readonly kind: "remove-statement";
+  /** The call on its right-hand side. */
+  readonly call: SourceRange;
+  /** The attribute that it assigns. */
+  readonly attribute: string;
+}
+
+/** A change that fixes can turn into edits. */
+export type Remedy = DropBias | Comprehension | RandomStart | ParameterGroups | RemoveStatement;
 
 /** A finding before fixes are worked out. */
 export interface Detection extends Omit<Finding, "rule" | "severity" | "fixes"> {
@@ -40,7 +74,12 @@ export interface Rule {
   /** Version that brought it. */
   readonly since: string;
   readonly documentation: RuleDocumentation;
-  /** Python that must give a finding, the same after its fix, and Python that looks alike and must not. */
+  /**
+   * Python that must give a finding; the same mended, by the rule's own fix where it has one; and Python that looks alike and
+   * must not give one. Where the rule is about exported files, the Python is what exports them.
+   */
   readonly examples: { readonly bad: string; readonly fixed: string; readonly good: string };
+  /** True where it finds something in ONNX files only. */
+  readonly onnxOnly?: boolean;
   check(file: CheckedFile): readonly Detection[];
 }

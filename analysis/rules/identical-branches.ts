@@ -1,0 +1,134 @@
+/** @file `identical-branches`: parallel copies with equal weights, which training cannot tell apart. */
+import type { Symmetry } from "../symmetry/symmetry";
+import type { CheckedFile, CheckedModel } from "./checked";
+import { codes, layerName, placeOf, registeredParameter } from "./layers";
+import type { Detection, Rule } from "./rule";
+import { isCopy, startEqual, trainingAnalysis } from "./starts";
+import { few } from "./words";
+
+/** Swaps of branches that start with equal parameters. */
+export const identicalBranches: Rule = {
+  id: "identical-branches",
+  title: "Parallel branches that start equal",
+  severity: "error",
+  category: "collapse",
+  since: "0.1.0",
+  documentation: {
+    what: "Parallel branches that meet in a sum or product start with the same weights, as `deepcopy` or a shared state makes them.",
+    why:
+      "Exchanging the branches is a symmetry: L(a, b) = L(b, a). On the set a = b both gradients are equal, dL/da = dL/db, so " +
+      "gradient descent, momentum and Adam never leave it: k branches compute k times one branch for ever, with k times the cost. " +
+      "The set a = b is the fixed set of the swap (Ziyin 2024, theorem 1).",
+    whenNot:
+      "Copies in series (the layers of nn.TransformerEncoder) get different gradients and separate by themselves; so do copies " +
+      "whose outputs go to different targets, and those with their own dropout. None of these is reported. A frozen copy (a " +
+      "target network) is no branch that trains.",
+    references: [
+      "Ziyin 2024, Symmetry Induces Structure and Constraint of Learning, theorem 1 (arXiv 2309.16932)",
+      "Chen et al. 2016, Net2Net (noise after widening, arXiv 1511.05641)",
+    ],
+  },
+  examples: {
+    bad: `import copy
+
+from torch import nn
+
+
+class Mixture(nn.Module):
+    def __init__(self, dim=8):
+        super().__init__()
+        branch = nn.Sequential(nn.Linear(dim, 16), nn.ReLU(), nn.Linear(16, dim))
+        self.left = branch
+        self.right = copy.deepcopy(branch)
+
+    def forward(self, x):
+        return self.left(x) + self.right(x)
+`,
+    fixed: `from torch import nn
+
+
+def branch(dim):
+    return nn.Sequential(nn.Linear(dim, 16), nn.ReLU(), nn.Linear(16, dim))
+
+
+class Mixture(nn.Module):
+    def __init__(self, dim=8):
+        super().__init__()
+        self.left = branch(dim)
+        self.right = branch(dim)
+
+    def forward(self, x):
+        return self.left(x) + self.right(x)
+`,
+    good: `import copy
+
+from torch import nn
+
+
+class Stack(nn.Module):
+    def __init__(self, dim=8):
+        super().__init__()
+        layer = nn.Sequential(nn.Linear(dim, 16), nn.ReLU(), nn.Linear(16, dim))
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(3))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = x + layer(x)
+        return x
+`,
+  },
+  check: (file) => file.models.flatMap((model) => detections(file, model)),
+};
+
+/** The pairs of parameters that a swap exchanges. */
+function pairsOf(s: Symmetry): (readonly [string, string])[] {
+  const out: (readonly [string, string])[] = [];
+  for (let i = 0; i + 1 < s.parameters.length; i += 2) out.push([s.parameters[i]!, s.parameters[i + 1]!]);
+  return out;
+}
+
+function detections(file: CheckedFile, model: CheckedModel): Detection[] {
+  // Without copies there is nothing to find, and no need to ask for symmetries.
+  const copied = (model.inventory?.parameters ?? []).some((p) => p.initialisation?.scheme.startsWith("copy of "));
+  if (!copied) return [];
+  const groups = new Map<string, { branches: Set<string>; count: number; copy: string }>();
+  for (const s of trainingAnalysis(model).symmetries) {
+    if (s.kind !== "swap") continue;
+    const pairs = pairsOf(s);
+    const isEqual = pairs.every(([p, q]) => startEqual(model, p, q)) && pairs.some(([p, q]) => isCopy(model, p, q));
+    if (!isEqual) continue;
+    const [p, q] = pairs.find(([a, b]) => isCopy(model, a, b))!;
+    const group = groups.get(p) ?? { branches: new Set([branchOf(p, q)]), count: pairs.length, copy: q };
+    group.branches.add(branchOf(q, p));
+    groups.set(p, group);
+  }
+  return [...groups.values()].flatMap(({ branches, count, copy }): Detection[] => {
+    const origin = registeredParameter(model, copy)?.initialisation?.origin?.range;
+    const place = origin?.file === file.file ? { range: origin, file: file.file } : placeOf(file, model, copy);
+    if (!place) return [];
+    const made = placeOf(file, model, copy)?.range;
+    const names = [...branches];
+    const both = names.length === 2 ? "both" : `all ${names.length}`;
+    return [
+      {
+        message: [
+          `${few(codes(names))} start as copies in parallel: equal gradients keep ${both} equal for ever`,
+          `Exchanging them changes nothing, so ${both} get the same gradient in each of ${count} parameter tensors. Draw each one anew, or add noise.`,
+        ].join("\n"),
+        ...place,
+        related: made && made !== place.range ? [{ label: `${layerName(model, copy)} is made here`, range: made }] : [],
+        symmetry: `S(${names.length}) on ${few(names)}`,
+      },
+    ];
+  });
+}
+
+/** The part of a parameter's path in which it differs from its partner's, with all before it. */
+function branchOf(parameter: string, partner: string): string {
+  const [a, b] = [parameter.split("."), partner.split(".")];
+  let differs = 0;
+  a.forEach((part, i) => {
+    if (part !== b[i] && differs === 0) differs = i + 1;
+  });
+  return a.slice(0, Math.max(1, differs)).join(".");
+}

@@ -1,0 +1,43 @@
+/** @file Names, lists and numbers as findings write them. */
+
+/** Code in a message. */
+export function code(text: string): string {
+  return `\`${text}\``;
+}
+
+/** The last part of a module path that is not a number, with the numbers behind it. */
+export function shortPath(scope: string): string {
+  const parts = scope.split(".");
+  let from = parts.length - 1;
+  while (from > 0 && /^\d+$/.test(parts[from]!)) from--;
+  return parts.slice(from).join(".");
+}
+
+/** The first dozen items. */
+export function listed(items: readonly string[]): string {
+  const shown = items.slice(0, 12);
+  const more = items.length - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** `64 parameters`. */
+export function values(count: number): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? "parameter" : "parameters"}`;
+}
+
+/** `a and b`, `a, b and c`, `a and 7 more`. */
+export function few(items: readonly string[]): string {
+  const [a, b, c] = items;
+  if (b === undefined) return a ?? "";
+  if (items.length === 2) return `${a} and ${b}`;
+  return items.length === 3 ? `${a}, ${b} and ${c}` : `${a} and ${items.length - 1} more`;
+}
+
+/** A number with few digits: `0.05`, `3e-4`, `12,000`. */
+export function number(x: number): string {
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  if (size >= 1000) return Math.round(x).toLocaleString("en-US");
+  if (size < 1e-3) return x.toExponential(1).replace(".0e", "e");
+  return `${Number(x.toPrecision(2))}`;
+}
