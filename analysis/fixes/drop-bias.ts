@@ -1,7 +1,7 @@
 /** @file The fix `bias=False`: edits the call that makes a layer. */
 import type { SourceRange } from "../graph/source";
 import type { BiasArgument, Layer } from "../rules/checked";
-import type { Fix, TextEdit } from "../rules/finding";
+import type { TextEdit } from "../rules/finding";
 import type { DropBias } from "../rules/rule";
 import { unguardedBiasReader } from "./bias-readers";
 import type { Mended } from "./mended";

@@ -138,7 +138,7 @@ function detection(file: CheckedFile, model: CheckedModel, first: Parameter, fre
   const place = cause?.file === file.file ? { range: cause, file: file.file } : placeOf(file, model, first.name);
   if (!place?.range) return undefined;
   const second = freed[0]!;
-  const label = (p: string): string => (/\.bias$/.test(p) ? `${layerName(model, p)}.bias` : layerName(model, p));
+  const label = (p: string): string => (p.endsWith(".bias") ? `${layerName(model, p)}.bias` : layerName(model, p));
   const other = registeredParameter(model, second)?.initialisation?.origin?.range ?? placeOf(file, model, second)?.range;
   const own = label(first.name);
   return {
