@@ -1,0 +1,212 @@
+/**
+ * @file Replicas modulo the model's own group: permutations by weight matching (Git Re-Basin, arXiv 2209.04836: coordinate
+ * descent over the found permutations, each an assignment problem), signs by the better of two, scalings by the balanced gauge.
+ */
+import { bestAssignment } from "../../numerics/assignment";
+import { Matrix } from "../../numerics/matrix";
+import { Random } from "../../numerics/random";
+import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
+import { balance } from "./balance";
+import { type UnitSet, unitSets } from "./units";
+
+/** Two replicas brought together. Distances are |a - b|^2 / (|a|^2 + |b|^2): 1 for unrelated weights, 0 for equal ones. */
+export interface Alignment {
+  /** The second replica's parameters in the gauge of the first (both balanced). */
+  readonly aligned: ParameterValues;
+  /** The first replica's parameters, balanced. */
+  readonly reference: ParameterValues;
+  /** As the replicas are. */
+  readonly raw: number;
+  /** After scalings only. */
+  readonly balanced: number;
+  /** After all of the group. */
+  readonly remaining: number;
+  /** remaining / raw: about 1 where symmetry explains nothing, 0 where the replicas are copies of each other. */
+  readonly ratio: number;
+}
+
+const MOST_SWEEPS = 50;
+
+/** Brings `b` as close to `a` as the symmetries can by coordinate descent from `restarts` random orders; deterministic for a seed. */
+export function align(
+  a: ParameterValues,
+  b: ParameterValues,
+  symmetries: readonly Symmetry[],
+  options: { readonly seed?: number; readonly restarts?: number } = {},
+): Alignment {
+  const names = [...new Set(symmetries.flatMap((s) => s.parameters))].filter((p) => a.has(p) && b.has(p));
+  const pick = (values: ParameterValues) => new Map(names.map((n) => [n, values.get(n)!]));
+  const raw = relativeDistance(pick(a), pick(b));
+  const reference = pick(balance(pick(a), symmetries));
+  const start = pick(balance(pick(b), symmetries));
+  const balanced = relativeDistance(reference, start);
+  const sets = symmetries.flatMap(unitSets).filter((s) => s.size > 1);
+  const signs = symmetries.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
+  const random = new Random(options.seed ?? 1);
+  let best = start;
+  let least = balanced;
+  for (let round = 0; round < (options.restarts ?? 2); round++) {
+    const found = descend(reference, start, sets, signs, random);
+    const distance = relativeDistance(reference, found);
+    if (distance < least) [best, least] = [found, distance];
+  }
+  return { aligned: best, reference, raw, balanced, remaining: least, ratio: raw > 0 ? least / raw : Number.NaN };
+}
+
+/** |a - b|^2 / (|a|^2 + |b|^2) over the parameters of `a`; 0 where both vanish. */
+export function relativeDistance(a: ParameterValues, b: ParameterValues): number {
+  let [difference, size] = [0, 0];
+  for (const [name, x] of a) {
+    const y = b.get(name)!;
+    for (let i = 0; i < x.length; i++) {
+      difference += (x[i]! - y[i]!) ** 2;
+      size += x[i]! * x[i]! + y[i]! * y[i]!;
+    }
+  }
+  return size > 0 ? difference / size : 0;
+}
+
+function descend(
+  a: ParameterValues,
+  from: ParameterValues,
+  sets: readonly UnitSet[],
+  signs: readonly SignEntries[],
+  random: Random,
+): Map<string, Float64Array> {
+  const b = new Map([...from].map(([k, v]) => [k, v.slice()]));
+  const odd = sets.map((set) => oddFeatures(set, signs));
+  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
+    let moved = false;
+    for (const k of random.sample(sets.length, sets.length)) {
+      const set = sets[k]!;
+      const gain = matchingGain(set, odd[k]!, a, b);
+      const match = bestAssignment(gain);
+      let [now, then] = [0, 0];
+      for (let i = 0; i < set.size; i++) {
+        now += gain.get(i, i);
+        then += gain.get(i, match[i]!);
+      }
+      if (then <= now + 1e-9 * Math.abs(now) + 1e-12) continue;
+      permute(set, b, match);
+      moved = true;
+    }
+    for (const s of signs) if (flip(s, a, b)) moved = true;
+    if (!moved) break;
+  }
+  return b;
+}
+
+/** Inner products of all units of a with all of b, per unit; odd features count by their magnitude, since a flip can turn them. */
+function matchingGain(set: UnitSet, odd: readonly Uint8Array[], a: ParameterValues, b: ParameterValues): Matrix {
+  const n = set.size;
+  const even = new Matrix(n, n);
+  const turning = new Matrix(n, n);
+  let turns = false;
+  set.blocks.forEach((block, index) => {
+    const [x, y] = [a.get(block.parameter), b.get(block.parameter)];
+    if (!x || !y) return;
+    const { features, flat } = block;
+    const mask = odd[index]!;
+    const [ax, by] = [gather(x, flat), gather(y, flat)];
+    turns ||= mask.includes(1);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        let [plain, signed] = [0, 0];
+        for (let k = 0, p = i * features, q = j * features; k < features; k++, p++, q++) {
+          const product = ax[p]! * by[q]!;
+          if (mask[k]) signed += product;
+          else plain += product;
+        }
+        even.data[i * n + j]! += plain;
+        turning.data[i * n + j]! += signed;
+      }
+    }
+  });
+  if (turns) for (let k = 0; k < even.data.length; k++) even.data[k]! += Math.abs(turning.data[k]!);
+  return even;
+}
+
+function gather(values: Float64Array, flat: Int32Array): Float64Array {
+  const out = new Float64Array(flat.length);
+  for (let k = 0; k < flat.length; k++) out[k] = values[flat[k]!]!;
+  return out;
+}
+
+/** Puts unit match[i] in the place of unit i, along every axis. In place. */
+export function permute(set: UnitSet, parameters: Map<string, Float64Array>, match: Int32Array): void {
+  for (const { parameter, features, flat } of set.blocks) {
+    const values = parameters.get(parameter);
+    if (!values) continue;
+    const before = gather(values, flat);
+    for (let i = 0; i < set.size; i++) {
+      const source = match[i]! * features;
+      for (let k = 0; k < features; k++) values[flat[i * features + k]!] = before[source + k]!;
+    }
+  }
+}
+
+/** A sign symmetry's entries by index, those that it flips (odd coefficients) only. */
+interface SignEntries {
+  readonly symmetry: Symmetry;
+  readonly byIndex: ReadonlyMap<number, readonly { readonly parameter: string; readonly flat: number }[]>;
+  /** Indices that flip an entry, by parameter and place. */
+  readonly indices: ReadonlyMap<string, ReadonlyMap<number, ReadonlySet<number>>>;
+}
+
+function signEntries(symmetry: Symmetry): SignEntries {
+  const indices = new Map<string, Map<number, Set<number>>>();
+  for (const { parameter, flat, index, coefficient } of symmetry.diagonal!()) {
+    const own = indices.get(parameter) ?? new Map<number, Set<number>>();
+    indices.set(parameter, own);
+    flat.forEach((at, k) => {
+      if (Math.round(coefficient[k]!) % 2 === 0) return;
+      const set = own.get(at) ?? new Set<number>();
+      own.set(at, set);
+      // Twice flipped is not flipped.
+      if (!set.delete(index[k]!)) set.add(index[k]!);
+    });
+  }
+  const byIndex = new Map<number, { parameter: string; flat: number }[]>();
+  for (const [parameter, own] of indices) {
+    for (const [flat, set] of own) {
+      for (const d of set) {
+        const list = byIndex.get(d);
+        if (list) list.push({ parameter, flat });
+        else byIndex.set(d, [{ parameter, flat }]);
+      }
+    }
+  }
+  return { symmetry, byIndex, indices };
+}
+
+/** Which features of the units some sign symmetry of the units themselves flips. */
+function oddFeatures(set: UnitSet, signs: readonly SignEntries[]): Uint8Array[] {
+  return set.blocks.map(({ parameter, features, flat }) => {
+    const out = new Uint8Array(features);
+    for (const { indices } of signs) {
+      const own = indices.get(parameter);
+      if (!own) continue;
+      for (let k = 0; k < features; k++) {
+        const [first, second] = [own.get(flat[k]!), own.get(flat[features + k]!)];
+        if (first && [...first].some((d) => !second?.has(d))) out[k] = 1;
+      }
+    }
+    return out;
+  });
+}
+
+/** Flips every factor whose entries agree better with `a` after a flip. In place; returns whether any did. */
+function flip({ byIndex }: SignEntries, a: ParameterValues, b: Map<string, Float64Array>): boolean {
+  let any = false;
+  for (const entries of byIndex.values()) {
+    let inner = 0;
+    for (const { parameter, flat } of entries) inner += (a.get(parameter)?.[flat] ?? 0) * (b.get(parameter)?.[flat] ?? 0);
+    if (inner >= 0) continue;
+    any = true;
+    for (const { parameter, flat } of entries) {
+      const values = b.get(parameter);
+      if (values) values[flat] = -values[flat]!;
+    }
+  }
+  return any;
+}

@@ -1,0 +1,207 @@
+/**
+ * @file The degree of symmetry breaking, of one symmetry and of a model.
+ *
+ * A symmetry is broken as far as the weights are away from its mirrors (arXiv 2309.16932). Take a chain of M independent
+ * mirrors O_1, ..., O_M of the group and the order parameters s_m = |O_m^T theta| in the balanced gauge, each relative to the
+ * scale s_0 of the layer (its largest unit now, and at least a tenth of its largest unit at the start):
+ *
+ *     B(G) = (1/M) sum_m min(1, s_m / (tau s_0)),   tau = sqrt(1e-3),
+ *
+ * the share of mirrors that are broken. 0: the weights are on all mirrors (fully symmetric: all units equal, all dead, rank
+ * zero). 1: no unit equals another, none is dead, full rank. Chains: permutations of n units have n - 1 mirrors, the distance
+ * of each next unit (farthest first) from those before; signs and scalings have one mirror per factor, the norm of its
+ * weights; matrix groups of size r have r, the root of the singular values of the product. The model's degree is the mean over
+ * all mirrors of all its symmetries. The uncertainty is the standard error over replicas: a degree is an Estimate, always.
+ */
+import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
+import { balance } from "../gauge/balance";
+import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
+import { type Estimate, estimate } from "./statistics";
+
+/** Order parameters below this share of the scale count as (partly) unbroken. */
+export const TAU = Math.sqrt(1e-3);
+/** Share of the initial scale below which a whole layer counts as shrunk to the symmetric point. */
+const INITIAL_SHARE = 0.1;
+
+/** Order parameters of a chain of mirrors, and the scale that they are compared with. */
+export interface OrderParameters {
+  /** s_m, falling. */
+  readonly values: Float64Array;
+  /** Largest unit norm of the layer. */
+  readonly scale: number;
+}
+
+/** One layer or copy of one symmetry. */
+type Chain = (balanced: ParameterValues) => OrderParameters;
+
+/** A symmetry prepared for many states: its chains of mirrors; empty where it has none (translations, unread directions). */
+export class MirrorChains {
+  private readonly chains: readonly Chain[];
+  readonly mirrors: number;
+
+  constructor(readonly symmetry: Symmetry) {
+    this.chains = chainsOf(symmetry);
+    this.mirrors = mirrorCount(symmetry);
+  }
+
+  /** Order parameters chain by chain, of weights in the balanced gauge. */
+  orderParameters(balanced: ParameterValues): readonly OrderParameters[] {
+    return this.chains.map((c) => c(balanced));
+  }
+
+  /** B(G) of one state; `initial` are the order parameters at the start of training. NaN without mirrors. */
+  degree(now: readonly OrderParameters[], initial: readonly OrderParameters[]): number {
+    let [sum, n] = [0, 0];
+    now.forEach(({ values, scale }, i) => {
+      const reference = Math.max(scale, INITIAL_SHARE * (initial[i]?.scale ?? 0));
+      for (const s of values) sum += reference > 0 ? Math.min(1, s / (TAU * reference)) : 0;
+      n += values.length;
+    });
+    return n > 0 ? sum / n : Number.NaN;
+  }
+}
+
+function mirrorCount(symmetry: Symmetry): number {
+  if (symmetry.units) return unitSets(symmetry).reduce((n, s) => n + s.size - 1, 0);
+  if (symmetry.diagonal) {
+    const indices = new Set<number>();
+    for (const e of symmetry.diagonal()) for (const d of e.index) indices.add(d);
+    return indices.size;
+  }
+  return 0;
+}
+
+function chainsOf(symmetry: Symmetry): Chain[] {
+  if (symmetry.units) return unitSets(symmetry).map((set) => (balanced) => exchangeChain(set, balanced));
+  if (symmetry.diagonal) {
+    const entries = symmetry.diagonal();
+    return [(balanced) => factorChain(entries, balanced)];
+  }
+  return [];
+}
+
+/** Farthest-first distances between units: the chain of exchanges. |O^T theta| of an exchange is |z_i - z_j| / sqrt 2. */
+function exchangeChain(set: UnitSet, balanced: ParameterValues): OrderParameters {
+  const z = unitVectors(set, balanced);
+  const distances = pairDistances(set, balanced);
+  const norms = Array.from({ length: set.size }, (_, i) => Math.sqrt(z.row(i).reduce((s, x) => s + x * x, 0)));
+  let latest = norms.indexOf(Math.max(...norms));
+  const left = new Set(norms.keys());
+  left.delete(latest);
+  const closest = new Float64Array(set.size).fill(Infinity);
+  const values = new Float64Array(Math.max(0, set.size - 1));
+  for (let m = 0; m < values.length; m++) {
+    let farthest = -1;
+    for (const i of left) {
+      closest[i] = Math.min(closest[i]!, distances.get(i, latest));
+      if (farthest < 0 || closest[i]! > closest[farthest]!) farthest = i;
+    }
+    values[m] = Math.sqrt(closest[farthest]! / 2);
+    left.delete(farthest);
+    latest = farthest;
+  }
+  return { values, scale: Math.max(0, ...norms) };
+}
+
+/** Norms of the weights of each factor of a diagonal group. */
+function factorChain(entries: ReturnType<NonNullable<Symmetry["diagonal"]>>, balanced: ParameterValues): OrderParameters {
+  const squares: number[] = [];
+  for (const { parameter, flat, index } of entries) {
+    const w = balanced.get(parameter);
+    if (w) for (let k = 0; k < flat.length; k++) squares[index[k]!] = (squares[index[k]!] ?? 0) + w[flat[k]!]! ** 2;
+  }
+  const values = Float64Array.from(
+    squares.filter((s) => s !== undefined),
+    Math.sqrt,
+  )
+    .sort()
+    .reverse();
+  return { values, scale: values[0] ?? 0 };
+}
+
+/** The symmetries without those whose factors are products of another one's (all units together besides each by itself). */
+function independent(symmetries: readonly Symmetry[]): readonly Symmetry[] {
+  const diagonal = symmetries.filter((s) => s.diagonal).map((s) => ({ symmetry: s, places: placesOf(s), count: mirrorCount(s) }));
+  const coarse = diagonal.filter((s) =>
+    diagonal.some((t) => t.symmetry.kind === s.symmetry.kind && t.count > s.count && refines(t.places, s.places)),
+  );
+  return symmetries.filter((s) => !coarse.some((c) => c.symmetry === s));
+}
+
+/** The factors that move each entry. */
+type Places = ReadonlyMap<string, ReadonlyMap<number, readonly number[]>>;
+
+function placesOf(symmetry: Symmetry): Places {
+  const out = new Map<string, Map<number, number[]>>();
+  for (const { parameter, flat, index } of symmetry.diagonal!()) {
+    const own = out.get(parameter) ?? new Map<number, number[]>();
+    out.set(parameter, own);
+    flat.forEach((at, k) => {
+      const list = own.get(at);
+      if (list) list.push(index[k]!);
+      else own.set(at, [index[k]!]);
+    });
+  }
+  return out;
+}
+
+/** Whether both move the same entries and every factor of `fine` lies within one factor of `coarse`. */
+function refines(fine: Places, coarse: Places): boolean {
+  const inside = new Map<number, number>();
+  let entries = 0;
+  for (const [parameter, own] of coarse) {
+    const other = fine.get(parameter);
+    for (const [flat, [c, ...more]] of own) {
+      const list = other?.get(flat);
+      if (!list || more.length > 0) return false;
+      for (const f of list) {
+        if ((inside.get(f) ?? c) !== c) return false;
+        inside.set(f, c!);
+      }
+      entries++;
+    }
+  }
+  for (const own of fine.values()) entries -= own.size;
+  return entries === 0;
+}
+
+/** The degree of one symmetry. */
+export interface SymmetryDegree {
+  readonly symmetry: Symmetry;
+  /** Number of mirrors in its chains: its weight in the model's degree. */
+  readonly mirrors: number;
+  readonly degree: Estimate;
+}
+
+/** Degrees of a model. */
+export interface BreakingDegrees {
+  readonly symmetries: readonly SymmetryDegree[];
+  /** Mean over all mirrors of all symmetries. */
+  readonly model: Estimate;
+}
+
+/**
+ * Degrees after training from the states of several replicas (`now`) and their initialisations, in equal order. Symmetries
+ * without mirrors (translations, unread directions: they have no symmetric point) are left out.
+ */
+export function degreesOfBreaking(
+  symmetries: readonly Symmetry[],
+  replicas: readonly { readonly now: ParameterValues; readonly initial: ParameterValues }[],
+): BreakingDegrees {
+  const chains = independent(symmetries)
+    .map((s) => new MirrorChains(s))
+    .filter((c) => c.mirrors > 0);
+  const perReplica = replicas.map(({ now, initial }) => {
+    const [then, start] = [balance(now, symmetries), balance(initial, symmetries)];
+    return chains.map((c) => c.degree(c.orderParameters(then), c.orderParameters(start)));
+  });
+  const total = chains.reduce((n, c) => n + c.mirrors, 0);
+  return {
+    symmetries: chains.map((c, i) => ({
+      symmetry: c.symmetry,
+      mirrors: c.mirrors,
+      degree: estimate(perReplica.map((degrees) => degrees[i]!)),
+    })),
+    model: estimate(perReplica.map((degrees) => degrees.reduce((s, d, i) => s + d * chains[i]!.mirrors, 0) / total)),
+  };
+}

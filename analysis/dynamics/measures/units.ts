@@ -1,0 +1,93 @@
+/**
+ * @file Units of a layer: which are dead, which are copies of each other (arXiv 2309.16932: what decay and noise do to
+ * permutation and rescaling symmetries). Weights are compared in the balanced gauge, signs by the better of two.
+ */
+import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
+import { balance } from "../gauge/balance";
+import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
+import type { UnitActivity } from "../trajectory";
+
+/** Squared relative distance below which two units count as copies: m_ij = |z_i - z_j|^2 / (|z_i|^2 + |z_j|^2) (1: unrelated). */
+export const COPY_DISTANCE = 0.01;
+/** Norm below which a unit is dead, relative to the largest of its layer (in and out together; 1e-3 for their product). */
+export const DEAD_NORM = Math.sqrt(1e-3);
+
+/** What the units of one layer (one copy of a permutation space) are. */
+export interface UnitMeasures {
+  readonly copy: number;
+  readonly units: number;
+  /** Norm of all weights of each unit, in the balanced gauge. */
+  readonly norms: Float64Array;
+  /** Indices of dead units. */
+  readonly dead: readonly number[];
+  /** Number of different living units: clusters of copies, dead units left out. */
+  readonly distinct: number;
+  /** Living units that are copies of an earlier one. */
+  readonly duplicates: readonly number[];
+  /** Smallest m_ij of each living unit to another one; NaN for dead units and single ones. */
+  readonly nearest: Float64Array;
+}
+
+/** Measures of all layers of a permutation symmetry; `symmetries` are all of the model, for the gauge. */
+export function unitMeasures(
+  symmetry: Symmetry,
+  parameters: ParameterValues,
+  symmetries: readonly Symmetry[],
+): readonly UnitMeasures[] {
+  const sets = unitSets(symmetry);
+  if (sets.length === 0) return [];
+  return measureBalanced(sets, balance(parameters, touching(symmetry, symmetries)));
+}
+
+/** The same on weights that are balanced already. */
+export function measureBalanced(sets: readonly UnitSet[], balanced: ParameterValues): readonly UnitMeasures[] {
+  return sets.map((set) => measureSet(set, balanced));
+}
+
+/** Symmetries that move something that `symmetry` moves. */
+export function touching(symmetry: Symmetry, symmetries: readonly Symmetry[]): readonly Symmetry[] {
+  const own = new Set(symmetry.parameters);
+  return symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
+}
+
+function measureSet(set: UnitSet, parameters: ParameterValues): UnitMeasures {
+  const z = unitVectors(set, parameters);
+  const distances = pairDistances(set, parameters);
+  const squares = Float64Array.from({ length: set.size }, (_, i) => z.row(i).reduce((s, x) => s + x * x, 0));
+  const norms = squares.map(Math.sqrt);
+  const largest = norms.reduce((a, b) => Math.max(a, b), 0);
+  const alive = Array.from(norms, (n) => n > DEAD_NORM * largest);
+  const nearest = new Float64Array(set.size).fill(Number.NaN);
+  const representative: number[] = [];
+  const duplicates: number[] = [];
+  for (let i = 0; i < set.size; i++) {
+    if (!alive[i]) continue;
+    let copy = false;
+    for (let j = 0; j < set.size; j++) {
+      if (j === i || !alive[j]) continue;
+      const m = distances.get(i, j) / (squares[i]! + squares[j]!);
+      if (!(m >= nearest[i]!)) nearest[i] = m;
+      if (m < COPY_DISTANCE && representative.includes(j)) copy = true;
+    }
+    if (copy) duplicates.push(i);
+    else representative.push(i);
+  }
+  return {
+    copy: set.copy,
+    units: set.size,
+    norms,
+    dead: alive.flatMap((a, i) => (a ? [] : [i])),
+    distinct: representative.length,
+    duplicates,
+    nearest,
+  };
+}
+
+/** Share of dormant units (ReDo score: E|h_i| over the layer's mean, at most tau; arXiv 2302.12902) of one layer. */
+export function dormantFraction(activity: UnitActivity, tau = 0.1): number {
+  const { meanAbsolute } = activity;
+  const mean = meanAbsolute.reduce((a, b) => a + b, 0) / meanAbsolute.length;
+  let dormant = 0;
+  for (const h of meanAbsolute) if (h / (mean + 1e-9) <= tau) dormant++;
+  return meanAbsolute.length > 0 ? dormant / meanAbsolute.length : 0;
+}
