@@ -31,9 +31,9 @@ interface Place {
   readonly inBody: boolean;
 }
 
-/** Folds and lowers all nodes of the workspace's source graph. */
-export function expand(workspace: Workspace, maxRecurrentSteps: number): void {
-  const expansion = new Expansion(workspace, maxRecurrentSteps);
+/** Folds and lowers all nodes of the workspace's source graph, but for those that `keep` wants as they are. */
+export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: (node: Node) => boolean = () => false): void {
+  const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
   for (const node of workspace.source.nodes) {
     const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0, inBody: false };
     expansion.process(node, place);
@@ -52,6 +52,7 @@ class Expansion {
   constructor(
     private readonly workspace: Workspace,
     private readonly maxRecurrentSteps: number,
+    private readonly keep: (node: Node) => boolean,
   ) {}
 
   /** How many steps to unroll at most; inside of bodies, whose readers are not known here, all of them. */
@@ -85,7 +86,7 @@ class Expansion {
     const entry = operatorTable(node.operator, node.domain);
     if (w.fold(item, entry, place.opset)) return;
     const consistent = w.infer(item, entry, place.opset);
-    const lower = consistent && place.depth < DEEPEST ? entry?.lower : undefined;
+    const lower = consistent && place.depth < DEEPEST && !this.keep(node) ? entry?.lower : undefined;
     const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, node, place) : undefined;
     const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, node, place));
     if (values !== undefined) {

@@ -57,6 +57,19 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved };
 }
 
+/**
+ * The function itself in few operators, exactly: every operator lowered (recurrences unrolled) but for those that `keep`
+ * wants whole, all in the forms of operator set 21. What the training graph is made from.
+ * @param keep nodes that stay; only operators whose meaning has not changed up to operator set 21
+ */
+export function primitiveForm(graph: Graph, keep: (node: Node) => boolean): Graph {
+  const w = new Workspace(graph);
+  expand(w, Number.POSITIVE_INFINITY, keep);
+  w.removeDeadCode();
+  w.keepOutputNames();
+  return w.finish();
+}
+
 /** y - mean(y) over the last axis, for each output y: what a softmax cross-entropy sees of it. */
 function centreOutputs(w: Workspace): void {
   w.outputs = w.outputs.map((y) => {
