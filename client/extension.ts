@@ -1,6 +1,7 @@
 /** @file Entry of the VS Code extension: starts the language server and registers what VS Code shows of it. */
 import type * as vscode from "vscode";
 import * as commands from "./commands";
+import * as explorer from "./explorer";
 import { NoetherClient } from "./noether-client";
 import * as onnxEditor from "./onnx-editor";
 import * as statusItem from "./status-item";
@@ -20,7 +21,7 @@ let client: NoetherClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<NoetherApi> {
   const noether = new NoetherClient(context);
   client = noether;
-  for (const part of [statusItem, symmetriesDocument, onnxEditor, commands]) part.register(context, noether);
+  for (const part of [statusItem, symmetriesDocument, onnxEditor, explorer, commands]) part.register(context, noether);
   await noether.start();
   return {
     get status() {

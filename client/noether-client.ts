@@ -3,11 +3,14 @@ import * as vscode from "vscode";
 import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
 import {
   ONNX_REQUEST,
+  STRUCTURE_REQUEST,
   STATUS_NOTIFICATION,
   SYMMETRIES_REQUEST,
+  type DocumentStructure,
   type OnnxParams,
   type OnnxSummary,
   type ServerStatus,
+  type StructureParams,
   type SymmetriesParams,
   type SymmetriesReport,
 } from "../server/protocol";
@@ -74,6 +77,11 @@ export class NoetherClient {
       ? { uri: uri.toString(), position: { line: position.line, character: position.character } }
       : { uri: uri.toString() };
     return this.#request<SymmetriesParams, SymmetriesReport | null>(SYMMETRIES_REQUEST, params);
+  }
+
+  /** Where the symmetries of an open document are; null where there are none to tell. */
+  structure(uri: vscode.Uri): Promise<DocumentStructure | null> {
+    return this.#request<StructureParams, DocumentStructure | null>(STRUCTURE_REQUEST, { uri: uri.toString() });
   }
 
   async dispose(): Promise<void> {

@@ -18,16 +18,16 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
         return report?.text ?? EMPTY;
       },
     }),
-    vscode.commands.registerCommand("noether.showSymmetries", async () => {
-      const editor = vscode.window.activeTextEditor;
-      if (editor?.document.languageId !== "python") {
+    vscode.commands.registerCommand("noether.showSymmetries", async (place?: Place) => {
+      const target = place ? parsePlace(place) : placeOfCursor();
+      if (!target) {
         void vscode.window.showInformationMessage("Open a Python file with a model, and put the cursor on its class.");
         return;
       }
       try {
-        const position = editor.selection.active;
-        const title = (await client.symmetries(editor.document.uri, position))?.title ?? "none";
-        const uri = reportUri(editor.document.uri, position, title);
+        const { source, position } = target;
+        const title = (await client.symmetries(source, position))?.title ?? "none";
+        const uri = reportUri(source, position, title);
         changed.fire(uri); // a report shown before may be out of date
         const document = await vscode.workspace.openTextDocument(uri);
         await vscode.window.showTextDocument(document, {
@@ -40,6 +40,24 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
       }
     }),
   );
+}
+
+/** A place in a document, as a code lens hands it over. */
+interface Place {
+  readonly uri: string;
+  readonly line: number;
+  readonly character: number;
+}
+
+function parsePlace({ uri, line, character }: Place): { source: vscode.Uri; position: vscode.Position } {
+  return { source: vscode.Uri.parse(uri), position: new vscode.Position(line, character) };
+}
+
+function placeOfCursor(): { source: vscode.Uri; position: vscode.Position } | undefined {
+  const editor = vscode.window.activeTextEditor;
+  return editor?.document.languageId === "python"
+    ? { source: editor.document.uri, position: editor.selection.active }
+    : undefined;
 }
 
 /** The report's URI names the model for the tab's title, and carries the place that it is about. */

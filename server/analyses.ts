@@ -5,7 +5,7 @@
 import { EventEmitter } from "node:events";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { AnalysisHost, AnalysisInput } from "./analysis-host";
-import type { DocumentAnalysis, Settings } from "./protocol";
+import type { DocumentAnalysis, DocumentStructure, Settings } from "./protocol";
 import { pathOf } from "./uris";
 import { AnalysisFailure } from "./worker/process";
 
@@ -36,6 +36,7 @@ interface Slot {
   /** Aborted when the text changes, the document closes or a file that it may depend on changes. */
   current: AbortController;
   result: Promise<Analysed> | undefined;
+  structure: Promise<DocumentStructure> | undefined;
   certified: Analysed | undefined;
   idle: NodeJS.Timeout | undefined;
   milliseconds: number;
@@ -68,6 +69,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
       changed: performance.now(),
       current: new AbortController(),
       result: undefined,
+      structure: undefined,
       certified: undefined,
       idle: undefined,
       milliseconds: slot?.milliseconds ?? 0,
@@ -101,6 +103,21 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     }
     const result = await abortable(slot.result, signal);
     return slot.certified ?? result;
+  }
+
+  /** Where the symmetries of the document's present text are; undefined for documents that are not open. Rejects as `get`. */
+  async structure(uri: string, signal: AbortSignal): Promise<DocumentStructure | undefined> {
+    const slot = this.#slots.get(uri);
+    if (!slot) return undefined;
+    if (!slot.structure) {
+      slot.structure = this.#host.structure(this.#input(slot), slot.certified !== undefined, slot.current.signal);
+      slot.structure.catch(() => {});
+    }
+    return abortable(slot.structure, signal);
+  }
+
+  #input({ document }: Slot): AnalysisInput {
+    return { kind: "python", path: pathOf(document.uri), text: document.getText(), settings: this.#settings().lint };
   }
 
   /**
@@ -146,12 +163,14 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
   async #attempt(slot: Slot, certified: boolean): Promise<Analysed> {
     const { uri, version } = slot.document;
     const { signal } = slot.current;
-    const settings = this.#settings().lint;
-    const input: AnalysisInput = { kind: "python", path: pathOf(uri), text: slot.document.getText(), settings };
+    const input = this.#input(slot);
     try {
       const analysis = await (certified ? this.#host.certify(input, signal) : this.#host.analyse(input, signal));
       const analysed = { uri, version, analysis, certified };
-      if (certified) slot.certified = analysed;
+      if (certified) {
+        slot.certified = analysed;
+        slot.structure = undefined;
+      }
       this.emit("done", analysed);
       return analysed;
     } catch (error) {

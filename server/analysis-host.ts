@@ -2,7 +2,7 @@
  * @file Owns the processes that analyse. One answers at typing speed. Certifying takes seconds and must not stand in the
  * way of that, nor the Python files in the background in the way of the .onnx file that somebody looks at.
  */
-import type { DocumentAnalysis, LintSettings } from "./protocol";
+import type { DocumentAnalysis, DocumentStructure, LintSettings } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
 import { AnalysisProcess, type WorkerModule } from "./worker/process";
 
@@ -40,13 +40,25 @@ export class AnalysisHost {
   }
 
   analyse(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
-    return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limits.analyse });
+    return this.#quick.run({
+      calls: [analysisCall(input)],
+      signal,
+      timeLimit: this.#limits.analyse,
+    }) as Promise<DocumentAnalysis>;
   }
 
   /** Analyses and then certifies. */
   certify(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "certify", args: [input.path] }];
-    return this.#certifiers[input.kind].run({ calls, signal, timeLimit: this.#limits.certify });
+    const run = this.#certifiers[input.kind].run({ calls, signal, timeLimit: this.#limits.certify });
+    return run as Promise<DocumentAnalysis>;
+  }
+
+  /** Analyses, and says where the symmetries are; once a document is certified, with what that found. */
+  structure(input: AnalysisInput, certified: boolean, signal: AbortSignal): Promise<DocumentStructure> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "structure", args: [input.path] }];
+    const process = certified ? this.#certifiers[input.kind] : this.#quick;
+    return process.run({ calls, signal, timeLimit: this.#limits.analyse }) as Promise<DocumentStructure>;
   }
 
   dispose(): void {

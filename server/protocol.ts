@@ -2,9 +2,10 @@
  * @file What client and server say to each other beyond the Language Server Protocol, and the only door through which
  * either sees analysis types. Types and method names only: nothing here runs.
  */
+import type { DocumentStructure } from "../analysis/service/structure";
 import type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary } from "../analysis/service/types";
 
-export type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary };
+export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings, ModelSummary };
 export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;
@@ -42,6 +43,13 @@ export interface SymmetriesReport {
   readonly text: string;
 }
 
+/** Request: where the symmetries of an open document are. `StructureParams` -> `DocumentStructure | null`. */
+export const STRUCTURE_REQUEST = "noether/structure";
+
+export interface StructureParams {
+  readonly uri: string;
+}
+
 /** Notification from server to client: what the server is doing. `ServerStatus`. */
 export const STATUS_NOTIFICATION = "noether/status";
 
@@ -64,4 +72,8 @@ export interface Settings {
   readonly enable: boolean;
   readonly lint: LintSettings & { readonly run: "onType" | "onSave" };
   readonly certify: "idle" | "never";
+  /** Whether models have a line above them. */
+  readonly codeLens: boolean;
+  /** Whether layers show their axes. */
+  readonly inlayHints: boolean;
 }

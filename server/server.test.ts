@@ -3,12 +3,16 @@ import { describe, it } from "node:test";
 import {
   CancellationTokenSource,
   CodeActionRequest,
+  CodeLensRequest,
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
   DidCloseTextDocumentNotification,
   DidSaveTextDocumentNotification,
+  DocumentHighlightKind,
+  DocumentHighlightRequest,
   FileChangeType,
   HoverRequest,
+  InlayHintRequest,
   LSPErrorCodes,
   type CodeAction,
   type Diagnostic,
@@ -132,6 +136,37 @@ describe("language server", () => {
         textDocument: { uri: "file:///work/other.py" },
       });
       await server.until("nothing", () => server.pushed.get(toml)?.length === 0);
+    });
+  });
+
+  it("shows lenses, and axes where the settings ask for them", async () => {
+    const all = { start: { line: 0, character: 0 }, end: { line: 9, character: 0 } };
+    for (const configuration of [{ certify: "never" }, { certify: "never", codeLens: false, inlayHints: true }]) {
+      await withServer({ configuration }, async (server) => {
+        await server.open(URI, "\nclass A\n");
+        const textDocument = { uri: URI };
+        const lenses = (await server.client.sendRequest(CodeLensRequest.type, { textDocument })) ?? [];
+        const hints = (await server.client.sendRequest(InlayHintRequest.type, { textDocument, range: all })) ?? [];
+        const wanted = "codeLens" in configuration ? [[], ["a:A"]] : [["summary of A"], []];
+        assert.deepEqual([lenses.map((l) => l.command?.title), hints.map((h) => h.label)], wanted);
+        if (lenses[0]) assert.deepEqual(lenses[0].command?.arguments, [{ uri: URI, name: "A", line: 1, character: 0 }]);
+      });
+    }
+  });
+
+  it("highlights the layers of a symmetry, and leaves words to the client", async () => {
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      await server.open(URI, "x\nclass A\n");
+      const at = (line: number) =>
+        server.client.sendRequest(DocumentHighlightRequest.type, {
+          textDocument: { uri: URI },
+          position: { line, character: 2 },
+        });
+      assert.equal(await at(0), null);
+      assert.deepEqual(
+        (await at(1))?.map((h) => [h.range.start.line, h.kind]),
+        [[1, DocumentHighlightKind.Write]],
+      );
     });
   });
 

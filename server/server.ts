@@ -11,9 +11,12 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { Analyses } from "./analyses";
 import type { AnalysisHost } from "./analysis-host";
 import * as codeAction from "./features/code-action";
+import * as codeLens from "./features/code-lens";
 import * as configuration from "./features/configuration";
 import * as diagnostics from "./features/diagnostics";
+import * as highlight from "./features/highlight";
 import * as hover from "./features/hover";
+import * as inlayHint from "./features/inlay-hint";
 import * as models from "./features/models";
 import * as status from "./features/status";
 import type { Settings } from "./protocol";
@@ -56,6 +59,9 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: true },
         diagnosticProvider: { identifier: SOURCE, interFileDependencies: true, workspaceDiagnostics: false },
         hoverProvider: true,
+        codeLensProvider: {},
+        inlayHintProvider: true,
+        documentHighlightProvider: true,
         codeActionProvider: { codeActionKinds: [...codeAction.CODE_ACTION_KINDS] },
       },
     };
@@ -92,7 +98,8 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
 
   const showStatus = status.register(connection, state);
   const refreshDiagnostics = diagnostics.register(connection, state);
-  for (const feature of [hover, codeAction, configuration, models]) feature.register(connection, state);
+  for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models])
+    feature.register(connection, state);
   documents.listen(connection);
   connection.listen();
 

@@ -5,6 +5,8 @@ export const DEFAULT_SETTINGS: Settings = {
   enable: true,
   lint: { run: "onType", configuration: "", rules: {} },
   certify: "idle",
+  codeLens: true,
+  inlayHints: false,
 };
 
 /** Settings as a client sent them; whatever is missing or of another kind takes its default. */
@@ -19,6 +21,8 @@ export function parseSettings(value: unknown): Settings {
       configuration: typeof configuration === "string" ? configuration : DEFAULT_SETTINGS.lint.configuration,
       rules: Object.fromEntries(severities),
     },
+    codeLens: typeof given["codeLens"] === "boolean" ? given["codeLens"] : DEFAULT_SETTINGS.codeLens,
+    inlayHints: typeof given["inlayHints"] === "boolean" ? given["inlayHints"] : DEFAULT_SETTINGS.inlayHints,
     certify: given["certify"] === "never" || given["certify"] === "idle" ? given["certify"] : DEFAULT_SETTINGS.certify,
   };
 }

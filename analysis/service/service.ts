@@ -13,6 +13,7 @@ import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
 import { checkedFile, type LoadedFile, type LoadedModel, type Problem } from "./models";
+import { type DocumentStructure, structureOf } from "./structure";
 import type { AnalysisService, DocumentAnalysis, LintSettings, ReportedFinding } from "./types";
 
 /** A model after the slow engines: all families counted, and the claims checked. */
@@ -83,6 +84,18 @@ class Service implements AnalysisService {
       }
     }
     return this.#answer(path, known, problems, performance.now() - begin);
+  }
+
+  async structure(path: string): Promise<DocumentStructure> {
+    const models = this.#files.get(path)?.file.models ?? [];
+    const readable = models.flatMap((m): LoadedModel[] => {
+      try {
+        return [{ ...m, ...this.#certified.get(graphKey(m.graph)) }];
+      } catch {
+        return []; // its analysis fails; the answer to `analyse` says so
+      }
+    });
+    return structureOf(path, readable);
   }
 
   dispose(): void {

@@ -4,6 +4,7 @@
  */
 import type { SourceRange } from "../graph/source";
 import type { Finding, Fix } from "../rules/finding";
+import type { DocumentStructure } from "./structure";
 
 /** What was found in one model. */
 export interface ModelSummary {
@@ -61,6 +62,8 @@ export interface AnalysisService {
   analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */
   certify(path: string): Promise<DocumentAnalysis>;
+  /** Where the symmetries are that the last analysis of this path found. */
+  structure(path: string): Promise<DocumentStructure>;
   /** Frees everything, child processes included. */
   dispose(): void;
 }

@@ -3,9 +3,12 @@ import { LSPErrorCodes, ResponseError, type Connection } from "vscode-languagese
 import { contains, rangeOf } from "../convert";
 import {
   ONNX_REQUEST,
+  STRUCTURE_REQUEST,
   SYMMETRIES_REQUEST,
+  type DocumentStructure,
   type OnnxParams,
   type OnnxSummary,
+  type StructureParams,
   type SymmetriesParams,
   type SymmetriesReport,
 } from "../protocol";
@@ -13,7 +16,7 @@ import { signalOf, type ServerState } from "../state";
 import { pathOf } from "../uris";
 import { AnalysisFailure } from "../worker/process";
 
-/** Answers `noether/onnx` and `noether/symmetries`. */
+/** Answers `noether/onnx`, `noether/symmetries` and `noether/structure`. */
 export function register(connection: Connection, state: ServerState): void {
   connection.onRequest(ONNX_REQUEST, async ({ uri, certify }: OnnxParams, token): Promise<OnnxSummary> => {
     if (!uri.startsWith("file:")) {
@@ -33,6 +36,12 @@ export function register(connection: Connection, state: ServerState): void {
       return nothing(uri, `The analysis broke off: ${error.message}.`);
     }
   });
+
+  connection.onRequest(
+    STRUCTURE_REQUEST,
+    async ({ uri }: StructureParams, token): Promise<DocumentStructure | null> =>
+      (await state.analyses.structure(uri, signalOf(token))) ?? null,
+  );
 
   connection.onRequest(
     SYMMETRIES_REQUEST,

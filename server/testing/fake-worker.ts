@@ -29,6 +29,19 @@ const service: AnalysisService = {
     if (text.includes("DIES_LATER")) process.kill(process.pid, "SIGKILL");
     return analyse(path, text, true);
   },
+  async structure(path) {
+    const { models } = analyse(path, texts.get(path) ?? "", false);
+    return {
+      path,
+      hints: models.map(({ name, range }) => ({ range: range!, label: `a:${name}`, tooltip: name })),
+      models: models.map(({ name, range }) => {
+        const member = (side: "in" | "out") => ({ scope: `${name}.${side}`, places: ["weight/0"], range: range!, side });
+        const space = { label: "4 channels", size: 4, group: "S(4)", members: [member("out"), member("in")] };
+        const summary = `summary of ${name}`;
+        return { name, range: range!, parameters: 4, dimension: 2, atLeast: false, certified: false, summary, spaces: [space] };
+      }),
+    };
+  },
   dispose() {},
 };
 

@@ -9,4 +9,4 @@ const analysis = new AnalysisProcess(
 const signal = new AbortController().signal;
 void analysis
   .run({ calls: [{ method: "analysePython", args: ["m.py", "PID"] }], signal, timeLimit: 20_000 })
-  .then(({ problems }) => process.send?.(problems[0]?.message));
+  .then((result) => process.send?.("problems" in result ? result.problems[0]?.message : undefined));

@@ -30,7 +30,7 @@ describe("an analysis process", () => {
   it("answers with the last of several calls", async () => {
     const certify: AnalysisCall = { method: "certify", args: ["m.py"] };
     const result = await make().run({ calls: [python("class A"), certify], signal: never, timeLimit: 20_000 });
-    assert.equal(result.hovers[0]?.markdown, "**A** certified");
+    assert.equal("hovers" in result && result.hovers[0]?.markdown, "**A** certified");
   });
 
   it("refuses what is aborted before and while it waits", async () => {

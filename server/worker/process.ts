@@ -3,8 +3,7 @@
  * hang, so it never runs in the server's own process; killing the child is the way to stop it.
  */
 import { fork, type ChildProcess } from "node:child_process";
-import type { DocumentAnalysis } from "../protocol";
-import type { AnalysisCall, WorkerReply, WorkerRequest } from "./messages";
+import type { AnalysisCall, AnalysisResult, WorkerReply, WorkerRequest } from "./messages";
 
 /** How to start the process: a module that calls `serveAnalysis`. */
 export interface WorkerModule {
@@ -37,7 +36,7 @@ export interface Job {
 }
 
 interface QueuedJob extends Job {
-  readonly resolve: (analysis: DocumentAnalysis) => void;
+  readonly resolve: (result: AnalysisResult) => void;
   readonly reject: (reason: unknown) => void;
   next: number;
 }
@@ -76,17 +75,17 @@ export class AnalysisProcess {
   }
 
   /** Rejects with `AnalysisFailure`, or with the signal's reason once that is aborted. */
-  run(job: Job): Promise<DocumentAnalysis> {
-    return new Promise((resolve, reject) => {
+  run(job: Job): Promise<AnalysisResult> {
+    return new Promise<AnalysisResult>((resolve, reject) => {
       if (job.signal.aborted) return reject(job.signal.reason);
       if (this.#disposed) return reject(new AnalysisFailure("crash", "the analysis host is closed"));
       const abort = (): void => this.#abort(queued);
       const queued: QueuedJob = {
         ...job,
         next: 0,
-        resolve: (analysis) => {
+        resolve: (result) => {
           job.signal.removeEventListener("abort", abort);
-          resolve(analysis);
+          resolve(result);
         },
         reject: (reason) => {
           job.signal.removeEventListener("abort", abort);

@@ -1,6 +1,6 @@
 /** @file Answers analysis requests on this process's IPC channel with a service. */
-import type { AnalysisService, DocumentAnalysis } from "../protocol";
-import type { WorkerReply, WorkerRequest } from "./messages";
+import type { AnalysisService } from "../protocol";
+import type { AnalysisResult, WorkerReply, WorkerRequest } from "./messages";
 
 /**
  * Serves until the parent goes away, then frees the service and ends the process. A call that throws is answered with an
@@ -29,7 +29,7 @@ export function serveAnalysis(service: AnalysisService): void {
   reply({ kind: "ready" });
 }
 
-async function call(service: AnalysisService, request: WorkerRequest): Promise<DocumentAnalysis> {
+async function call(service: AnalysisService, request: WorkerRequest): Promise<AnalysisResult> {
   switch (request.method) {
     case "analysePython":
       return service.analysePython(...request.args);
@@ -37,5 +37,7 @@ async function call(service: AnalysisService, request: WorkerRequest): Promise<D
       return service.analyseOnnx(...request.args);
     case "certify":
       return service.certify(...request.args);
+    case "structure":
+      return service.structure(...request.args);
   }
 }
