@@ -91,13 +91,18 @@ function classesOf(file: PythonFile): CoveredClass[] {
   return [...made, ...unmade].sort((a, b) => a.range.start.line - b.range.start.line);
 }
 
-/** Sums files up. */
+/** What is said of calls behind one that was not followed. */
+const CONSEQUENCE =
+  /the shape of a tensor is not known|argument \w+ is not known|is not a (?:number|tensor) that is known|^(?:item|size|shape)$/;
+
+/** Sums files up; calls that are opaque only because of what is before them are left out of `operators`. */
 export function coverageOf(files: readonly CoveredFile[], milliseconds: number): Coverage {
   const classes = files.flatMap((f) => f.classes);
   const count = (status: CoveredClass["status"]): number => classes.filter((c) => c.status === status).length;
   const totals = new Map<string, { classes: Set<CoveredClass>; calls: number; example: OpaqueItem }>();
   for (const c of classes) {
-    for (const o of c.opaque) {
+    const causes = c.opaque.filter((o) => !CONSEQUENCE.test(o.reason));
+    for (const o of causes.length > 0 ? causes : c.opaque) {
       const known = totals.get(o.operator);
       if (!known) totals.set(o.operator, { classes: new Set([c]), calls: 1, example: o });
       else {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { PythonHost } from "../frontends/python/index";
+import { WorkspaceIndex } from "./workspace-index";
 
 /** Marks of the top folder of a project. */
 const PROJECT_MARKS = ["pyproject.toml", "setup.py", "setup.cfg", ".git"];
@@ -33,8 +34,11 @@ export class DiskHost implements PythonHost {
   readonly roots: readonly string[];
   readonly #read = new Map<string, number>();
 
+  readonly #index: WorkspaceIndex;
+
   constructor(root: string) {
     const project = projectFolder(root);
+    this.#index = new WorkspaceIndex(project ?? root);
     this.roots = [...new Set([root, ...(project === undefined ? [] : [project, path.join(project, "src")])])];
   }
 
@@ -48,6 +52,14 @@ export class DiskHost implements PythonHost {
     } catch {
       return undefined;
     }
+  }
+
+  list(): readonly string[] {
+    return this.#index.files();
+  }
+
+  mentioning(names: readonly string[], from: string): readonly string[] {
+    return this.#index.mentioning(names, from);
   }
 
   exists(file: string): boolean {

@@ -2,17 +2,19 @@
 import type { SourceRange } from "../../graph/source";
 import { FactCollector, TRAINING_TEXT } from "./facts/collect";
 import { NO_FACTS, type TrainingFacts } from "./facts/facts";
-import { type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
+import { type Block, type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
 import { relocateModel, type Shift } from "./models/relocate";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";
 import { SCRIPT_FUNCTION } from "./models/observe";
 import { ModuleResolver, type PythonHost } from "./modules/resolve";
+import type { SourceScope } from "./modules/scope";
 import { sharedLibrary, splitKey, World } from "./modules/world";
 import { type Chunk, PythonDocument } from "./parser/document";
 import { readNotebook } from "./parser/notebook";
 import type { PythonParser } from "./parser/parser";
+import type { ClassValue } from "./values/value";
 
 /** What is known of one file. */
 export interface PythonFile {
@@ -28,6 +30,9 @@ export interface PythonFile {
 
 /** Settings of a project, or of one analysis. */
 export type AnalyseOptions = FileOptions;
+
+/** Files that are looked through for the way in which they make classes of one file. */
+const MOST_NEIGHBOURS = 6;
 
 /** A result with the state of the code that it was computed from. */
 interface Remembered {
@@ -122,7 +127,7 @@ export class PythonProject {
       }
     }
     if (!scope) return { path, classes: [], models: [], problems, unmade: [], facts: NO_FACTS };
-    const analysis = new FileAnalysis(world, scope, path, document, this.parser, this.options);
+    const analysis = this.fileAnalysis(world, scope, document, this.options);
     const before = this.remembered.get(path);
     const { classes, models, problems: more, unmade, results } = analysis.run((name) => this.recall(before?.get(name), document));
     this.remember(path, document, results, world);
@@ -172,7 +177,35 @@ export class PythonProject {
     const world = this.worldNow();
     const scope = document && world.scope(path);
     if (!document || !scope) throw new Error(`${path}: cannot be read. Give its text with update(), or check the path.`);
-    return new FileAnalysis(world, scope, path, document, this.parser, { ...this.options, ...options }).named(name);
+    return this.fileAnalysis(world, scope, document, { ...this.options, ...options }).named(name);
+  }
+
+  private fileAnalysis(world: World, scope: SourceScope, document: PythonDocument, options: FileOptions): FileAnalysis {
+    const path = document.file;
+    return new FileAnalysis(world, scope, path, document, this.parser, options, (wanted) =>
+      this.blocksElsewhere(world, path, wanted),
+    );
+  }
+
+  /** How other files of the workspace make and call classes of a file, as far as a few of them tell. */
+  private blocksElsewhere(world: World, path: string, wanted: readonly ClassValue[]): Map<ClassValue, Block> {
+    const out = new Map<ClassValue, Block>();
+    const names = wanted.map((c) => c.name);
+    let looked = 0;
+    for (const other of this.host.mentioning?.(names, path) ?? []) {
+      const open = wanted.filter((c) => !out.get(c)?.called);
+      if (open.length === 0 || looked >= MOST_NEIGHBOURS) break;
+      if (other === path) continue;
+      const document = this.document(other);
+      const scope = document && world.scope(other);
+      if (!document || !scope || !open.some((c) => new RegExp(`\\b${c.name}\\b`).test(document.text))) continue;
+      looked++;
+      for (const [cls, block] of new FileAnalysis(world, scope, other, document, this.parser, this.options).blocksOf(open)) {
+        const how = block.how.includes(" makes it") ? block.how : `${block.how} in ${other.split(/[\\/]/).at(-1)}`;
+        if (!out.get(cls)?.called) out.set(cls, { ...block, how });
+      }
+    }
+    return out;
   }
 
   /** An earlier result, if all that it depends on is as it was; its places are moved to where the code is now. */

@@ -43,7 +43,10 @@ export function unpack(interpreter: Interpreter, value: Value, count: number, st
   const items = iterate(interpreter, value, star < 0 ? count : undefined);
   if (!items) return Array.from({ length: count }, () => unknown("unpacked from an unknown value", value));
   if (star < 0) {
-    if (items.length !== count) raise("ValueError", `expected ${count} values to unpack, got ${items.length}`);
+    if (items.length !== count) {
+      const message = `expected ${count} values to unpack, got ${items.length}`;
+      throw new PythonError("ValueError", message, undefined, [{ got: items.length, expected: count }]);
+    }
     return items;
   }
   const after = count - star - 1;

@@ -7,7 +7,8 @@ import { BudgetExceeded, NotUnderstood, PythonError, ShapeDemand } from "../eval
 import { call } from "../evaluator/functions";
 import { type Frame, Interpreter } from "../evaluator/interpreter";
 import { runStatement } from "../evaluator/statements";
-import { inventArgument, moduleFrame, namesIn, required } from "../models/instantiate";
+import { moduleFrame, namesIn } from "../models/instantiate";
+import { inventArgument, required } from "../models/invent";
 import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
 import type { World } from "../modules/world";

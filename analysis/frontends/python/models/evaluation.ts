@@ -207,6 +207,8 @@ function runForward(
       }
       attempts++;
       if (!best || builder.nodeCount > best.nodes) best = { nodes: builder.nodeCount, guesses: search.snapshot() };
+      // What was left out is used after all.
+      if (/NoneType|is not None/.test(error.message) && plan.reconsider(search)) continue;
       if (!search.mend(error, builder.nodeCount) && !plan.reconsider(search)) break;
     }
   }

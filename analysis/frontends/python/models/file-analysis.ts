@@ -12,16 +12,8 @@ import type { PythonParser } from "../parser/parser";
 import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
 import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
-import {
-  constructorParams,
-  factoriesOf,
-  fromArguments,
-  fromFactory,
-  fromPragma,
-  fromWitnesses,
-  type Recipe,
-  required,
-} from "./instantiate";
+import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
+import { constructorParams, required } from "./invent";
 import { observeConstructions } from "./observe";
 import { type Pragma, readPragmas } from "./pragma";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./results";
@@ -58,10 +50,11 @@ type Attempt =
   | Failure;
 
 /** A class as part of another model. */
-interface Block {
+export interface Block {
   readonly args: Arguments;
   readonly called: Arguments | undefined;
-  readonly inside: string;
+  /** Where it was seen, in words. */
+  readonly how: string;
 }
 
 const NO_INSTANCE: Shortfall = { stage: "construction", reason: "no way to make an instance was found" };
@@ -78,6 +71,8 @@ export class FileAnalysis {
   private readonly failures = new Map<ClassValue, Shortfall>();
   private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
+  /** Classes of other files whose making is looked for here. */
+  private readonly foreign = new Set<ClassValue>();
   /** The one class that is asked for by name. */
   private target: ClassValue | undefined;
 
@@ -88,6 +83,8 @@ export class FileAnalysis {
     document: PythonDocument,
     parser: PythonParser,
     private readonly options: FileOptions,
+    /** How other files make classes of this one. */
+    private readonly elsewhere?: (wanted: readonly ClassValue[]) => ReadonlyMap<ClassValue, Block>,
   ) {
     const { pragmas, broken } = readPragmas(path, document.text, parser);
     const configured = (options.calls ?? []).map((call) => `# noether: ${call}\n`).join("");
@@ -196,10 +193,66 @@ export class FileAnalysis {
     for (const cls of [...modules].reverse()) {
       if (this.models.has(cls)) continue;
       const block = this.blocks.get(cls);
-      if (block && this.attempt(cls, [fromArguments(cls, `as a part of ${block.inside}`, block.args, block.called)])) continue;
+      if (block && this.attempt(cls, [fromArguments(cls, block.how, block.args, block.called)])) continue;
       this.invent(cls);
     }
     for (const cls of modules) if (!this.models.has(cls)) this.invent(cls, true);
+    this.improve(modules);
+  }
+
+  /** What was not understood on its own may be, made and called as other code does: in this file, then in others. */
+  private improve(modules: readonly ClassValue[]): void {
+    const poor = (): ClassValue[] => modules.filter((c) => !isUnderstood(this.models.get(c)));
+    this.asBlocks(poor());
+    const wanted = poor();
+    if (wanted.length === 0 || !this.elsewhere) return;
+    for (const c of wanted) this.blocks.delete(c);
+    for (const [cls, block] of this.elsewhere(wanted)) this.blocks.set(cls, block);
+    this.asBlocks(wanted);
+  }
+
+  private asBlocks(classes: readonly ClassValue[]): void {
+    for (const cls of classes) {
+      const block = this.blocks.get(cls);
+      if (!block) continue;
+      const before = this.models.get(cls);
+      for (const called of block.called ? [block.called, undefined] : [undefined]) {
+        const recipe = fromArguments(cls, block.how, block.args, called);
+        const result = this.evaluate(cls, recipe, cls.name);
+        if (!("model" in result) || (before && shortcomings(result.model) >= shortcomings(before))) continue;
+        this.models.set(cls, result.model);
+        this.chosen.set(cls, recipe);
+        break;
+      }
+    }
+  }
+
+  /**
+   * How this file makes and calls classes of another file: at top level, in scripts, and as parts of its models.
+   * Names of those classes are looked for in the text of this file's statements.
+   */
+  blocksOf(wanted: readonly ClassValue[]): Map<ClassValue, Block> {
+    for (const cls of wanted) this.foreign.add(cls);
+    this.readClasses();
+    const names = new Set(wanted.map((c) => c.name));
+    for (const s of observeConstructions(this.world, this.scope, names, (c) => this.foreign.has(c)))
+      if (!this.blocks.has(s.cls))
+        this.blocks.set(s.cls, { args: s.args, called: undefined, how: `as ${baseName(this.path)} makes it` });
+    const holders = [...this.classes.values()].filter((c) => isModel(c) && this.mentions(c, names));
+    this.analyseRoots(holders.slice(0, 6));
+    const missing = [...names].filter((n) => ![...this.blocks.keys()].some((c) => c.name === n));
+    for (const name of missing) {
+      for (const f of factoriesOf(this.scope, name).slice(0, 2))
+        this.evaluate(undefined, fromFactory(this.scope, f, undefined), f);
+    }
+    return new Map([...this.blocks].filter(([c]) => this.foreign.has(c)));
+  }
+
+  private mentions(cls: ClassValue, names: ReadonlySet<string>): boolean {
+    return this.scope.bindings.statements.some(
+      (t) =>
+        t.statement.kind === "ClassDef" && t.statement.name === cls.name && [...namesIn(t.statement)].some((n) => names.has(n)),
+    );
   }
 
   /** Tries recipes in order; then again, going on where construction raises, if that still tells most of the model. */
@@ -299,8 +352,8 @@ export class FileAnalysis {
         prepare: (interpreter) => {
           interpreterOf = interpreter;
           interpreter.onConstruct = (c, args, instance) => {
-            if (c === cls || c.module !== this.scope || seen.has(c)) return;
-            seen.set(c, { args, called: undefined, inside: name });
+            if (c === cls || seen.has(c) || (c.module !== this.scope && !this.foreign.has(c))) return;
+            seen.set(c, { args, called: undefined, how: `as a part of ${name}` });
             instances.set(instance, c);
           };
           interpreter.onForward = (module, args) => {
@@ -362,6 +415,20 @@ function learn(result: Attempt, overrides: Map<string, number>): boolean {
     }
   }
   return false;
+}
+
+/** Whether nothing is left to improve: all is understood, or there are no parameters to say anything about. */
+function isUnderstood(m: PythonModel | undefined): boolean {
+  return m !== undefined && (shortcomings(m) === 0 || m.graph.parameters.size === 0);
+}
+
+/** Parts of a model that were not followed. */
+function shortcomings(m: PythonModel): number {
+  return m.opaque.length + m.contradictions.length;
+}
+
+function baseName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
 }
 
 /** Whether a model that was made with errors passed over still tells something. */

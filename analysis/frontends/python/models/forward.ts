@@ -121,7 +121,7 @@ export function planForward(_: Interpreter, instance: InstanceValue): ForwardPla
     reconsider(search) {
       if (none.size === 0) return false;
       none.clear();
-      search.guesses.clear();
+      search.restart();
       return true;
     },
   };
@@ -249,7 +249,7 @@ function supply(
 }
 
 /** The same value in another evaluation: tensors become inputs of their shapes. */
-function replay(interpreter: Interpreter, name: string, v: Value): Value {
+function replay(interpreter: Interpreter, name: string, v: Value, depth = 0): Value {
   if (is(v, "tensor")) {
     if (v.constant) return v;
     return interpreter.builder.input(name, v.type, v.shape ? [...v.shape] : undefined);
@@ -266,6 +266,11 @@ function replay(interpreter: Interpreter, name: string, v: Value): Value {
     for (const [k, e] of v.entries)
       entries.set(k, { key: e.key, value: replay(interpreter, `${name}_${String(e.key)}`, e.value) });
     return { k: "dict", entries };
+  }
+  // Objects that hold tensors, complex numbers among them; layers have parameters, which stay what they are.
+  if (is(v, "instance") && !v.cls.order.some((c) => c.name === "Module") && depth < 3) {
+    const attributes = new Map([...v.attributes].map(([key, a]) => [key, replay(interpreter, `${name}_${key}`, a, depth + 1)]));
+    return { ...v, attributes };
   }
   return v;
 }

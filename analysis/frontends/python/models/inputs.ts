@@ -51,6 +51,20 @@ export class InputSearch {
     private readonly steps: number = STEPS,
   ) {}
 
+  /** Forgets all suppositions: what is supplied has changed. */
+  restart(): void {
+    this.guesses.clear();
+    this.seen.clear();
+    this.derived.clear();
+    this.base = undefined;
+    this.batchMended = false;
+    this.currentSize = undefined;
+    this.spatialTried.clear();
+    this.spatialLow = 0;
+    this.spatialHigh = Number.POSITIVE_INFINITY;
+    this.nextPlaceholder = 0;
+  }
+
   private placeholder(): number {
     return PLACEHOLDERS[this.nextPlaceholder++ % PLACEHOLDERS.length]!;
   }

@@ -1,29 +1,22 @@
 /** @file Ways to make an instance of a class: from its defaults, a call seen in the code, a factory, a typed configuration, or witnesses. */
-import { findInClass } from "../evaluator/attributes";
 import { construct } from "../evaluator/classes";
 import { PythonError, raise } from "../evaluator/errors";
 import { evaluate, evaluateArguments } from "../evaluator/expressions";
 import { call } from "../evaluator/functions";
 import type { Frame, Interpreter } from "../evaluator/interpreter";
-import { SourceScope } from "../modules/scope";
+import type { SourceScope } from "../modules/scope";
 import type { TopLevel } from "../modules/bindings";
-import type { Expr, Param } from "../parser/syntax";
-import { requiredLayerParameters } from "../torch/layers/layer";
-import { recordSymbol, namespaceMissing, witnessIn } from "../stdlib/witnesses";
-import { makeClass } from "../evaluator/classes";
 import {
   type Arguments,
   type ClassValue,
-  type FunctionValue,
-  int,
   type InstanceValue,
   is,
   isObject,
-  list,
   NO_ARGUMENTS,
   positional,
   type Value,
 } from "../values/value";
+import { annotationName, constructorParams, inventInstance, required } from "./invent";
 import type { Pragma } from "./pragma";
 
 /** One way to make an instance. */
@@ -33,35 +26,6 @@ export interface Recipe {
   readonly make: (interpreter: Interpreter) => InstanceValue;
   /** What a surrounding model calls it with. */
   readonly called?: Arguments;
-}
-
-/** The constructor of a class written in Python, if it has one of its own. */
-export function constructorOf(cls: ClassValue): FunctionValue | undefined {
-  const init = findInClass(cls, "__init__");
-  return is(init, "function") ? init : undefined;
-}
-
-/** Constructor parameters without `self`; those that `**kwargs` hands on to a base class are among them. */
-export function constructorParams(cls: ClassValue): readonly Param[] {
-  const out: Param[] = [];
-  for (const c of cls.order) {
-    const init = c.attributes.get("__init__");
-    if (!is(init, "function")) {
-      if (init === undefined) continue;
-      for (const name of requiredLayerParameters(c.name))
-        if (!out.some((o) => o.name === name)) out.push({ s: 0, e: 0, name, form: "positional" });
-      break;
-    }
-    const own = init.params.slice(1);
-    for (const p of own) if (!out.some((o) => o.name === p.name)) out.push(p);
-    if (!own.some((p) => p.form === "doubleStar")) break;
-  }
-  return out;
-}
-
-/** Parameters that a caller has to give. */
-export function required(params: readonly Param[]): Param[] {
-  return params.filter((p) => !p.defaultValue && (p.form === "positional" || p.form === "keywordOnly"));
 }
 
 function instanceOf(v: Value, cls: ClassValue): InstanceValue {
@@ -97,167 +61,6 @@ function inClassFrame<T>(i: Interpreter, cls: ClassValue, run: () => T): T {
     pending: [],
   };
   return i.inFrame(frame, run);
-}
-
-/** The class behind an annotation such as `config: GPTConfig` or `Optional[Config]`. */
-function annotatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue): ClassValue | undefined {
-  const find = (x: Expr | undefined): ClassValue | undefined => {
-    if (!x) return undefined;
-    try {
-      if (x.kind === "Name") {
-        const v = owner.module.lookup(x.id);
-        return is(v, "class") && v.module ? v : undefined;
-      }
-      if (x.kind === "Attribute") {
-        const v = evaluate(interpreter, x, {
-          form: "module",
-          scope: { variables: new Map(), outer: undefined },
-          module: owner.module,
-          chunk: owner.chunk,
-          at: x,
-          pending: [],
-        });
-        return is(v, "class") && v.module ? v : undefined;
-      }
-    } catch (error) {
-      if (!(error instanceof PythonError)) throw error;
-      return undefined;
-    }
-    if (x.kind === "String" && /^[A-Za-z_]\w*$/.test(x.value)) return find({ kind: "Name", id: x.value, s: x.s, e: x.e });
-    if (x.kind === "Subscript") return x.index.kind === "Tuple" ? x.index.items.map(find).find((c) => c) : find(x.index);
-    if (x.kind === "Binary" || x.kind === "Broken") {
-      const parts = x.kind === "Binary" ? [x.left, x.right] : x.parts;
-      return parts.map(find).find((c) => c);
-    }
-    return undefined;
-  };
-  return find(p.annotation);
-}
-
-/** The class of an unannotated configuration: what the class says beside it, or what another constructor of the file says. */
-function relatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue): ClassValue | undefined {
-  if (p.annotation || !CONFIGURATION.test(p.name)) return undefined;
-  for (const c of owner.owner?.order ?? []) {
-    const declared = c.attributes.get("config_class");
-    if (is(declared, "class") && declared.module) return declared;
-    const field = c.fields.find((f) => f.name === p.name || f.name === "config");
-    const found = field?.annotation && annotatedClass(interpreter, { ...p, annotation: field.annotation }, owner);
-    if (found) return found;
-  }
-  const scope = owner.module;
-  if (!(scope instanceof SourceScope)) return undefined;
-  for (const { statement } of scope.bindings.statements) {
-    if (statement.kind !== "ClassDef") continue;
-    for (const s of statement.body) {
-      if (s.kind !== "FunctionDef" || s.name !== "__init__") continue;
-      const same = s.params.find((q) => q.name === p.name && q.annotation);
-      const found = same && annotatedClass(interpreter, same, owner);
-      if (found) return found;
-    }
-  }
-  return undefined;
-}
-
-function annotationName(x: Expr | undefined): string {
-  if (!x) return "";
-  if (x.kind === "Name") return x.id;
-  if (x.kind === "Attribute") return x.name;
-  if (x.kind === "Subscript") {
-    const outer = annotationName(x.object);
-    if (outer === "Callable" || outer === "Type" || outer === "type") return outer;
-    if (/^(?:List|Sequence|Iterable|Tuple|list|tuple)$/.test(outer)) return "List";
-    return annotationName(x.index.kind === "Tuple" ? x.index.items[0] : x.index);
-  }
-  return x.kind === "String" ? x.value : "";
-}
-
-const CONFIGURATION =
-  /^(?:config|cfg|args|opt|opts|options|conf|hparams|hps|params|model_args|model_config|configs|hp|settings|c)$/;
-
-/** A value for a constructor parameter that nothing is known about but its name and annotation. */
-export function inventArgument(interpreter: Interpreter, p: Param, owner: FunctionValue, depth = 0): Value | undefined {
-  const cls = annotatedClass(interpreter, p, owner) ?? relatedClass(interpreter, p, owner);
-  if (cls && depth < 3) return inventInstance(interpreter, cls, depth + 1);
-  const annotation = annotationName(p.annotation);
-  if (CONFIGURATION.test(p.name) || /Config$|Args$|Namespace$/.test(annotation)) return untypedConfiguration(interpreter);
-  const nn = interpreter.environment.importModule("torch.nn", undefined);
-  const classes = is(nn, "namespace") ? nn : undefined;
-  if (annotation === "Module") {
-    const make = (name: string): Value | undefined => {
-      const c = is(nn, "namespace") ? nn.get(name) : undefined;
-      return is(c, "class") ? construct(interpreter, c, NO_ARGUMENTS) : undefined;
-    };
-    if (/act/.test(p.name)) return make("ReLU");
-    return make("Identity");
-  }
-  if (annotation === "Callable" || annotation === "Type" || annotation === "type") {
-    return classes?.get(/norm/.test(p.name) ? "LayerNorm" : /act/.test(p.name) ? "ReLU" : "Identity");
-  }
-  const witness = witnessIn(interpreter, p.name);
-  if (annotation === "List") {
-    if (is(witness, "list") || is(witness, "tuple")) return witness;
-    const size = /scale|stride|kernel|ratio|factor|mult/.test(p.name) ? int(2) : is(witness, "int") ? witness : int(16);
-    return list([size, size]);
-  }
-  if (annotation === "bool") return typeof witness === "boolean" ? witness : false;
-  if (annotation === "float") return is(witness, "float") ? witness : { k: "float", v: 1 };
-  if (annotation === "str") return typeof witness === "string" ? witness : "";
-  if (annotation === "int" && !is(witness, "int")) return int(interpreter.overrides.get(p.name) ?? 24);
-  if (witness !== undefined) {
-    recordSymbol(interpreter, p.name, witness);
-    return witness;
-  }
-  if (/^norm(?:_layer)?$|norm_layer$/.test(p.name)) return classes?.get("LayerNorm");
-  if (/^act(?:_layer)?$|act_layer$|activation_layer$/.test(p.name)) return classes?.get("ReLU");
-  if (
-    /^(?:fn|func|layer|module|block|net|sublayer|encoder|decoder|backbone|model|embedding|head|submodule|inner|base|wrapped)$/.test(
-      p.name,
-    )
-  ) {
-    const identityClass = classes?.get("Identity");
-    return is(identityClass, "class") ? construct(interpreter, identityClass, NO_ARGUMENTS) : undefined;
-  }
-  return int(24);
-}
-
-/** An object whose attributes are witnesses by name. */
-export function untypedConfiguration(interpreter: Interpreter): Value {
-  const object = interpreter.environment.builtin("object");
-  const cls = makeClass({
-    name: "configuration",
-    bases: is(object, "class") ? [object] : [],
-    fields: [],
-    missing: namespaceMissing,
-  });
-  return { k: "instance", id: interpreter.id(), cls, attributes: new Map() };
-}
-
-/** An instance of a class with invented values where it has no defaults. */
-export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth = 0): Value | undefined {
-  const init = constructorOf(cls);
-  const keywords = new Map<string, Value>();
-  const layer = cls.order.find((c) => !c.module && requiredLayerParameters(c.name).length > 0);
-  if (!init && layer && !cls.record) {
-    for (const name of requiredLayerParameters(layer.name)) keywords.set(name, witnessIn(interpreter, name) ?? int(24));
-  } else if (init && !(cls.record && !cls.attributes.has("__init__"))) {
-    for (const p of required(constructorParams(cls))) {
-      const v = inventArgument(interpreter, p, init, depth);
-      if (v === undefined) return undefined;
-      keywords.set(p.name, v);
-    }
-  } else {
-    for (const c of [...cls.order].reverse()) {
-      if (!c.record) continue;
-      for (const f of c.fields) {
-        if (f.value !== undefined) continue;
-        const v = witnessIn(interpreter, f.name);
-        if (v === undefined) continue;
-        recordSymbol(interpreter, f.name, v);
-        keywords.set(f.name, v);
-      }
-    }
-  }
-  return construct(interpreter, cls, { positional: [], keywords });
 }
 
 /** With witnesses for all that has no default. */

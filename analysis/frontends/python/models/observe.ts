@@ -9,7 +9,8 @@ import type { SourceScope } from "../modules/scope";
 import type { World } from "../modules/world";
 import type { Expr, Stmt } from "../parser/syntax";
 import type { Arguments, ClassValue } from "../values/value";
-import { moduleFrame, namesIn, required } from "./instantiate";
+import { moduleFrame, namesIn } from "./instantiate";
+import { required } from "./invent";
 
 /** Functions that a script is likely to run. */
 export const SCRIPT_FUNCTION = /^(?:main|train|test|run|demo|_?test_\w+)$/;
@@ -46,7 +47,12 @@ function mentionsAny(s: Stmt, names: ReadonlySet<string>): boolean {
  * Constructions of the given classes at top level, in the main guard, and in functions without required parameters that
  * mention one of them. Failures are silent: what could be seen is reported.
  */
-export function observeConstructions(world: World, scope: SourceScope, classNames: ReadonlySet<string>): Sighting[] {
+export function observeConstructions(
+  world: World,
+  scope: SourceScope,
+  classNames: ReadonlySet<string>,
+  isWanted = (cls: ClassValue): boolean => classNames.has(cls.name) && cls.module === scope,
+): Sighting[] {
   const statements = scriptStatements(scope);
   const functions = scope.bindings.statements.filter(
     (t) =>
@@ -64,7 +70,7 @@ export function observeConstructions(world: World, scope: SourceScope, className
   let inside = 0;
   interpreter.onConstruct = (cls, args) => {
     if (interpreter.frames.some((f) => f.callee?.name === "__init__")) return;
-    if (inside > 0 && classNames.has(cls.name) && cls.module === scope) out.push({ cls, args, how: "as this file makes it" });
+    if (inside > 0 && isWanted(cls)) out.push({ cls, args, how: "as this file makes it" });
   };
   world.using(interpreter, () => {
     // Names that earlier statements of the main guard bind are visible to the later ones.

@@ -5,8 +5,10 @@ export interface PythonHost {
   /** The text of a file; undefined if it cannot be read. */
   read(path: string): string | undefined;
   exists?(path: string): boolean;
-  /** All Python files of the workspace, for call sites in other files. */
+  /** All Python files of the workspace, for training scripts. */
   list?(): readonly string[];
+  /** Files of the workspace that mention one of the names, those nearest to `from` first; for call sites in other files. */
+  mentioning?(names: readonly string[], from: string): readonly string[];
   /** Folders that absolute imports are looked up in, workspace first, then site-packages. */
   readonly roots?: readonly string[];
 }

@@ -13,6 +13,7 @@ import { makeTorch, type Torch } from "../torch/namespace";
 import { namespaceOf } from "../values/namespaces";
 import type { ClassValue, GlobalScope, Value } from "../values/value";
 import type { Bindings } from "./bindings";
+import { COMPLEX_FUNCTIONS } from "./prelude/complex";
 import type { PreludeFile } from "./prelude/index";
 import type { ModuleResolver } from "./resolve";
 import { SourceScope } from "./scope";
@@ -85,6 +86,10 @@ export class World implements Environment {
     this.library = new Map(shared.library);
     this.torch = makeTorch(this.builtins.object, (name) => {
       if (name.startsWith("torch.")) return this.importModule(name, undefined);
+      if (COMPLEX_FUNCTIONS.has(name)) {
+        const written = this.prelude("torch._complex");
+        return written && this.scope(written.file, "torch._complex")?.lookup(name);
+      }
       const stub = LAYERS_IN_PYTHON.has(name) ? this.prelude("torch.nn._attention") : undefined;
       return stub && this.scope(stub.file, "torch.nn._attention")?.lookup(name);
     });

@@ -85,17 +85,29 @@ export function copyOf(t: TensorValue): TensorValue {
   return { ...t, parameter: undefined, view: undefined, version: 0 };
 }
 
+/** Names of the methods that classes define operators by. */
+const OPERATOR_METHODS: Readonly<Record<string, string>> = {
+  "@": "matmul",
+  "*": "mul",
+  "+": "add",
+  "-": "sub",
+  "/": "truediv",
+  "**": "pow",
+};
+
 /** `left operator right` where at least one is a tensor. */
 export function tensorBinary(interpreter: Interpreter, operator: string, left: Value, right: Value): Value {
   const { builder } = interpreter;
   // Another class may know how to combine with tensors.
   if (is(right, "instance") && is(left, "tensor")) {
-    const method = tryAttribute(
-      interpreter,
-      right,
-      operator === "@" ? "__rmatmul__" : operator === "*" ? "__rmul__" : "__radd__",
-    );
+    const name = OPERATOR_METHODS[operator];
+    const method = name === undefined ? undefined : tryAttribute(interpreter, right, `__r${name}__`);
     if (isObject(method) && method.k !== "unknown") return call(interpreter, method, positional(left));
+  }
+  if (is(left, "instance") && is(right, "tensor")) {
+    const name = OPERATOR_METHODS[operator];
+    const method = name === undefined ? undefined : tryAttribute(interpreter, left, `__${name}__`);
+    if (isObject(method) && method.k !== "unknown") return call(interpreter, method, positional(right));
   }
   interpreter.calls++;
   if (is(left, "tensor") && isFloating(left.type) && !builder.isOpen(left)) {

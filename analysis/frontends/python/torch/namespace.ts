@@ -35,6 +35,7 @@ import { operations } from "./operations/index";
 import { drawnTensor, tensorFrom } from "./operations/creation";
 import { optimiserNamespace } from "./optimisers";
 import { packing } from "./packing";
+import { COMPLEX_FUNCTIONS } from "../modules/prelude/complex";
 import { removeNorm, spectralNorm, weightNorm } from "./parametrise";
 
 const DTYPES: Readonly<Record<string, ElementType>> = {
@@ -361,10 +362,11 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ...contexts("no_grad enable_grad set_grad_enabled inference_mode autocast"),
     ...Object.entries(DTYPES).map(([n, type]): [string, Value] => [n, { k: "dtype", type }]),
   ];
-  const torch = namespaceOf(
-    "torch",
-    members,
-    (n) => operations.callable(n) ?? (n === "ao" || n === "quantization" ? written(`torch.${n}`) : undefined),
+  const torch = namespaceOf("torch", members, (n) =>
+    COMPLEX_FUNCTIONS.has(n)
+      ? written(n)
+      : (operations.callable(n) ??
+        (["ao", "quantization", "fft", "distributions"].includes(n) ? written(`torch.${n}`) : undefined)),
   );
 
   const modules = new Map<string, Value>([

@@ -1,6 +1,10 @@
 /** @file What an operation of torch is: its names, its parameters, and the operators it emits. */
 import type { GraphBuilder } from "../emit/builder";
-import { is, native, type NativeValue, type Value } from "../values/value";
+import { tryAttribute } from "../evaluator/attributes";
+import { notUnderstood } from "../evaluator/errors";
+import { call } from "../evaluator/functions";
+import type { Interpreter } from "../evaluator/interpreter";
+import { type Arguments, type InstanceValue, is, native, type NativeValue, type Value } from "../values/value";
 import { Reader } from "./arguments";
 
 /** Functions whose calls are training facts. */
@@ -24,6 +28,26 @@ export interface Operation {
   /** Parameters in order; the first is the tensor that a method is called on. */
   readonly params: readonly string[];
   readonly run: (a: Reader, b: GraphBuilder) => Value;
+}
+
+/** A tensor of complex numbers: the pair that the prelude makes. */
+function isComplex(v: Value): v is InstanceValue {
+  if (is(v, "instance")) return v.cls.name === "ComplexTensor" && v.cls.chunk?.file === "<torch._complex>";
+  return (is(v, "list") || is(v, "tuple")) && v.items.some((x) => is(x, "instance") && isComplex(x));
+}
+
+/** An operation that complex tensors take part in: what the prelude says of it, or their own method. */
+function onComplex(interpreter: Interpreter, name: string, args: Arguments): Value | undefined {
+  const first = args.positional.find(isComplex) ?? [...args.keywords.values()].find(isComplex);
+  if (first === undefined) return undefined;
+  const module = interpreter.environment.importModule("torch._complex", undefined);
+  const written = is(module, "namespace") ? module.get(name) : undefined;
+  if (is(written, "function")) return call(interpreter, written, args);
+  const [self, ...rest] = args.positional;
+  const method = is(self, "instance") ? tryAttribute(interpreter, self, name) : undefined;
+  return method === undefined
+    ? notUnderstood(`${name} of complex tensors`)
+    : call(interpreter, method, { ...args, positional: rest });
 }
 
 /** Operations by name. One table serves `torch.f(x)`, `F.f(x)` and `x.f()`. */
@@ -52,6 +76,8 @@ export class OperationTable {
     const operation = this.entries.get(name);
     if (!operation) return undefined;
     const made = native(name, (interpreter, args) => {
+      const complex = onComplex(interpreter, name, args);
+      if (complex !== undefined) return complex;
       interpreter.calls++;
       if (LOSSES.has(name)) interpreter.onFact?.(`loss.${name}`, args, null);
       else if (name === "backward") interpreter.onFact?.("backward", args, null);

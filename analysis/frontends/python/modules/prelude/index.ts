@@ -2,6 +2,8 @@
  * @file Short Python stand-ins for parts of well-known packages, written for this evaluator: used where the package's own
  * source is not installed. They compute what the originals compute; nothing of the originals is copied.
  */
+import { complexPrelude } from "./complex";
+import { distributionsPrelude } from "./distributions";
 import { layersPrelude } from "./layers";
 import { huggingFacePrelude } from "./huggingface";
 import { lightningPrelude } from "./lightning";
@@ -22,6 +24,8 @@ for (const [name, text] of Object.entries({
   ...huggingFacePrelude,
   ...lightningPrelude,
   ...visionPrelude,
+  ...complexPrelude,
+  ...distributionsPrelude,
 })) {
   FILES.set(name, { file: `<${name}>`, text });
 }

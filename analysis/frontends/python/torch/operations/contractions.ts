@@ -1,5 +1,5 @@
 /** @file Contractions: linear, einsum, convolutions, and products of several tensors. */
-import { notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
+import { notUnderstood, PythonError, raise, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { intOf, is, type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
@@ -188,6 +188,18 @@ export function addContractions(table: OperationTable): void {
         : [a.tensor("operands"), ...a.rest.map((v) => tensorArgument(a, v))];
     return einsum(a.interpreter, equation, operands);
   });
+  // A matrix, not a batch of them: an input that is still open has two axes.
+  const matrix = (a: Reader, name: string): TensorValue => {
+    const t = a.tensor(name);
+    if (t.shape === undefined) a.builder.needShape(t, { rank: 2 });
+    const rank = shapeOf(a.interpreter, t).length;
+    if (rank !== 2)
+      throw new PythonError("RuntimeError", `a matrix is expected, not ${rank} axes`, undefined, [
+        { got: rank, expected: 2, compared: true },
+      ]);
+    return t;
+  };
+  table.add("mm spmm", "input mat2", (a) => tensorBinary(a.interpreter, "@", matrix(a, "input"), matrix(a, "mat2")));
   table.add("addmm", "input mat1 mat2 beta alpha", (a) => {
     const i = a.interpreter;
     let product = tensorBinary(i, "@", a.value("mat1"), a.value("mat2"));

@@ -141,7 +141,7 @@ export function addCreation(table: OperationTable): void {
     return b.constant({ shape: [n, m], at: (i) => (Math.floor(i / m) === i % m ? 1 : 0) }, a.dtype() ?? "float32");
   });
   table.add("tril_indices triu_indices", "row col offset", (a) => notUnderstood(`indices of a triangle of size ${a.int("row")}`));
-  table.add("hann_window hamming_window kaiser_window blackman_window", "window_length periodic", (a) =>
+  table.add("kaiser_window", "window_length periodic", (a) =>
     drawnTensor([a.int("window_length")], "float32", { scheme: "window" }),
   );
   const random = (name: string, drawn: NonNullable<TensorValue["drawn"]>): void => {
@@ -182,5 +182,4 @@ export function addCreation(table: OperationTable): void {
     const p = a.has("p") ? a.number("p") : undefined;
     return p === undefined ? t : filledTensor(b, shapeOf(a.interpreter, t), p, t.type);
   });
-  table.add("complex polar", "real imag", (a, b) => b.opaque("complex", [a.tensor("real"), a.tensor("imag")]));
 }

@@ -2,6 +2,7 @@
 import { OperationTable } from "../operation";
 import { addContractions } from "./contractions";
 import { addCreation } from "./creation";
+import { addFourier } from "./fourier";
 import { addIdentities } from "./identities";
 import { addKnownData } from "./known-data";
 import { addNormalisation } from "./normalisation";
@@ -19,4 +20,5 @@ addSpatial(operations);
 addNormalisation(operations);
 addCreation(operations);
 addIdentities(operations);
+addFourier(operations);
 addKnownData(operations);
