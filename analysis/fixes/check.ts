@@ -2,7 +2,7 @@
 import type { CheckedFile } from "../rules/checked";
 import type { Finding } from "../rules/finding";
 import { detect } from "../rules/registry";
-import type { Remedy } from "../rules/rule";
+import type { Remedy, RuleOptions } from "../rules/rule";
 import { comprehension } from "./comprehension";
 import { dropBias } from "./drop-bias";
 import type { Mended } from "./mended";
@@ -10,9 +10,9 @@ import { parameterGroups } from "./parameter-groups";
 import { randomStart } from "./random-start";
 import { removeStatement } from "./remove-statement";
 
-/** The findings of a file. Never throws on a consistent analysis. */
-export function checkFile(file: CheckedFile): Finding[] {
-  return detect(file).map(({ rule, detection }) => {
+/** The findings of a file; `options` are those of the configuration, by rule. Never throws on a consistent analysis. */
+export function checkFile(file: CheckedFile, options?: (rule: string) => RuleOptions | undefined): Finding[] {
+  return detect(file, options).map(({ rule, detection }) => {
     const { remedy, severity, message, ...rest } = detection;
     const mended = remedy && file.text !== undefined ? mend(remedy, file.text) : undefined;
     return {

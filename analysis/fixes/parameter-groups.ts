@@ -24,7 +24,7 @@ export function parameterGroups({ call }: ParameterGroups, text: string): Mended
   const begin = offsetAt(starts, call.start, text.length) + match.index;
   const [start, end] = [positionAt(starts, begin), positionAt(starts, begin + match[0].length)];
   const line = text.slice(starts[start.line], starts[start.line + 1] ?? text.length);
-  const indent = `${/^\s*/.exec(line)![0]}    `;
+  const indent = /^[^\S\n]*/.exec(line)![0];
   const eol = text.includes("\r\n") ? "\r\n" : "\n";
   const owner = match[1]!;
   const group = (test: string, more: string) =>

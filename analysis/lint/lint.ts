@@ -23,7 +23,7 @@ export interface LintOptions {
 
 /** Checks a file by all rules that are switched on for it. */
 export function lintFile(file: CheckedFile, { configuration, path, complete }: LintOptions): Linted {
-  const found = checkFile(file).flatMap((f): Finding[] => {
+  const found = checkFile(file, (rule) => settingFor(configuration, rule, path).options).flatMap((f): Finding[] => {
     const { severity = f.severity } = settingFor(configuration, f.rule, path);
     return severity === "off" ? [] : [{ ...f, severity }];
   });

@@ -2,12 +2,17 @@
 import { aliasedModules } from "./aliased-modules";
 import { biasBeforeNorm } from "./bias-before-norm";
 import type { CheckedFile } from "./checked";
+import { decayOnNorm } from "./decay-on-norm";
+import { decayOnScaleInvariant } from "./decay-on-scale-invariant";
 import { identicalBranches } from "./identical-branches";
 import { inertKeyBias } from "./inert-key-bias";
 import { placeKey } from "./layers";
 import { linearChain } from "./linear-chain";
-import type { Detection, Rule } from "./rule";
+import type { Detection, Rule, RuleOptions } from "./rule";
 import { symmetricInit } from "./symmetric-init";
+import { tiedWeights } from "./tied-weights";
+import { undecayedScaleInvariant } from "./undecayed-scale-invariant";
+import { unusedParameters } from "./unused-parameters";
 import { zeroFactorPair } from "./zero-factor-pair";
 
 /** All rules, by the order in which they are documented. */
@@ -19,13 +24,21 @@ export const rules: readonly Rule[] = [
   zeroFactorPair,
   identicalBranches,
   aliasedModules,
+  tiedWeights,
+  unusedParameters,
+  decayOnNorm,
+  decayOnScaleInvariant,
+  undecayedScaleInvariant,
 ];
 
 /** What the rules detect in a file; a place that several models share is reported once by each rule. */
-export function detect(file: CheckedFile): { readonly rule: Rule; readonly detection: Detection }[] {
+export function detect(
+  file: CheckedFile,
+  options?: (rule: string) => RuleOptions | undefined,
+): { readonly rule: Rule; readonly detection: Detection }[] {
   return rules.flatMap((rule) => {
     const seen = new Set<string>();
-    return rule.check(file).flatMap((detection) => {
+    return rule.check(file, options?.(rule.id)).flatMap((detection) => {
       const key = detection.range ? placeKey(detection.range) : undefined;
       if (key !== undefined && seen.has(key)) return [];
       if (key !== undefined) seen.add(key);

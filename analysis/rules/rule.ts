@@ -64,6 +64,17 @@ export interface Detection extends Omit<Finding, "rule" | "severity" | "fixes"> 
   readonly remedy?: Remedy;
 }
 
+/** One number that configuration may set. */
+export interface RuleOption {
+  readonly takes: { readonly kind: "number"; readonly minimum?: number };
+  readonly default: number;
+  /** A sentence. */
+  readonly description: string;
+}
+
+/** What configuration sets for a rule, by name of the option; checked when it is read. */
+export type RuleOptions = Readonly<Record<string, unknown>>;
+
 /** A rule. */
 export interface Rule {
   /** Stable: configuration, suppressions and links use it. */
@@ -81,5 +92,14 @@ export interface Rule {
   readonly examples: { readonly bad: string; readonly fixed: string; readonly good: string };
   /** True where it finds something in ONNX files only. */
   readonly onnxOnly?: boolean;
-  check(file: CheckedFile): readonly Detection[];
+  /** What configuration may set. */
+  readonly options?: Readonly<Record<string, RuleOption>>;
+  /** Detections; `options` are those of the configuration, by name, where it sets any. */
+  check(file: CheckedFile, options?: RuleOptions): readonly Detection[];
+}
+
+/** The value of an option: what configuration sets, or the default. */
+export function optionOf(rule: Pick<Rule, "options">, name: string, options: RuleOptions | undefined): number {
+  const value = options?.[name];
+  return typeof value === "number" ? value : (rule.options?.[name]?.default ?? 0);
 }

@@ -16,9 +16,9 @@ import type { SourceRange } from "../graph/source";
 import type { CheckedModel } from "../rules/checked";
 import type { Finding } from "../rules/finding";
 import { inertParameters } from "../rules/inert";
-import { rules } from "../rules/registry";
 import { difference, influence } from "../rules/testing/claims";
 import { checkedFile, type LoadedFile, Loader } from "./models";
+import { edited } from "./testing/edited";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../testFixtures/corpus");
 
@@ -43,19 +43,6 @@ function cases(file: string): Case[] {
         expected: expectations.split("\n").filter((line) => line.trim() !== ""),
       };
     });
-}
-
-/** The text with some ranges replaced. */
-function edited(text: string, edits: readonly { readonly range: SourceRange; readonly newText: string }[]): string {
-  const starts = lineStarts(text);
-  const offsets = edits
-    .map(({ range, newText }) => ({
-      start: offsetAt(starts, range.start, text.length),
-      end: offsetAt(starts, range.end, text.length),
-      newText,
-    }))
-    .sort((a, b) => b.start - a.start);
-  return offsets.reduce((out, e) => out.slice(0, e.start) + e.newText + out.slice(e.end), text);
 }
 
 function textAt(text: string, range: SourceRange, extra = 0): string {
@@ -148,22 +135,3 @@ for (const file of readdirSync(FOLDER).filter((f) => f.endsWith(".txt"))) {
     }
   });
 }
-
-describe("examples of the rules", () => {
-  const find = async (python: string) => {
-    const loaded = await new Loader({ analysis: { numeric: false } }).loadPython("example.py", python);
-    return checkFile(checkedFile(loaded));
-  };
-  for (const { id, examples, onnxOnly } of rules) {
-    if (onnxOnly) continue;
-    it(`${id}: the bad one is found and mended as shown, the good one is not found`, async () => {
-      const [finding, ...more] = await find(examples.bad);
-      assert.equal(more.length, 0);
-      assert.equal(finding?.rule, id);
-      const [fix] = finding.fixes;
-      if (fix) assert.equal(edited(examples.bad, fix.edits), examples.fixed);
-      assert.deepEqual(await find(examples.fixed), []);
-      assert.deepEqual(await find(examples.good), []);
-    });
-  }
-});

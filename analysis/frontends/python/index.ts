@@ -1,7 +1,7 @@
 /** @file The Python front end. */
 export { loadPythonParser, type PythonParser, type PythonParserOptions } from "./parser/parser";
 export type { PythonHost } from "./modules/resolve";
-export type { Inventory, RegisteredParameter, SharedModule, TiedParameter } from "./models/inventory";
+export type { Inventory, RegisteredParameter, SharedModule, TiedParameter, UnreadPart } from "./models/inventory";
 export type { BiasArgument, PythonLayer } from "./models/layers";
 export type { Certainty, Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts/facts";
 export type { GivenInput } from "./models/evaluation";

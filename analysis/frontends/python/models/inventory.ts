@@ -5,7 +5,7 @@
 import type { Graph, Initialisation } from "../../../graph/graph";
 import type { SourceRange } from "../../../graph/source";
 import type { Interpreter } from "../evaluator/interpreter";
-import { children, namedModules } from "../torch/layers/module";
+import { children, isModule, namedModules } from "../torch/layers/module";
 import { type InstanceValue, is, type ParameterCell } from "../values/value";
 import { layerKind } from "./layers";
 
@@ -39,6 +39,22 @@ export interface SharedModule {
   readonly container?: SourceRange;
 }
 
+/** A module, or a parameter of its own, from which no output is computed: as much of the model as that holds for. */
+export interface UnreadPart {
+  /** Module path, or the parameter's name. */
+  readonly scope: string;
+  /** Its class; `Parameter` for a parameter. */
+  readonly kind: string;
+  /** The call that made it. */
+  readonly range?: SourceRange;
+  /** Number of trainable entries. */
+  readonly entries: number;
+  /** Its trainable parameters by name. */
+  readonly parameters: readonly string[];
+  /** Whether forward applied it all the same. */
+  readonly applied: boolean;
+}
+
 /** `a.weight = b.weight`. */
 export interface TiedParameter {
   /** Names in the finished model; undefined where that module is not part of it any more. */
@@ -53,9 +69,8 @@ export interface Inventory {
   readonly parameters: readonly RegisteredParameter[];
   readonly shared: readonly SharedModule[];
   readonly ties: readonly TiedParameter[];
+  readonly unread: readonly UnreadPart[];
 }
-
-export const EMPTY_INVENTORY: Inventory = { parameters: [], shared: [], ties: [] };
 
 /** Paths of all modules, those that hang in several places under each of them; at most this many. */
 const MOST_PATHS = 20_000;
@@ -108,7 +123,62 @@ export function takeInventory(root: InstanceValue, graph: Graph, interpreter: In
       ...(cell.origin.range ? { range: cell.origin.range } : {}),
     };
   });
-  return { parameters, shared: sharedModules(paths, interpreter), ties: tiesOf(paths, interpreter) };
+  return {
+    parameters,
+    shared: sharedModules(paths, interpreter),
+    ties: tiesOf(paths, interpreter),
+    unread: unreadParts(root, new Map(parameters.map((p) => [p.name, p])), interpreter),
+  };
+}
+
+/** The outermost modules none of whose parameters is read, and such parameters of other modules. */
+function unreadParts(
+  root: InstanceValue,
+  parameters: ReadonlyMap<string, RegisteredParameter>,
+  interpreter: Interpreter,
+): UnreadPart[] {
+  const out: UnreadPart[] = [];
+  const applied = new Set(interpreter.uses.map((u) => u.module));
+  const seen = new Set<InstanceValue>();
+  const entries = (list: readonly RegisteredParameter[]) => list.reduce((n, p) => n + p.shape.reduce((a, b) => a * b, 1), 0);
+  const visit = (m: InstanceValue, path: string): void => {
+    if (seen.has(m)) return;
+    seen.add(m);
+    const inside = namedModules(m, path);
+    const own = inside.flatMap(([at, x]) =>
+      [...x.attributes].flatMap(([k, v]) =>
+        is(v, "tensor") && v.parameter ? (parameters.get(at === "" ? k : `${at}.${k}`) ?? []) : [],
+      ),
+    );
+    if (own.length === 0) return;
+    if (m !== root && own.every((p) => !p.read)) {
+      out.push({
+        scope: path,
+        kind: m.cls.module ? m.cls.name : layerKind(m),
+        ...(m.made ? { range: m.made.range } : {}),
+        entries: entries(own),
+        parameters: own.map((p) => p.name),
+        applied: inside.some(([, x]) => applied.has(x)),
+      });
+      return;
+    }
+    for (const [k, v] of m.attributes) {
+      const p = is(v, "tensor") && v.parameter && m.cls.module ? parameters.get(path === "" ? k : `${path}.${k}`) : undefined;
+      if (!p || p.read) continue;
+      const { name, range } = p;
+      out.push({
+        scope: name,
+        kind: "Parameter",
+        ...(range ? { range } : {}),
+        entries: entries([p]),
+        parameters: [name],
+        applied: false,
+      });
+    }
+    for (const [k, c] of children(m)) visit(c, path === "" ? k : `${path}.${k}`);
+  };
+  visit(root, "");
+  return out;
 }
 
 function sharedModules(paths: ReadonlyMap<InstanceValue, string[]>, interpreter: Interpreter): SharedModule[] {
@@ -144,7 +214,8 @@ function tiesOf(paths: ReadonlyMap<InstanceValue, string[]>, interpreter: Interp
     const path = paths.get(m)?.[0];
     return path === undefined ? undefined : path === "" ? name : `${path}.${name}`;
   };
-  return interpreter.ties.map(({ owner, ownerName, holder, name, range }) => {
+  const between = interpreter.ties.filter((t) => isModule(t.owner) && isModule(t.holder));
+  return between.map(({ owner, ownerName, holder, name, range }) => {
     const [a, b] = [owner.attributes.get(ownerName), holder.attributes.get(name)];
     const same = is(a, "tensor") && is(b, "tensor") && a.parameter !== undefined && a.parameter === b.parameter;
     return { names: [named(owner, ownerName), named(holder, name)], range, holds: same && paths.has(owner) && paths.has(holder) };
@@ -173,5 +244,6 @@ export function relocateInventory(i: Inventory, shift: (range: SourceRange) => S
       ...(s.container ? { container: shift(s.container) } : {}),
     })),
     ties: i.ties.map((t) => ({ ...t, range: shift(t.range) })),
+    unread: i.unread.map((u) => (u.range ? { ...u, range: shift(u.range) } : u)),
   };
 }

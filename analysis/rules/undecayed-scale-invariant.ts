@@ -1,0 +1,104 @@
+/** @file `undecayed-scale-invariant`: without decay the effective learning rate of normalised weights falls by itself. */
+import { codes, layerName } from "./layers";
+import type { Rule } from "./rule";
+import { invariantGroups, type InvariantGroup } from "./scale-decay";
+import { few } from "./words";
+
+/** Scale-invariant weights without decay. */
+export const undecayedScaleInvariant: Rule = {
+  id: "undecayed-scale-invariant",
+  title: "Scale-invariant weights without decay",
+  severity: "hint",
+  category: "optimisation",
+  since: "0.1.0",
+  documentation: {
+    what: "Weights before a normalisation have no weight decay: their norm only grows and their learning rate falls by itself.",
+    why:
+      "The gradient of a scale-invariant weight is orthogonal to it, so every step of SGD lengthens it: |w|^2 grows by lr^2 |g|^2 / " +
+      "|w|^2. Then |w|^4 = |w_0|^4 + 2 lr^2 n E|g|^2 after n steps, and the rate at which the direction turns, lr / |w|^2, falls " +
+      "like n^(-1/2), on top of any schedule.",
+    whenNot:
+      "A schedule that falls anyway makes little of it, and adaptive optimisers behave alike with other constants. It matters in " +
+      "long training and when a run is continued on new data: the old part learns slowly.",
+    references: [
+      "Arora, Li and Lyu 2018, Theoretical Analysis of Auto Rate-Tuning by Batch Normalization (arXiv 1812.03981)",
+      "Tanaka and Kunin 2021, Noether's Learning Dynamics (arXiv 2105.02716)",
+    ],
+  },
+  examples: {
+    bad: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+`,
+    fixed: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().mean((2, 3)))
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+`,
+    good: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 16)
+        self.fc2 = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+`,
+  },
+  check: (file) => {
+    const seen = new Set<InvariantGroup["optimiser"]>();
+    return invariantGroups(file).flatMap((g) => {
+      const { optimiser, model, weights } = g;
+      if (g.weightDecay !== 0 || seen.has(optimiser)) return [];
+      seen.add(optimiser);
+      const n = weights.length;
+      const names = few(codes(weights.map((w) => layerName(model, w))));
+      return [
+        {
+          message: [
+            `${n} scale-invariant ${n === 1 ? "weight" : "weights"} without decay: their effective learning rate falls by itself`,
+            `The norm of ${names} grows with every step, the rate at which the direction turns falls like 1/sqrt(steps) (closed form).`,
+          ].join("\n"),
+          range: optimiser.range,
+          file: file.file,
+          related: [],
+          symmetry: `R+ on ${weights.slice(0, 3).join(", ")}${n > 3 ? ` and ${n - 3} more` : ""}`,
+        },
+      ];
+    });
+  },
+};

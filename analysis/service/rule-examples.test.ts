@@ -1,0 +1,57 @@
+/** @file Every example on every rule's page: what is found, what the fix writes, and the number that the page claims. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { checkFile } from "../fixes/check";
+import type { Finding } from "../rules/finding";
+import { rules } from "../rules/registry";
+import { edited } from "./testing/edited";
+import { checkedFile, Loader } from "./models";
+
+async function find(python: string): Promise<Finding[]> {
+  const loaded = await new Loader({ analysis: { numeric: false } }).loadPython("example.py", python);
+  assert.deepEqual(loaded.problems, []);
+  return checkFile(checkedFile(loaded));
+}
+
+const isLoud = (f: Finding) => f.severity === "error" || f.severity === "warning";
+
+for (const { id, examples, onnxOnly, severity } of rules) {
+  if (onnxOnly) continue;
+  describe(`examples of ${id}`, () => {
+    it("the bad one is found, and nothing else that is loud", async () => {
+      const found = await find(examples.bad);
+      const own = found.filter((f) => f.rule === id);
+      assert.equal(own.length, 1, found.map((f) => f.message).join("\n"));
+      assert.equal(own[0]!.severity, severity);
+      assert.deepEqual(
+        found.filter((f) => isLoud(f) && f.rule !== id),
+        [],
+      );
+      const [fix] = own[0]!.fixes;
+      if (fix) assert.equal(edited(examples.bad, fix.edits), examples.fixed);
+    });
+    it("the mended one and the good one are not", async () => {
+      for (const python of [examples.fixed, examples.good]) {
+        const found = await find(python);
+        assert.deepEqual(
+          found.filter((f) => f.rule === id || isLoud(f)),
+          [],
+        );
+      }
+    });
+  });
+}
+
+describe("messages", () => {
+  it("have a first line that stands alone in about a hundred characters", async () => {
+    for (const { id, examples, onnxOnly } of rules) {
+      if (onnxOnly) continue;
+      for (const f of await find(examples.bad)) {
+        if (f.rule !== id) continue;
+        const [first] = f.message.split("\n");
+        assert.ok(first!.length >= 30 && first!.length <= 120, `${id}: ${first!.length} characters: ${first}`);
+        assert.doesNotMatch(f.message, /!|undefined|NaN/);
+      }
+    }
+  });
+});
