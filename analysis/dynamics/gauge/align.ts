@@ -7,6 +7,7 @@ import { Matrix } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "./balance";
+import { oddFeatures, type SignEntries, signEntries } from "./signs";
 import { type UnitSet, unitSets } from "./units";
 
 /** Two replicas brought together. Distances are |a - b|^2 / (|a|^2 + |b|^2): 1 for unrelated weights, 0 for equal ones. */
@@ -143,56 +144,6 @@ export function permute(set: UnitSet, parameters: Map<string, Float64Array>, mat
       for (let k = 0; k < features; k++) values[flat[i * features + k]!] = before[source + k]!;
     }
   }
-}
-
-/** A sign symmetry's entries by index, those that it flips (odd coefficients) only. */
-interface SignEntries {
-  readonly symmetry: Symmetry;
-  readonly byIndex: ReadonlyMap<number, readonly { readonly parameter: string; readonly flat: number }[]>;
-  /** Indices that flip an entry, by parameter and place. */
-  readonly indices: ReadonlyMap<string, ReadonlyMap<number, ReadonlySet<number>>>;
-}
-
-function signEntries(symmetry: Symmetry): SignEntries {
-  const indices = new Map<string, Map<number, Set<number>>>();
-  for (const { parameter, flat, index, coefficient } of symmetry.diagonal!()) {
-    const own = indices.get(parameter) ?? new Map<number, Set<number>>();
-    indices.set(parameter, own);
-    flat.forEach((at, k) => {
-      if (Math.round(coefficient[k]!) % 2 === 0) return;
-      const set = own.get(at) ?? new Set<number>();
-      own.set(at, set);
-      // Twice flipped is not flipped.
-      if (!set.delete(index[k]!)) set.add(index[k]!);
-    });
-  }
-  const byIndex = new Map<number, { parameter: string; flat: number }[]>();
-  for (const [parameter, own] of indices) {
-    for (const [flat, set] of own) {
-      for (const d of set) {
-        const list = byIndex.get(d);
-        if (list) list.push({ parameter, flat });
-        else byIndex.set(d, [{ parameter, flat }]);
-      }
-    }
-  }
-  return { symmetry, byIndex, indices };
-}
-
-/** Which features of the units some sign symmetry of the units themselves flips. */
-function oddFeatures(set: UnitSet, signs: readonly SignEntries[]): Uint8Array[] {
-  return set.blocks.map(({ parameter, features, flat }) => {
-    const out = new Uint8Array(features);
-    for (const { indices } of signs) {
-      const own = indices.get(parameter);
-      if (!own) continue;
-      for (let k = 0; k < features; k++) {
-        const [first, second] = [own.get(flat[k]!), own.get(flat[features + k]!)];
-        if (first && [...first].some((d) => !second?.has(d))) out[k] = 1;
-      }
-    }
-    return out;
-  });
 }
 
 /** Flips every factor whose entries agree better with `a` after a flip. In place; returns whether any did. */

@@ -43,8 +43,23 @@ export function unitVectors(set: UnitSet, parameters: ParameterValues, wanted?: 
   return out;
 }
 
-/** Squared distances between all units under exchange: |theta - tau_ij theta|^2 / 2, which is |z_i - z_j|^2 for feed-forward layers. */
-export function pairDistances(set: UnitSet, parameters: ParameterValues): Matrix {
+/**
+ * Squared distances between all units under exchange: |theta - tau_ij theta|^2 / 2, which is |z_i - z_j|^2 for feed-forward layers.
+ * Where units may change sign (`odd` marks the features that do, block by block), the exchange that flips both is a mirror too:
+ * the smaller of the two distances counts.
+ */
+export function pairDistances(set: UnitSet, parameters: ParameterValues, odd?: readonly Uint8Array[]): Matrix {
+  const plain = exchangeDistances(set, parameters, (x) => x);
+  // A flip of a recurrent unit turns the weight to itself twice: only plain exchanges are compared there.
+  if (!odd || set.crossed.size > 0 || !odd.some((mask) => mask.includes(1))) return plain;
+  const mask = Uint8Array.from(set.blocks.flatMap((b, i) => (parameters.has(b.parameter) ? [...odd[i]!] : [])));
+  const flipped = exchangeDistances(set, parameters, (x, k) => (mask[k] ? -x : x));
+  for (let k = 0; k < plain.data.length; k++) plain.data[k] = Math.min(plain.data[k]!, flipped.data[k]!);
+  return plain;
+}
+
+/** Squared distances |z_i - F z_j|^2, F acting feature by feature (its own inverse). */
+function exchangeDistances(set: UnitSet, parameters: ParameterValues, turn: (x: number, feature: number) => number): Matrix {
   const z = unitVectors(set, parameters);
   const out = new Matrix(set.size, set.size);
   const squares = Array.from({ length: set.size }, (_, i) => z.row(i).reduce((s, x) => s + x * x, 0));
@@ -53,12 +68,12 @@ export function pairDistances(set: UnitSet, parameters: ParameterValues): Matrix
     for (let j = i + 1; j < set.size; j++) {
       const b = z.row(j);
       let inner = 0;
-      for (let k = 0; k < a.length; k++) inner += a[k]! * b[k]!;
+      for (let k = 0; k < a.length; k++) inner += a[k]! * turn(b[k]!, k);
       // Close pairs lose their digits in the difference of large numbers: those are summed directly.
       let d = squares[i]! + squares[j]! - 2 * inner;
       if (d < 1e-6 * (squares[i]! + squares[j]!)) {
         d = 0;
-        for (let k = 0; k < a.length; k++) d += (a[k]! - b[k]!) ** 2;
+        for (let k = 0; k < a.length; k++) d += (a[k]! - turn(b[k]!, k)) ** 2;
       }
       out.set(i, j, d);
       out.set(j, i, d);

@@ -9,12 +9,13 @@
  *
  * the share of mirrors that are broken. 0: the weights are on all mirrors (fully symmetric: all units equal, all dead, rank
  * zero). 1: no unit equals another, none is dead, full rank. Chains: permutations of n units have n - 1 mirrors, the distance
- * of each next unit (farthest first) from those before; signs and scalings have one mirror per factor, the norm of its
+ * of each next unit (farthest first) from those before, up to sign where units may change it; signs and scalings have one mirror per factor, the norm of its
  * weights; matrix groups of size r have r, the root of the singular values of the product. The model's degree is the mean over
  * all mirrors of all its symmetries. The uncertainty is the standard error over replicas: a degree is an Estimate, always.
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "../gauge/balance";
+import { oddFeatures, signEntries } from "../gauge/signs";
 import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
 import { type Estimate, estimate } from "./statistics";
 
@@ -39,8 +40,12 @@ export class MirrorChains {
   private readonly chains: readonly Chain[];
   readonly mirrors: number;
 
-  constructor(readonly symmetry: Symmetry) {
-    this.chains = chainsOf(symmetry);
+  /** `symmetries` are all of the model: units that may change sign are compared up to it. */
+  constructor(
+    readonly symmetry: Symmetry,
+    symmetries: readonly Symmetry[],
+  ) {
+    this.chains = chainsOf(symmetry, symmetries);
     this.mirrors = mirrorCount(symmetry);
   }
 
@@ -71,8 +76,14 @@ function mirrorCount(symmetry: Symmetry): number {
   return 0;
 }
 
-function chainsOf(symmetry: Symmetry): Chain[] {
-  if (symmetry.units) return unitSets(symmetry).map((set) => (balanced) => exchangeChain(set, balanced));
+function chainsOf(symmetry: Symmetry, symmetries: readonly Symmetry[]): Chain[] {
+  if (symmetry.units) {
+    const signs = symmetries.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
+    return unitSets(symmetry).map((set) => {
+      const odd = oddFeatures(set, signs);
+      return (balanced) => exchangeChain(set, balanced, odd);
+    });
+  }
   if (symmetry.diagonal) {
     const entries = symmetry.diagonal();
     return [(balanced) => factorChain(entries, balanced)];
@@ -81,9 +92,9 @@ function chainsOf(symmetry: Symmetry): Chain[] {
 }
 
 /** Farthest-first distances between units: the chain of exchanges. |O^T theta| of an exchange is |z_i - z_j| / sqrt 2. */
-function exchangeChain(set: UnitSet, balanced: ParameterValues): OrderParameters {
+function exchangeChain(set: UnitSet, balanced: ParameterValues, odd: readonly Uint8Array[]): OrderParameters {
   const z = unitVectors(set, balanced);
-  const distances = pairDistances(set, balanced);
+  const distances = pairDistances(set, balanced, odd);
   const norms = Array.from({ length: set.size }, (_, i) => Math.sqrt(z.row(i).reduce((s, x) => s + x * x, 0)));
   let latest = norms.indexOf(Math.max(...norms));
   const left = new Set(norms.keys());
@@ -189,7 +200,7 @@ export function degreesOfBreaking(
   replicas: readonly { readonly now: ParameterValues; readonly initial: ParameterValues }[],
 ): BreakingDegrees {
   const chains = independent(symmetries)
-    .map((s) => new MirrorChains(s))
+    .map((s) => new MirrorChains(s, symmetries))
     .filter((c) => c.mirrors > 0);
   const perReplica = replicas.map(({ now, initial }) => {
     const [then, start] = [balance(now, symmetries), balance(initial, symmetries)];

@@ -4,6 +4,7 @@
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "../gauge/balance";
+import { oddFeatures, signEntries } from "../gauge/signs";
 import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
 import type { UnitActivity } from "../trajectory";
 
@@ -34,25 +35,17 @@ export function unitMeasures(
   parameters: ParameterValues,
   symmetries: readonly Symmetry[],
 ): readonly UnitMeasures[] {
-  const sets = unitSets(symmetry);
-  if (sets.length === 0) return [];
-  return measureBalanced(sets, balance(parameters, touching(symmetry, symmetries)));
-}
-
-/** The same on weights that are balanced already. */
-export function measureBalanced(sets: readonly UnitSet[], balanced: ParameterValues): readonly UnitMeasures[] {
-  return sets.map((set) => measureSet(set, balanced));
-}
-
-/** Symmetries that move something that `symmetry` moves. */
-export function touching(symmetry: Symmetry, symmetries: readonly Symmetry[]): readonly Symmetry[] {
+  if (!symmetry.units) return [];
   const own = new Set(symmetry.parameters);
-  return symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
+  const touching = symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
+  const balanced = balance(parameters, touching);
+  const signs = touching.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
+  return unitSets(symmetry).map((set) => measureSet(set, balanced, oddFeatures(set, signs)));
 }
 
-function measureSet(set: UnitSet, parameters: ParameterValues): UnitMeasures {
+function measureSet(set: UnitSet, parameters: ParameterValues, odd: readonly Uint8Array[]): UnitMeasures {
   const z = unitVectors(set, parameters);
-  const distances = pairDistances(set, parameters);
+  const distances = pairDistances(set, parameters, odd);
   const squares = Float64Array.from({ length: set.size }, (_, i) => z.row(i).reduce((s, x) => s + x * x, 0));
   const norms = squares.map(Math.sqrt);
   const largest = norms.reduce((a, b) => Math.max(a, b), 0);
