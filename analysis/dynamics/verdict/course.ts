@@ -4,7 +4,7 @@
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "../gauge/balance";
-import { MirrorChains } from "../measures/breaking";
+import type { MirrorChains } from "../measures/breaking";
 import { decayOf, rateOf, type RunSettings } from "../measures/settings";
 import type { Recording, Trajectory } from "../trajectory";
 
