@@ -152,11 +152,16 @@ function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
 
 /** The scalings on each root atom that no other one refines. */
 function finestScalings(scalings: readonly Scaling[]): Map<number, Scaling[]> {
-  const all = new Map<number, Scaling[]>();
-  for (const s of scalings) for (const a of new Set(s.atoms)) append(all, a, s);
+  // What refines a scaling moves all its parameters: those that move the first one are the few to compare with.
+  const finer = new Map<string, Scaling[]>();
+  for (const s of scalings) {
+    if (s.atoms.length > 1) for (const p of new Set(s.entries.map((e) => e.parameter))) append(finer, p, s);
+  }
   const out = new Map<number, Scaling[]>();
   for (const s of scalings) {
-    if (s.atoms.length === 0 || all.get(s.atoms[0]!)!.some((finer) => refines(finer, s))) continue;
+    if (s.atoms.length === 0) continue;
+    const first = s.entries[0]?.parameter;
+    if (first !== undefined && finer.get(first)?.some((f) => refines(f, s))) continue;
     for (const a of new Set(s.atoms)) append(out, a, s);
   }
   return out;
