@@ -3,22 +3,27 @@
  * opaque operators are left. Each value that a lowering asks for is lowered at once, so one sweep over the nodes is a
  * fixpoint and the work is linear in what comes out.
  */
+import { GraphError } from "../graph/error";
 import { CAPTURED_INPUTS, formalInputs, type Graph, type Node, type Parameter } from "../graph/graph";
 import type { Origin } from "../graph/source";
 import type { Tensor, TensorType } from "../graph/tensor";
 import type { Lowering, Operator } from "../operators/operator";
+import { misuse } from "../operators/signatures";
 import { operatorTable } from "../operators/table";
 import { freeValues, substitute } from "./bodies";
 import { SequenceUses, stepsToUnroll } from "./recurrence";
 import { SEQUENCE_OPERATORS, Sequences } from "./sequences";
 import type { ValueAxis } from "./uniform";
-import { isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
+import { INVALID_DOMAIN, isGraph, type Item, NORMAL_OPSET, type Workspace } from "./workspace";
 
 /** Lowerings nest a handful of levels; far more means that one of them makes itself. */
 const DEEPEST = 48;
 
 /** Unrolling stops when the graph has grown to this many nodes. */
 const MOST_NODES = 2_000_000;
+
+/** Of more nodes that contradict their operators only the number is told. */
+const MOST_NOTED = 8;
 
 /** Where the nodes of a lowering come from. */
 interface Place {
@@ -35,15 +40,38 @@ interface Place {
 export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: (node: Node) => boolean = () => false): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
   for (const node of workspace.source.nodes) {
+    checkOutputs(workspace, node);
     const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0, inBody: false };
     expansion.process(node, place);
   }
   workspace.outputs = workspace.outputs.map((o) => workspace.resolve(o));
+  const absent = workspace.outputs.find((o) => !workspace.isDefined(workspace.value(o)));
+  if (absent !== undefined) {
+    const place = `output ${absent === "" ? "without a name" : absent}`;
+    const { name } = workspace.source;
+    throw new GraphError({ graph: name, place, problem: "nothing writes it", expected: "a node that does" });
+  }
+  expansion.noteRefused();
+}
+
+/** Throws GraphError where a node writes a value that is there already. */
+function checkOutputs(workspace: Workspace, node: Node): void {
+  for (const o of node.outputs) {
+    if (o === "" || !workspace.isDefined(workspace.value(o))) continue;
+    throw new GraphError({
+      graph: workspace.source.name,
+      place: `${node.operator} ${node.name}`,
+      problem: `it writes ${o}, which is there already`,
+      expected: "one writer for each value",
+    });
+  }
 }
 
 class Expansion {
   /** Names under which the parameters of inlined bodies were added: one parameter however often it is inlined. */
   readonly #parameters = new WeakMap<Parameter, string>();
+  /** What was wrong with the nodes that stay opaque. */
+  readonly #refused: string[] = [];
   #uses: SequenceUses | undefined;
   #readValues: ReadonlySet<string> | undefined;
   readonly #sequences = new Sequences();
@@ -83,10 +111,17 @@ class Expansion {
     const w = this.workspace;
     const item = w.open(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
     const { node } = item;
-    const entry = operatorTable(node.operator, node.domain);
+    const misused = place.depth === 0 || place.inBody ? this.misused(item) : undefined;
+    const entry = misused === undefined ? operatorTable(node.operator, node.domain) : undefined;
     if (w.fold(item, entry, place.opset)) return;
-    const consistent = w.infer(item, entry, place.opset);
-    const lower = consistent && place.depth < DEEPEST && !this.keep(node) ? entry?.lower : undefined;
+    const problem = w.infer(item, entry, place.opset) ?? misused;
+    if (problem !== undefined) {
+      const sentence = problem.replace(`${node.operator}: `, "").replace(`${node.operator} ${node.name}: `, "");
+      this.#refused.push(`${node.operator} ${node.name}: ${sentence}`);
+      w.addTyped(w.open(this.withCaptures({ ...node, domain: INVALID_DOMAIN })), undefined);
+      return;
+    }
+    const lower = place.depth < DEEPEST && !this.keep(node) ? entry?.lower : undefined;
     const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, node, place) : undefined;
     const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, node, place));
     if (values !== undefined) {
@@ -95,6 +130,21 @@ class Expansion {
     }
     const hasBodies = Object.values(node.attributes).some(isGraph);
     w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
+  }
+
+  /** What is wrong with a node of the source, apart from shapes: the door that no rule behind has to guard again. */
+  private misused({ node, inputs }: Item): string | undefined {
+    const unknown = inputs.find((i) => !this.workspace.isDefined(i));
+    if (unknown === undefined) return misuse(node);
+    return `${node.operator} ${node.name}: it reads ${unknown.name}, which nothing before it writes`;
+  }
+
+  /** Tells of the nodes that contradict their operators. */
+  noteRefused(): void {
+    const refused = this.#refused;
+    for (const problem of refused.slice(0, MOST_NOTED))
+      this.workspace.note(`opaque because it contradicts its operator: ${problem}`);
+    if (refused.length > MOST_NOTED) this.workspace.note(`${refused.length - MOST_NOTED} more nodes contradict their operators`);
   }
 
   /** The values that a lowering gives, undefined where it does not apply. */

@@ -146,7 +146,7 @@ function assertWellFormed(graph: Graph, of: Graph): void {
 test("random nodes have a well-formed normal form of the same function", () => {
   let compared = 0;
   for (const [index, entry] of operators.entries()) {
-    for (let k = 0; k < 12; k++) {
+    for (let k = 0; k < 18; k++) {
       const seed = index * 1000 + k;
       const graph = randomGraph(new Dice(seed), entry);
       for (const options of [{}, { loss: "softmax" }] as const) assertWellFormed(normalForm(graph, options).graph, graph);

@@ -2,8 +2,9 @@
  * @file The graph while passes rewrite it. Nodes are added from inputs to outputs; adding one folds it if its inputs are
  * constants, drops it if it does nothing, shares it if it was computed before, and infers the types of its outputs.
  */
+import { GraphError } from "../graph/error";
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
-import { elementCount, type Tensor, type TensorType } from "../graph/tensor";
+import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
 import { simplify } from "./simplify";
@@ -16,6 +17,9 @@ export const LARGEST_FOLDED = 4_000_000;
 
 /** Up to this number of elements, equal constants are one constant. */
 const LARGEST_SHARED = 64;
+
+/** The domain of nodes that contradict their operator: no engine knows it, so that they are opaque. */
+export const INVALID_DOMAIN = "invalid";
 
 /** Operators whose two applications to the same inputs differ. */
 const RANDOM: ReadonlySet<string> = new Set([
@@ -44,6 +48,8 @@ export interface Value {
   writer: Item | undefined;
   /** The value that stands for it now. */
   alias: Value | undefined;
+  /** Whether it is there from the start: an input, a parameter or a constant. */
+  readonly isGiven: boolean;
   /** The last sweep that found it in use. */
   seen: number;
 }
@@ -55,7 +61,16 @@ export interface Item {
   readonly outputs: readonly Value[];
 }
 
-const ABSENT: Value = { name: "", id: -1, type: UNKNOWN, constant: undefined, writer: undefined, alias: undefined, seen: 0 };
+const ABSENT: Value = {
+  name: "",
+  id: -1,
+  type: UNKNOWN,
+  constant: undefined,
+  writer: undefined,
+  alias: undefined,
+  isGiven: true,
+  seen: 0,
+};
 
 /** A graph under rewriting. */
 export class Workspace {
@@ -77,17 +92,37 @@ export class Workspace {
     this.inputs = source.inputs;
     this.outputs = [...source.outputs];
     this.parameters = new Map(source.parameters);
-    for (const i of source.inputs) this.#define(i.name, { type: i.type, shape: i.shape });
-    for (const [name, p] of source.parameters) this.#define(name, { type: p.type, shape: p.shape });
-    for (const [name, c] of source.constants) this.#define(name, { type: c.type, shape: c.shape }, c);
+    for (const i of source.inputs) this.#give("input", i.name, i);
+    for (const [name, p] of source.parameters) this.#give("parameter", name, p);
+    for (const [name, c] of source.constants) this.#give("constant", name, c, c);
     this.#mark = markFor(source);
   }
 
-  #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor): Value {
+  #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor, isGiven = constant !== undefined): Value {
     const id = this.#values.size;
-    const value: Value = { name, id, type, constant, writer: undefined, alias: undefined, seen: 0 };
+    const value: Value = { name, id, type, constant, writer: undefined, alias: undefined, isGiven, seen: 0 };
     this.#values.set(name, value);
     return value;
+  }
+
+  /** Defines a value that is there from the start. Throws GraphError where its shape is none. */
+  #give(kind: string, name: string, { type, shape }: Pick<Tensor, "type" | "shape">, constant?: Tensor): void {
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+      const expected = "sizes that are whole numbers from 0 on";
+      throw new GraphError({
+        graph: this.source.name,
+        place: `${kind} ${name}`,
+        problem: `its shape is ${show(shape)}`,
+        expected,
+      });
+    }
+    this.#define(name, { type, shape }, constant, true);
+  }
+
+  /** Whether anything has given or written a value so far. */
+  isDefined(value: Value): boolean {
+    const root = this.root(value);
+    return root.isGiven || root.writer !== undefined || root.constant !== undefined;
   }
 
   /** The value of this name, made if there is none yet. */
@@ -160,7 +195,7 @@ export class Workspace {
       name = this.fresh(name);
     }
     this.parameters.set(name, name === parameter.name ? parameter : { ...parameter, name });
-    if (!this.#values.has(name)) this.#define(name, { type: parameter.type, shape: parameter.shape });
+    if (!this.#values.has(name)) this.#define(name, { type: parameter.type, shape: parameter.shape }, undefined, true);
     return name;
   }
 
@@ -183,16 +218,19 @@ export class Workspace {
   }
 
   /**
-   * Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. False where
-   * the operator has no shape rule or its inputs contradict the rule.
+   * Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. Returns what
+   * is wrong where the inputs contradict the operator's shape rule.
    */
-  infer({ node, inputs, outputs }: Item, entry: Operator | undefined, opset: number): boolean {
+  infer({ node, inputs, outputs }: Item, entry: Operator | undefined, opset: number): string | undefined {
     let found: readonly TensorType[] | undefined;
+    let problem: string | undefined;
     if (entry !== undefined) {
       try {
         found = entry.infer(node, new RuleInputs(inputs, opset));
-      } catch {
-        found = undefined; // contradictory shapes: the node stays as it is, for inference to report
+        for (const { shape } of found) if (shape !== undefined) checkSizes(node, shape);
+      } catch (error) {
+        found = undefined;
+        problem = error instanceof Error ? error.message : String(error);
       }
     }
     for (let i = 0; i < outputs.length; i++) {
@@ -202,7 +240,7 @@ export class Workspace {
       if (type?.shape !== undefined) value.type = type;
       else if (value.type === UNKNOWN) value.type = this.source.types.get(value.name) ?? type ?? UNKNOWN;
     }
-    return found !== undefined;
+    return problem;
   }
 
   /** Computes a node whose inputs are all constants; true if it became constants itself. */
@@ -210,7 +248,7 @@ export class Workspace {
     const { node, inputs, outputs } = item;
     if (entry?.evaluate === undefined || RANDOM.has(node.operator)) return false;
     for (const i of inputs) if (i !== ABSENT && i.constant === undefined) return false;
-    if (!this.infer(item, entry, opset)) return false;
+    if (this.infer(item, entry, opset) !== undefined) return false;
     for (const { type } of outputs) {
       if (type.shape !== undefined && elementCount(type.shape) > LARGEST_FOLDED) return false;
     }
@@ -419,6 +457,18 @@ class RuleInputs implements InferenceContext {
   constant(index: number): Tensor | undefined {
     return this.values[index]?.constant;
   }
+}
+
+/** Throws Error where a shape that a rule found has sizes that no tensor has. */
+function checkSizes(node: Node, shape: Shape): void {
+  for (const size of shape) {
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw new Error(`${node.operator}: the output would have the shape ${show(shape)}`);
+  }
+}
+
+function show(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
 }
 
 /** A mark that occurs in no name of a graph. */

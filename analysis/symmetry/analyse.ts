@@ -178,7 +178,7 @@ function refines(finer: Scaling, coarser: Scaling): boolean {
 /** What the entries of an enclosing space are: heads and experts are known by how a softmax meets them. */
 function kindOfOuter(normal: Graph, axes: InferredAxes, atom: number): string {
   for (const node of normal.nodes) {
-    if (node.operator !== "Softmax") continue;
+    if (node.operator !== "Softmax" || node.domain !== "") continue;
     const layout = axes.layout(node.inputs[0]!);
     const axis = numberAttribute(node, "axis", -1);
     const at = layout?.findIndex((segments) => segments.some((s) => s.some((f) => f.atom === atom))) ?? -1;
