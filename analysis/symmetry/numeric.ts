@@ -3,9 +3,11 @@
  * (D), and the dimensions per family that they span.
  */
 import type { Graph, Node } from "../graph/graph";
+import { elementCount } from "../graph/tensor";
 import { Random } from "../numerics/random";
 import type { Equivariance } from "../operators/equivariance";
-import { countFamilies } from "./counting/families";
+import { hasKinks } from "./counting/calibration";
+import { countFamilies, ParameterSpace, Span } from "./counting/families";
 import { certifyGenerators } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights } from "./counting/sampling";
@@ -54,7 +56,7 @@ export function runNumericEngines(
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
-  const weights = genericWeights(new Network(graph), new Random(seed));
+  const { weights, shifts } = shiftsAtGenericWeights(graph, axes, seed);
   const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
@@ -64,8 +66,38 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
         ),
   );
   const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
-  const shifts = findShifts(graph, weights, axes, { seed: seed + 20 });
   const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...shifts];
   const generators = [...found, ...fields.remaining(found.map((g) => g.vector))];
   return { graph, weights, regions: fields.regions, generators, continuous: countFamilies(generators) };
+}
+
+/** Draws of weights at which a network with kinks is looked at when the first two disagree. */
+const MOST_DRAWS = 4;
+
+/**
+ * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
+ * maximum, whatever enters: what is unread then is a fact about that draw. Smooth networks have no such draws; of others
+ * several are compared, and the one with the fewest directions counts.
+ */
+function shiftsAtGenericWeights(
+  graph: Graph,
+  axes: InferredAxes,
+  seed: number,
+): { readonly weights: ParameterValues; readonly shifts: readonly Generator[] } {
+  const network = Network.of(graph);
+  const space = new ParameterSpace(network.trainable.map((p) => [p, elementCount(graph.parameters.get(p)!.shape)] as const));
+  const random = new Random(seed);
+  const draw = (k: number) => {
+    const weights = genericWeights(network, random);
+    const shifts = findShifts(graph, weights, axes, { seed: seed + 20 + k });
+    const span = new Span(space.size);
+    span.add(shifts.map((g) => space.flatten(g.vector)));
+    return { weights, shifts, dimension: span.dimension };
+  };
+  const first = draw(0);
+  if (!hasKinks(network) || first.dimension === 0) return first;
+  const draws = [first, draw(1)];
+  const isAgreed = () => new Set(draws.map((d) => d.dimension)).size === 1;
+  while (!isAgreed() && draws.length < MOST_DRAWS) draws.push(draw(draws.length));
+  return draws.reduce((best, d) => (d.dimension < best.dimension ? d : best));
 }

@@ -18,7 +18,10 @@ import attention
 import by_hand
 import composite
 import convolutional
+import factored
+import images
 import recurrent
+import sequences
 
 HERE = pathlib.Path(__file__).parent
 DRAWS, MOST_DRAWS = 6, 60
@@ -26,7 +29,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls

@@ -77,6 +77,14 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   }
 }
 
+/** Operators whose derivative jumps: where each side is seen depends on the weights. */
+const BROKEN: ReadonlySet<string> = new Set([...KINKED, "ReduceMax", "ReduceMin", "MaxPool", "Min", "TopK", "Where", "HardSigmoid"]);
+
+/** Whether the derivatives of some value of a network jump. */
+export function hasKinks(network: Network): boolean {
+  return network.steps.some(({ node }) => BROKEN.has(node.operator) && node.inputs.some((i) => network.isActivation(i)));
+}
+
 /** Values whose entries a kinked operator reads, directly or after they were moved about. */
 function kinkedValues(network: Network): Set<string> {
   const out = new Set<string>();
