@@ -78,7 +78,16 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
 }
 
 /** Operators whose derivative jumps: where each side is seen depends on the weights. */
-const BROKEN: ReadonlySet<string> = new Set([...KINKED, "ReduceMax", "ReduceMin", "MaxPool", "Min", "TopK", "Where", "HardSigmoid"]);
+const BROKEN: ReadonlySet<string> = new Set([
+  ...KINKED,
+  "ReduceMax",
+  "ReduceMin",
+  "MaxPool",
+  "Min",
+  "TopK",
+  "Where",
+  "HardSigmoid",
+]);
 
 /** Whether the derivatives of some value of a network jump. */
 export function hasKinks(network: Network): boolean {

@@ -3,7 +3,7 @@
  * its input is a shift of its bias. What writes a sum is not cut: an absorbed shift may be any function there (a key bias
  * shifts a row of scores by a function of the query), it only has to be gone, or constant, when the next reader sees it.
  */
-import { elementCount, isFloating, type Shape, type Tensor } from "../../graph/tensor";
+import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
 import type { Network, Step } from "../counting/network";
 import { Program, type SlotValues } from "../counting/program";
@@ -14,8 +14,6 @@ const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "
 
 /** How many values of a pool each random one combines. */
 const COMBINED = 4;
-/** How far random values reach, in spreads of the real ones: rectifiers with large biases have two sides as well. */
-const REACHES = [1, 1, 4, 16] as const;
 
 /** Values per cut whose affine combinations stand for it: enough for vectors along its longest axis to be generic. */
 function poolSize(shape: Shape): number {
@@ -96,7 +94,7 @@ export class CutNetwork {
       const program = this.cell(value);
       this.pools.set(
         value,
-        Array.from({ length: poolSize(network.shape(value)) }, () => program.results(this.sample(program, 1))[0]!.data),
+        Array.from({ length: poolSize(network.shape(value)) }, () => program.results(this.sample(program))[0]!.data),
       );
     }
   }
@@ -107,45 +105,42 @@ export class CutNetwork {
   }
 
   /** Evaluates a cell at random cut values and network inputs. */
-  sample(program: Program, reach: number = REACHES[this.random.integer(REACHES.length)]!): SlotValues {
-    const values = program.evaluate((leaf) => this.leaf(leaf, reach));
+  sample(program: Program): SlotValues {
+    const values = program.evaluate((leaf) => this.leaf(leaf, true));
     // Behind squares and exponentials roots and logarithms may follow: there only values that occur will do.
     const broken = program.results(values).some((t) => t.data.some(Number.isNaN));
-    return broken ? program.evaluate((leaf) => this.leaf(leaf)) : values;
+    return broken ? program.evaluate((leaf) => this.leaf(leaf, false)) : values;
   }
 
   /**
    * A random value for a leaf. Cut values lie in the affine hull of those that their cell computes: rows of attention keep
    * summing to one and normalised vectors to zero, but no unit is off because real activations happen to keep it off.
-   * Without a reach the values are real ones.
    */
-  leaf(leaf: string, reach?: number): Tensor | undefined {
+  leaf(leaf: string, wide = true): Tensor | undefined {
     const { network, random } = this;
     const parameter = network.graph.parameters.get(leaf);
     if (parameter) return { type: "float64", shape: parameter.shape, data: this.weights.get(leaf)! };
     const pool = this.pools.get(leaf);
     if (!pool) {
       const input = network.inputs.find((i) => i.name === leaf);
-      const value = input && randomInput(network, input, random);
-      const isWide = value && reach !== undefined && reach !== 1 && isFloating(value.type);
-      return isWide ? { ...value, data: value.data.map((x) => reach * x) } : value;
+      return input && randomInput(network, input, random);
     }
     return {
       type: "float64",
       shape: network.shape(leaf),
-      data: reach === undefined ? pool[random.integer(pool.length)]! : this.combination(pool, reach),
+      data: wide ? this.combination(pool) : pool[random.integer(pool.length)]!,
     };
   }
 
   /** A random affine combination: coefficients of both signs that sum to one. */
-  private combination(pool: readonly Float64Array[], reach: number): Float64Array {
+  private combination(pool: readonly Float64Array[]): Float64Array {
     const chosen = this.random.sample(pool.length, COMBINED);
     const g = this.random.normals(chosen.length);
     const mean = g.reduce((a, b) => a + b, 0) / g.length;
     const out = new Float64Array(pool[0]!.length);
     chosen.forEach((index, k) => {
       const x = pool[index]!;
-      const f = reach * (g[k]! - mean) + 1 / chosen.length;
+      const f = g[k]! - mean + 1 / chosen.length;
       for (let i = 0; i < out.length; i++) out[i]! += f * x[i]!;
     });
     return out;

@@ -77,7 +77,7 @@ function redundancies(cut: CutNetwork, last: Step, parameters: readonly string[]
   const made = [...operands].filter((value) => !isCarried(network, value));
   if (made.length === 0) return [];
   const program = new Program(network, [...operands]);
-  const values = program.evaluate((leaf) => cut.leaf(leaf, 1));
+  const values = program.evaluate((leaf) => cut.leaf(leaf));
   const own = new Set(program.leaves);
   const images: Float64Array[] = [];
   for (const p of parameters) {
@@ -121,7 +121,7 @@ function directionsOf(
   const vectors: number[][] = Array.from({ length: columns }, () => []);
   for (let run = 0; run < runs; run++) {
     const given = feeder ? feeder.results(cut.sample(feeder))[0]! : undefined;
-    const values = reader.evaluate((leaf) => (leaf === input && given ? given : cut.leaf(leaf, 1)));
+    const values = reader.evaluate((leaf) => (leaf === input && given ? given : cut.leaf(leaf)));
     let column = 0;
     for (const p of parameters) {
       const direction = new Float64Array(weights.get(p)!.length);
