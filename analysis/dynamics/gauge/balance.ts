@@ -4,93 +4,111 @@
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 
-/** Entries of one independent factor, sorted by coefficient. */
-interface Factor {
-  readonly terms: readonly { readonly coefficient: number; readonly places: readonly Place[] }[];
+/** Entries of one independent factor that scale with one coefficient. */
+interface Term {
+  readonly coefficient: number;
+  readonly places: readonly { readonly parameter: string; readonly flat: Int32Array }[];
 }
 
-/** Some entries of one parameter. */
-interface Place {
-  readonly parameter: string;
-  readonly flat: readonly number[];
-}
+type Factor = readonly Term[];
 
 const MOST_SWEEPS = 60;
 const SETTLED = 1e-7;
 
-/**
- * Balanced copies of the parameters that scalings move; the others are shared. Rescalings minimise the norm, factor by factor
- * until nothing moves; scale invariances (whose orbit shrinks to zero) get unit norm. Factors with a dead side stay as they are.
- */
-export function balance(parameters: ParameterValues, symmetries: readonly Symmetry[]): Map<string, Float64Array> {
-  const out = new Map(parameters);
-  const factors = symmetries.flatMap((s) => (s.kind === "rescaling" || s.kind === "scale" ? factorsOf(s, out) : []));
-  for (const name of new Set(factors.flatMap((f) => f.terms.flatMap((t) => t.places.map((p) => p.parameter))))) {
-    out.set(name, out.get(name)!.slice());
+/** The balanced gauge of a model, prepared for many states. */
+export class Balancer {
+  private readonly factors: readonly Factor[];
+  private readonly moved: readonly string[];
+
+  constructor(symmetries: readonly Symmetry[]) {
+    this.factors = symmetries.flatMap((s) => (s.kind === "rescaling" || s.kind === "scale" ? factorsOf(s) : []));
+    this.moved = [...new Set(this.factors.flatMap((f) => f.flatMap((t) => t.places.map((p) => p.parameter))))];
   }
-  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
-    let largest = 0;
-    for (const f of factors) largest = Math.max(largest, Math.abs(relax(f, out)));
-    if (largest < SETTLED) break;
+
+  /**
+   * Balanced copies of the parameters that scalings move; the others are shared. Rescalings minimise the norm, factor by factor
+   * until nothing moves; scale invariances (whose orbit shrinks to zero) get unit norm. Factors with a dead side stay.
+   */
+  apply(parameters: ParameterValues): Map<string, Float64Array> {
+    const out = new Map(parameters);
+    for (const name of this.moved) {
+      const own = parameters.get(name);
+      if (own) out.set(name, own.slice());
+    }
+    for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
+      let largest = 0;
+      for (const f of this.factors) largest = Math.max(largest, Math.abs(relax(f, out)));
+      if (largest < SETTLED) break;
+    }
+    return out;
   }
-  return out;
 }
 
-function factorsOf(symmetry: Symmetry, parameters: ParameterValues): Factor[] {
-  const coefficients = new Map<string, { parameter: string; flat: number; index: number; coefficient: number }>();
-  for (const { parameter, flat, index, coefficient } of symmetry.diagonal?.() ?? []) {
-    if (!parameters.has(parameter)) continue;
-    for (let k = 0; k < flat.length; k++) {
-      const key = `${parameter} ${flat[k]!} ${index[k]!}`;
-      const known = coefficients.get(key);
-      if (known) known.coefficient += coefficient[k]!;
-      else coefficients.set(key, { parameter, flat: flat[k]!, index: index[k]!, coefficient: coefficient[k]! });
+/** The balanced gauge of one state. */
+export function balance(parameters: ParameterValues, symmetries: readonly Symmetry[]): Map<string, Float64Array> {
+  return new Balancer(symmetries).apply(parameters);
+}
+
+/** The factors of a scaling; an entry that is listed twice for one factor has the sum of its coefficients. */
+function factorsOf(symmetry: Symmetry): Factor[] {
+  const entries = symmetry.diagonal?.() ?? [];
+  let count = 0;
+  for (const { index } of entries) for (const d of index) count = Math.max(count, d + 1);
+  const parameters = [...new Set(entries.map((e) => e.parameter))];
+  const factors = Array.from({ length: count }, () => new Map<number, Map<string, number[]>>());
+  for (const parameter of parameters) {
+    const coefficients = new Map<number, number>();
+    for (const { parameter: p, flat, index, coefficient } of entries) {
+      if (p !== parameter) continue;
+      for (let k = 0; k < flat.length; k++) {
+        const key = flat[k]! * count + index[k]!;
+        coefficients.set(key, (coefficients.get(key) ?? 0) + coefficient[k]!);
+      }
+    }
+    for (const [key, c] of coefficients) {
+      if (Math.abs(c) < 1e-9) continue;
+      const rounded = Number(c.toPrecision(9));
+      const terms = factors[key % count]!;
+      const places = terms.get(rounded) ?? new Map<string, number[]>();
+      terms.set(rounded, places);
+      const list = places.get(parameter);
+      if (list) list.push(Math.floor(key / count));
+      else places.set(parameter, [Math.floor(key / count)]);
     }
   }
-  const lists = new Map<number, Map<number, Map<string, number[]>>>();
-  for (const c of coefficients.values()) {
-    if (Math.abs(c.coefficient) < 1e-9) continue;
-    const rounded = Number(c.coefficient.toPrecision(9));
-    const terms = lists.get(c.index) ?? new Map<number, Map<string, number[]>>();
-    lists.set(c.index, terms);
-    const places = terms.get(rounded) ?? new Map<string, number[]>();
-    terms.set(rounded, places);
-    const flats = places.get(c.parameter);
-    if (flats) flats.push(c.flat);
-    else places.set(c.parameter, [c.flat]);
-  }
-  return [...lists.values()].map((terms) => ({
-    terms: [...terms].map(([coefficient, places]) => ({
+  return factors.map((terms) =>
+    [...terms].map(([coefficient, places]) => ({
       coefficient,
-      places: [...places].map(([parameter, flat]) => ({ parameter, flat })),
+      places: [...places].map(([parameter, flat]) => ({ parameter, flat: Int32Array.from(flat) })),
     })),
-  }));
+  );
 }
 
 /** Moves one factor to its best scale; returns the log-scale. */
 function relax(factor: Factor, parameters: ParameterValues): number {
-  const squares = factor.terms.map((t) => {
+  const squares = factor.map((t) => {
     let sum = 0;
     for (const { parameter, flat } of t.places) {
-      const w = parameters.get(parameter)!;
-      for (const k of flat) sum += w[k]! * w[k]!;
+      const w = parameters.get(parameter);
+      if (w) for (const k of flat) sum += w[k]! * w[k]!;
     }
     return sum;
   });
-  const positive = squares.some((s, i) => s > 0 && factor.terms[i]!.coefficient > 0);
-  const negative = squares.some((s, i) => s > 0 && factor.terms[i]!.coefficient < 0);
-  const oneSided = factor.terms.every((t) => t.coefficient > 0) || factor.terms.every((t) => t.coefficient < 0);
+  const positive = squares.some((s, i) => s > 0 && factor[i]!.coefficient > 0);
+  const negative = squares.some((s, i) => s > 0 && factor[i]!.coefficient < 0);
+  const oneSided = factor.every((t) => t.coefficient > 0) || factor.every((t) => t.coefficient < 0);
   let log = 0;
   if (positive && negative) log = leastNorm(factor, squares);
   else if (oneSided && (positive || negative)) log = unitNorm(factor, squares);
-  if (log === 0 || !Number.isFinite(log)) return 0;
-  factor.terms.forEach(({ coefficient, places }) => {
+  // A step that moves nothing by more than rounding is not worth the writing.
+  if (Math.abs(log) < 1e-12 || !Number.isFinite(log)) return 0;
+  for (const { coefficient, places } of factor) {
     const f = Math.exp(coefficient * log);
     for (const { parameter, flat } of places) {
-      const w = parameters.get(parameter)!;
-      for (const k of flat) w[k]! *= f;
+      const w = parameters.get(parameter);
+      if (w) for (const k of flat) w[k]! *= f;
     }
-  });
+  }
   return log;
 }
 
@@ -99,7 +117,7 @@ function leastNorm(factor: Factor, squares: readonly number[]): number {
   let t = 0;
   for (let round = 0; round < 100; round++) {
     let [slope, curvature] = [0, 0];
-    factor.terms.forEach(({ coefficient: c }, i) => {
+    factor.forEach(({ coefficient: c }, i) => {
       const e = squares[i]! * Math.exp(2 * c * t);
       slope += 2 * c * e;
       curvature += 4 * c * c * e;
@@ -116,7 +134,7 @@ function unitNorm(factor: Factor, squares: readonly number[]): number {
   let t = 0;
   for (let round = 0; round < 100; round++) {
     let [value, slope] = [0, 0];
-    factor.terms.forEach(({ coefficient: c }, i) => {
+    factor.forEach(({ coefficient: c }, i) => {
       const e = squares[i]! * Math.exp(2 * c * t);
       value += e;
       slope += 2 * c * e;

@@ -14,7 +14,7 @@
  * all mirrors of all its symmetries. The uncertainty is the standard error over replicas: a degree is an Estimate, always.
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
-import { balance } from "../gauge/balance";
+import { Balancer } from "../gauge/balance";
 import { oddFeatures, signEntries } from "../gauge/signs";
 import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
 import { type Estimate, estimate } from "./statistics";
@@ -131,7 +131,7 @@ function factorChain(entries: ReturnType<NonNullable<Symmetry["diagonal"]>>, bal
 }
 
 /** The symmetries without those whose factors are products of another one's (all units together besides each by itself). */
-function independent(symmetries: readonly Symmetry[]): readonly Symmetry[] {
+export function independent(symmetries: readonly Symmetry[]): readonly Symmetry[] {
   const diagonal = symmetries.filter((s) => s.diagonal).map((s) => ({ symmetry: s, places: placesOf(s), count: mirrorCount(s) }));
   const coarse = diagonal.filter((s) =>
     diagonal.some((t) => t.symmetry.kind === s.symmetry.kind && t.count > s.count && refines(t.places, s.places)),
@@ -202,8 +202,9 @@ export function degreesOfBreaking(
   const chains = independent(symmetries)
     .map((s) => new MirrorChains(s, symmetries))
     .filter((c) => c.mirrors > 0);
+  const balancer = new Balancer(symmetries);
   const perReplica = replicas.map(({ now, initial }) => {
-    const [then, start] = [balance(now, symmetries), balance(initial, symmetries)];
+    const [then, start] = [balancer.apply(now), balancer.apply(initial)];
     return chains.map((c) => c.degree(c.orderParameters(then), c.orderParameters(start)));
   });
   const total = chains.reduce((n, c) => n + c.mirrors, 0);

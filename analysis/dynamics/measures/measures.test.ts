@@ -271,3 +271,23 @@ describe("collapse along a mirror", () => {
     assert.ok(weak.lossIncrease > 0);
   });
 });
+
+describe("large layers", () => {
+  it("are compared through a sketch that keeps distances and copies", () => {
+    const wide = new TestModel({ sizes: [300, 400, 2], activation: "Tanh", batch: 2 });
+    const layer = of(wide, "permutation")[0]!;
+    const w = wide.initial(1);
+    // Unit 5 is unit 9 with all of its signs turned.
+    const flip = (name: string, from: number, to: number, stride: number, count: number) => {
+      for (let k = 0; k < count; k++) w.get(name)![to + k * stride] = -w.get(name)![from + k * stride]!;
+    };
+    flip("w0", 9 * 300, 5 * 300, 1, 300);
+    flip("b0", 9, 5, 1, 1);
+    flip("w1", 9, 5, 400, 2);
+    const [found] = unitMeasures(layer, w, wide.analysis.symmetries);
+    assert.deepEqual([...found!.duplicates], [9]);
+    const others = found!.nearest.filter((_, i) => i !== 5 && i !== 9);
+    // Unrelated vectors of 303 features are at 1 give or take a tenth; the smallest of 400 lies lower.
+    assert.ok(Math.min(...others) > 0.4 && Math.max(...others) < 0.95, `${Math.min(...others)} ${Math.max(...others)}`);
+  });
+});

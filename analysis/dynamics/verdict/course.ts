@@ -3,7 +3,7 @@
  * the mean gradient, or the noise of steps.
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
-import { balance } from "../gauge/balance";
+import type { Balancer } from "../gauge/balance";
 import type { MirrorChains } from "../measures/breaking";
 import { decayOf, rateOf, type RunSettings } from "../measures/settings";
 import type { Recording, Trajectory } from "../trajectory";
@@ -33,11 +33,15 @@ export interface SymmetryCourse {
 }
 
 /** Courses of all symmetries with mirrors along one run. States that are not finite end it. */
-export function symmetryCourses(chains: readonly MirrorChains[], run: Trajectory, settings: RunSettings): SymmetryCourse[] {
-  const symmetries = chains.map((c) => c.symmetry);
+export function symmetryCourses(
+  chains: readonly MirrorChains[],
+  balancer: Balancer,
+  run: Trajectory,
+  settings: RunSettings,
+): SymmetryCourse[] {
   const recordings = run.recordings.filter((r) => run.divergedAt === undefined || r.step < run.divergedAt);
   if (recordings.length === 0) return [];
-  const balanced = recordings.map((r) => balance(r.parameters, symmetries));
+  const balanced = recordings.map((r) => balancer.apply(r.parameters));
   return chains.map((chain) => {
     const orders = balanced.map((b) => chain.orderParameters(b));
     const initial = orders[0]!;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Symmetry } from "../../symmetry/symmetry";
+import { Balancer } from "../gauge/balance";
 import { MirrorChains } from "../measures/breaking";
 import type { RunSettings } from "../measures/settings";
 import { runSettings, TestModel } from "../testing/trainer";
@@ -17,12 +18,13 @@ function judge(kind: Symmetry["kind"], options: Partial<RunSettings>, steps: num
   const chains = model.analysis.symmetries
     .filter((s) => s.kind === kind)
     .map((s) => new MirrorChains(s, model.analysis.symmetries));
+  const balancer = new Balancer(model.analysis.symmetries);
   const chain = chains.find((c) => c.mirrors > 1)!;
   const courses = [1, 2, 3].map((seed) => {
     const initial = model.initial(seed);
     if (constant !== undefined) for (const w of initial.values()) w.fill(constant);
     const run = model.train({ settings, steps, seed, target: (x) => teacher.forward(truth, x), initial, recordings: 11 });
-    return symmetryCourses([chain], run, settings)[0]!;
+    return symmetryCourses([chain], balancer, run, settings)[0]!;
   });
   return verdictOf(courses, settings);
 }

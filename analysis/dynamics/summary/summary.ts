@@ -1,0 +1,393 @@
+/**
+ * @file Everything that a probe's runs say about the symmetries of their model, setting by setting, as plain data: what texts,
+ * JSON, HTML and rules are made of. No number without its uncertainty over replicas.
+ */
+import type { ModelAnalysis } from "../../symmetry/analysis";
+import type { Symmetry } from "../../symmetry/symmetry";
+import { align } from "../gauge/align";
+import { Balancer } from "../gauge/balance";
+import { unitSets } from "../gauge/units";
+import { independent, MirrorChains } from "../measures/breaking";
+import { chargeCourse } from "../measures/charges";
+import { gradientNoiseScale } from "../measures/noise";
+import { normCourse } from "../measures/norms";
+import { replicaDistance, type ReplicaDistance } from "../measures/replica-distance";
+import type { RunSettings } from "../measures/settings";
+import { type Estimate, estimate, overPairs, pairedDifference } from "../measures/statistics";
+import { dormantFraction, unitMeasures } from "../measures/units";
+import type { Trajectory } from "../trajectory";
+import { type SymmetryCourse, symmetryCourses } from "../verdict/course";
+import { type Verdict, verdictOf } from "../verdict/verdict";
+
+/** A quantity along the steps, mean over replicas. */
+export interface Course {
+  readonly at: readonly number[];
+  readonly values: readonly Estimate[];
+}
+
+/** Charges of one scaling in one setting, over its recorded steps. */
+export interface ChargeSummary {
+  /** Largest violation of the gradient identity: 0 for an exact symmetry, rounding in practice. */
+  readonly identity: Estimate;
+  /** Largest relative residual of the exact SGD recursion; absent unless the run was plain SGD. */
+  readonly residual?: Estimate;
+  /** Kinetic symmetry breaking of the updates. */
+  readonly drive: Estimate;
+  /** Mean |q| over factors: imbalance between both sides (rescalings). */
+  readonly imbalance: Course;
+}
+
+/** What the units of one layer became, mean over replicas (heads and blocks together). */
+export interface UnitSummary {
+  readonly units: number;
+  readonly dead: Estimate;
+  readonly duplicates: Estimate;
+  readonly distinct: Estimate;
+}
+
+/** Norms of scale-invariant weights. */
+export interface NormSummary {
+  /** r^4 over its predicted equilibrium at the end; absent where none is predicted. */
+  readonly equilibriumRatio?: Estimate;
+  readonly norm: Course;
+  readonly effectiveRate: Course;
+}
+
+/** One symmetry in one setting. */
+export interface SymmetrySummary {
+  readonly symmetry: Symmetry;
+  /** Degree of breaking at the end; absent for symmetries without mirrors, which have no symmetric point. */
+  readonly degree?: Estimate;
+  readonly course?: Course;
+  readonly verdict?: Verdict;
+  readonly charges?: ChargeSummary;
+  readonly units?: UnitSummary;
+  readonly norms?: NormSummary;
+}
+
+/** All replicas of one setting. */
+export interface SettingSummary {
+  readonly setting: string;
+  readonly replicas: number;
+  /** Replicas whose loss became infinite; they count up to there. */
+  readonly diverged: number;
+  /** Mini-batch loss, averaged over windows of steps. */
+  readonly loss: Course;
+  /** Held-out loss and accuracy at the end, where measured; else the loss over the last tenth of the steps. */
+  readonly finalLoss: Estimate;
+  readonly accuracy?: Estimate;
+  /** The model's degree of symmetry breaking (measures/breaking.ts), at the end and along the run. */
+  readonly degree: Estimate;
+  readonly degreeCourse: Course;
+  readonly symmetries: readonly SymmetrySummary[];
+  readonly replicaDistance: ReplicaDistance;
+  /** Distance of replicas as they are, and modulo the group, over |a|^2 + |b|^2; absent with one replica. */
+  readonly alignment?: { readonly raw: Estimate; readonly remaining: Estimate; readonly ratio: Estimate };
+  /** Share of dormant units by layer at the end (ReDo score at most 0.1). */
+  readonly dormant: ReadonlyMap<string, Estimate>;
+  /** Gradient noise scale in examples; absent where it was not recorded. */
+  readonly noiseScale?: Estimate;
+}
+
+/** The difference that a setting makes against the first one, paired by replica. */
+export interface SettingComparison {
+  readonly setting: string;
+  readonly against: string;
+  readonly degree: Estimate;
+  readonly loss: Estimate;
+  readonly accuracy?: Estimate;
+  readonly deadUnits: Estimate;
+  readonly distinctUnits: Estimate;
+}
+
+/** All settings, and what they change. */
+export interface ProbeSummary {
+  readonly settings: readonly SettingSummary[];
+  readonly comparisons: readonly SettingComparison[];
+  readonly notes: readonly string[];
+}
+
+/** Points that a loss curve is averaged to. */
+const CURVE_POINTS = 100;
+/** Products of weights that the alignment of one pair may cost per sweep before it is left out. */
+const ALIGNMENT_COST = 4e8;
+
+/** One setting as it was trained. */
+export interface MeasuredSetting {
+  readonly name: string;
+  readonly training: RunSettings;
+  /** Its own model, where the setting changes the architecture. */
+  readonly analysis?: Pick<ModelAnalysis, "symmetries">;
+}
+
+/** Summarises runs. `analysis` is that of the graph that was trained (the twin's, where the twin was). */
+export function summarise(
+  analysis: Pick<ModelAnalysis, "symmetries">,
+  settings: readonly MeasuredSetting[],
+  runs: readonly Trajectory[],
+): ProbeSummary {
+  const notes: string[] = [];
+  const prepared = new Map<Pick<ModelAnalysis, "symmetries">, Prepared>();
+  const details = settings.flatMap((setting) => {
+    const own = runs.filter((r) => r.setting === setting.name).sort((a, b) => a.replica - b.replica);
+    if (own.length === 0) return [];
+    const model = setting.analysis ?? analysis;
+    const ready = prepared.get(model) ?? prepare(model.symmetries);
+    prepared.set(model, ready);
+    return [summariseSetting(setting, own, ready, notes)];
+  });
+  const [first, ...others] = details;
+  return {
+    settings: details.map((d) => d.summary),
+    comparisons: first ? others.map((o) => compare(first, o)) : [],
+    notes: [...new Set(notes)],
+  };
+}
+
+/** Structure that all runs of a model share. */
+interface Prepared {
+  readonly symmetries: readonly Symmetry[];
+  readonly chains: readonly MirrorChains[];
+  readonly balancer: Balancer;
+}
+
+function prepare(symmetries: readonly Symmetry[]): Prepared {
+  const chains = independent(symmetries)
+    .map((s) => new MirrorChains(s, symmetries))
+    .filter((c) => c.mirrors > 0);
+  return { symmetries, chains, balancer: new Balancer(symmetries) };
+}
+
+/** Per-replica numbers that comparisons pair. */
+interface Detail {
+  readonly summary: SettingSummary;
+  readonly replicas: readonly number[];
+  readonly degrees: readonly number[];
+  readonly losses: readonly number[];
+  readonly accuracies: readonly (number | undefined)[];
+  readonly dead: readonly number[];
+  readonly distinct: readonly number[];
+}
+
+function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[], ready: Prepared, notes: string[]): Detail {
+  const { training } = setting;
+  const { symmetries, chains, balancer } = ready;
+  const courses = runs.map((run) => symmetryCourses(chains, balancer, run, training));
+  const total = chains.reduce((n, c) => n + c.mirrors, 0);
+  const modelDegree = (of: readonly SymmetryCourse[], k: number): number =>
+    total > 0 ? of.reduce((s, c) => s + (c.degrees[k] ?? Number.NaN) * c.mirrors, 0) / total : Number.NaN;
+  const degrees = courses.map((c) => modelDegree(c, (c[0]?.degrees.length ?? 0) - 1));
+  const units = symmetries.map((s) => (s.units ? runs.map((run) => unitMeasures(s, lastState(run), symmetries)) : undefined));
+  const finals = runs.map(finalLoss);
+  const accuracies = runs.map((r) => r.evaluation?.accuracy);
+  const noise = runs.map((r) => gradientNoiseScale(r.recordings.flatMap((rec) => (rec.noise ? [rec.noise] : []))));
+  const diverged = runs.filter((r) => r.divergedAt !== undefined).length;
+  if (diverged > 0)
+    notes.push(`${diverged} of ${runs.length} replicas of ${setting.name} diverged; their last finite state counts`);
+  const alignment = aligned(runs, symmetries, notes);
+  const at = longest(courses.map((c) => c[0]?.at ?? []));
+  const summary: SettingSummary = {
+    setting: setting.name,
+    replicas: runs.length,
+    diverged,
+    loss: lossCurve(runs),
+    finalLoss: estimate(finals),
+    ...(accuracies.every((a) => a !== undefined) ? { accuracy: estimate(accuracies) } : {}),
+    degree: estimate(degrees),
+    degreeCourse: { at, values: at.map((_, k) => estimate(courses.map((c) => modelDegree(c, k)))) },
+    symmetries: symmetries.map((s, i) => summariseSymmetry(s, runs, courses, units[i], training)),
+    replicaDistance: replicaDistance(runs.map(lastState)),
+    ...(alignment ? { alignment } : {}),
+    dormant: dormant(runs),
+    ...(noise.some((n) => !Number.isNaN(n)) ? { noiseScale: estimate(noise) } : {}),
+  };
+  const count = (of: (u: ReturnType<typeof unitMeasures>[number]) => number) =>
+    runs.map((_, r) => units.reduce((n, perRun) => n + (perRun?.[r]?.reduce((m, u) => m + of(u), 0) ?? 0), 0));
+  return {
+    summary,
+    replicas: runs.map((r) => r.replica),
+    degrees,
+    losses: finals,
+    accuracies,
+    dead: count((u) => u.dead.length),
+    distinct: count((u) => u.distinct),
+  };
+}
+
+function summariseSymmetry(
+  symmetry: Symmetry,
+  runs: readonly Trajectory[],
+  courses: readonly (readonly SymmetryCourse[])[],
+  units: readonly ReturnType<typeof unitMeasures>[] | undefined,
+  training: RunSettings,
+): SymmetrySummary {
+  const own = courses.flatMap((c) => c.find((x) => x.symmetry === symmetry) ?? []);
+  const at = longest(own.map((c) => c.at));
+  const degree = own.length > 0 ? estimate(own.map((c) => c.degrees.at(-1)!)) : undefined;
+  const charges = summariseCharges(symmetry, runs, training);
+  const norms = summariseNorms(symmetry, runs, training);
+  return {
+    symmetry,
+    ...(degree ? { degree } : {}),
+    ...(own.length > 0
+      ? {
+          course: { at, values: at.map((_, k) => estimate(own.map((c) => c.degrees[k] ?? Number.NaN))) },
+          verdict: verdictOf(own, training),
+        }
+      : {}),
+    ...(charges ? { charges } : {}),
+    ...(units ? { units: summariseUnits(units) } : {}),
+    ...(norms ? { norms } : {}),
+  };
+}
+
+function summariseUnits(perRun: readonly ReturnType<typeof unitMeasures>[]): UnitSummary {
+  const sum = (of: (u: ReturnType<typeof unitMeasures>[number]) => number) =>
+    estimate(perRun.map((sets) => sets.reduce((n, u) => n + of(u), 0)));
+  return {
+    units: perRun[0]!.reduce((n, u) => n + u.units, 0),
+    dead: sum((u) => u.dead.length),
+    duplicates: sum((u) => u.duplicates.length),
+    distinct: sum((u) => u.distinct),
+  };
+}
+
+function summariseCharges(symmetry: Symmetry, runs: readonly Trajectory[], training: RunSettings): ChargeSummary | undefined {
+  const perRun = runs.flatMap((r) => {
+    const course = chargeCourse(symmetry, r.recordings, training);
+    return course ? [course] : [];
+  });
+  if (perRun.length === 0 || !perRun[0]!.some((s) => s.identity !== undefined)) return undefined;
+  const most = (of: (s: (typeof perRun)[number][number]) => number | undefined) =>
+    perRun.map((course) => Math.max(...course.flatMap((s) => of(s) ?? [])));
+  const mean = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+  const at = longest(perRun.map((c) => c.map((s) => s.step)));
+  const residual = most((s) => s.residual).filter(Number.isFinite);
+  return {
+    identity: estimate(most((s) => s.identity)),
+    drive: estimate(perRun.map((course) => mean(course.flatMap((s) => s.drive ?? [])))),
+    imbalance: { at, values: at.map((_, k) => estimate(perRun.map((c) => mean((c[k]?.balance ?? []).map(Math.abs))))) },
+    ...(residual.length > 0 ? { residual: estimate(residual) } : {}),
+  };
+}
+
+function summariseNorms(symmetry: Symmetry, runs: readonly Trajectory[], training: RunSettings): NormSummary | undefined {
+  const perRun = runs.flatMap((r) => normCourse(symmetry, r.recordings, training) ?? []);
+  if (perRun.length === 0) return undefined;
+  const at = longest(perRun.map((c) => c.steps.map((s) => s.step)));
+  const course = (of: (s: (typeof perRun)[number]["steps"][number]) => Float64Array): Course => ({
+    at,
+    values: at.map((_, k) =>
+      estimate(
+        perRun.map((c) => {
+          const step = c.steps[k];
+          return step ? of(step).reduce((a, b) => a + b, 0) / of(step).length : Number.NaN;
+        }),
+      ),
+    ),
+  });
+  const ratios = perRun.flatMap((c) => c.equilibriumRatio ?? []);
+  return {
+    norm: course((s) => s.norm),
+    effectiveRate: course((s) => s.effectiveRate),
+    ...(ratios.length > 0 ? { equilibriumRatio: estimate(ratios) } : {}),
+  };
+}
+
+/** The last recorded state before a run diverged. */
+function lastState(run: Trajectory) {
+  const finite = run.recordings.filter((r) => run.divergedAt === undefined || r.step < run.divergedAt);
+  return (finite.at(-1) ?? run.recordings[0]!).parameters;
+}
+
+function finalLoss(run: Trajectory): number {
+  if (run.evaluation) return run.evaluation.loss;
+  const tail = run.losses.subarray(Math.floor(0.9 * run.losses.length));
+  return tail.length > 0 ? tail.reduce((a, b) => a + b, 0) / tail.length : Number.NaN;
+}
+
+function lossCurve(runs: readonly Trajectory[]): Course {
+  const steps = Math.max(...runs.map((r) => r.losses.length));
+  const width = Math.max(1, Math.ceil(steps / CURVE_POINTS));
+  const at: number[] = [];
+  const values: Estimate[] = [];
+  for (let from = 0; from < steps; from += width) {
+    const to = Math.min(steps, from + width);
+    at.push((from + to - 1) / 2);
+    values.push(
+      estimate(
+        runs.map((r) => {
+          const window = r.losses.subarray(from, to);
+          return window.reduce((a, b) => a + b, 0) / window.length;
+        }),
+      ),
+    );
+  }
+  return { at, values };
+}
+
+function longest(lists: readonly (readonly number[])[]): readonly number[] {
+  return lists.reduce((a, b) => (b.length > a.length ? b : a), []);
+}
+
+function dormant(runs: readonly Trajectory[]): Map<string, Estimate> {
+  const out = new Map<string, Estimate>();
+  for (const layer of runs[0]?.recordings.at(-1)?.activity.keys() ?? []) {
+    out.set(
+      layer,
+      estimate(
+        runs.map((r) => {
+          const activity = r.recordings.at(-1)?.activity.get(layer);
+          return activity ? dormantFraction(activity) : Number.NaN;
+        }),
+      ),
+    );
+  }
+  return out;
+}
+
+function aligned(runs: readonly Trajectory[], symmetries: readonly Symmetry[], notes: string[]): SettingSummary["alignment"] {
+  if (runs.length < 2) return undefined;
+  const cost = symmetries
+    .flatMap(unitSets)
+    .reduce((n, s) => n + s.size * s.size * s.blocks.reduce((m, b) => m + b.features, 0), 0);
+  const pairs = (runs.length * (runs.length - 1)) / 2;
+  if (cost * pairs > ALIGNMENT_COST) {
+    notes.push("layers are too wide to align replicas within the time; distances modulo symmetry are left out");
+    return undefined;
+  }
+  const states = runs.map(lastState);
+  const found = new Map<string, ReturnType<typeof align>>();
+  const pair = (a: number, b: number) => {
+    const known = found.get(`${a} ${b}`) ?? align(states[a]!, states[b]!, symmetries, { restarts: 1 });
+    found.set(`${a} ${b}`, known);
+    return known;
+  };
+  return {
+    raw: overPairs(runs.length, (a, b) => pair(a, b).raw),
+    remaining: overPairs(runs.length, (a, b) => pair(a, b).remaining),
+    ratio: overPairs(runs.length, (a, b) => pair(a, b).ratio),
+  };
+}
+
+function compare(first: Detail, other: Detail): SettingComparison {
+  const shared = other.replicas.flatMap((r, j) => {
+    const i = first.replicas.indexOf(r);
+    return i < 0 ? [] : [[i, j] as const];
+  });
+  const difference = (of: (d: Detail) => readonly (number | undefined)[]) =>
+    pairedDifference(
+      shared.map(([i]) => of(first)[i] ?? Number.NaN),
+      shared.map(([, j]) => of(other)[j] ?? Number.NaN),
+    );
+  const accuracy = difference((d) => d.accuracies);
+  return {
+    setting: other.summary.setting,
+    against: first.summary.setting,
+    degree: difference((d) => d.degrees),
+    loss: difference((d) => d.losses),
+    deadUnits: difference((d) => d.dead),
+    distinctUnits: difference((d) => d.distinct),
+    ...(accuracy.replicas > 0 ? { accuracy } : {}),
+  };
+}
