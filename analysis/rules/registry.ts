@@ -1,10 +1,14 @@
 /** @file All rules, and how a file is checked by them. */
+import { absorbedValueBias } from "./absorbed-value-bias";
 import { aliasedModules } from "./aliased-modules";
 import { biasBeforeNorm } from "./bias-before-norm";
 import type { CheckedFile } from "./checked";
 import { decayOnNorm } from "./decay-on-norm";
 import { decayOnScaleInvariant } from "./decay-on-scale-invariant";
+import { doubledRecurrentBias } from "./doubled-recurrent-bias";
+import { foldableNormGain } from "./foldable-norm-gain";
 import { identicalBranches } from "./identical-branches";
+import { inertDirectionBeforeNorm } from "./inert-direction-before-norm";
 import { inertKeyBias } from "./inert-key-bias";
 import { placeKey } from "./layers";
 import { linearChain } from "./linear-chain";
@@ -18,7 +22,11 @@ import { zeroFactorPair } from "./zero-factor-pair";
 /** All rules, by the order in which they are documented. */
 export const rules: readonly Rule[] = [
   biasBeforeNorm,
+  inertDirectionBeforeNorm,
   inertKeyBias,
+  absorbedValueBias,
+  doubledRecurrentBias,
+  foldableNormGain,
   linearChain,
   symmetricInit,
   zeroFactorPair,

@@ -38,7 +38,7 @@ describe("findings in ONNX files", () => {
   });
 
   it("tell key biases from others", () => {
-    const [finding, ...more] = check("zoo/onnx/SelfAttention.onnx");
+    const [finding, ...more] = check("zoo/onnx/SelfAttention.onnx").filter((f) => f.severity !== "hint");
     assert.equal(more.length, 0);
     assert.equal(finding?.rule, "inert-key-bias");
     assert.equal(finding?.severity, "info");

@@ -92,7 +92,10 @@ for (const file of readdirSync(FOLDER).filter((f) => f.endsWith(".txt"))) {
         assert.deepEqual(loaded.problems, []);
         assert.ok(loaded.models.length > 0, "no model was found");
         for (const m of loaded.models) assert.deepEqual(m.analysis.opaque, [], `${m.name} has opaque operators`);
-        const findings = checkFile(checkedFile(loaded));
+        // Hints of other rules are the business of their own files.
+        const mine = new Set([file.replace(/\.txt$/, ""), ...expected.map((line) => line.split(":")[0]!)]);
+        const isLoud = (f: Finding) => f.severity === "error" || f.severity === "warning";
+        const findings = checkFile(checkedFile(loaded)).filter((f) => mine.has(f.rule) || isLoud(f));
         const wanted = expected.filter((line) => !/^(message|spaces \w+|no findings)/.test(line));
         assert.deepEqual(findings.map((f) => written(python, f)).sort(), [...wanted].sort());
         for (const line of expected) {

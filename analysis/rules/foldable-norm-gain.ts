@@ -1,0 +1,132 @@
+/** @file `foldable-norm-gain`: the gain of a norm that the matrices behind it can take over. */
+import { consumers, producers } from "../graph/graph";
+import { elementCount } from "../graph/tensor";
+import type { CheckedFile, CheckedModel } from "./checked";
+import { linearStructure } from "./contractions";
+import { codes, layerName, layerOf, placeKey, placeOf } from "./layers";
+import type { Detection, Rule } from "./rule";
+import { code, few, values } from "./words";
+
+/** Gains that only linear layers read. */
+export const foldableNormGain: Rule = {
+  id: "foldable-norm-gain",
+  title: "Norm gain that the next layer can hold",
+  severity: "hint",
+  category: "redundancy",
+  since: "0.1.0",
+  documentation: {
+    what: "A norm's gain is read by linear layers only: each channel's gain can be multiplied into their weights.",
+    why:
+      "W (g * x) = (W diag(g)) x: for every a with non-zero entries f(g a, W diag(1/a)) = f(g, W). n gains are n directions that " +
+      "change nothing. Under weight decay gain and columns are balanced against each other, which favours few channels.",
+    whenNot:
+      "Gains make training easier to tune (no decay, their own learning rate) and folding matters for export and quantisation only: " +
+      "a hint. With `elementwise_affine=False` the next layer starts where the gain would, at one.",
+    references: [
+      "Ashkboos et al. 2024, SliceGPT (folding the gains of RMS norms; arXiv 2401.15024)",
+      "Kunin et al. 2020, Neural Mechanics (rescale symmetry; arXiv 2012.04728)",
+    ],
+  },
+  examples: {
+    bad: `from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 16)
+        self.norm = nn.LayerNorm(16)
+        self.fc2 = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.fc2(self.norm(self.fc1(x).tanh()))
+`,
+    fixed: `from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 16)
+        self.norm = nn.LayerNorm(16, elementwise_affine=False)
+        self.fc2 = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.fc2(self.norm(self.fc1(x).tanh()))
+`,
+    good: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 16)
+        self.norm = nn.LayerNorm(16)
+        self.fc2 = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.fc2(torch.sigmoid(self.norm(self.fc1(x).tanh())))
+`,
+  },
+  check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
+};
+
+function detections(file: CheckedFile, model: CheckedModel): Detection[] {
+  const gains = new Map<string, number>();
+  for (const n of model.graph.nodes) {
+    const scale = n.inputs[1];
+    const p = /Norm/.test(n.operator) && scale !== undefined ? model.graph.parameters.get(scale) : undefined;
+    if (p?.trainable) gains.set(p.name, elementCount(p.shape));
+  }
+  const normal = model.normal();
+  const readers = consumers(normal);
+  const writers = producers(normal);
+  const linear = linearStructure(normal);
+  const seen = new Set<string>();
+  return [...gains].flatMap(([name, count]): Detection[] => {
+    const place = placeOf(file, model, name);
+    if (!place?.range || seen.has(placeKey(place.range))) return [];
+    // The gain is one factor of a product; behind its shift, only contractions by trained weights read that.
+    const products = gainProducts(name, normal.parameters.get(name) ? readers : new Map(), writers);
+    const weights = products.flatMap((product) => {
+      const followers = linear.followers(product);
+      return followers ? followers.next.map((c) => c.weight.name) : [undefined];
+    });
+    if (weights.length === 0 || weights.includes(undefined)) return [];
+    seen.add(placeKey(place.range));
+    const next = [...new Set((weights as string[]).map((w) => layerName(model, w)))];
+    return [
+      {
+        message: [
+          `gain of ${code(layerName(model, name))} can be folded into ${few(codes(next))}: only linear layers read it (${values(count)})`,
+          `Multiplying a channel's gain and dividing the matching columns of ${few(codes(next))} changes nothing.`,
+        ].join("\n"),
+        ...place,
+        related: (weights as string[]).slice(0, 3).flatMap((w) => {
+          const layer = layerOf(model, w);
+          return layer ? [{ label: `${layerName(model, w)} reads it`, range: layer.constructor }] : [];
+        }),
+        symmetry: `(R*)^${count} on ${name}, ${(weights as string[]).slice(0, 2).join(", ")}`,
+      },
+    ];
+  });
+}
+
+/** The products in which a gain is a factor. */
+function gainProducts(
+  name: string,
+  readers: ReadonlyMap<string, readonly ReturnType<typeof linearStructure>["graph"]["nodes"][number][]>,
+  writers: ReadonlyMap<string, ReturnType<typeof linearStructure>["graph"]["nodes"][number]>,
+): ReturnType<typeof linearStructure>["graph"]["nodes"][number][] {
+  const out: ReturnType<typeof linearStructure>["graph"]["nodes"][number][] = [];
+  const pending = [name];
+  for (let steps = 0; pending.length > 0 && steps < 16; steps++) {
+    const value = pending.pop()!;
+    for (const reader of readers.get(value) ?? []) {
+      if (reader.operator === "Mul") out.push(reader);
+      else if (["Reshape", "Unsqueeze", "Expand", "Identity", "Cast"].includes(reader.operator)) pending.push(reader.outputs[0]!);
+    }
+  }
+  return out.filter((n) => writers.has(n.outputs[0]!));
+}
