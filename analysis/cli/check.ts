@@ -41,8 +41,8 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
   if (args.verbose) for (const note of reports.flatMap((r) => r.notes)) console.error(`noether: ${note}`);
   const found = await withoutAccepted(args, files, reports, linter, console);
   if (found === undefined) return EXIT.configuration;
-  const { printReport } = await import("./print");
-  await printReport(args, files, reports, found, console);
+  // A diff is to be piped; what is left to report is for a run without it.
+  if (!args.diff) await (await import("./print")).printReport(args, files, reports, found, console);
   if (reports.some((r) => r.failure !== undefined)) return EXIT.fatal;
   return exitCode(found, args);
 }

@@ -94,6 +94,6 @@ function newTexts(edits: readonly TextEdit[]): Map<string, { before: string; aft
 function patch(file: string, before: string, after: string): string {
   if (before === after) return "";
   return createTwoFilesPatch(file, file, before, after, undefined, undefined, { context: 3 })
-    .replace(/^=+\n/, "")
+    .replace(/^Index: .*\n=+\n/, "")
     .replace(/\n$/, "");
 }
