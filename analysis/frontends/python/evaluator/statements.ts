@@ -242,16 +242,25 @@ function sizesCompared(interpreter: Interpreter, test: Expr, frame: Frame): Size
   if (test.kind !== "Compare") return [];
   const out: SizeConflict[] = [];
   try {
-    const a = evaluate(interpreter, test.first, frame);
-    const b = evaluate(interpreter, test.rest[0]!.value, frame);
     const numbers = (v: Value): (number | undefined)[] => (is(v, "tuple") || is(v, "list") ? v.items.map(intOf) : [intOf(v)]);
-    const x = numbers(a);
-    const y = numbers(b);
-    if (x.length !== y.length) return [];
-    x.forEach((got, i) => {
-      const expected = y[i];
-      if (got !== undefined && expected !== undefined && got !== expected) out.push({ got, expected, compared: true });
-    });
+    let left = test.first;
+    for (const { value: right } of test.rest) {
+      const x = numbers(evaluate(interpreter, left, frame));
+      const y = numbers(evaluate(interpreter, right, frame));
+      if (x.length === y.length) {
+        x.forEach((got, i) => {
+          const expected = y[i];
+          if (got !== undefined && expected !== undefined && got !== expected) out.push({ got, expected, compared: true });
+        });
+      }
+      // `size % heads == 0`: the next multiple would do.
+      if (left.kind === "Binary" && left.operator === "%" && y[0] === 0) {
+        const got = intOf(evaluate(interpreter, left.left, frame));
+        const by = intOf(evaluate(interpreter, left.right, frame));
+        if (got !== undefined && by !== undefined && by > 1) out.unshift({ got, expected: Math.ceil(got / by) * by });
+      }
+      left = right;
+    }
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;
   }

@@ -259,7 +259,8 @@ export class FileAnalysis {
   private attempt(cls: ClassValue, recipes: readonly Recipe[]): boolean {
     for (const lenient of [false, true]) {
       for (const recipe of recipes) {
-        const result = this.evaluate(cls, recipe, cls.name, lenient);
+        const trained = this.evaluate(cls, recipe, cls.name, lenient);
+        const result = isDone(trained) || recipe.called ? trained : this.better(trained, cls, recipe, lenient);
         if (!("model" in result)) this.failures.set(cls, result);
         else if (!lenient || mostlyUnderstood(result.model)) {
           this.models.set(cls, result.model);
@@ -269,6 +270,14 @@ export class FileAnalysis {
       }
     }
     return false;
+  }
+
+  /** The model as it is used after training, where that is understood and training is not (it may want targets). */
+  private better(trained: Attempt, cls: ClassValue, recipe: Recipe, lenient: boolean): Attempt {
+    if (this.options.training !== undefined || !/\.training\b/.test(cls.chunk?.text ?? "")) return trained;
+    const used = this.evaluate(cls, recipe, cls.name, lenient, false);
+    if (!isDone(used) || !("model" in used)) return trained;
+    return { ...used, model: { ...used.model, notes: [...used.model.notes, "followed as in evaluation, not as in training"] } };
   }
 
   /** Makes an instance with witnesses, and mends them where sizes turn out not to fit. */
@@ -322,7 +331,13 @@ export class FileAnalysis {
   }
 
   /** Evaluates one recipe. */
-  private evaluate(cls: ClassValue | undefined, recipe: Recipe, name: string, lenient = false): Attempt {
+  private evaluate(
+    cls: ClassValue | undefined,
+    recipe: Recipe,
+    name: string,
+    lenient = false,
+    training = this.options.training,
+  ): Attempt {
     const pragma = this.pragmas.find((p) => p.name === name);
     // Input shapes that were given are for the class that was asked for, not for its parts.
     const meant = this.target === undefined || this.target === cls;
@@ -341,7 +356,7 @@ export class FileAnalysis {
       }
       evaluation = evaluateModel(this.world, name, recipe.make, {
         rootFile: this.path,
-        ...(this.options.training !== undefined ? { training: this.options.training } : {}),
+        ...(training !== undefined ? { training } : {}),
         ...(this.options.budget ? { budget: this.options.budget } : {}),
         ...(inputs ? { inputs } : {}),
         ...(recipe.called && !inputs ? { called: recipe.called } : {}),
@@ -415,6 +430,10 @@ function learn(result: Attempt, overrides: Map<string, number>): boolean {
     }
   }
   return false;
+}
+
+function isDone(a: Attempt): boolean {
+  return "model" in a && shortcomings(a.model) === 0;
 }
 
 /** Whether nothing is left to improve: all is understood, or there are no parameters to say anything about. */

@@ -8,6 +8,7 @@ import type { Expr, Param } from "../parser/syntax";
 import { witnessFor } from "../stdlib/witnesses";
 import {
   type Arguments,
+  dict,
   type FunctionValue,
   float,
   type InstanceValue,
@@ -18,7 +19,6 @@ import {
   native,
   type TensorValue,
   tuple,
-  unknown,
   type Value,
 } from "../values/value";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
@@ -241,8 +241,8 @@ function supply(
     const n = Math.max(1, annotation.split(",").length);
     return tuple(Array.from({ length: n }, (_, i) => openInput(interpreter, `${p.name}_${i}`, search)));
   }
-  if (/^(?:Dict|dict|Mapping)\b/.test(annotation))
-    return unknown(`the dictionary ${p.name}`, openInput(interpreter, p.name, search));
+  if (/^(?:Dict|dict|Mapping|OrderedDict)\b/.test(annotation))
+    return dict([0, 1].map((i) => [String(i), openInput(interpreter, `${p.name}_${i}`, search)] as const));
   const integer = /LongTensor|IntTensor/.test(annotation) || /(?:^|_)(?:input_ids|ids|tokens|idx)$/.test(p.name);
   if (integer && !search.guesses.has(p.name)) search.suppose(p.name, { rank: 2, integer: true });
   return openInput(interpreter, p.name, search);

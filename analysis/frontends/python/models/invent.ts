@@ -185,6 +185,13 @@ function objectArgument(
       }
     }
   }
+  if (use.isIterated && use.isModule) {
+    const nn = interpreter.environment.importModule("torch.nn", undefined);
+    const cls = is(nn, "namespace") ? nn.get("ModuleList") : undefined;
+    const member = openModule(interpreter);
+    if (is(cls, "class") && member !== undefined)
+      return construct(interpreter, cls, { positional: [list([member])], keywords: new Map() });
+  }
   if (use.isModule) return openModule(interpreter);
   return use.attributes.length > 0 ? untypedConfiguration(interpreter) : undefined;
 }

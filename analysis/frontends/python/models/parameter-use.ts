@@ -9,6 +9,8 @@ export interface ParameterUse {
   readonly isCalled: boolean;
   /** It is kept as an attribute that another method calls: it is a layer. */
   readonly isModule: boolean;
+  /** It is kept as an attribute, or used directly, in the head of a loop. */
+  readonly isIterated: boolean;
   /** Attributes that are read of it. */
   readonly attributes: readonly string[];
 }
@@ -25,6 +27,12 @@ function visit(x: unknown, see: (node: Syntax) => void): void {
   for (const v of Object.values(x)) if (typeof v === "object") visit(v, see);
 }
 
+/** `self.layers`, or `enumerate(self.layers)`, of an attribute that is kept. */
+function isKept(x: Expr, kept: ReadonlySet<string>): boolean {
+  if (x.kind === "Call") return x.args.some((a) => isKept(a.value, kept));
+  return x.kind === "Attribute" && x.object.kind === "Name" && kept.has(x.name);
+}
+
 const known = new WeakMap<object, Map<string, ParameterUse>>();
 
 /** The use of a parameter of a method; methods of the same class are looked through for calls of what it is kept as. */
@@ -32,6 +40,7 @@ export function useOf(owner: FunctionValue, name: string): ParameterUse {
   const before = known.get(owner.body)?.get(name);
   if (before) return before;
   let isCalled = false;
+  let isIterated = false;
   const attributes: string[] = [];
   const kept = new Set<string>();
   visit(owner.body, (node) => {
@@ -46,6 +55,7 @@ export function useOf(owner: FunctionValue, name: string): ParameterUse {
     for (const [method, f] of c.attributes) {
       if (method === "__init__" || !is(f, "function")) continue;
       visit(f.body, (node) => {
+        if (node.kind === "For" && isKept(node.iterable, kept)) isIterated = true;
         if (node.kind !== "Call" || node.callee.kind !== "Attribute") return;
         const { object } = node.callee;
         if (object.kind === "Name" && object.id === "self" && kept.has(node.callee.name)) isModule = true;
@@ -55,7 +65,7 @@ export function useOf(owner: FunctionValue, name: string): ParameterUse {
       });
     }
   }
-  const use = { isCalled, isModule, attributes };
+  const use = { isCalled, isModule, isIterated, attributes };
   const uses = known.get(owner.body) ?? new Map<string, ParameterUse>();
   uses.set(name, use);
   known.set(owner.body, uses);

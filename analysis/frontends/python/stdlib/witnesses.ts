@@ -4,7 +4,7 @@
  * (heads divide widths), and differ where equality would suggest a coupling that is not there.
  */
 import type { Interpreter } from "../evaluator/interpreter";
-import { type ClassValue, float, type InstanceValue, int, is, list, type Value } from "../values/value";
+import { type ClassValue, float, type InstanceValue, int, is, list, tuple, type Value } from "../values/value";
 
 /** A rule: names that it matches, and the value. The first match wins. */
 const RULES: readonly (readonly [RegExp, () => Value])[] = [
@@ -110,6 +110,7 @@ const RULES: readonly (readonly [RegExp, () => Value])[] = [
     () => int(24),
   ],
   [/^(?:num|n)_/, () => int(2)],
+  [/^shape$/, () => tuple([int(24)])],
 ];
 
 /** A witness for an open value, by its name; undefined where the name says nothing. */
@@ -135,11 +136,26 @@ export function recordSymbol(interpreter: Interpreter, name: string, value: Valu
   if (is(value, "int") && value.v > 1 && !interpreter.symbols.has(value.v)) interpreter.symbols.set(value.v, name);
 }
 
+/** Whether the code around the present place indexes, unpacks or loops over something of that name. */
+function isUsedAsSequence(interpreter: Interpreter, name: string): boolean {
+  const text = interpreter.frame?.chunk.text ?? "";
+  return new RegExp(
+    `(?:\\b(?:in|len|zip|enumerate|list|tuple|sum|reversed)\\b[ (]+|\\*)[\\w.]*\\b${name}\\b|\\b${name}\\s*\\[|\\b${name}\\s*\\+|\\b${name}\\s*[,)]`,
+  ).test(text);
+}
+
 /** Attributes of configuration objects that nobody declared: a witness by name, remembered. */
 export const namespaceMissing: NonNullable<ClassValue["missing"]> = (interpreter, self: InstanceValue, name) => {
   if (name.startsWith("__") || !interpreter.inventing) return undefined;
-  const value = witnessIn(interpreter, name);
-  if (value === undefined) return undefined;
+  let value = witnessIn(interpreter, name);
+  // A plural that is never iterated or indexed where it is read is a number.
+  if (is(value, "list") && !isUsedAsSequence(interpreter, name)) value = int(24);
+  if (value === undefined) {
+    const object = interpreter.environment.builtin("object");
+    if (!is(object, "class") || !/space|config|cfg|args|params|options|spec$/.test(name)) return undefined;
+    // A part of the configuration that is read further: an object of the same kind.
+    value = { k: "instance", id: interpreter.id(), cls: self.cls, attributes: new Map() };
+  }
   recordSymbol(interpreter, name, value);
   interpreter.journal.set(self.attributes, name, value);
   return value;

@@ -128,8 +128,8 @@ export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, na
 /** Methods that exist in torch and have no entry in the tables; anything else is an AttributeError, as `hasattr` expects. */
 const TENSOR_METHODS = new Set(
   (
-    "nonzero unique unique_consecutive masked_select masked_scatter masked_scatter_ index_add index_add_ index_copy index_copy_ index_fill index_fill_ " +
-    "index_put index_put_ scatter_reduce scatter_reduce_ put_ take histc bincount cumprod cummax cummin logcumsumexp diff median mode kthvalue quantile nanmedian " +
+    "nonzero unique unique_consecutive masked_select masked_scatter masked_scatter_ " +
+    "index_put index_put_ scatter_reduce_ put_ take histc bincount cummax cummin logcumsumexp diff median mode kthvalue quantile nanmedian " +
     "inverse det logdet slogdet cholesky qr svd eig matrix_power matrix_exp pinverse trace lu_solve " +
     "xlogy digamma lgamma polygamma erfc erfinv i0 sinc logit hypot heaviside allclose isclose equal count_nonzero searchsorted bucketize " +
     "addcdiv addcdiv_ addmv addr as_strided diag_embed diagflat fill_diagonal_ renorm stft istft to_sparse apply_ map_ put swapaxes_ t_ squeeze_multiple cov corrcoef " +

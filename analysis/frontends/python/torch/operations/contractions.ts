@@ -225,11 +225,6 @@ export function addContractions(table: OperationTable): void {
   table.add("outer ger", "input vec2", (a, b) =>
     b.node("Mul", [b.unsqueeze(a.tensor("input"), [1]), b.unsqueeze(a.tensor("vec2"), [0])]),
   );
-  table.add("kron", "input other", (a, b) => b.opaque("kron", [a.tensor("input"), a.tensor("other")]));
-  table.add("cross", "input other dim", (a, b) => {
-    const x = a.tensor("input");
-    return b.opaque("cross", [x, a.tensor("other")], { type: x.type, shape: x.shape });
-  });
   table.add("tensordot", "input other dims", (a) => {
     const x = a.tensor("input");
     const y = a.tensor("other");

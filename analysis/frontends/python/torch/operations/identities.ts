@@ -45,6 +45,10 @@ export function addIdentities(table: OperationTable): void {
   });
   table.add("to", "input dtype device", (a, b) => to(a, b));
   table.add("type", "input dtype", (a, b) => (a.has("dtype") ? to(a, b) : `torch.${a.tensor("input").type}`));
+  table.add("astype", "input dtype", (a, b) => {
+    const v = a.value("dtype");
+    return is(v, "dtype") ? castTo(b, a.tensor("input"), v) : b.cast(a.tensor("input"), v === "int" ? "int64" : "float32");
+  });
   table.add("type_as", "input other", (a, b) => b.cast(a.tensor("input"), a.tensor("other").type));
   const casts: Readonly<Record<string, TensorValue["type"]>> = {
     float: "float32",

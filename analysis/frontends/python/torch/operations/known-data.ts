@@ -45,24 +45,9 @@ function difference(a: Reader, b: GraphBuilder): Value {
   return out;
 }
 
-function cumulativeProduct(a: Reader, b: GraphBuilder): Value {
-  const t = a.tensor("input");
-  const data = entries(t);
-  if (data && t.shape?.length === 1) {
-    let product = 1;
-    return vector(
-      b,
-      t,
-      data.map((v) => (product *= v)),
-    );
-  }
-  return b.opaque("cumprod", [t], { type: t.type, shape: t.shape });
-}
-
 export function addKnownData(table: OperationTable): void {
   table.add("nonzero", "input as_tuple", (a, b) => nonzero(a, b, a.bool("as_tuple", false)));
   table.add("diff", "input n dim", (a, b) => difference(a, b));
-  table.add("cumprod", "input dim", (a, b) => cumulativeProduct(a, b));
   table.add("unique unique_consecutive", "input sorted return_inverse return_counts dim", (a, b) => {
     const t = a.tensor("input");
     const data = entries(t);
@@ -98,14 +83,14 @@ export function addKnownData(table: OperationTable): void {
     const whole = b.node("Mul", [b.node("Sign", [quotient]), b.node("Floor", [b.node("Abs", [quotient])])]);
     return tensorBinary(a.interpreter, "-", x, tensorBinary(a.interpreter, "*", whole, a.value("other")));
   });
-  table.add("masked_scatter index_add index_copy index_fill index_put scatter_reduce", "input", (a, b) => {
+  table.add("masked_scatter index_put", "input", (a, b) => {
     const t = a.tensor("input");
     const inputs = a.interpreter.tensorsIn([
       t,
       ...a.rest,
       ...["dim", "index", "source", "mask", "src", "tensor", "value", "values", "indices"].map((n) => a.value(n)),
     ]);
-    a.interpreter.noteOpaque("index_add", "writes at positions that depend on the data");
-    return b.opaque("index_add", inputs, { type: t.type, shape: t.shape });
+    a.interpreter.noteOpaque("index_put", "writes at positions that depend on the data");
+    return b.opaque("index_put", inputs, { type: t.type, shape: t.shape });
   });
 }

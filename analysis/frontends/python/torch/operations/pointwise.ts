@@ -188,9 +188,6 @@ export function addPointwise(table: OperationTable): void {
     const product = tensorBinary(i, "*", a.value("tensor1"), a.value("tensor2"));
     return tensorBinary(i, "+", a.value("input"), a.has("value") ? tensorBinary(i, "*", product, a.value("value")) : product);
   });
-  table.add("atan2 arctan2", "input other", (a, b) =>
-    b.opaque("atan2", [a.tensor("input"), a.tensor("other")], typeOf(a.tensor("input"))),
-  );
   table.add("maximum fmax", "input other", (a, b) => b.node("Max", promote(a.interpreter, a.value("input"), a.value("other"))));
   table.add("minimum fmin", "input other", (a, b) => b.node("Min", promote(a.interpreter, a.value("input"), a.value("other"))));
   table.add("clamp clip clamp_ clip_ hardtanh_", "input min max", (a, b) => {

@@ -4,7 +4,7 @@ import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood, raise } from "../../evaluator/errors";
 import { broadcastShapes } from "../../values/constant";
 import { int, intOf, is, list, tuple, type TensorValue, type Value } from "../../values/value";
-import { axisOf, type Reader, shapeOf } from "../arguments";
+import { axisOf, Reader, shapeOf } from "../arguments";
 import { promotedType } from "../arithmetic";
 import { unbind } from "../indexing";
 import type { OperationTable } from "../operation";
@@ -458,7 +458,20 @@ export function addShapes(table: OperationTable): void {
   scatter("scatter_add scatter_add_", "add");
   table.add("roll", "input shifts dims", (a) => roll(a));
   table.add("flip fliplr flipud", "input dims", (a) => flip(a));
-  table.add("rot90", "input k dims", (a, b) => b.opaque("rot90", [a.tensor("input")]));
+  table.add("rot90", "input k dims", (a) => {
+    const t = a.tensor("input");
+    const [from, to] = (a.ints("dims") ?? [0, 1]).map((d) => axisOf(d, shapeOf(a.interpreter, t).length));
+    const turned = (x: TensorValue, axis: number): TensorValue => {
+      const reader = new Reader(a.interpreter, ["input", "dims"], { positional: [x, int(axis)], keywords: new Map() });
+      const flipped = flip(reader);
+      return is(flipped, "tensor") ? flipped : notUnderstood("rot90");
+    };
+    const k = ((a.int("k", 1) % 4) + 4) % 4;
+    if (k === 0) return t;
+    if (k === 2) return turned(turned(t, from!), to!);
+    const perm = Array.from({ length: shapeOf(a.interpreter, t).length }, (_, i) => (i === from ? to! : i === to ? from! : i));
+    return k === 1 ? a.builder.transpose(turned(t, to!), perm) : turned(a.builder.transpose(t, perm), to!);
+  });
   table.add("pad", "input pad mode value", (a, b) => {
     const t = a.tensor("input");
     shapeOf(a.interpreter, t);

@@ -179,14 +179,4 @@ export function addSpatial(table: OperationTable): void {
     const kernel = a.repeated("kernel_size", 2, 1);
     return b.opaque("fold", [x], { type: x.type, shape: [n!, ck! / elementCount(kernel), ...a.repeated("output_size", 2, 1)] });
   });
-  table.add("grid_sample", "input grid mode padding_mode align_corners", (a, b) => {
-    const x = a.tensor("input");
-    const grid = a.tensor("grid");
-    const [n, c] = shapeOf(a.interpreter, x);
-    return b.opaque("grid_sample", [x, grid], { type: x.type, shape: [n!, c!, ...shapeOf(a.interpreter, grid).slice(1, -1)] });
-  });
-  table.add("affine_grid", "theta size align_corners", (a, b) => {
-    const [n, , ...rest] = a.ints("size") ?? [];
-    return b.opaque("affine_grid", [a.tensor("theta")], { type: "float32", shape: [n!, ...rest, rest.length] });
-  });
 }
