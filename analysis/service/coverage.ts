@@ -76,7 +76,10 @@ function classesOf(file: PythonFile): CoveredClass[] {
     for (const n of m.graph.nodes) {
       if (n.domain !== "python" || opaque.some((o) => o.operator === n.operator)) continue;
       const { range } = n.origin;
-      opaque.push({ operator: n.operator, reason: "has no operator that stands for it", ...(range ? { range } : {}) });
+      const reason = /^(?:cat|unpack)$/.test(n.operator)
+        ? "the shape of a tensor is not known"
+        : "has no operator that stands for it";
+      opaque.push({ operator: n.operator, reason, ...(range ? { range } : {}) });
     }
     const status = opaque.length === 0 && m.contradictions.length === 0 ? "understood" : "opaque";
     if (status === "opaque" && opaque.length === 0) {

@@ -8,6 +8,7 @@ import { broadcastShapes } from "../values/constant";
 import { intOf, is, type SliceValue, type TensorValue, type Value } from "../values/value";
 import { scalarTensor, shapeOf } from "./arguments";
 import { promote } from "./arithmetic";
+import { pickedIndices } from "./picked";
 
 /** One step of a normalised index, with the axis of the original tensor that it reads. */
 type Step =
@@ -95,6 +96,14 @@ function boundsOf(s: SliceValue, size: number): { start: number; stop: number; s
 
 function isBasic(steps: readonly Step[]): boolean {
   return steps.every((s) => s.kind !== "tensor" && s.kind !== "mask");
+}
+
+/** Masks replaced by the positions that they pick. */
+function withoutMasks(interpreter: Interpreter, steps: readonly Step[]): Step[] {
+  return steps.flatMap((s): Step[] => {
+    if (s.kind !== "mask") return [s];
+    return pickedIndices(interpreter, s.tensor).map((tensor, i) => ({ kind: "tensor", axis: s.axis + i, tensor }));
+  });
 }
 
 function applySteps(interpreter: Interpreter, t: TensorValue, steps: readonly Step[]): TensorValue {
@@ -191,7 +200,7 @@ export function indexTensor(interpreter: Interpreter, t: TensorValue, index: Val
   if (steps.length === 1 && steps[0]?.kind === "mask" && steps[0].tensor.constant) {
     return constantMask(interpreter, t, steps[0].tensor);
   }
-  const out = applySteps(interpreter, t, steps);
+  const out = applySteps(interpreter, t, withoutMasks(interpreter, steps));
   if (isBasic(steps) && out !== t) {
     return {
       ...out,
@@ -280,6 +289,23 @@ function storeStrided(
   return builder.node("Gather", [joined, builder.ints(order)], { axis });
 }
 
+/** Places along the leading axes as ScatterND wants them, shape [..., axes]; undefined for other kinds of index. */
+function rowsOf(interpreter: Interpreter, steps: readonly Step[]): TensorValue | undefined {
+  const { builder } = interpreter;
+  const columns: TensorValue[] = [];
+  let common: readonly number[] | undefined = [];
+  for (const [k, s] of steps.entries()) {
+    if ((s.kind !== "tensor" && s.kind !== "int") || s.axis !== k) return undefined;
+    const column = s.kind === "int" ? builder.ints([s.index]) : builder.cast(s.tensor, "int64");
+    columns.push(column);
+    common = common && broadcastShapes(common, shapeOf(interpreter, column));
+  }
+  if (!common) return undefined;
+  const { length } = common;
+  const spread = columns.map((c) => builder.unsqueeze(builder.node("Expand", [c, builder.ints(common)]), [length]));
+  return spread.length === 1 ? spread[0] : builder.node("Concat", spread, { axis: length });
+}
+
 /** `tensor[index] = value`. */
 export function storeTensor(interpreter: Interpreter, t: TensorValue, index: Value, value: Value): void {
   interpreter.calls++;
@@ -330,14 +356,14 @@ export function storeTensor(interpreter: Interpreter, t: TensorValue, index: Val
     }
   }
   if (!isBasic(steps)) {
-    const [only] = steps;
-    if (steps.length === 1 && only?.kind === "tensor" && only.axis === 0 && only.tensor.shape && tensor.shape) {
-      const indices = builder.unsqueeze(builder.cast(only.tensor, "int64"), [only.tensor.shape.length]);
+    const picked = rowsOf(interpreter, withoutMasks(interpreter, steps));
+    if (picked && tensor.shape) {
+      const shape = shapeOf(interpreter, picked).slice(0, -1);
       const updates = builder.node("Expand", [
         builder.cast(tensor, t.type),
-        builder.ints([...only.tensor.shape, ...t.shape.slice(1)]),
+        builder.ints([...shape, ...t.shape.slice(picked.shape!.at(-1)!)]),
       ]);
-      builder.overwrite(t, builder.node("ScatterND", [t, indices, updates]));
+      builder.overwrite(t, builder.node("ScatterND", [t, picked, updates]));
       return;
     }
     opaquely("storing through index tensors");

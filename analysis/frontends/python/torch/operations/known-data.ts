@@ -4,7 +4,9 @@ import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
 import { int, is, tuple, type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
+import { indexTensor } from "../indexing";
 import { tensorBinary } from "../arithmetic";
+import { pickedIndices } from "../picked";
 import type { OperationTable } from "../operation";
 
 /** All entries of a tensor, where they are known and few. */
@@ -20,10 +22,18 @@ function vector(b: GraphBuilder, t: TensorValue, data: readonly number[]): Tenso
   return b.tensor({ type: t.type, shape: [data.length], data: Float64Array.from(data) });
 }
 
-function nonzero(a: Reader, b: GraphBuilder, asTuple: boolean): Value {
+export function nonzero(a: Reader, b: GraphBuilder, asTuple: boolean): Value {
   const t = a.tensor("input");
   const data = entries(t);
-  if (!data || !t.shape) return notUnderstood("nonzero: the size of the result depends on the data");
+  if (!data || !t.shape) {
+    const picked = pickedIndices(a.interpreter, t);
+    if (asTuple) return tuple(picked);
+    return b.node(
+      "Concat",
+      picked.map((p) => b.unsqueeze(p, [1])),
+      { axis: 1 },
+    );
+  }
   const by = strides(t.shape);
   const rows = data.flatMap((v, i) => (v ? [i] : []));
   const columns = t.shape.map((d, axis) => rows.map((i) => Math.floor(i / by[axis]!) % d));
@@ -59,7 +69,7 @@ export function addKnownData(table: OperationTable): void {
       [...new Set(data)].sort((x, y) => x - y),
     );
   });
-  table.add("masked_select", "input mask", () => notUnderstood("masked_select: the size of the result depends on the data"));
+  table.add("masked_select", "input mask", (a) => indexTensor(a.interpreter, a.tensor("input"), a.tensor("mask")));
   table.add("equal allclose", "input other", (a) => {
     const x = entries(a.tensor("input"));
     const y = entries(a.tensor("other"));

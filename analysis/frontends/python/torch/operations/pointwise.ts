@@ -3,8 +3,9 @@ import { isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
 import { is, numberOf, type TensorValue, type Value } from "../../values/value";
-import { axisOf, type Reader, shapeOf } from "../arguments";
+import { axisOf, Reader, shapeOf } from "../arguments";
 import { promote, tensorBinary } from "../arithmetic";
+import { nonzero } from "./known-data";
 import type { OperationTable } from "../operation";
 
 function floating(b: GraphBuilder, t: TensorValue): TensorValue {
@@ -238,7 +239,8 @@ function where(a: Reader, b: GraphBuilder): Value {
   if (is(condition, "tensor") && is(x, "tensor") && x.type === "bool" && condition.type !== "bool")
     [condition, x] = [x, condition];
   if (!is(condition, "tensor")) return notUnderstood("the condition of where is not a tensor that is known");
-  if (y === null) return notUnderstood("where with one argument: the size of the result depends on the data");
+  if (y === null && x === null)
+    return nonzero(new Reader(a.interpreter, ["input"], { positional: [condition], keywords: new Map() }), b, true);
   const bothNumbers = numberOf(x) !== undefined && numberOf(y) !== undefined;
   const [p, q] = bothNumbers
     ? [b.scalar(numberOf(x)!, "float32"), b.scalar(numberOf(y)!, "float32")]
