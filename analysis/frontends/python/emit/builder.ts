@@ -202,16 +202,74 @@ export class GraphBuilder {
     inputs: readonly string[],
     attributes: Attributes,
     types: readonly TensorType[],
+    origin: Origin = this.interpreter.origin(),
   ): TensorValue[] {
-    const scope = this.interpreter.scopePath();
+    const scope = origin.scope ?? "";
     const name = `${scope === "" ? "" : `${scope}/`}${label}_${this.nextNode++}`;
     const outputs = types.map((_, i) => `${name}:${i}`);
-    this.nodes.push({ name, operator, domain, inputs, outputs, attributes, origin: this.interpreter.origin() });
+    this.nodes.push({ name, operator, domain, inputs, outputs, attributes, origin });
     return outputs.map((o, i) => {
       const type = types[i]!;
       this.types.set(o, type);
       return makeTensor(o, type.type, type.shape);
     });
+  }
+
+  /** Makes a graph input that nothing has read yet one of whole numbers: an embedding wants indices, whatever was declared. */
+  integerInput(t: TensorValue): void {
+    const at = this.inputs.findIndex((i) => i.name === t.value);
+    if (at < 0 || !isFloating(t.type) || this.nodes.some((n) => n.inputs.includes(t.value))) return;
+    this.inputs[at] = { ...this.inputs[at]!, type: "int64" };
+    this.types.set(t.value, { type: "int64", shape: t.shape });
+    this.interpreter.journal.setTensor(t, { type: "int64" });
+  }
+
+  /** The nodes that lead from some tensors to others, in order; undefined where one of them is not of this graph. */
+  private between(inputs: readonly TensorValue[], outputs: readonly TensorValue[]): Node[] | undefined {
+    const from = new Set(inputs.map((t) => t.value));
+    const needed = new Set(outputs.map((t) => t.value).filter((n) => !from.has(n)));
+    for (const n of needed) if (n !== "" && !this.types.has(n)) return undefined;
+    const out: Node[] = [];
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i]!;
+      if (!node.outputs.some((o) => needed.has(o))) continue;
+      out.push(node);
+      for (const o of node.outputs) needed.delete(o);
+      for (const input of node.inputs) if (!from.has(input)) needed.add(input);
+    }
+    return out.reverse();
+  }
+
+  /** Module paths of the nodes that lead from some tensors to others. */
+  scopesBetween(inputs: readonly TensorValue[], outputs: readonly TensorValue[]): Set<string> {
+    return new Set((this.between(inputs, outputs) ?? []).map((n) => n.origin.scope ?? ""));
+  }
+
+  /**
+   * The operators that lead from some tensors to others once more, from other tensors of the same shapes. Undefined where
+   * they are not of this graph.
+   */
+  replay(
+    inputs: readonly TensorValue[],
+    given: readonly TensorValue[],
+    outputs: readonly TensorValue[],
+  ): TensorValue[] | undefined {
+    const nodes = this.between(inputs, outputs);
+    if (!nodes) return undefined;
+    const names = new Map(inputs.map((t, i) => [t.value, this.nameOf(given[i]!)] as const));
+    const made = new Map<string, TensorValue>(inputs.map((t, i) => [t.value, given[i]!] as const));
+    for (const node of nodes) {
+      // What does not depend on the inputs is the same as before.
+      if (!node.inputs.some((n) => names.has(n))) continue;
+      const types = node.outputs.map((o) => this.types.get(o) ?? { type: "float32" as const, shape: undefined });
+      const read = node.inputs.map((n) => names.get(n) ?? n);
+      const copies = this.emit(node.operator, node.operator, node.domain, read, node.attributes, types, node.origin);
+      node.outputs.forEach((o, i) => {
+        names.set(o, copies[i]!.value);
+        made.set(o, copies[i]!);
+      });
+    }
+    return outputs.map((t) => made.get(t.value) ?? t);
   }
 
   private addConstant(value: Tensor): string {

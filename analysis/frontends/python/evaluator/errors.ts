@@ -37,6 +37,8 @@ export interface ShapeHint {
   readonly integer?: boolean;
   /** Smallest rank that makes sense. */
   readonly minimumRank?: number;
+  /** Channels are the last axis, and the axes between it and the batch are spatial. */
+  readonly channelsLast?: boolean;
   /** The argument is used as a plain number, not as a tensor. */
   readonly scalar?: "int" | "float" | "bool";
   /** The argument is an object with attributes, a sequence or a mapping, not a tensor. */

@@ -69,6 +69,7 @@ export function bindArguments(
 /** Runs a function written in Python. */
 export function callFunction(interpreter: Interpreter, f: FunctionValue, args: Arguments): Value {
   interpreter.step();
+  interpreter.onFunction?.(f, args);
   const variables = bindArguments(f.name, f.params, f.defaults, args);
   const scope: Scope = { variables, outer: f.scope };
   const first = f.params[0];
@@ -157,6 +158,8 @@ export function call(interpreter: Interpreter, callee: Value, args: Arguments, w
     case "class":
       return construct(interpreter, callee, args);
     case "instance": {
+      const native = callee.cls.order.find((c) => c.invoke);
+      if (native?.invoke) return native.invoke(interpreter, callee, args);
       const method = findInClass(callee.cls, "__call__");
       if (method !== undefined) return call(interpreter, getAttribute(interpreter, callee, "__call__"), args, written);
       if (callee.cls.openBase)

@@ -128,6 +128,10 @@ export class Interpreter {
   onConstruct: ((cls: ClassValue, args: Arguments, instance: InstanceValue) => void) | undefined;
   /** Called whenever a module written in Python is called with these arguments. */
   onForward: ((module: InstanceValue, args: Arguments) => void) | undefined;
+  /** Called whenever a function written in Python is called. */
+  onFunction: ((f: FunctionValue, args: Arguments) => void) | undefined;
+  /** Attributes of arrays where the framework at hand has others than torch. */
+  arrayAttribute: ((interpreter: Interpreter, t: TensorValue, name: string) => Value | undefined) | undefined;
   /** Called on calls that training facts are made of. */
   onFact: ((name: string, args: Arguments, value: Value) => void) | undefined;
 

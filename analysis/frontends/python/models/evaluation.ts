@@ -5,13 +5,12 @@ import { operatorTable } from "../../../operators/table";
 import { GraphBuilder } from "../emit/builder";
 import { recordItems } from "../evaluator/classes";
 import { BudgetExceeded, NotUnderstood, PythonError, ShapeDemand } from "../evaluator/errors";
-import { callModule } from "../evaluator/functions";
 import { type Budget, type Contradiction, Interpreter } from "../evaluator/interpreter";
 import type { World } from "../modules/world";
-import { namedModules, namedTensors } from "../torch/layers/module";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
 import { InputSearch, STEPS } from "./inputs";
+import { type Framework, frameworkOf, tensorsBelow } from "./framework";
 import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
 
@@ -83,7 +82,7 @@ function outputsOf(v: Value, out: TensorValue[], depth = 0): void {
 /** Sizes of images that attributes of the model name. */
 function imageSizes(root: InstanceValue): number[] {
   const out: number[] = [];
-  for (const [, m] of namedModules(root)) {
+  for (const [, m] of frameworkOf(root.cls).modules(root)) {
     for (const [k, v] of m.attributes) {
       if (!/^(?:image_?size|img_?size|input_?size|resolution|input_?resolution|im_?size|size)$/.test(k)) continue;
       const n = intOf(v) ?? (is(v, "tuple") || is(v, "list") ? intOf(v.items.at(-1)) : undefined);
@@ -99,7 +98,7 @@ function width(root: InstanceValue): number | undefined {
     const n = intOf(root.attributes.get(name));
     if (n !== undefined && n > 0) return n;
   }
-  for (const [, m] of namedModules(root)) {
+  for (const [, m] of frameworkOf(root.cls).modules(root)) {
     const n = intOf(m.attributes.get("in_features"));
     if (n !== undefined) return n;
   }
@@ -110,7 +109,9 @@ function width(root: InstanceValue): number | undefined {
 function sequenceLength(root: InstanceValue): number {
   const names =
     /^(?:block_size|context_length|max_seq_len|max_len|max_length|seq_len|n_ctx|context_size|max_position_embeddings)$/;
-  const holders = [...namedModules(root).map(([, m]) => m)];
+  const holders = frameworkOf(root.cls)
+    .modules(root)
+    .map(([, m]) => m);
   const config = [...root.attributes.values()].filter((v) => is(v, "instance"));
   for (const m of [root, ...config, ...holders]) {
     for (const [k, v] of m.attributes) {
@@ -140,15 +141,20 @@ export function evaluateModel(
     interpreter.strict = !options.lenient;
     const instance = make(interpreter);
     interpreter.strict = false;
-    interpreter.paths = new Map(namedModules(instance).map(([path, m]) => [m, path]));
+    const framework = frameworkOf(instance.cls);
+    interpreter.paths = new Map(framework.modules(instance).map(([path, m]) => [m, path]));
+    interpreter.arrayAttribute = framework.arrayAttribute;
     builder.initialising = false;
-    const plan = planForward(interpreter, instance);
-    const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance));
-    const result = runForward(interpreter, instance, plan, search, options);
+    let result = options.inputs ? undefined : framework.traced?.(interpreter, instance);
+    if (result === undefined) {
+      const plan = planForward(interpreter, instance, framework);
+      const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance));
+      result = runForward(interpreter, instance, framework, plan, search, options);
+    }
     const outputs: TensorValue[] = [];
     outputsOf(result, outputs);
     // Parameters may be made, or registered, while forward runs.
-    const names = new Map(namedTensors(instance, "all").map(([path, t]) => [t.parameter!.id, path]));
+    const names = new Map(tensorsBelow(framework, instance).map(([path, t]) => [t.parameter!.id, path]));
     const graph = builder.finish(name, outputs, (cell) => names.get(cell.id), interpreter.symbols);
     const live = new Set(graph.nodes.map((n) => n.operator));
     const opaque = interpreter.opaque.filter((o) => live.has(o.operator) || o.operator === "unknown");
@@ -168,6 +174,7 @@ export function evaluateModel(
 function runForward(
   interpreter: Interpreter,
   instance: InstanceValue,
+  framework: Framework,
   plan: ForwardPlan,
   search: InputSearch,
   options: EvaluationOptions,
@@ -180,8 +187,8 @@ function runForward(
     interpreter.restart();
     options.onAttempt?.();
     interpreter.strict = strict;
-    const args = forwardArguments(interpreter, plan, search, options);
-    return callModule(interpreter, instance, args);
+    const declared = options.inputs || options.called ? undefined : framework.declared?.(interpreter, instance);
+    return framework.call(interpreter, instance, declared ?? forwardArguments(interpreter, plan, search, options));
   };
   let demands = 0;
   for (let attempts = 0; attempts < MAXIMUM_ATTEMPTS; ) {

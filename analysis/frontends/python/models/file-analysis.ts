@@ -12,8 +12,10 @@ import type { PythonParser } from "../parser/parser";
 import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
 import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
+import { frameworkOf } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
 import { constructorParams, required } from "./invent";
+import { callsSeen, fromFunction, fromScript, type MadeModel, madeModels } from "./made";
 import { observeConstructions } from "./observe";
 import { type Pragma, readPragmas } from "./pragma";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./results";
@@ -139,6 +141,7 @@ export class FileAnalysis {
     }
     const models: PythonModel[] = [];
     const unmade: UnmadeModel[] = [];
+    this.runMade(known, results, models, unmade);
     for (const cls of all) {
       const r = results.get(cls.name);
       if (r?.model) models.push(r.model);
@@ -149,6 +152,64 @@ export class FileAnalysis {
       }
     }
     return { classes, models, problems: this.problems, unmade, results };
+  }
+
+  /** Models that functions return and variables hold, except those whose earlier result still holds. */
+  private runMade(known: KnownResults, results: Map<string, ClassResult>, models: PythonModel[], unmade: UnmadeModel[]): void {
+    const made = madeModels(this.scope);
+    if (made.length === 0) return;
+    const open = made.filter((m) => {
+      const earlier = known(m.name);
+      if (earlier) results.set(m.name, earlier);
+      return !earlier;
+    });
+    if (open.length > 0) {
+      const seen = this.functionCalls(new Set(open.filter((m) => m.form === "function").map((m) => m.name)));
+      for (const m of open) results.set(m.name, this.runOneMade(m, seen.get(m.name)));
+    }
+    for (const m of made) {
+      const r = results.get(m.name);
+      if (r?.model) models.push(r.model);
+      else if (r?.failure !== undefined && m.form === "variable") {
+        unmade.push({ name: m.name, range: m.range, ...r.failure });
+        this.problems.push({ range: m.range, message: `${m.name} is not analysed: ${r.failure.reason}` });
+      }
+    }
+  }
+
+  private functionCalls(names: ReadonlySet<string>): Map<string, Arguments> {
+    if (names.size === 0) return new Map();
+    const interpreter = new Interpreter(this.world, new GraphBuilder(operatorTable), { steps: 100_000, nodes: 8000 });
+    return this.world.using(interpreter, () => callsSeen(interpreter, this.scope, names));
+  }
+
+  private runOneMade(m: MadeModel, seen: Arguments | undefined): ClassResult {
+    const dependencies = new Set<DependencyKey>();
+    const stop = this.world.collect(dependencies);
+    let failure: Shortfall | undefined;
+    try {
+      this.world.depend(this.path, m.name);
+      this.world.depend(this.path, "*");
+      const pragma = this.pragmas.find((p) => p.name === m.name);
+      const recipes: Recipe[] = [];
+      if (m.form === "variable") recipes.push(fromScript(this.scope, m.name));
+      else {
+        if (pragma?.call) recipes.push(fromPragma(pragma, this.scope, undefined));
+        if (seen) recipes.push(fromFunction(this.scope, m.name, seen));
+        recipes.push(fromFunction(this.scope, m.name, undefined));
+      }
+      for (const lenient of [false, true]) {
+        for (const recipe of recipes) {
+          const result = this.evaluate(undefined, recipe, m.name, lenient);
+          if (!("model" in result)) failure ??= { stage: result.stage, reason: result.reason };
+          else if (!lenient || mostlyUnderstood(result.model))
+            return { model: { ...result.model, range: m.range }, failure: undefined, dependencies };
+        }
+      }
+    } finally {
+      stop();
+    }
+    return { model: undefined, failure, dependencies };
   }
 
   /** How each class that defines `configure_optimizers` can be made. */
@@ -309,7 +370,9 @@ export class FileAnalysis {
     const cls = this.classes.get(name);
     if (cls) {
       if (!isModel(cls))
-        throw new Error(`${this.path}::${name} is not a model: it does not derive from torch.nn.Module, or has no forward.`);
+        throw new Error(
+          `${this.path}::${name} is not a model: it does not derive from torch.nn.Module, or has no forward (for Keras: keras.Layer and call; for Flax: nn.Module and __call__).`,
+        );
       this.target = cls;
       // Most classes can be made without knowing what holds them; only the others need the whole file.
       this.analyseRoots([cls]);
@@ -323,6 +386,13 @@ export class FileAnalysis {
     }
     if (!this.scope.bindings.binds.has(name))
       throw new Error(`${this.path}: there is no class or function ${name}. Check the spelling.`);
+    const made = madeModels(this.scope).find((m) => m.name === name);
+    if (made) {
+      const seen = this.functionCalls(new Set(made.form === "function" ? [name] : []));
+      const { model, failure } = this.runOneMade(made, seen.get(name));
+      if (model) return model;
+      throw new Error(`${this.path}::${name}: ${(failure ?? NO_INSTANCE).reason}`);
+    }
     const strict = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name);
     if ("model" in strict) return strict.model;
     const lenient = this.evaluate(undefined, fromFactory(this.scope, name, undefined), name, true);
@@ -461,6 +531,8 @@ function isPlainType(annotation: Expr): boolean {
 
 /** Whether a class is a module that can be called. */
 function isModel(cls: ClassValue): boolean {
+  const framework = frameworkOf(cls);
+  if (framework.isModel) return framework.isModel(cls);
   return cls.order.some((c) => c.name === "Module" && !c.module) && findInClass(cls, "forward") !== undefined;
 }
 

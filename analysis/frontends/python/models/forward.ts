@@ -22,6 +22,7 @@ import {
   type Value,
 } from "../values/value";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
+import type { Framework } from "./framework";
 import { BATCH, type InputSearch, STEPS } from "./inputs";
 
 /** How forward is called. */
@@ -75,11 +76,12 @@ function splitTypes(text: string): string[] {
 }
 
 /** Reads the parameters of forward. */
-export function planForward(_: Interpreter, instance: InstanceValue): ForwardPlan {
-  const f = innermostFunction(instance.attributes.get("forward") ?? findInClass(instance.cls, "forward"));
+export function planForward(_: Interpreter, instance: InstanceValue, framework: Framework): ForwardPlan {
+  const { method } = framework;
+  const f = innermostFunction(instance.attributes.get(method) ?? findInClass(instance.cls, method));
   const all = f?.params ?? [];
   const params = f
-    ? instance.attributes.has("forward")
+    ? instance.attributes.has(method)
       ? all
       : all.slice(1)
     : [{ s: 0, e: 0, name: "input", form: "positional" as const }];
@@ -99,6 +101,9 @@ export function planForward(_: Interpreter, instance: InstanceValue): ForwardPla
     const star = params.find((p) => p.form === "star");
     if (!candidate && star) supplied.add(star.name);
   }
+  // Elsewhere than in PyTorch, where modules know it, the caller says whether the model trains.
+  if (framework.method !== "forward")
+    for (const p of params) if (TRAINING.test(p.name) || INFERENCE.test(p.name)) supplied.add(p.name);
   const scalars = new Set<string>();
   const records = new Set<string>();
   const comments = new Map<string, string>();
@@ -149,6 +154,10 @@ function annotationText(x: Expr | undefined): string {
 }
 
 const LENGTH_NAMES = /(?:^|_)(?:lengths|lens|seq_lens|seq_lengths)$/;
+
+/** Flags that say whether the model trains. */
+const TRAINING = /^(?:training|train|is_training|is_train)$/;
+const INFERENCE = /^(?:deterministic|use_running_average|is_inference)$/;
 
 const LETTERS = /^(?:[HWTLNBCD]|h|w|height|width|num_frames|n_frames|frames|depth|size)$/;
 
@@ -215,6 +224,8 @@ function supply(
   const { builder } = interpreter;
   if (given) return builder.input(p.name, given.type ?? "float32", [...given.shape]);
   if (plan.none.has(p.name)) return null;
+  if (TRAINING.test(p.name)) return interpreter.training;
+  if (INFERENCE.test(p.name)) return !interpreter.training;
   if (LENGTH_NAMES.test(p.name) && annotationText(p.annotation) !== "int") {
     // Sequences of full length: what is true of all lengths is true of these.
     interpreter.notes.add(`${p.name} is taken as the full length`);

@@ -96,6 +96,8 @@ export class InputSearch {
     for (let i = 0; i < rank; i++) {
       if (i === 0 && rank > 1) shape.push(BATCH);
       else if (i === 0) shape.push(BATCH);
+      else if (hint.channelsLast && rank >= 3 && i === rank - 1) shape.push(rank === 4 ? 3 : (this.width ?? this.placeholder()));
+      else if (hint.channelsLast && rank >= 3) shape.push(rank === 4 ? this.imageSize() : rank === 3 ? 32 : 16);
       else if (rank === 4 && i >= 2) shape.push(this.imageSize());
       else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());
@@ -111,7 +113,7 @@ export class InputSearch {
       fixed.add(at);
     }
     // A sequence of channels first: the size that is not known is the length.
-    if (rank === 3 && fixed.has(1) && !fixed.has(2)) shape[2] = 32;
+    if (rank === 3 && fixed.has(1) && !fixed.has(2) && !hint.channelsLast) shape[2] = 32;
     return shape;
   }
 
@@ -253,7 +255,7 @@ export class InputSearch {
       (g) => g.shape.length >= 4 || (g.shape.length === 3 && g.fixed.has(1) && !g.fixed.has(2)),
     );
     if (images.length === 0) return false;
-    const current = this.currentSize ?? images[0]!.shape.at(-1)!;
+    const current = this.currentSize ?? images[0]!.shape.at(images[0]!.hint.channelsLast ? 1 : -1)!;
     this.spatialTried.add(current);
     const [conflict] = error.conflicts;
     if (conflict) {
@@ -271,6 +273,10 @@ export class InputSearch {
     if (next === undefined || this.spatialTried.has(next)) return false;
     this.currentSize = next;
     for (const g of images) {
+      if (g.hint.channelsLast) {
+        for (let i = 1; i < g.shape.length - 1; i++) if (!g.fixed.has(i)) g.shape[i] = next;
+        continue;
+      }
       for (let i = g.shape.length === 3 ? 2 : g.shape.length - 2; i < g.shape.length; i++) if (!g.fixed.has(i)) g.shape[i] = next;
       if (g.shape.length === 5 && !g.fixed.has(2)) g.shape[2] = Math.min(16, next);
     }

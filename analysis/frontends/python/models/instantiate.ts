@@ -28,8 +28,8 @@ export interface Recipe {
   readonly called?: Arguments;
 }
 
-function instanceOf(v: Value, cls: ClassValue): InstanceValue {
-  return is(v, "instance") ? v : raise("TypeError", `${cls.name}() does not make an instance`);
+function instanceOf(v: Value, name: string): InstanceValue {
+  return is(v, "instance") ? v : raise("TypeError", `${name}() does not make an instance`);
 }
 
 /** A frame in which expressions of a module can be evaluated. */
@@ -44,7 +44,7 @@ export function fromArguments(cls: ClassValue, how: string, args: Arguments, cal
     make: (i) =>
       instanceOf(
         inClassFrame(i, cls, () => construct(i, cls, args)),
-        cls,
+        cls.name,
       ),
     ...(called ? { called } : {}),
   };
@@ -79,22 +79,25 @@ export function fromWitnesses(cls: ClassValue, choice?: { overrides: ReadonlyMap
           i.witnessScale = choice.scale;
         }
         const v = inventInstance(i, cls);
-        return v === undefined ? raise("TypeError", `no values for ${names}`) : instanceOf(v, cls);
+        return v === undefined ? raise("TypeError", `no values for ${names}`) : instanceOf(v, cls.name);
       }),
   };
 }
 
 /** As a pragma says. */
-export function fromPragma(pragma: Pragma, scope: SourceScope, cls: ClassValue): Recipe {
+export function fromPragma(pragma: Pragma, scope: SourceScope, cls: ClassValue | undefined): Recipe {
   return {
     how: "as its pragma says",
     make(i) {
       const x = pragma.call;
       const frame = moduleFrame(scope, pragma.chunk, x ?? { s: 0, e: 0 });
-      if (x?.kind !== "Call") return instanceOf(construct(i, cls, NO_ARGUMENTS), cls);
+      if (x?.kind !== "Call") {
+        if (!cls) raise("TypeError", `the pragma does not call ${pragma.name}`);
+        return instanceOf(construct(i, cls, NO_ARGUMENTS), cls.name);
+      }
       return i.inFrame(frame, () => {
         const callee = evaluate(i, x.callee, frame);
-        return instanceOf(call(i, callee, evaluateArguments(i, x.args, frame)), cls);
+        return instanceOf(call(i, callee, evaluateArguments(i, x.args, frame)), cls?.name ?? pragma.name);
       });
     },
   };

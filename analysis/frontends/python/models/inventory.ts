@@ -7,6 +7,7 @@ import type { SourceRange } from "../../../graph/source";
 import type { Interpreter } from "../evaluator/interpreter";
 import { children, isModule, namedModules } from "../torch/layers/module";
 import { type InstanceValue, is, type ParameterCell } from "../values/value";
+import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { layerKind } from "./layers";
 
 /** One trainable parameter under all its names. */
@@ -94,6 +95,8 @@ function pathsOf(root: InstanceValue): Map<InstanceValue, string[]> {
 
 /** Takes stock of a finished model. */
 export function takeInventory(root: InstanceValue, graph: Graph, interpreter: Interpreter): Inventory {
+  const framework = frameworkOf(root.cls);
+  if (framework !== TORCH) return { parameters: namedBy(framework, root, graph), shared: [], ties: [], unread: [] };
   const paths = pathsOf(root);
   const cells = new Map<ParameterCell, { names: string[]; shape: readonly number[] }>();
   for (const [m, places] of paths) {
@@ -129,6 +132,25 @@ export function takeInventory(root: InstanceValue, graph: Graph, interpreter: In
     ties: tiesOf(paths, interpreter),
     unread: unreadParts(root, new Map(parameters.map((p) => [p.name, p])), interpreter),
   };
+}
+
+/** The parameters of a model of another framework than PyTorch; layers make theirs when they are first applied. */
+function namedBy(framework: Framework, root: InstanceValue, graph: Graph): RegisteredParameter[] {
+  return tensorsBelow(framework, root).flatMap(([name, { parameter: cell, shape }], entries) =>
+    !cell || cell.buffer || !cell.trainable
+      ? []
+      : [
+          {
+            name,
+            aliases: [],
+            shape: shape ?? [],
+            read: graph.parameters.has(name),
+            entries,
+            ...(cell.initialisation ? { initialisation: cell.initialisation } : {}),
+            ...(cell.origin.range ? { range: cell.origin.range } : {}),
+          },
+        ],
+  );
 }
 
 /** The outermost modules none of whose parameters is read, and such parameters of other modules. */

@@ -2,13 +2,15 @@
 import type { SourceRange } from "../../../graph/source";
 import type { ModuleUse } from "../evaluator/interpreter";
 import { LAYER_PARAMETERS } from "../torch/layers/layer";
-import { namedModules } from "../torch/layers/module";
-import { type Construction, type InstanceValue, is } from "../values/value";
+import type { ClassValue, Construction, InstanceValue, LayerSignature } from "../values/value";
+import { frameworkOf, joined } from "./framework";
 
 /** How a layer's `bias` argument reaches its constructor. */
 export interface BiasArgument {
   /** `default`: not given. `indirect`: through *args, **kwargs or another class's constructor. */
   readonly form: "keyword" | "positional" | "default" | "indirect";
+  /** The parameter of the constructor: `bias`, `use_bias`. */
+  readonly parameter: string;
   /** The value that was given: what an edit replaces. */
   readonly range?: SourceRange;
   /** The constructor call. */
@@ -36,32 +38,44 @@ function rangeKey(r: SourceRange): string {
   return `${r.file}:${r.start.line}:${r.start.column}:${r.end.line}:${r.end.column}`;
 }
 
-/** The class of torch.nn behind an instance. */
+/** The built-in class behind a class, if there is one. */
+function builtIn(cls: ClassValue): ClassValue | undefined {
+  return cls.order.find((c) => !c.module && (c.signature || LAYER_PARAMETERS.has(c.name)));
+}
+
+/** The class of torch.nn, or of another framework's layers, behind an instance. */
 export function layerKind(m: InstanceValue): string {
-  return (m.cls.order.find((c) => !c.module && LAYER_PARAMETERS.has(c.name)) ?? m.cls).name;
+  return (builtIn(m.cls) ?? m.cls).name;
+}
+
+/** The constructor of a built-in layer. */
+function signatureOf(cls: ClassValue): Pick<LayerSignature, "params" | "bias"> | undefined {
+  if (cls.signature) return cls.signature;
+  const params = LAYER_PARAMETERS.get(cls.name);
+  return params?.includes("bias") ? { params, bias: "bias" } : undefined;
 }
 
 /** How the bias of a layer was given at its constructor call. */
 function biasArgument(m: InstanceValue, made: Construction): BiasArgument | undefined {
-  const kind = layerKind(m);
-  const params = LAYER_PARAMETERS.get(kind);
-  const at = params?.indexOf("bias") ?? -1;
-  if (at < 0) return undefined;
+  const cls = builtIn(m.cls);
+  const { params = [], bias: parameter } = (cls && signatureOf(cls)) ?? {};
+  if (parameter === undefined) return undefined;
+  const at = params.indexOf(parameter);
   const call = made.range;
   // A subclass may do anything with its arguments.
-  if (m.cls.module || !made.direct) return { form: "indirect", call };
-  const keyword = made.args.find((a) => a.form === "keyword" && a.name === "bias");
-  if (keyword) return { form: "keyword", range: made.chunk.range(keyword.valueSpan), call };
-  if (made.args.some((a) => a.form === "star" || a.form === "doubleStar")) return { form: "indirect", call };
-  const given = made.args.filter((a) => a.form === "positional")[at];
-  if (given) return { form: "positional", range: made.chunk.range(given.valueSpan), call };
+  if (m.cls.module || !made.direct) return { form: "indirect", parameter, call };
+  const keyword = made.args.find((a) => a.form === "keyword" && a.name === parameter);
+  if (keyword) return { form: "keyword", parameter, range: made.chunk.range(keyword.valueSpan), call };
+  if (made.args.some((a) => a.form === "star" || a.form === "doubleStar")) return { form: "indirect", parameter, call };
+  const given = at < 0 ? undefined : made.args.filter((a) => a.form === "positional")[at];
+  if (given) return { form: "positional", parameter, range: made.chunk.range(given.valueSpan), call };
   const close = made.listSpan.e - 1;
   const last = made.args.at(-1);
   const between = last ? made.chunk.text.slice(last.span.e, close) : "";
   const prefix = !last ? "" : between.includes(",") ? " " : ", ";
   // After the last argument, so that a closing parenthesis on its own line stays there.
   const spot = last ? (between.includes(",") ? last.span.e + between.indexOf(",") + 1 : last.span.e) : close;
-  return { form: "default", call, insert: { range: made.chunk.range({ s: spot, e: spot }), prefix } };
+  return { form: "default", parameter, call, insert: { range: made.chunk.range({ s: spot, e: spot }), prefix } };
 }
 
 /** Collects the layers below a module that have parameters of their own or are known layers. */
@@ -82,13 +96,15 @@ export function layerTable(root: InstanceValue, uses: readonly ModuleUse[]): Pyt
     bias: BiasArgument | undefined;
   }
   const drafts = new Map<string, Draft>();
-  for (const [path, m] of namedModules(root)) {
+  const framework = frameworkOf(root.cls);
+  for (const [path, m] of framework.modules(root)) {
     const { made } = m;
     if (!made || m === root) continue;
     const parameters: string[] = [];
-    for (const [k, v] of m.attributes) if (is(v, "tensor") && v.parameter && !v.parameter.buffer) parameters.push(`${path}.${k}`);
+    for (const [k, v] of framework.ownTensors(m))
+      if (v.parameter && !v.parameter.buffer) parameters.push(joined(framework, path, k));
     const kind = layerKind(m);
-    const known = LAYER_PARAMETERS.has(kind);
+    const known = builtIn(m.cls) !== undefined;
     if (!known && parameters.length === 0) continue;
     const key = `${kind} ${rangeKey(made.range)}`;
     let draft = drafts.get(key);

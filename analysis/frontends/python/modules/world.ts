@@ -4,6 +4,7 @@
  */
 import type { Environment, Interpreter } from "../evaluator/interpreter";
 import { type Builtins, makeBuiltins } from "../stdlib/builtins";
+import { makeKeras } from "../keras/namespace";
 import { makeEinops } from "../torch/einops";
 import { inspectionModules } from "../stdlib/inspection";
 import { makeLibrary } from "../stdlib/library";
@@ -46,6 +47,7 @@ export function sharedLibrary(): SharedLibrary {
   const library = makeLibrary(builtins);
   library.set("numpy", numpyModule());
   for (const [name, module] of inspectionModules(builtins.object)) library.set(name, module);
+  for (const [name, module] of makeKeras(builtins.object)) library.set(name, module);
   return { builtins, library };
 }
 

@@ -44,8 +44,7 @@ export class Reader {
   }
 
   has(name: string): boolean {
-    const v = this.values.get(name);
-    return v !== undefined && v !== null;
+    return this.value(name) !== null;
   }
 
   /** The argument; None when it is absent. */
@@ -89,8 +88,8 @@ export class Reader {
   }
 
   bool(name: string, fallback: boolean): boolean {
-    const v = this.values.get(name);
-    if (v === undefined || v === null) return fallback;
+    const v = this.value(name);
+    if (v === null) return fallback;
     return truth(v) ?? notUnderstood(`the argument ${name} is not known to be true or false`);
   }
 

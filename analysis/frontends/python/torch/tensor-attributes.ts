@@ -34,6 +34,8 @@ const OPERATORS: Readonly<Record<string, string>> = {
 export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, name: string): Value | undefined {
   const own = t.attributes?.get(name);
   if (own !== undefined) return own;
+  const other = interpreter.arrayAttribute?.(interpreter, t, name);
+  if (other !== undefined) return other;
   const { builder } = interpreter;
   switch (name) {
     case "shape":

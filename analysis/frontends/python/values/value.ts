@@ -9,6 +9,7 @@ import type { Chunk } from "../parser/document";
 import type { Block, Expr, FunctionDef, Param, Span } from "../parser/syntax";
 import type { LazyConstant } from "./constant";
 import type { Interpreter } from "../evaluator/interpreter";
+import type { Framework } from "../models/framework";
 
 /** Python's None is null; bool and str are JavaScript's. */
 export type Value = null | boolean | string | ObjectValue;
@@ -188,6 +189,24 @@ export interface ClassValue {
   readonly construct?: (interpreter: Interpreter, cls: ClassValue, args: Arguments) => Value;
   /** What an instance of a native class does with attributes it does not have. */
   readonly missing?: (interpreter: Interpreter, self: InstanceValue, name: string) => Value | undefined;
+  /** What calling an instance does where that is more than its `__call__`: scopes of names, parameters made on the way. */
+  readonly invoke?: (interpreter: Interpreter, self: InstanceValue, args: Arguments) => Value;
+  /** Set on the base class of a framework's models. */
+  readonly framework?: Framework;
+  /** Set on built-in layers: the parameters of their constructors. */
+  readonly signature?: LayerSignature;
+}
+
+/** The constructor of a built-in layer, for edits of its calls. */
+export interface LayerSignature {
+  /** Parameter names in order. */
+  readonly params: readonly string[];
+  /** How many of the first have no default. */
+  readonly required: number;
+  /** The parameter that says whether there is a bias, where there is one. */
+  readonly bias?: string;
+  /** The name of the bias among the layer's own parameters. */
+  readonly biasName?: string;
 }
 
 /** How and where an instance was made. */
