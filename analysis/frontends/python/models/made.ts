@@ -9,7 +9,7 @@ import { runStatement } from "../evaluator/statements";
 import type { SourceRange } from "../../../graph/source";
 import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
-import type { Expr } from "../parser/syntax";
+import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type FunctionValue, type InstanceValue, is, isObject, type Value } from "../values/value";
 import { moduleFrame, type Recipe } from "./instantiate";
 import { inventArgument, required } from "./invent";
@@ -24,6 +24,7 @@ export interface MadeModel {
 
 /** Calls that put a model together out of layers. */
 const ASSEMBLES = /^(?:Model|Sequential|Functional)$/;
+const FRAMEWORKS = /^(?:keras|tensorflow|tf_keras|flax)(?:\.|$)/;
 
 function calleeNames(x: unknown, into: Set<string>): void {
   if (typeof x !== "object" || x === null) return;
@@ -62,11 +63,20 @@ function returnsSomething(x: unknown): boolean {
   return Object.entries(x).some(([k, v]) => k !== "value" && typeof v === "object" && returnsSomething(v));
 }
 
+/** Whether a file imports a framework whose models need no class. */
+function importsFramework(block: readonly Stmt[]): boolean {
+  return block.some((s) => {
+    if (s.kind === "Import") return s.names.some((n) => FRAMEWORKS.test(n.name));
+    if (s.kind === "ImportFrom") return FRAMEWORKS.test(s.module);
+    return s.kind === "Try" && (importsFramework(s.body) || s.handlers.some((h) => importsFramework(h.body)));
+  });
+}
+
 /** Functions and variables of a file that look as if they gave a model put together out of layers. */
 export function madeModels(scope: SourceScope): MadeModel[] {
   const { statements } = scope.bindings;
   const assembles = (top: TopLevel): boolean => [...calls(top)].some((n) => ASSEMBLES.test(n));
-  if (!statements.some(assembles)) return [];
+  if (!statements.some(assembles) || !importsFramework(statements.map((t) => t.statement))) return [];
   const functions = new Map<string, MadeModel>();
   // A function that returns what another one made is one too.
   for (let grown = true; grown; ) {
