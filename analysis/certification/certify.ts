@@ -113,7 +113,10 @@ class Check {
     const moved = new Map<string, Float64Array>();
     const current = new Map(this.base);
     for (const s of symmetries) {
-      for (const [name, values] of s.actRandomly(current, () => this.random.uniform())) {
+      for (const [name, values] of s.act(
+        current,
+        s.randomElement(() => this.random.uniform()),
+      )) {
         current.set(name, values);
         moved.set(name, values);
       }

@@ -4,8 +4,11 @@ import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
-import { PermutationAction, randomPermutation } from "./actions/permutation";
+import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
+import { matrixSymmetries } from "./actions/matrix";
+import { PermutationAction } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
+import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
@@ -13,8 +16,8 @@ import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
 import { type AtomSpace, atomSpaces, enclosingAtoms, spaceAddresses } from "./spaces/spaces";
-import { type BranchSwap, findSwaps } from "./swaps";
-import type { ChannelSpace, ContinuousCounts, ParameterValues, Symmetry } from "./symmetry";
+import { findSwaps } from "./swaps";
+import type { ChannelSpace, ContinuousCounts, Symmetry } from "./symmetry";
 import { mergePieces } from "./units/merge";
 import { findUnits, type Scaling, scalingDimension } from "./units/scalings";
 
@@ -106,12 +109,13 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const swaps = findSwaps(normal);
   const symmetries: Symmetry[] = [
     ...permutable.map(({ space, axes, enclosing }, id) =>
-      permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!),
+      permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
     ),
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
     ...scalingSymmetries(signs, shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
-    ...swaps.map(swapSymmetry),
+    ...(numeric ? [...matrixSymmetries(numeric, spacesOfAtoms), ...shiftSymmetries(numeric)] : []),
+    ...swaps.map((s, i) => swapSymmetry(s, i, shape)),
   ];
   return {
     graph,
@@ -121,7 +125,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     swaps: swaps.map((s) => s.names),
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",
-    ...(numeric ? { measurable: numeric.graph } : {}),
+    ...(numeric ? { measurable: numeric.graph, genericWeights: numeric.weights } : {}),
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
     parameters,
     notes,
@@ -219,38 +223,4 @@ function atomsAtSamePlaces(axes: InferredAxes, space: AtomSpace): Set<number> {
     }
   }
   return out;
-}
-
-function permutationSymmetry(action: PermutationAction, id: number, space: ChannelSpace): Symmetry {
-  return {
-    id: `permutation:${id}`,
-    kind: "permutation",
-    group: space.within === undefined ? `S(${space.size})` : `S(${space.size})^${action.copies}`,
-    dimension: 0,
-    parameters: action.parameters,
-    spaces: [id],
-    actRandomly: (weights, random) => action.act(weights, randomPermutation(space.size, action.copies, random)),
-    generators: () => [],
-    units: () => action.units(),
-  };
-}
-
-function swapSymmetry(swap: BranchSwap, index: number): Symmetry {
-  return {
-    id: `swap:${index}`,
-    kind: "swap",
-    group: "S(2)",
-    dimension: 0,
-    parameters: swap.pairs.flat(),
-    spaces: [],
-    actRandomly: (weights): ParameterValues => {
-      const out = new Map<string, Float64Array>();
-      for (const [p, q] of swap.pairs) {
-        const [x, y] = [weights.get(p), weights.get(q)];
-        if (x && y) out.set(p, y.slice()).set(q, x.slice());
-      }
-      return out;
-    },
-    generators: () => [],
-  };
 }

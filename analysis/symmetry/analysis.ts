@@ -1,6 +1,6 @@
 /** @file What the inference says of one model; front ends make the graph, everything a user sees is a function of this. */
 import type { Graph } from "../graph/graph";
-import type { ChannelSpace, ContinuousCounts, Swap, Symmetry } from "./symmetry";
+import type { ChannelSpace, ContinuousCounts, ParameterValues, Swap, Symmetry } from "./symmetry";
 
 /** An operator that inference does not understand; it pins what it touches. */
 export interface OpaqueOperator {
@@ -31,6 +31,8 @@ export interface ModelAnalysis {
   readonly countOrigin: CountOrigin;
   /** The normal form on inputs small enough for ranks, where numeric engines ran. */
   readonly measurable?: Graph;
+  /** The generic weights at which they ran; groups that are solved for exist there whatever the file's weights are. */
+  readonly genericWeights?: ParameterValues;
   readonly opaque: readonly OpaqueOperator[];
   /** Number of trainable parameter entries. */
   readonly parameters: number;

@@ -4,7 +4,8 @@
  * (ALGORITHM.md section 7).
  */
 import { consumers, type Graph, type Node, numberAttribute, numbersAttribute, producers, stringAttribute } from "../graph/graph";
-import type { ParameterValues, Symmetry } from "./symmetry";
+import { mirrorOf, vanishingSet } from "./actions/involution";
+import type { Element, Mirror, ParameterValues, Symmetry } from "./symmetry";
 
 /** A parameter, and which of its axes the units are. */
 interface UnitAxis {
@@ -159,6 +160,13 @@ export function flipSymmetries(
 ): Symmetry[] {
   return units.map((layer, index): Symmetry => {
     const first = layer.writers[0]!;
+    const act = (weights: ParameterValues, element: Element): ParameterValues =>
+      flip(
+        layer,
+        weights,
+        shape,
+        Array.from(element, (x) => x !== 0),
+      );
     return {
       id: `flip:${index}`,
       kind: "sign",
@@ -168,14 +176,26 @@ export function flipSymmetries(
         ...new Set([...layer.writers.map((w) => w.parameter), ...layer.readers.flatMap((r) => [r.parameter, r.bias])]),
       ],
       spaces: spacesAt(first.parameter, first.axis),
-      actRandomly: (weights, random) =>
-        flip(
-          layer,
-          weights,
-          shape,
-          Array.from({ length: layer.count }, () => random() < 0.5),
-        ),
+      randomElement: (random) => Float64Array.from({ length: layer.count }, () => (random() < 0.5 ? 1 : 0)),
+      act,
       generators: () => [],
+      *mirrors(): Iterable<Mirror> {
+        for (let u = 0; u < layer.count; u++)
+          yield mirrorOf(
+            act,
+            Float64Array.from({ length: layer.count }, (_, k) => (k === u ? 1 : 0)),
+            false,
+          );
+      },
+      fixedSet: () =>
+        vanishingSet(
+          new Map(
+            [...layer.writers, ...layer.readers].map(({ parameter }) => [
+              parameter,
+              Array.from({ length: shape(parameter).reduce((n, d) => n * d, 1) }, (_, i) => i),
+            ]),
+          ),
+        ),
     };
   });
 }

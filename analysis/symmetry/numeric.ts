@@ -11,7 +11,8 @@ import { countFamilies, ParameterSpace, Span } from "./counting/families";
 import { certifyGenerators } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights } from "./counting/sampling";
-import { type FieldRegion, searchFields } from "./fields/fields";
+import { type FieldRegion, type RemainingRescaling, searchFields } from "./fields/fields";
+import type { FieldSystem } from "./fields/system";
 import { findShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
@@ -23,7 +24,14 @@ export interface NumericResult {
   /** Where they ran: the graph itself, or the same network on smaller inputs. */
   readonly graph: Graph;
   readonly weights: ParameterValues;
+  readonly axes: InferredAxes;
+  readonly seeds: { readonly fields: number; readonly shifts: number };
+  readonly system: FieldSystem;
   readonly regions: readonly FieldRegion[];
+  /** Of engine C beyond all others. */
+  readonly remaining: readonly RemainingRescaling[];
+  /** Of engine D. */
+  readonly shifts: readonly Generator[];
   /** Of engines B, C and D. */
   readonly generators: readonly Generator[];
   readonly continuous: ContinuousCounts;
@@ -65,10 +73,14 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
           (vector): Generator => ({ family: s.family as "scale" | "rescaling", vector, spaces: [] }),
         ),
   );
-  const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seed + 10 });
+  const seeds = { fields: seed + 10, shifts: seed + 20 };
+  const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
   const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...shifts];
-  const generators = [...found, ...fields.remaining(found.map((g) => g.vector))];
-  return { graph, weights, regions: fields.regions, generators, continuous: countFamilies(generators) };
+  const remaining = fields.remaining(found.map((g) => g.vector));
+  const generators = [...found, ...remaining.map((r) => r.generator)];
+  const { system, regions } = fields;
+  const continuous = countFamilies(generators);
+  return { graph, weights, axes, seeds, system, regions, remaining, shifts, generators, continuous };
 }
 
 /** Draws of weights at which a network with kinks is looked at when the first two disagree. */

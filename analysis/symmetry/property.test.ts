@@ -167,7 +167,13 @@ describe("random networks", () => {
         fc.pre(before.every(Number.isFinite));
         const size = Math.max(...before.map(Math.abs), 1e-9);
         for (const s of found.symmetries) {
-          const moved = new Map([...weights, ...s.actRandomly(weights, () => random.uniform())]);
+          const moved = new Map([
+            ...weights,
+            ...s.act(
+              weights,
+              s.randomElement(() => random.uniform()),
+            ),
+          ]);
           const after = evaluate(graph, moved, x);
           const deviation = Math.max(...after.map((v, i) => Math.abs(v - before[i]!))) / size;
           assert.ok(deviation < 1e-8, `${s.id} ${s.group} on ${s.parameters.join()} moves the output by ${deviation}`);

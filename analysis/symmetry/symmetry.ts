@@ -81,6 +81,33 @@ export interface DiagonalEntries {
   readonly coefficient: Float64Array;
 }
 
+/**
+ * A group element by its coordinates. Continuous groups: one number per one-parameter subgroup, acting as exp(sum x_k X_k),
+ * for scalings the logarithms of the factors. Permutations: where each entry goes, copy by copy. Signs, flips and swaps: 1
+ * for what is flipped or exchanged, else 0.
+ */
+export type Element = Float64Array;
+
+/**
+ * An involution of the group: it maps theta to theta - 2 P theta. What it leaves fixed (P theta = 0) gradient descent never
+ * leaves (Ziyin 2309.16932: P = O O^T).
+ */
+export interface Mirror {
+  readonly element: Element;
+  /** False where P is an oblique projector: the flip of a sigmoid unit, whose reader's bias absorbs half of its column. */
+  readonly orthogonal: boolean;
+  /** P theta: the part of the weights that changes sign; parameters without such a part are absent. */
+  project(weights: ParameterValues): ParameterValues;
+}
+
+/** The weights that every element of a group leaves as they are. */
+export interface FixedSet {
+  /** Number of independent linear conditions on the parameters' entries. */
+  readonly codimension: number;
+  /** The nearest weights in the set; parameters that do not change are absent. */
+  project(weights: ParameterValues): ParameterValues;
+}
+
 /** A group with its action on named parameters. */
 export interface Symmetry {
   readonly id: string;
@@ -92,10 +119,19 @@ export interface Symmetry {
   /** Parameters that it moves. */
   readonly parameters: readonly string[];
   readonly spaces: readonly number[];
-  /** A random element's action on weights: returns new values of the parameters that move, others are unchanged. */
-  actRandomly(weights: ParameterValues, random: () => number): ParameterValues;
+  /** A random element: of a size that shows, and that float32 survives. */
+  randomElement(random: () => number): Element;
+  /**
+   * The weights after an element has acted: new values of the parameters that move, others are unchanged. Throws Error where
+   * an action that is solved for (matrix groups) does not exist at these weights.
+   */
+  act(weights: ParameterValues, element: Element): ParameterValues;
   /** Tangent vectors at the given weights; empty for discrete groups. */
   generators(weights: ParameterValues): readonly Generator[];
+  /** Its mirrors, where it has any: reflections, exchanges of two units, half turns. Made one by one. */
+  mirrors?(weights: ParameterValues): Iterable<Mirror>;
+  /** What all its elements leave as it is, at these weights of everything that it does not move; undefined where that is nothing. */
+  fixedSet(weights: ParameterValues): FixedSet | undefined;
   /** Permutations: where the units are. Made at each call. */
   units?(): readonly UnitBlock[];
   /** Scalings and signs: which entries belong to which factor. Made at each call. */

@@ -92,7 +92,10 @@ describe("units of permutations and entries of scalings", () => {
         if (!symmetry.units) continue;
         // What the action does to labels tells where units went; every feature must have gone the same way.
         const random = new Random(3);
-        const acted = symmetry.actRandomly(values, () => random.uniform());
+        const acted = symmetry.act(
+          values,
+          symmetry.randomElement(() => random.uniform()),
+        );
         const target = new Map<string, number>();
         for (const b of symmetry.units()) {
           const before = values.get(b.parameter)!;

@@ -1,6 +1,7 @@
 /** @file Scalings and signs acting on parameters. */
-import type { Generator, ParameterValues, Symmetry } from "../symmetry";
+import type { DiagonalEntries, Element, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
 import { coefficients, diagonalEntries, type Scaling, scalingVectors } from "../units/scalings";
+import { mirrorOf, vanishingSet } from "./involution";
 
 /** Log-scales are drawn from this half-open range on both sides of zero: large enough to show, small enough for float32. */
 const LARGEST_LOG_SCALE = 0.7;
@@ -15,7 +16,7 @@ export function scalingSymmetries(
     const values = scaling.sizes.reduce((n, s) => n * s, 1);
     const discrete = scaling.family === "sign";
     const spaces = spacesOf(scaling.atoms);
-    const act = (weights: ParameterValues, element: ArrayLike<number>): ParameterValues => {
+    const act = (weights: ParameterValues, element: Element): ParameterValues => {
       const logs = coefficients(scaling, shape, (d) => element[d]!);
       const out = new Map<string, Float64Array>();
       for (const [name, log] of logs) {
@@ -28,6 +29,7 @@ export function scalingSymmetries(
       }
       return out;
     };
+    const flipOf = (d: number): Element => Float64Array.from({ length: values }, (_, k) => (k === d ? 1 : 0));
     return {
       id: `${scaling.family}:${index}`,
       kind: scaling.family,
@@ -35,18 +37,45 @@ export function scalingSymmetries(
       dimension: discrete ? 0 : scaling.sizes.reduce((n, s) => n * (s - 1), 1),
       parameters: [...new Set(scaling.entries.map((e) => e.parameter))],
       spaces,
-      actRandomly: (weights, random) =>
-        act(
-          weights,
-          Array.from({ length: values }, () => (discrete ? Math.floor(random() * 2) : (2 * random() - 1) * LARGEST_LOG_SCALE)),
+      randomElement: (random) =>
+        Float64Array.from({ length: values }, () =>
+          discrete ? Math.floor(random() * 2) : (2 * random() - 1) * LARGEST_LOG_SCALE,
         ),
+      act,
       generators: (weights) =>
         scaling.family === "sign"
           ? []
           : scalingVectors(scaling, shape, weights).map(
               (vector): Generator => ({ family: scaling.family as "scale" | "rescaling", vector, spaces }),
             ),
+      ...(discrete
+        ? {
+            *mirrors(): Iterable<Mirror> {
+              for (let d = 0; d < values; d++) yield mirrorOf(act, flipOf(d));
+            },
+          }
+        : {}),
+      fixedSet: () => vanishingSet(movedEntries(diagonalEntries(scaling, shape), discrete)),
       diagonal: () => diagonalEntries(scaling, shape),
     };
   });
+}
+
+/** The entries that some factor multiplies: not those on which a factor and its inverse meet, nor two equal signs. */
+function movedEntries(blocks: readonly DiagonalEntries[], discrete: boolean): Map<string, Set<number>> {
+  const out = new Map<string, Set<number>>();
+  for (const { parameter, flat, index, coefficient } of blocks) {
+    const sums = new Map<string, number>();
+    flat.forEach((i, k) => {
+      const key = `${i}:${index[k]}`;
+      sums.set(key, (sums.get(key) ?? 0) + coefficient[k]!);
+    });
+    const own = out.get(parameter) ?? new Set<number>();
+    out.set(parameter, own);
+    flat.forEach((i, k) => {
+      const sum = sums.get(`${i}:${index[k]}`)!;
+      if (discrete ? Math.round(sum) % 2 !== 0 : Math.abs(sum) > 1e-12) own.add(i);
+    });
+  }
+  return out;
 }

@@ -126,7 +126,7 @@ describe("what units of measure cannot see", () => {
       certifyGenerators(
         graph,
         weights,
-        found.map((g) => g.vector),
+        found.map((g) => g.generator.vector),
       ) < 1e-9,
     );
     assert.equal(found.length, measureDimension(graph).dimension);
@@ -174,7 +174,7 @@ describe("what units of measure cannot see", () => {
     const { fields } = fieldsOf(zooModel("MlpLeaky"));
     const found = fields.remaining([]);
     assert.equal(found.length, 8);
-    assert.deepEqual(fields.remaining(found.map((g) => g.vector)), []);
+    assert.deepEqual(fields.remaining(found.map((g) => g.generator.vector)), []);
   });
 });
 

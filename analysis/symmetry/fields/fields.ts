@@ -14,7 +14,8 @@ import { Network, type NetworkOptions } from "../counting/network";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
-import { weightProducts } from "./products";
+import type { FieldDirection } from "./motion";
+import { type WeightProduct, weightProducts } from "./products";
 import { type FieldSystem, solveFields } from "./system";
 
 /** A set of channels with the group that acts on it. */
@@ -30,6 +31,19 @@ export interface FieldRegion {
   readonly atoms: readonly number[];
   /** Tangent vectors: all of a linear region, the skew ones of a rotation, none of a monomial one. */
   readonly generators: readonly Generator[];
+  /**
+   * The solutions themselves, a basis of the group's Lie algebra: all of a linear region, the skew ones of a rotation. Absent
+   * for monomial regions, for products of weights and where some solution did not pass its check.
+   */
+  readonly directions?: readonly FieldDirection[];
+  /** The two factors, where the group acts between two weights whose product is the weight. */
+  readonly product?: WeightProduct;
+}
+
+/** A rescaling that is in no other engine's span. */
+export interface RemainingRescaling {
+  readonly generator: Generator;
+  readonly direction: FieldDirection;
 }
 
 /** How to search. */
@@ -44,13 +58,14 @@ const CERTIFIED = 1e-8;
 
 /** What engine C found. */
 export interface MatrixFields {
+  readonly system: FieldSystem;
   /** All regions on which a group acts, monomial ones too. */
   readonly regions: readonly FieldRegion[];
   /**
    * Rescalings that are in no span so far: where the given vectors of all engines leave directions unexplained, monomial
    * regions may hold them (scales that a constant, a weight norm or an exponential hides from units of measure).
    */
-  remaining(known: readonly ParameterValues[]): readonly Generator[];
+  remaining(known: readonly ParameterValues[]): readonly RemainingRescaling[];
 }
 
 /**
@@ -84,32 +99,38 @@ export function searchFields(
     const { kind, dimension, diagonal, skew, edges, atoms } = sketch;
     const family: Family = kind === "rotation" ? "rotation" : "linear";
     const generators = candidates[k]!.filter(() => holds[at++]).map((vector): Generator => ({ family, vector, spaces: [] }));
+    const areAllCertified = generators.length === candidates[k]!.length && kind !== "monomial";
     // A field that moves no weight acts on nothing: values there obey a law that makes it vanish.
     if (kind !== "monomial" && generators.length === 0) return [];
-    return [{ kind, dimension, diagonal, skew, edges, atoms, generators }];
+    const directions = areAllCertified ? { directions: fieldDirections(sketch, lift) } : {};
+    return [{ kind, dimension, diagonal, skew, edges, atoms, generators, ...directions }];
   });
-  for (const { factors, size, atoms, generators } of weightProducts(network, weights, axes)) {
+  for (const product of weightProducts(network, weights, axes)) {
+    const { factors, size, atoms, generators } = product;
     const edges = factors.map((value) => ({ value, channels: Array.from({ length: size }, (_, i) => i) }));
     const dimension = generators.length;
-    regions.push({ kind: "linear", dimension, diagonal: size, skew: (size * (size - 1)) / 2, edges, atoms, generators });
+    regions.push({ kind: "linear", dimension, diagonal: size, skew: (size * (size - 1)) / 2, edges, atoms, generators, product });
   }
   return {
+    system,
     regions,
     remaining(explained) {
       const span = new Span(space.size);
       span.add(explained.map((v) => space.flatten(v)));
-      const found: ParameterValues[] = [];
+      const found: { readonly vector: ParameterValues; readonly direction: FieldDirection }[] = [];
       for (const sketch of sketches) {
         if (sketch.kind === "linear") continue;
-        for (const vector of representatives({ ...sketch, basis: sketch.whole }, lift, space, [])) {
-          const flat = space.flatten(vector);
-          if (!isSmall(vector) && !span.contains(flat)) found.push(vector);
+        for (const { roots } of regionSolutions({ ...sketch, basis: sketch.whole })) {
+          const vector = lift.tangent(roots);
+          if (!vector || isSmall(vector) || span.contains(space.flatten(vector))) continue;
+          found.push({ vector, direction: lift.candidate(roots).fields });
         }
       }
-      const out: Generator[] = [];
-      const hold = certified(found);
-      found.forEach((vector, k) => {
-        if (hold[k] && span.add([space.flatten(vector)]) > 0) out.push({ family: "rescaling", vector, spaces: [] });
+      const out: RemainingRescaling[] = [];
+      const hold = certified(found.map((f) => f.vector));
+      found.forEach(({ vector, direction }, k) => {
+        if (hold[k] && span.add([space.flatten(vector)]) > 0)
+          out.push({ generator: { family: "rescaling", vector, spaces: [] }, direction });
       });
       return out;
     },
@@ -216,18 +237,60 @@ function representatives(
       if (norm(local) > 1e-7 * norm(vector) && covered.add([local]) > 0) out.push(space.unflatten(vector));
     }
   }
-  // The solution has to vanish on the sinks of other regions.
-  const solver = new LeastSquares(solutions.basis.selectRows(sketch.sinkRows), { relative: 1e-9 });
-  const own = new Map(rows.map((row, k) => [row, k] as const));
-  for (let k = 0; k < basis.columns; k++) {
-    const target = basis.column(k);
+  for (const { target, roots } of regionSolutions(sketch)) {
     if (covered.add([target]) === 0) continue;
-    const coefficients = solver.solve(sketch.sinkRows.map((row) => target[own.get(row) ?? -1] ?? 0));
-    const values = solutions.basis.apply(coefficients);
-    const vector = lift.tangent(new Map(solutions.unknowns.map((u, i) => [u, values[i]!] as const)));
+    const vector = lift.tangent(roots);
     if (vector) out.push(vector);
   }
   return out;
+}
+
+/** A solution of a region: its values on the region's own rows, and by root unknown. */
+interface RegionSolution {
+  readonly target: Float64Array;
+  readonly roots: ReadonlyMap<number, number>;
+}
+
+/** The solutions in a region's basis, vanishing on the sinks of other regions. */
+function regionSolutions(sketch: RegionSketch): RegionSolution[] {
+  const { solutions, rows, basis } = sketch;
+  const solver = new LeastSquares(solutions.basis.selectRows(sketch.sinkRows), { relative: 1e-9 });
+  const own = new Map(rows.map((row, k) => [row, k] as const));
+  return Array.from({ length: basis.columns }, (_, k) => {
+    const target = basis.column(k);
+    const coefficients = solver.solve(sketch.sinkRows.map((row) => target[own.get(row) ?? -1] ?? 0));
+    const values = solutions.basis.apply(coefficients);
+    return { target, roots: new Map(solutions.unknowns.map((u, i) => [u, values[i]!] as const)) };
+  });
+}
+
+function fieldDirections(sketch: RegionSketch, lift: Lift): FieldDirection[] {
+  return regionSolutions(sketch).map((s) => lift.candidate(s.roots).fields);
+}
+
+/** The solutions of each region at some weights, by the channels that it mixes: what actions need at other weights. */
+export function directionsAt(
+  network: Network,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  seed: number,
+): { readonly system: FieldSystem; readonly byRegion: ReadonlyMap<string, readonly FieldDirection[]> } {
+  const system = solveFields(network, weights, axes, seed);
+  const sinks = sinkEntries(system);
+  const lift = new Lift(system, seed + 1);
+  const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
+  return {
+    system,
+    byRegion: new Map(sketches.map((s) => [regionKey(s.edges), fieldDirections(s, lift)] as const)),
+  };
+}
+
+/** The channels that a region mixes. */
+export function regionKey(edges: FieldRegion["edges"]): string {
+  return edges
+    .map((e) => `${e.value}:${e.channels.join()}`)
+    .sort()
+    .join(" ");
 }
 
 /** Combinations of engine B's vectors that act on this region's sinks and on no other sink unknown. */

@@ -5,6 +5,7 @@
 import type { AxisStructure } from "../../graph/axes";
 import type { Node } from "../../graph/graph";
 import { strides, type Tensor } from "../../graph/tensor";
+import { exponential } from "../../numerics/exponential";
 import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import type { Network } from "../counting/network";
@@ -19,7 +20,14 @@ export interface WeightProduct {
   readonly size: number;
   /** Atoms of the summed axis. */
   readonly atoms: readonly number[];
+  /** Directions a -> a X, b -> -X b for X = E_ij, as far as both factors can follow. */
   readonly generators: readonly Generator[];
+  /** The entries (i, j) of X, one per generator. */
+  readonly entries: readonly (readonly [number, number])[];
+  /** The weights after a -> a exp(X), b -> exp(-X) b, X having the given entries. Throws Error where a factor cannot follow. */
+  act(weights: ParameterValues, coefficients: ArrayLike<number>): ParameterValues;
+  /** The same to first order. */
+  tangents(weights: ParameterValues): readonly ParameterValues[];
 }
 
 const FITS = 1e-9;
@@ -34,7 +42,24 @@ export function weightProducts(network: Network, weights: ParameterValues, axes:
     const second = factor(network, weights, right, node);
     if (!first || !second || first.parameters.some((p) => second.parameters.includes(p))) return [];
     const atoms = (axes.layout(left)?.at(-1) ?? []).flatMap((segment) => segment.map((f) => f.atom));
-    return between(first, second).map((product) => ({ factors: [left, right] as const, atoms, ...product }));
+    const at = (values: ParameterValues) => {
+      const [a, b] = [factor(network, values, left, node), factor(network, values, right, node)];
+      if (!a || !b) throw new Error(`${left} and ${right} are no product of weights`);
+      return [a, b] as const;
+    };
+    return between(first, second).map(({ batch, size, generators, entries }) => ({
+      factors: [left, right] as const,
+      atoms,
+      size,
+      generators,
+      entries,
+      act: (values: ParameterValues, coefficients: ArrayLike<number>) =>
+        transformed(...at(values), { batch, size, entries }, coefficients),
+      tangents: (values: ParameterValues) => {
+        const [a, b] = at(values);
+        return entries.map(([i, j]) => tangentOf(a, b, batch, i, j) ?? new Map<string, Float64Array>());
+      },
+    }));
   });
 }
 
@@ -44,6 +69,8 @@ interface Factor {
   readonly parameters: readonly string[];
   readonly solver: LeastSquares;
   readonly sizes: readonly number[];
+  /** The parameters' present values. */
+  readonly before: ParameterValues;
 }
 
 /** The operand, if everything that its trainable parameters reach goes through it into this node. */
@@ -70,7 +97,8 @@ function factor(network: Network, weights: ParameterValues, operand: string, nod
       direction[k] = 0;
     }
   }
-  return { value, parameters, sizes, solver: new LeastSquares(Matrix.fromColumns(columns, value.data.length)) };
+  const before = new Map(parameters.map((p) => [p, weights.get(p)!] as const));
+  return { value, parameters, sizes, before, solver: new LeastSquares(Matrix.fromColumns(columns, value.data.length)) };
 }
 
 /** Whether all that a parameter reaches is reached through one value. */
@@ -93,7 +121,7 @@ function leadsOnlyTo(network: Network, parameter: string, target: string): boole
 }
 
 /** Directions a -> a X, b -> -X b for every entry of X where both factors can follow, per batch index. */
-function between(a: Factor, b: Factor): { readonly size: number; readonly generators: readonly Generator[] }[] {
+function between(a: Factor, b: Factor): (Pick<WeightProduct, "size" | "generators" | "entries"> & { readonly batch: number })[] {
   const left = a.value.shape;
   const right = b.value.shape;
   if (left.length < 2 || right.length < 2 || left.slice(0, -2).join() !== right.slice(0, -2).join()) return [];
@@ -101,17 +129,58 @@ function between(a: Factor, b: Factor): { readonly size: number; readonly genera
   const batches = left.slice(0, -2).reduce((n, d) => n * d, 1);
   return Array.from({ length: batches }, (_, batch) => {
     const generators: Generator[] = [];
+    const entries: (readonly [number, number])[] = [];
     for (let i = 0; i < size; i++) {
       for (let j = 0; j < size; j++) {
-        // X = E_ij: column j of the left factor gets its column i, row i of the right one loses its row j.
-        const vector = new Map<string, Float64Array>();
-        if (follow(a, shiftColumns(a.value, batch, i, j), vector) && follow(b, shiftRows(b.value, batch, i, j), vector)) {
-          generators.push({ family: "linear", vector, spaces: [] });
-        }
+        const vector = tangentOf(a, b, batch, i, j);
+        if (!vector) continue;
+        generators.push({ family: "linear", vector, spaces: [] });
+        entries.push([i, j]);
       }
     }
-    return { size, generators };
+    return { batch, size, generators, entries };
   }).filter((p) => p.generators.length > 0);
+}
+
+/** X = E_ij: column j of the left factor gets its column i, row i of the right one loses its row j. */
+function tangentOf(a: Factor, b: Factor, batch: number, i: number, j: number): ParameterValues | undefined {
+  const vector = new Map<string, Float64Array>();
+  const follows = follow(a, shiftColumns(a.value, batch, i, j), vector) && follow(b, shiftRows(b.value, batch, i, j), vector);
+  return follows ? vector : undefined;
+}
+
+/** The factors' parameters after a -> a exp(X), b -> exp(-X) b. */
+function transformed(
+  a: Factor,
+  b: Factor,
+  { batch, size, entries }: { readonly batch: number; readonly size: number; readonly entries: WeightProduct["entries"] },
+  coefficients: ArrayLike<number>,
+): ParameterValues {
+  const x = new Matrix(size, size);
+  entries.forEach(([i, j], k) => x.set(i, j, coefficients[k]!));
+  const g = exponential(x);
+  const inverse = exponential(
+    new Matrix(
+      size,
+      size,
+      x.data.map((v) => -v),
+    ),
+  );
+  const change = ({ value }: Factor, fromLeft: boolean): Float64Array => {
+    const [rows, columns] = value.shape.slice(-2) as [number, number];
+    const start = batch * rows * columns;
+    const own = new Matrix(rows, columns, value.data.slice(start, start + rows * columns));
+    const moved = fromLeft ? inverse.multiply(own) : own.multiply(g);
+    const out = new Float64Array(value.data.length);
+    for (let i = 0; i < own.data.length; i++) out[start + i] = moved.data[i]! - own.data[i]!;
+    return out;
+  };
+  const delta = new Map<string, Float64Array>();
+  if (!follow(a, change(a, false), delta) || !follow(b, change(b, true), delta)) {
+    throw new Error(`${[...a.parameters, ...b.parameters].join(", ")} cannot follow this element`);
+  }
+  const before = new Map([...a.before, ...b.before]);
+  return new Map([...delta].map(([p, d]) => [p, d.map((v, i) => v + before.get(p)![i]!)]));
 }
 
 function shiftColumns({ shape, data }: Tensor, batch: number, from: number, to: number): Float64Array {

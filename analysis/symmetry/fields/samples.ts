@@ -110,7 +110,8 @@ function finite(data: Float64Array): Float64Array {
   return data.every(Number.isFinite) ? data : data.map((x) => (Number.isFinite(x) ? x : 0));
 }
 
-function leafValue(
+/** A random value for a leaf of a unit, inside what its operator is defined for; a parameter's own value. */
+export function leafValue(
   network: Network,
   unit: Unit,
   weights: ParameterValues,
