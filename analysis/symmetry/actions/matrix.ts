@@ -6,7 +6,7 @@ import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import { orthonormalBasis } from "../../numerics/rank";
 import { directionsAt, type FieldRegion, regionKey } from "../fields/fields";
-import { type FieldDirection, FieldMotion } from "../fields/motion";
+import { CannotFollow, type FieldDirection, FieldMotion } from "../fields/motion";
 import type { FieldSystem } from "../fields/system";
 import { SHIFT } from "../fields/unknowns";
 import type { WeightProduct } from "../fields/products";
@@ -15,6 +15,7 @@ import { regionGroup } from "../regions";
 import type { Element, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
 import { mirrorOf } from "./involution";
 import { fixedByTangents } from "./linear-fixed-set";
+import { Retraction } from "./retraction";
 
 /** Frobenius norm of the generator of a random element on the edge that it moves most. */
 const RANDOM_SIZE = 0.6;
@@ -49,7 +50,7 @@ function matrixSymmetry(
   group: string,
   spaces: readonly number[],
 ): Symmetry {
-  const act = (weights: ParameterValues, element: Element): ParameterValues => action.at(weights).act(weights, element);
+  const act = (weights: ParameterValues, element: Element): ParameterValues => action.act(weights, element);
   const dimension = action.directions.length;
   const units = Array.from({ length: dimension }, (_, k) => unitVector(dimension, k));
   return {
@@ -134,11 +135,13 @@ function productSymmetry(product: WeightProduct, id: string, group: string, spac
  */
 class DirectionSource {
   readonly system: FieldSystem;
+  readonly retraction: Retraction;
   private readonly still: readonly string[];
   private readonly known = new WeakMap<ParameterValues, ReturnType<typeof directionsAt>>();
 
   constructor(readonly numeric: NumericResult) {
     this.system = numeric.system;
+    this.retraction = new Retraction(numeric.system.network, numeric.seeds.fields);
     const { own, unknowns, network } = numeric.system;
     const moving = new Set([...[...own.values()].flat(), ...unknowns.sharedParameters]);
     this.still = [...network.graph.parameters.keys()].filter((p) => !moving.has(p));
@@ -165,6 +168,7 @@ class DirectionSource {
 /** The action of one region's group. */
 class MatrixAction {
   private readonly motion: FieldMotion;
+  private isCurved = false;
   private readonly known = new WeakMap<ParameterValues, FieldMotion>();
 
   /** `key` names the region at other weights; undefined for one that exists at these only. */
@@ -193,6 +197,29 @@ class MatrixAction {
       this.known.set(weights, motion);
     }
     return motion;
+  }
+
+  /**
+   * The weights after an element: by its frames, or where these are no group in the gauge that they were found in, along the
+   * tangent and back to where the outputs are as they were.
+   */
+  act(weights: ParameterValues, element: Element): ParameterValues {
+    const motion = this.at(weights);
+    if (!this.isCurved) {
+      try {
+        return motion.act(weights, element);
+      } catch (error) {
+        if (!(error instanceof CannotFollow)) throw error;
+        this.isCurved = true;
+      }
+    }
+    const moved = new Map<string, Float64Array>();
+    for (const [p, d] of motion.tangents(weights)(element))
+      moved.set(
+        p,
+        weights.get(p)!.map((x, i) => x + d[i]!),
+      );
+    return this.source.retraction.toFibre(weights, moved, motion.parameters, new Set());
   }
 
   randomElement(random: () => number): Element {

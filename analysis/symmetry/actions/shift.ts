@@ -7,13 +7,18 @@ import { nullSpace } from "../../numerics/rank";
 import { UnionFind } from "../../numerics/unionFind";
 import { ParameterSpace, Span } from "../counting/families";
 import type { NumericResult } from "../numeric";
+import { Retraction } from "./retraction";
 import { findShifts } from "../shifts/shifts";
 import type { Generator, ParameterValues, Symmetry } from "../symmetry";
+
+/** Deviations below this are rounding. */
+const STRAIGHT = 1e-10;
 
 type ShiftFamily = "translation" | "unread";
 
 /** Coordinates are drawn from this half-open range on both sides of zero. */
 const LARGEST = 0.8;
+const LARGEST_CURVED = 0.25;
 
 /** All Symmetries of engine D: one per family and set of parameters that move together. */
 export function shiftSymmetries(numeric: NumericResult): Symmetry[] {
@@ -32,18 +37,9 @@ function shiftSymmetry(source: ShiftSource, family: ShiftFamily, id: string, fra
     dimension: size,
     parameters: frame.parameters,
     spaces: [],
-    randomElement: (random) => Float64Array.from({ length: size }, () => (2 * random() - 1) * LARGEST),
-    act(weights, element) {
-      const out = new Map<string, Float64Array>();
-      source.vectors(family, frame, weights).forEach((vector, k) => {
-        for (const [p, direction] of vector) {
-          const own = out.get(p) ?? weights.get(p)!.slice();
-          out.set(p, own);
-          for (let i = 0; i < own.length; i++) own[i]! += element[k]! * direction[i]!;
-        }
-      });
-      return out;
-    },
+    randomElement: (random) =>
+      Float64Array.from({ length: size }, () => (2 * random() - 1) * (frame.curved ? LARGEST_CURVED : LARGEST)),
+    act: (weights, element) => source.act(family, frame, weights, element),
     generators: (weights) => source.vectors(family, frame, weights).map((vector): Generator => ({ family, vector, spaces: [] })),
     // A shift moves its pivots whatever the weights are: it leaves none as they are.
     fixedSet: () => undefined,
@@ -56,6 +52,8 @@ interface Frame {
   /** Flat positions in the space of all trained parameters. */
   readonly pivots: readonly number[];
   readonly vectors: readonly Float64Array[];
+  /** Its solutions are no straight lines: steps along them are taken back to where the outputs are as they were. */
+  readonly curved: boolean;
 }
 
 /**
@@ -66,6 +64,7 @@ class ShiftSource {
   private readonly space: ParameterSpace;
   /** Positions of the entries of weights that contract something: all but biases, gains and the like. */
   private readonly matrices: ReadonlyMap<string, readonly number[]>;
+  private readonly retraction: Retraction;
   private readonly known = new WeakMap<ParameterValues, ReadonlyMap<ShiftFamily, readonly Float64Array[]>>();
 
   constructor(private readonly numeric: NumericResult) {
@@ -80,6 +79,7 @@ class ShiftSource {
         }),
     );
     this.known.set(numeric.weights, this.byFamily(numeric.shifts));
+    this.retraction = new Retraction(numeric.system.network, numeric.seeds.shifts);
   }
 
   private byFamily(generators: readonly Generator[]): ReadonlyMap<ShiftFamily, readonly Float64Array[]> {
@@ -95,11 +95,43 @@ class ShiftSource {
   components(family: ShiftFamily): Frame[] {
     const all = this.known.get(this.numeric.weights)!.get(family)!;
     const chosen = family === "unread" ? reduced(all) : this.additive(all);
-    return this.connected(chosen.vectors).map((group) => ({
-      parameters: this.parametersOf(group.map((k) => chosen.vectors[k]!)),
-      pivots: group.map((k) => chosen.pivots[k]!),
-      vectors: group.map((k) => chosen.vectors[k]!),
-    }));
+    return this.connected(chosen.vectors).map((group) => {
+      const frame = {
+        parameters: this.parametersOf(group.map((k) => chosen.vectors[k]!)),
+        pivots: group.map((k) => chosen.pivots[k]!),
+        vectors: group.map((k) => chosen.vectors[k]!),
+        curved: false,
+      };
+      const { weights } = this.numeric;
+      const element = frame.vectors.map((_, k) => (k % 2 === 0 ? 0.3 : -0.4));
+      if (this.retraction.deviation(weights, new Map([...weights, ...this.act(family, frame, weights, element)])) < STRAIGHT)
+        return frame;
+      // All solutions on these parameters, so that the entries at the pivots say where an element leads.
+      const inside = new Set(frame.parameters);
+      const more = all.filter((v) => this.parametersOf([v]).every((p) => inside.has(p)));
+      return { ...frame, ...reduced([...frame.vectors, ...more]), curved: true };
+    });
+  }
+
+  /** The weights after an element: its coordinates times the vectors, taken back where that leads astray. */
+  act(family: ShiftFamily, frame: Frame, weights: ParameterValues, element: ArrayLike<number>): ParameterValues {
+    const out = new Map<string, Float64Array>();
+    this.vectors(family, frame, weights).forEach((vector, k) => {
+      for (const [p, direction] of vector) {
+        const own = out.get(p) ?? weights.get(p)!.slice();
+        out.set(p, own);
+        for (let i = 0; i < own.length; i++) own[i]! += element[k]! * direction[i]!;
+      }
+    });
+    if (!frame.curved) return out;
+    const held = new Set<number>();
+    let offset = 0;
+    for (const p of frame.parameters) {
+      const from = this.space.offset(p);
+      for (const at of frame.pivots) if (at >= from && at < from + weights.get(p)!.length) held.add(offset + at - from);
+      offset += weights.get(p)!.length;
+    }
+    return this.retraction.toFibre(weights, out, frame.parameters, held);
   }
 
   private parametersOf(vectors: readonly Float64Array[]): string[] {

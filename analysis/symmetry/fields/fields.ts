@@ -91,7 +91,7 @@ export function searchFields(
   const certified = (vectors: readonly ParameterValues[]): boolean[] =>
     certificates(graph, weights, vectors, { ...options, seed: seed + 2 }).map((c) => c < CERTIFIED);
   const candidates = sketches.map((s) =>
-    s.kind === "monomial" ? [] : representatives(s, lift, space, known).filter((v) => !isSmall(v)),
+    s.kind === "monomial" ? [] : representatives(system, s, lift, space, known).filter((v) => !isSmall(v)),
   );
   const holds = certified(candidates.flat());
   let at = 0;
@@ -102,7 +102,7 @@ export function searchFields(
     const areAllCertified = generators.length === candidates[k]!.length && kind !== "monomial";
     // A field that moves no weight acts on nothing: values there obey a law that makes it vanish.
     if (kind !== "monomial" && generators.length === 0) return [];
-    const directions = areAllCertified ? { directions: fieldDirections(sketch, lift) } : {};
+    const directions = areAllCertified ? { directions: fieldDirections(system, sketch, lift) } : {};
     return [{ kind, dimension, diagonal, skew, edges, atoms, generators, ...directions }];
   });
   for (const product of weightProducts(network, weights, axes)) {
@@ -120,7 +120,7 @@ export function searchFields(
       const found: { readonly vector: ParameterValues; readonly direction: FieldDirection }[] = [];
       for (const sketch of sketches) {
         if (sketch.kind === "linear") continue;
-        for (const { roots } of regionSolutions({ ...sketch, basis: sketch.whole })) {
+        for (const { roots } of regionSolutions(system, { ...sketch, basis: sketch.whole })) {
           const vector = lift.tangent(roots);
           if (!vector || isSmall(vector) || span.contains(space.flatten(vector))) continue;
           found.push({ vector, direction: lift.candidate(roots).fields });
@@ -215,6 +215,7 @@ function scalingsInside(
  * afterwards, then solutions for the rest of the region's dimension.
  */
 function representatives(
+  system: FieldSystem,
   sketch: RegionSketch,
   lift: Lift,
   space: ParameterSpace,
@@ -237,7 +238,7 @@ function representatives(
       if (norm(local) > 1e-7 * norm(vector) && covered.add([local]) > 0) out.push(space.unflatten(vector));
     }
   }
-  for (const { target, roots } of regionSolutions(sketch)) {
+  for (const { target, roots } of regionSolutions(system, sketch)) {
     if (covered.add([target]) === 0) continue;
     const vector = lift.tangent(roots);
     if (vector) out.push(vector);
@@ -251,21 +252,40 @@ interface RegionSolution {
   readonly roots: ReadonlyMap<number, number>;
 }
 
-/** The solutions in a region's basis, vanishing on the sinks of other regions. */
-function regionSolutions(sketch: RegionSketch): RegionSolution[] {
+/** The solutions in a region's basis, vanishing on the sinks of other regions, with as little of shifts as there can be. */
+function regionSolutions(system: FieldSystem, sketch: RegionSketch): RegionSolution[] {
   const { solutions, rows, basis } = sketch;
   const solver = new LeastSquares(solutions.basis.selectRows(sketch.sinkRows), { relative: 1e-9 });
+  const shifts = shiftRowsOf(system, solutions.unknowns);
+  const shiftPart = solutions.basis.selectRows(shifts);
+  // Solutions that no sink sees may be added: a shift would hang on the weights, and end the group at these weights.
+  const kernel = solver.kernel().transpose();
+  const lessening =
+    kernel.columns > 0 && shifts.length > 0 ? new LeastSquares(shiftPart.multiply(kernel), { relative: 1e-9 }) : undefined;
   const own = new Map(rows.map((row, k) => [row, k] as const));
   return Array.from({ length: basis.columns }, (_, k) => {
     const target = basis.column(k);
     const coefficients = solver.solve(sketch.sinkRows.map((row) => target[own.get(row) ?? -1] ?? 0));
+    if (lessening) {
+      const more = kernel.apply(lessening.solve(shiftPart.apply(coefficients)));
+      for (let i = 0; i < coefficients.length; i++) coefficients[i]! -= more[i]!;
+    }
     const values = solutions.basis.apply(coefficients);
     return { target, roots: new Map(solutions.unknowns.map((u, i) => [u, values[i]!] as const)) };
   });
 }
 
-function fieldDirections(sketch: RegionSketch, lift: Lift): FieldDirection[] {
-  return regionSolutions(sketch).map((s) => lift.candidate(s.roots).fields);
+/** Positions of the unknowns that are shifts of some edge. */
+function shiftRowsOf({ unknowns }: FieldSystem, listed: readonly number[]): number[] {
+  const shifts = new Set<number>();
+  for (const edge of unknowns.edges.values()) {
+    for (const [root, entries] of unknowns.entries(edge, true)) if (entries.length > 0) shifts.add(root);
+  }
+  return listed.flatMap((u, i) => (shifts.has(u) ? [i] : []));
+}
+
+function fieldDirections(system: FieldSystem, sketch: RegionSketch, lift: Lift): FieldDirection[] {
+  return regionSolutions(system, sketch).map((s) => lift.candidate(s.roots).fields);
 }
 
 /** The solutions of each region at some weights, by the channels that it mixes: what actions need at other weights. */
@@ -281,7 +301,7 @@ export function directionsAt(
   const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
   return {
     system,
-    byRegion: new Map(sketches.map((s) => [regionKey(s.edges), fieldDirections(s, lift)] as const)),
+    byRegion: new Map(sketches.map((s) => [regionKey(s.edges), fieldDirections(system, s, lift)] as const)),
   };
 }
 

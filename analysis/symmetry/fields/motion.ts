@@ -32,6 +32,11 @@ const STEPS = 12;
 const FOLLOWED = 1e-9;
 const CONVERGED = 1e-13;
 
+/** Some weights cannot follow a change of frames. */
+export class CannotFollow extends Error {
+  override readonly name = "CannotFollow";
+}
+
 /** Units whose movable parameters belong together. */
 interface UnitGroup {
   readonly units: readonly Unit[];
@@ -94,7 +99,7 @@ export class FieldMotion {
         const left = Math.max(...residual.map((r) => r.relative));
         if (left < CONVERGED || step === STEPS || (left < FOLLOWED && left > 0.5 * best)) {
           if (left < FOLLOWED) break;
-          throw new Error(
+          throw new CannotFollow(
             `${group.parameters.join(", ")} cannot follow this element: ${left.toExponential(1)} of the values is left`,
           );
         }
