@@ -170,6 +170,7 @@ export function flipSymmetries(
     return {
       id: `flip:${index}`,
       kind: "sign",
+      origin: "rule",
       group: layer.count > 1 ? `Z2^${layer.count}` : "Z2",
       dimension: 0,
       parameters: [

@@ -112,6 +112,11 @@ export interface FixedSet {
 export interface Symmetry {
   readonly id: string;
   readonly kind: Family | "permutation" | "sign" | "swap";
+  /**
+   * rule: known from the graph alone, acts on any weights at any size. numeric: found by the numeric engines, acts by
+   * solving for the weights, which may fail at weights that are not generic (gains that are all equal, biases that are zero).
+   */
+  readonly origin: "rule" | "numeric";
   /** The group in notation: `S(8)`, `R+^8`, `O(4)`, `GL(3)`, `Z2^8`. */
   readonly group: string;
   /** Continuous dimension; 0 for discrete groups. */

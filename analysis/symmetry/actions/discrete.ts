@@ -25,6 +25,7 @@ export function permutationSymmetry(
   return {
     id: `permutation:${id}`,
     kind: "permutation",
+    origin: "rule",
     group: space.within === undefined ? `S(${size})` : `S(${size})^${copies}`,
     dimension: 0,
     parameters: action.parameters,
@@ -63,6 +64,7 @@ export function swapSymmetry(swap: BranchSwap, index: number, shape: (parameter:
   return {
     id: `swap:${index}`,
     kind: "swap",
+    origin: "rule",
     group: "S(2)",
     dimension: 0,
     parameters,

@@ -4,6 +4,7 @@
  */
 import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
+import { Random } from "../../numerics/random";
 import { orthonormalBasis } from "../../numerics/rank";
 import { directionsAt, type FieldRegion, regionKey } from "../fields/fields";
 import { CannotFollow, type FieldDirection, FieldMotion } from "../fields/motion";
@@ -56,6 +57,7 @@ function matrixSymmetry(
   return {
     id,
     kind,
+    origin: "numeric",
     group,
     dimension,
     parameters: action.parameters,
@@ -75,7 +77,10 @@ function matrixSymmetry(
         }),
     fixedSet(weights) {
       const tangent = action.at(weights).tangents(weights);
-      return fixedByTangents(action.parameters, weights, (at) => units.map((u) => tangent(u, at)));
+      // What two random elements of a Lie algebra leave alone, all that they generate leaves alone.
+      const random = new Random(23);
+      const two = dimension < 3 ? units : [random.normals(dimension), random.normals(dimension)];
+      return fixedByTangents(action.parameters, weights, (at) => two.map((u) => tangent(u, at)));
     },
   };
 }
@@ -102,6 +107,7 @@ function productSymmetry(product: WeightProduct, id: string, group: string, spac
   return {
     id,
     kind: "linear",
+    origin: "numeric",
     group,
     dimension: product.entries.length,
     parameters,

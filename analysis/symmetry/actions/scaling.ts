@@ -33,6 +33,7 @@ export function scalingSymmetries(
     return {
       id: `${scaling.family}:${index}`,
       kind: scaling.family,
+      origin: "rule",
       group: `${discrete ? "Z2" : "R+"}${values > 1 ? `^${values}` : ""}`,
       dimension: discrete ? 0 : scaling.sizes.reduce((n, s) => n * (s - 1), 1),
       parameters: [...new Set(scaling.entries.map((e) => e.parameter))],

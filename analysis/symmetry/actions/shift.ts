@@ -33,6 +33,7 @@ function shiftSymmetry(source: ShiftSource, family: ShiftFamily, id: string, fra
   return {
     id,
     kind: family,
+    origin: "numeric",
     group: size === 1 ? "R" : `R^${size}`,
     dimension: size,
     parameters: frame.parameters,
