@@ -6,7 +6,7 @@ import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import { orthonormalBasis } from "../../numerics/rank";
-import { directionsAt, type FieldRegion, regionKey } from "../fields/fields";
+import { directionsAt, regionKey } from "../fields/fields";
 import { CannotFollow, type FieldDirection, FieldMotion } from "../fields/motion";
 import type { FieldSystem } from "../fields/system";
 import { SHIFT } from "../fields/unknowns";

@@ -221,7 +221,7 @@ function representatives(
   space: ParameterSpace,
   known: readonly InsideScaling[],
 ): ParameterValues[] {
-  const { solutions, rows, basis } = sketch;
+  const { solutions, rows } = sketch;
   const out: ParameterValues[] = [];
   const covered = new Span(rows.length);
   if (sketch.kind === "linear" && known.length > 0) {
