@@ -12,8 +12,13 @@ interface Term {
 
 type Factor = readonly Term[];
 
-const MOST_SWEEPS = 60;
-const SETTLED = 1e-7;
+const MOST_SWEEPS = 200;
+/** Largest change of a log-scale per sweep at which the gauge counts as found: measures, and comparisons of copies. */
+const SETTLED = 1e-4;
+const SETTLED_EXACTLY = 1e-9;
+
+/** Reading factors off a symmetry costs more than using them: kept as long as the symmetry is. */
+const known = new WeakMap<Symmetry, readonly Factor[]>();
 
 /** The balanced gauge of a model, prepared for many states. */
 export class Balancer {
@@ -21,7 +26,12 @@ export class Balancer {
   private readonly moved: readonly string[];
 
   constructor(symmetries: readonly Symmetry[]) {
-    this.factors = symmetries.flatMap((s) => (s.kind === "rescaling" || s.kind === "scale" ? factorsOf(s) : []));
+    this.factors = symmetries.flatMap((s) => {
+      if (s.kind !== "rescaling" && s.kind !== "scale") return [];
+      const factors = known.get(s) ?? factorsOf(s);
+      known.set(s, factors);
+      return factors;
+    });
     this.moved = [...new Set(this.factors.flatMap((f) => f.flatMap((t) => t.places.map((p) => p.parameter))))];
   }
 
@@ -29,7 +39,7 @@ export class Balancer {
    * Balanced copies of the parameters that scalings move; the others are shared. Rescalings minimise the norm, factor by factor
    * until nothing moves; scale invariances (whose orbit shrinks to zero) get unit norm. Factors with a dead side stay.
    */
-  apply(parameters: ParameterValues): Map<string, Float64Array> {
+  apply(parameters: ParameterValues, settled = SETTLED): Map<string, Float64Array> {
     const out = new Map(parameters);
     for (const name of this.moved) {
       const own = parameters.get(name);
@@ -38,15 +48,15 @@ export class Balancer {
     for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
       let largest = 0;
       for (const f of this.factors) largest = Math.max(largest, Math.abs(relax(f, out)));
-      if (largest < SETTLED) break;
+      if (largest < settled) break;
     }
     return out;
   }
 }
 
-/** The balanced gauge of one state. */
+/** The balanced gauge of one state, to rounding. */
 export function balance(parameters: ParameterValues, symmetries: readonly Symmetry[]): Map<string, Float64Array> {
-  return new Balancer(symmetries).apply(parameters);
+  return new Balancer(symmetries).apply(parameters, SETTLED_EXACTLY);
 }
 
 /** The factors of a scaling; an entry that is listed twice for one factor has the sum of its coefficients. */

@@ -69,8 +69,8 @@ export function pairDistances(set: UnitSet, parameters: ParameterValues, odd?: r
 
 /** Beyond this many products all pairs are compared through a sketch. */
 const EXACT_PAIRS = 4e7;
-/** Length of a sketch: distances keep to within about sqrt(2 / 96), 14 %; those that vanish vanish exactly. */
-const SKETCH = 96;
+/** Length of a sketch: distances keep to within about sqrt(2 / 64), 18 %; those that vanish vanish exactly. */
+const SKETCH = 64;
 
 /** Unit vectors, and unit vectors with the features that a flip turns turned; the second is absent where nothing turns. */
 interface Sides {
@@ -92,22 +92,35 @@ function turned(z: Matrix, mask: Uint8Array): Sides {
 
 /** Both sides through sparse random signs (Achlioptas 2003): a third of the features each, weight sqrt(3 / SKETCH). Deterministic. */
 function sketch(sides: Sides): Sides {
-  const { rows, columns } = sides.plain;
+  const { columns } = sides.plain;
   const random = new Random(columns);
-  const scale = Math.sqrt(3 / SKETCH);
-  const out = [sides.plain, sides.turned].map((z) => z && { z, to: new Matrix(rows, SKETCH) });
+  // The sums that each feature is added to and taken from.
+  const plus: number[][] = [];
+  const minus: number[][] = [];
   for (let k = 0; k < columns; k++) {
+    const [p, m]: [number[], number[]] = [[], []];
     for (let c = 0; c < SKETCH; c++) {
       const draw = random.uniform();
-      if (draw >= 1 / 3) continue;
-      const f = draw < 1 / 6 ? scale : -scale;
-      for (const side of out) {
-        if (!side) continue;
-        for (let i = 0, at = k, to = c; i < rows; i++, at += columns, to += SKETCH) side.to.data[to]! += f * side.z.data[at]!;
+      if (draw < 1 / 6) p.push(c);
+      else if (draw < 1 / 3) m.push(c);
+    }
+    plus.push(p);
+    minus.push(m);
+  }
+  const project = (z: Matrix): Matrix => {
+    const out = new Matrix(z.rows, SKETCH);
+    const scale = Math.sqrt(3 / SKETCH);
+    for (let i = 0; i < z.rows; i++) {
+      const [from, to] = [z.row(i), out.row(i)];
+      for (let k = 0; k < columns; k++) {
+        const x = scale * from[k]!;
+        for (const c of plus[k]!) to[c]! += x;
+        for (const c of minus[k]!) to[c]! -= x;
       }
     }
-  }
-  return { plain: out[0]!.to, turned: out[1]?.to };
+    return out;
+  };
+  return { plain: project(sides.plain), turned: sides.turned && project(sides.turned) };
 }
 
 /** Squared distances between the rows of one matrix and those of another, for i < j, on both sides of the diagonal. */

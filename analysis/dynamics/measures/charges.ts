@@ -25,13 +25,17 @@ export interface ChargeStep {
   readonly drive?: number;
 }
 
+type Entries = ReturnType<NonNullable<Symmetry["diagonal"]>>;
+
+/** Sums over the entries of each factor, for weights theta and another direction y of the parameter space. */
 interface Sums {
-  /** sum c theta^2, sum |c| theta^2 per factor. */
+  /** sum c theta y, sum |c theta y|. */
   readonly signed: Float64Array;
   readonly absolute: Float64Array;
+  /** |X theta|^2 and |y|^2 over the entries that move. */
+  readonly field: Float64Array;
+  readonly own: Float64Array;
 }
-
-type Entries = ReturnType<NonNullable<Symmetry["diagonal"]>>;
 
 function factorCount(entries: Entries): number {
   let n = 0;
@@ -39,40 +43,29 @@ function factorCount(entries: Entries): number {
   return n;
 }
 
-/** Sums of c x y per factor, and of |c| |x y|. */
-function contract(entries: Entries, count: number, x: ParameterValues, y: ParameterValues): Sums {
-  const signed = new Float64Array(count);
-  const absolute = new Float64Array(count);
-  for (const { parameter, flat, index, coefficient } of entries) {
-    const [a, b] = [x.get(parameter), y.get(parameter)];
-    if (!a || !b) continue;
-    for (let k = 0; k < flat.length; k++) {
-      const product = coefficient[k]! * a[flat[k]!]! * b[flat[k]!]!;
-      signed[index[k]!]! += product;
-      absolute[index[k]!]! += Math.abs(product);
-    }
-  }
-  return { signed, absolute };
-}
-
-/** Squares |y|^2 and |X theta|^2 per factor, over the entries that move. */
-function lengths(
-  entries: Entries,
-  count: number,
-  theta: ParameterValues,
-  y: ParameterValues,
-): readonly [Float64Array, Float64Array] {
-  const own = new Float64Array(count);
-  const field = new Float64Array(count);
+function contract(entries: Entries, count: number, theta: ParameterValues, y: ParameterValues): Sums {
+  const out = {
+    signed: new Float64Array(count),
+    absolute: new Float64Array(count),
+    field: new Float64Array(count),
+    own: new Float64Array(count),
+  };
+  const { signed, absolute, field, own } = out;
   for (const { parameter, flat, index, coefficient } of entries) {
     const [a, b] = [theta.get(parameter), y.get(parameter)];
     if (!a || !b) continue;
     for (let k = 0; k < flat.length; k++) {
-      own[index[k]!]! += b[flat[k]!]! ** 2;
-      field[index[k]!]! += (coefficient[k]! * a[flat[k]!]!) ** 2;
+      const [at, d] = [flat[k]!, index[k]!];
+      const moved = coefficient[k]! * a[at]!;
+      const other = b[at]!;
+      const product = moved * other;
+      signed[d]! += product;
+      absolute[d]! += Math.abs(product);
+      field[d]! += moved * moved;
+      own[d]! += other * other;
     }
   }
-  return [own, field];
+  return out;
 }
 
 /** Charges of a scaling along a run's recordings; undefined for symmetries without diagonal action, and for signs. */
@@ -96,28 +89,27 @@ function chargeStep(
   settings: RunSettings,
 ): ChargeStep {
   const { parameters, gradient, after } = recording;
-  const { signed, absolute } = contract(entries, count, parameters, parameters);
+  const before = contract(entries, count, parameters, parameters);
+  const { signed, absolute } = before;
   const out = {
     step: recording.step,
     charges: signed,
     balance: signed.map((q, d) => (absolute[d]! > 0 ? q / absolute[d]! : 0)),
   };
   if (!gradient) return out;
-  const identity = largestCosine(entries, count, parameters, gradient);
+  const identity = largestCosine(contract(entries, count, parameters, gradient));
   if (!after) return { ...out, identity };
-  const drive = meanCosine(entries, count, parameters, updates(symmetry, recording, after, settings));
-  const residual = sgdResidual(symmetry, entries, count, recording, after, gradient, settings);
+  const drive = meanCosine(contract(entries, count, parameters, updates(symmetry, recording, after, settings)));
+  const residual = sgdResidual(symmetry, entries, recording, before, after, gradient, settings);
   return { ...out, identity, drive, ...(residual === undefined ? {} : { residual }) };
 }
 
-function largestCosine(entries: Entries, count: number, theta: ParameterValues, y: ParameterValues): number {
-  // Factors with hardly any gradient are judged on the scale of the others: their own would be rounding only.
-  const { signed } = contract(entries, count, theta, y);
-  const [own, field] = lengths(entries, count, theta, y);
+/** Largest |<y, X theta>| / (|y| |X theta|). Factors with hardly any y are judged on the scale of the others: rounding only. */
+function largestCosine({ signed, own, field }: Sums): number {
   const sizes = signed.map((_, d) => Math.sqrt(own[d]! * field[d]!));
-  const typical = Math.sqrt(sizes.reduce((s, x) => s + x * x, 0) / count);
+  const typical = Math.sqrt(sizes.reduce((s, x) => s + x * x, 0) / sizes.length);
   let largest = 0;
-  for (let d = 0; d < count; d++) {
+  for (let d = 0; d < sizes.length; d++) {
     const size = Math.max(sizes[d]!, 1e-3 * typical);
     if (size > 0) largest = Math.max(largest, Math.abs(signed[d]!) / size);
   }
@@ -125,11 +117,9 @@ function largestCosine(entries: Entries, count: number, theta: ParameterValues, 
 }
 
 /** Root mean square cosine, factors weighted by their size: those with hardly any update have no direction to speak of. */
-function meanCosine(entries: Entries, count: number, theta: ParameterValues, y: ParameterValues): number {
-  const { signed } = contract(entries, count, theta, y);
-  const [own, field] = lengths(entries, count, theta, y);
+function meanCosine({ signed, own, field }: Sums): number {
   let [squares, sizes] = [0, 0];
-  for (let d = 0; d < count; d++) {
+  for (let d = 0; d < signed.length; d++) {
     squares += signed[d]! ** 2;
     sizes += own[d]! * field[d]!;
   }
@@ -161,8 +151,8 @@ export function isPlainSgd(settings: RunSettings): boolean {
 function sgdResidual(
   symmetry: Symmetry,
   entries: Entries,
-  count: number,
   recording: Recording,
+  before: Sums,
   after: ParameterValues,
   gradient: ParameterValues,
   settings: RunSettings,
@@ -172,7 +162,7 @@ function sgdResidual(
   const rates = new Set(symmetry.parameters.map((p) => rateOf(settings, p, recording.learningRate)));
   if (decays.size !== 1 || rates.size !== 1) return undefined;
   const [eta, decay] = [[...rates][0]!, [...decays][0]!];
-  const before = contract(entries, count, recording.parameters, recording.parameters);
+  const count = before.signed.length;
   const then = contract(entries, count, after, after);
   const square = contract(entries, count, gradient, gradient);
   const scale = before.absolute.reduce((a, b) => Math.max(a, b), 0);

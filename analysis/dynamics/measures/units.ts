@@ -36,11 +36,22 @@ export function unitMeasures(
   symmetries: readonly Symmetry[],
 ): readonly UnitMeasures[] {
   if (!symmetry.units) return [];
-  const own = new Set(symmetry.parameters);
-  const touching = symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
-  const balanced = balance(parameters, touching);
-  const signs = touching.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
-  return unitSets(symmetry).map((set) => measureSet(set, balanced, oddFeatures(set, signs)));
+  return new UnitMeter(symmetry, symmetries).measure(balance(parameters, symmetries));
+}
+
+/** The layers of a permutation symmetry, prepared for many states. */
+export class UnitMeter {
+  private readonly layers: readonly { readonly set: UnitSet; readonly odd: readonly Uint8Array[] }[];
+
+  constructor(symmetry: Symmetry, symmetries: readonly Symmetry[]) {
+    const signs = symmetries.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
+    this.layers = unitSets(symmetry).map((set) => ({ set, odd: oddFeatures(set, signs) }));
+  }
+
+  /** Measures of weights that are in the balanced gauge. */
+  measure(balanced: ParameterValues): readonly UnitMeasures[] {
+    return this.layers.map(({ set, odd }) => measureSet(set, balanced, odd));
+  }
 }
 
 function measureSet(set: UnitSet, parameters: ParameterValues, odd: readonly Uint8Array[]): UnitMeasures {

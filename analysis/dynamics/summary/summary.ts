@@ -14,7 +14,7 @@ import { normCourse } from "../measures/norms";
 import { replicaDistance, type ReplicaDistance } from "../measures/replica-distance";
 import type { RunSettings } from "../measures/settings";
 import { type Estimate, estimate, overPairs, pairedDifference } from "../measures/statistics";
-import { dormantFraction, unitMeasures } from "../measures/units";
+import { dormantFraction, type UnitMeasures, UnitMeter } from "../measures/units";
 import type { Trajectory } from "../trajectory";
 import { type SymmetryCourse, symmetryCourses } from "../verdict/course";
 import { type Verdict, verdictOf } from "../verdict/verdict";
@@ -149,13 +149,17 @@ interface Prepared {
   readonly symmetries: readonly Symmetry[];
   readonly chains: readonly MirrorChains[];
   readonly balancer: Balancer;
+  /** Of the permutations; others have none. */
+  readonly meters: readonly (UnitMeter | undefined)[];
+  /** Scalings whose factors are products of others' have no charges of their own. */
+  readonly charged: ReadonlySet<Symmetry>;
 }
 
 function prepare(symmetries: readonly Symmetry[]): Prepared {
-  const chains = independent(symmetries)
-    .map((s) => new MirrorChains(s, symmetries))
-    .filter((c) => c.mirrors > 0);
-  return { symmetries, chains, balancer: new Balancer(symmetries) };
+  const finest = independent(symmetries);
+  const chains = finest.map((s) => new MirrorChains(s, symmetries)).filter((c) => c.mirrors > 0);
+  const meters = symmetries.map((s) => (s.units ? new UnitMeter(s, symmetries) : undefined));
+  return { symmetries, chains, balancer: new Balancer(symmetries), meters, charged: new Set(finest) };
 }
 
 /** Per-replica numbers that comparisons pair. */
@@ -177,7 +181,8 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
   const modelDegree = (of: readonly SymmetryCourse[], k: number): number =>
     total > 0 ? of.reduce((s, c) => s + (c.degrees[k] ?? Number.NaN) * c.mirrors, 0) / total : Number.NaN;
   const degrees = courses.map((c) => modelDegree(c, (c[0]?.degrees.length ?? 0) - 1));
-  const units = symmetries.map((s) => (s.units ? runs.map((run) => unitMeasures(s, lastState(run), symmetries)) : undefined));
+  const ends = runs.map((run) => balancer.apply(lastState(run)));
+  const units = ready.meters.map((meter) => meter && ends.map((end) => meter.measure(end)));
   const finals = runs.map(finalLoss);
   const accuracies = runs.map((r) => r.evaluation?.accuracy);
   const noise = runs.map((r) => gradientNoiseScale(r.recordings.flatMap((rec) => (rec.noise ? [rec.noise] : []))));
@@ -195,13 +200,13 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
     ...(accuracies.every((a) => a !== undefined) ? { accuracy: estimate(accuracies) } : {}),
     degree: estimate(degrees),
     degreeCourse: { at, values: at.map((_, k) => estimate(courses.map((c) => modelDegree(c, k)))) },
-    symmetries: symmetries.map((s, i) => summariseSymmetry(s, runs, courses, units[i], training)),
+    symmetries: symmetries.map((s, i) => summariseSymmetry(s, runs, courses, units[i], training, ready.charged.has(s))),
     replicaDistance: replicaDistance(runs.map(lastState)),
     ...(alignment ? { alignment } : {}),
     dormant: dormant(runs),
     ...(noise.some((n) => !Number.isNaN(n)) ? { noiseScale: estimate(noise) } : {}),
   };
-  const count = (of: (u: ReturnType<typeof unitMeasures>[number]) => number) =>
+  const count = (of: (u: UnitMeasures) => number) =>
     runs.map((_, r) => units.reduce((n, perRun) => n + (perRun?.[r]?.reduce((m, u) => m + of(u), 0) ?? 0), 0));
   return {
     summary,
@@ -218,14 +223,15 @@ function summariseSymmetry(
   symmetry: Symmetry,
   runs: readonly Trajectory[],
   courses: readonly (readonly SymmetryCourse[])[],
-  units: readonly ReturnType<typeof unitMeasures>[] | undefined,
+  units: readonly (readonly UnitMeasures[])[] | undefined,
   training: RunSettings,
+  hasCharges: boolean,
 ): SymmetrySummary {
   const own = courses.flatMap((c) => c.find((x) => x.symmetry === symmetry) ?? []);
   const at = longest(own.map((c) => c.at));
   const degree = own.length > 0 ? estimate(own.map((c) => c.degrees.at(-1)!)) : undefined;
-  const charges = summariseCharges(symmetry, runs, training);
-  const norms = summariseNorms(symmetry, runs, training);
+  const charges = hasCharges ? summariseCharges(symmetry, runs, training) : undefined;
+  const norms = hasCharges ? summariseNorms(symmetry, runs, training) : undefined;
   return {
     symmetry,
     ...(degree ? { degree } : {}),
@@ -241,9 +247,8 @@ function summariseSymmetry(
   };
 }
 
-function summariseUnits(perRun: readonly ReturnType<typeof unitMeasures>[]): UnitSummary {
-  const sum = (of: (u: ReturnType<typeof unitMeasures>[number]) => number) =>
-    estimate(perRun.map((sets) => sets.reduce((n, u) => n + of(u), 0)));
+function summariseUnits(perRun: readonly (readonly UnitMeasures[])[]): UnitSummary {
+  const sum = (of: (u: UnitMeasures) => number) => estimate(perRun.map((sets) => sets.reduce((n, u) => n + of(u), 0)));
   return {
     units: perRun[0]!.reduce((n, u) => n + u.units, 0),
     dead: sum((u) => u.dead.length),
