@@ -68,7 +68,7 @@ export function pairDistances(set: UnitSet, parameters: ParameterValues, odd?: r
 }
 
 /** Beyond this many products all pairs are compared through a sketch. */
-const EXACT_PAIRS = 4e7;
+const EXACT_PAIRS = 4e6;
 /** Length of a sketch: distances keep to within about sqrt(2 / 64), 18 %; those that vanish vanish exactly. */
 const SKETCH = 64;
 
