@@ -19,15 +19,15 @@ export function dropBias(remedy: DropBias, text: string): Mended {
   const reader = unguardedBiasReader(text, attributesOf(remedy.layers));
   if (reader) return { reason: `No fix: line ${reader.line} reads a bias without asking for None (\`${reader.code}\`).` };
   const edit = editOf(bias, text);
-  if (!edit) return { reason: "No fix: the call could not be read; write bias=False by hand." };
-  return { fix: { title: `Remove the bias of \`${name(first)}\`: bias=False`, exact: true, edits: [edit] } };
+  if (!edit) return { reason: `No fix: the call could not be read; write ${keyword(bias)}=False by hand.` };
+  return { fix: { title: `Remove the bias of \`${name(first)}\`: ${keyword(bias)}=False`, exact: true, edits: [edit] } };
 }
 
 /** Names under which layers hang in their modules; numbers are items of containers. */
 function attributesOf(layers: readonly Layer[]): string[] {
   return layers.flatMap((l) =>
     l.scope
-      .split(".")
+      .split(/[./]/)
       .filter((part) => !/^\d+$/.test(part))
       .slice(-1),
   );
@@ -35,7 +35,7 @@ function attributesOf(layers: readonly Layer[]): string[] {
 
 /** The end of a module path from its last name on: `conv1`, `stem.0`. */
 function name(layer: Layer): string {
-  return /[^.]*[^.\d][^.]*(\.\d+)*$/.exec(layer.scope)?.[0] ?? layer.scope;
+  return /[^./]*[^./\d][^./]*(\.\d+)*$/.exec(layer.scope)?.[0] ?? layer.scope;
 }
 
 /** Whether the argument, where it is given, says True in so many words; a variable is decided elsewhere. */
@@ -47,8 +47,14 @@ function isLiteral({ form, range }: BiasArgument, text: string): boolean {
   return /^(True|1)$/.test(value.trim());
 }
 
+/** The constructor's parameter. */
+function keyword(bias: BiasArgument): string {
+  return bias.parameter ?? "bias";
+}
+
 function editOf(bias: BiasArgument, text: string): TextEdit | undefined {
   const { form, range, call } = bias;
+  const given = `${keyword(bias)}=False`;
   if (form === "keyword" || form === "positional") return range && { range, newText: "False" };
   const starts = lineStarts(text);
   const start = offsetAt(starts, call.start, text.length);
@@ -57,18 +63,18 @@ function editOf(bias: BiasArgument, text: string): TextEdit | undefined {
   if (!found || found.starred) return undefined;
   const at = positionAt(starts, found.lastCode);
   const here: SourceRange = { file: call.file, start: at, end: at };
-  if (found.lastCode === found.open) return { range: here, newText: "bias=False" };
-  if (!found.trailingComma) return { range: here, newText: ", bias=False" };
+  if (found.lastCode === found.open) return { range: here, newText: given };
+  if (!found.trailingComma) return { range: here, newText: `, ${given}` };
   // Behind a trailing comma: on a line of its own, where the bracket has one.
   const before = text.slice(found.lastCode, found.close);
-  if (!before.includes("\n")) return { range: here, newText: " bias=False," };
+  if (!before.includes("\n")) return { range: here, newText: ` ${given},` };
   const line = text.slice(starts[at.line], found.lastCode);
   const indent = /^\s*/.exec(line)![0];
   const ownLine = text.slice(found.open, found.lastCode).includes("\n");
-  if (!ownLine) return { range: here, newText: " bias=False," };
+  if (!ownLine) return { range: here, newText: ` ${given},` };
   return {
     range: endOfLine(call.file, text, starts, at.line),
-    newText: `${text.includes("\r\n") ? "\r\n" : "\n"}${indent}bias=False,`,
+    newText: `${text.includes("\r\n") ? "\r\n" : "\n"}${indent}${given},`,
   };
 }
 

@@ -56,7 +56,7 @@ export function merge(names: readonly string[]): string {
 
 /** The last part of a module path that says something: `conv1` of `layer1.0.conv1`, `features.0` of `features.0`. */
 export function shortScope(scope: string): string {
-  const parts = scope.split(".");
+  const parts = scope.split(/[./]/);
   let from = parts.length - 1;
   while (from > 0 && /^\d+$/.test(parts[from]!)) from--;
   return parts.slice(from).join(".");

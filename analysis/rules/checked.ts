@@ -11,6 +11,8 @@ export interface BiasArgument {
    * argument or a factory whose callers differ.
    */
   readonly form: "keyword" | "positional" | "default" | "indirect";
+  /** The constructor's parameter, where it is not `bias`: `use_bias` in Keras and Flax. */
+  readonly parameter?: string;
   /** The value of the argument, for keyword and positional. */
   readonly range?: SourceRange;
   /** The whole call, from the name of the class to its closing bracket. */

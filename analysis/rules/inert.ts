@@ -8,7 +8,7 @@ import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
-import { code, listed, shortPath } from "./words";
+import { code, isOwn, listed, shortPath } from "./words";
 import type { Detection, Remedy } from "./rule";
 
 const NORMS: ReadonlySet<string> = new Set([
@@ -146,8 +146,8 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
   const { parameter } = first.inert;
   const { layer } = first;
   const range = layer?.constructor ?? parameter.origin.range!;
-  const isBias = layer !== undefined && parameter.name === `${layer.scope}.bias`;
-  const subject = isBias ? `bias of ${code(shortPath(layer.scope))}` : code(shortPath(parameter.name));
+  const isBias = layer !== undefined && isOwn(layer.scope, parameter.name, "bias");
+  const subject = isBias ? `bias of ${code(shortPath(layer.scope))}` : code(ownPath(parameter.name));
   const names = first.inert.forgottenBy.map((f) => nameOf(f, first.model));
   const message = describe({ subject, ...several(names), count: elementCount(parameter.shape) });
   const all = layer ? instances(file, layer) : [];
@@ -179,6 +179,11 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
     symmetry: `R^${elementCount(parameter.shape)} on ${parameter.name}`,
     ...(remedy ? { remedy } : {}),
   };
+}
+
+/** The part of a parameter's name that a person knows it by; parts of one layer keep the layer's name. */
+function ownPath(parameter: string): string {
+  return parameter.includes("/") ? parameter.split("/").slice(-3).join("/") : shortPath(parameter);
 }
 
 /** The instances in the model that has most of them: a block is a model of its own and a part of others. */

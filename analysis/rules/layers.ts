@@ -33,8 +33,8 @@ export function registeredParameter(model: CheckedModel, name: string): Register
 export function layerName(model: CheckedModel, parameter: string): string {
   const layer = layerOf(model, parameter);
   if (layer && layer.scope !== "") return shortPath(layer.scope);
-  const dot = parameter.lastIndexOf(".");
-  return /\.(weight|bias)$/.test(parameter) ? shortPath(parameter.slice(0, dot)) : shortPath(parameter);
+  const dot = Math.max(parameter.lastIndexOf("."), parameter.lastIndexOf("/"));
+  return /[./](weight|bias|kernel)$/.test(parameter) ? shortPath(parameter.slice(0, dot)) : shortPath(parameter);
 }
 
 /** Where a finding about a parameter stands: the call that made its layer, or the parameter's own. */

@@ -5,9 +5,14 @@ export function code(text: string): string {
   return `\`${text}\``;
 }
 
+/** Whether a parameter is a layer's own of the given name, in PyTorch's paths or in those with slashes of Keras. */
+export function isOwn(scope: string, parameter: string, name: string): boolean {
+  return parameter === `${scope}.${name}` || parameter === `${scope}/${name}`;
+}
+
 /** The last part of a module path that is not a number, with the numbers behind it. */
 export function shortPath(scope: string): string {
-  const parts = scope.split(".");
+  const parts = scope.split(/[./]/);
   let from = parts.length - 1;
   while (from > 0 && /^\d+$/.test(parts[from]!)) from--;
   return parts.slice(from).join(".");

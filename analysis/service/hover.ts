@@ -1,5 +1,6 @@
 /** @file What an editor shows when the pointer is on a layer or on a model's class: its symmetries, in about ten lines. */
 import type { SourceRange } from "../graph/source";
+import type { Graph } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { FAMILY_EFFECTS, familyCounts } from "../report/families";
 import { count, fitted, list, plural, shortAddresses, shortScope, small } from "../report/words";
@@ -71,7 +72,7 @@ function layerMarkdown(model: LoadedModel, layers: readonly Layer[]): string | u
   const head = `**\`${layer.scope}\`** · ${layer.kind}, ${plural(size, "parameter")} in \`${model.name}\`${times}`;
   const spaces = analysis.spaces
     .filter((s) => s.acts.some((a) => own.has(a.parameter)))
-    .map((space) => ({ space, side: sideOf(space, layer) }))
+    .map((space) => ({ space, side: sideOf(space, layer, analysis.graph) }))
     .sort((a, b) => (a.side === b.side ? 0 : a.side > b.side ? -1 : 1));
   const acting = analysis.symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
   const lines = spaces.slice(0, MOST_SPACES).map(({ space, side }) => spaceLine(space, side, layer, analysis));
@@ -103,17 +104,29 @@ function spaceLine(space: ChannelSpace, side: string, layer: Layer, analysis: Mo
 function nounOf(space: ChannelSpace, layer: Layer): string {
   const address = space.acts.find((a) => layer.parameters.includes(a.parameter));
   if (address?.factors !== undefined) return address.factor === 0 ? "block" : "channel";
-  if (/^Linear|^LazyLinear|RNN|LSTM|GRU/.test(layer.kind)) return "unit";
-  return layer.kind === "Embedding" ? "feature" : "channel";
+  if (/^Linear|^LazyLinear|^Dense|RNN|LSTM|GRU/.test(layer.kind)) return "unit";
+  return layer.kind === "Embedding" || layer.kind === "Embed" ? "feature" : "channel";
 }
 
-/** Which side of the layer a space is on, by PyTorch's layouts. */
-function sideOf(space: ChannelSpace, layer: Layer): string {
+/** Which side of a kernel of Keras or Flax an axis is: (..., in, out), but (..., out, in) in transposed convolutions. */
+function kernelSide(parameter: string, axis: number, rank: number, layer: Layer): string {
+  // Attention: (width, heads, size) towards the heads, (heads, size, width) back.
+  if (/attention_output|(?:^|[./])out[./]kernel$/.test(parameter) && rank === 3) return axis === 2 ? "out" : "in";
+  if (/[./](?:query|key|value)[./]kernel$/.test(parameter) && rank === 3) return axis === 0 ? "in" : "out";
+  const last = axis === rank - 1;
+  return last === !layer.kind.endsWith("DTranspose") ? "out" : "in";
+}
+
+/** Which side of the layer a space is on, by the layouts of its framework. */
+function sideOf(space: ChannelSpace, layer: Layer, graph: Graph): string {
   const weight = `${layer.scope}.weight`;
   const sides = new Set(
     space.acts
       .filter((a) => layer.parameters.includes(a.parameter))
       .map((a) => {
+        if (/[./](?:[a-z]+_)?kernel$/.test(a.parameter))
+          return kernelSide(a.parameter, a.axis, graph.parameters.get(a.parameter)?.shape.length ?? 2, layer);
+        if (/[./]embeddings?$/.test(a.parameter)) return a.axis === 0 ? "in" : "out";
         if (a.parameter !== weight) return "out";
         if (/ConvTranspose/.test(layer.kind)) return a.axis === 0 ? "in" : "out";
         if (layer.kind === "Embedding") return a.axis === 0 ? "in" : "out";
@@ -128,7 +141,7 @@ function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
   const out: string[] = [];
   for (const { parameter, segment, forgottenBy } of inertParameters({ graph: analysis.graph, normal: () => analysis.normal })) {
     if (!layer.parameters.includes(parameter.name)) continue;
-    const leaf = parameter.name.slice(parameter.name.lastIndexOf(".") + 1);
+    const leaf = /[^./]*$/.exec(parameter.name)![0];
     const what = segment ? `Entries ${segment.start} to ${segment.end - 1} of its \`${leaf}\`` : `Its \`${leaf}\``;
     const verb = segment ? "have" : "has";
     const by = forgottenBy[0]!;

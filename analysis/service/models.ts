@@ -278,9 +278,15 @@ function eachLayer(layer: PythonLayer): Layer[] {
     constructor,
     uses,
     kind,
-    parameters: parameters.filter((p) => p.startsWith(`${scope}.`) && !p.slice(scope.length + 1).includes(".")),
+    parameters: parameters.filter((p) => ownerOf(p, scopes) === scope),
     ...(bias ? { bias } : {}),
   }));
+}
+
+/** The innermost of some module paths that a parameter is below. */
+function ownerOf(parameter: string, scopes: readonly string[]): string | undefined {
+  const above = scopes.filter((s) => parameter.startsWith(`${s}.`) || parameter.startsWith(`${s}/`));
+  return above.reduce<string | undefined>((a, b) => (a === undefined || b.length > a.length ? b : a), undefined);
 }
 
 function messageOf(error: unknown): string {
