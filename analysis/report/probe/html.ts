@@ -1,0 +1,298 @@
+/**
+ * @file The report of a probe as one HTML page without anything outside of itself: no scripts, no fonts, no images from
+ * elsewhere. Light and dark follow the reader's system. Every number stands with its standard error and where it comes from.
+ */
+import type { SettingSummary, ProbeSummary, SymmetrySummary, Course } from "../../dynamics/summary/summary";
+import type { Estimate } from "../../dynamics/measures/statistics";
+import type { ProbeResult } from "../../probe/types";
+import { type Chart, escapeText, lineChart, type Series } from "../plot/svg";
+
+/** What the page is about. */
+export interface ProbePage {
+  /** Name of the model, for the heading. */
+  readonly name: string;
+  readonly result: Omit<ProbeResult, "runs" | "graph">;
+  readonly summary: ProbeSummary;
+}
+
+/** Rows of the table of symmetries that are shown at most; the others are counted. */
+const MOST_ROWS = 60;
+/** Symmetries that get a chart of their own at most. */
+const MOST_CHARTS = 8;
+
+const STYLE = `
+:root{color-scheme:light dark;--line:#8884;--soft:#8882;--bad:#b3261e;--good:#1b7f4b}
+@media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--good:#6fdca3}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}
+.lead{font-size:1.05rem}.quiet{opacity:.75}.charts{display:flex;flex-wrap:wrap;gap:1rem}
+svg{max-width:100%;height:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600}code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--soft);padding:0 .2em;border-radius:3px}
+.collapses{color:var(--bad);font-weight:600}.breaks{color:var(--good)}.stays{font-weight:600}
+`;
+
+/** The page as text. */
+export function probeHtml(page: ProbePage): string {
+  const { name, result, summary } = page;
+  const body = [
+    `<h1>${escapeText(name)}: what training does with its symmetries</h1>`,
+    `<p class="quiet">${escapeText(conditions(result))}</p>`,
+    lead(summary),
+    charts(summary),
+    comparisons(summary),
+    ...summary.settings.map((s) => symmetryTable(s, summary.settings.length > 1)),
+    details(summary),
+    notes(result, summary),
+    METHOD,
+  ];
+  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeText(
+    `${name}: probe`,
+  )}</title><style>${STYLE}</style></head><body>\n${body.filter((b) => b !== "").join("\n")}\n</body></html>\n`;
+}
+
+function conditions(result: ProbePage["result"]): string {
+  const trained = result.twin
+    ? `its twin with ${result.parameters} parameters (${result.twin.reason}; the model has ${result.twin.originalParameters})`
+    : `${result.parameters} parameters`;
+  const runs = result.settings.map(
+    (s) =>
+      `${s.name}: ${s.training.optimiser}, learning rate ${s.training.learningRate}, weight decay ${s.training.weightDecay}, batch ${s.training.batchSize}`,
+  );
+  return `${trained}; ${result.data.description} (${result.data.examples} examples), ${result.loss}; ${result.steps} steps on ${result.device.device}, seed ${result.seed}, ${result.seconds.toFixed(1)} s. ${runs.join(". ")}.`;
+}
+
+function lead(summary: ProbeSummary): string {
+  return summary.settings
+    .map((s) => {
+      const collapsed = s.symmetries.filter((x) => x.verdict?.kind === "collapses").length;
+      const stuck = s.symmetries.filter((x) => x.verdict?.kind === "stays symmetric").length;
+      const verdicts = [
+        ...(collapsed > 0 ? [`<span class="collapses">${collapsed} of its symmetries collapse</span>`] : []),
+        ...(stuck > 0 ? [`<span class="stays">${stuck} stay symmetric</span>`] : []),
+      ];
+      return `<p class="lead"><b>${escapeText(s.setting)}</b>: degree of symmetry breaking ${value(s.degree)} over ${s.replicas} replica${
+        s.replicas === 1 ? "" : "s"
+      }${verdicts.length > 0 ? `; ${verdicts.join(", ")}` : "; nothing collapses"}. Final loss ${value(s.finalLoss)}${
+        s.accuracy ? `, accuracy ${value(s.accuracy)}` : ""
+      }.</p>`;
+    })
+    .join("\n");
+}
+
+function series(name: string, course: Course): Series {
+  return {
+    name,
+    points: course.at.map((x, i) => ({ x, y: course.values[i]!.value, error: course.values[i]!.error })),
+  };
+}
+
+function charts(summary: ProbeSummary): string {
+  const positive = summary.settings.every((s) => s.loss.values.every((v) => v.value > 0));
+  const list: Chart[] = [
+    {
+      title: "Loss",
+      xLabel: "step",
+      yLabel: "mini-batch loss",
+      series: summary.settings.map((s) => series(s.setting, s.loss)),
+      yScale: positive ? "log" : "linear",
+    },
+    {
+      title: "Degree of symmetry breaking",
+      xLabel: "step",
+      yLabel: "share of broken mirrors",
+      series: summary.settings.map((s) => series(s.setting, s.degreeCourse)),
+      yInclude: [0, 1],
+    },
+  ];
+  for (const s of summary.settings) {
+    // Those that move most say most.
+    const moving = s.symmetries
+      .filter((x) => x.course && x.course.values.length > 1)
+      .sort((a, b) => Math.abs(change(b)) - Math.abs(change(a)))
+      .slice(0, MOST_CHARTS);
+    if (moving.length > 0) {
+      list.push({
+        title: summary.settings.length > 1 ? `By symmetry: ${s.setting}` : "By symmetry",
+        xLabel: "step",
+        yLabel: "share of broken mirrors",
+        series: moving.map((x) => series(title(x), x.course!)),
+        yInclude: [0, 1],
+      });
+    }
+  }
+  const imbalances = summary.settings.flatMap((s) =>
+    s.symmetries
+      .filter((x) => x.symmetry.kind === "rescaling" && x.charges)
+      .slice(0, MOST_CHARTS)
+      .map((x) => series(label(summary, s, title(x)), x.charges!.imbalance)),
+  );
+  if (imbalances.length > 0) {
+    list.push({
+      title: "Imbalance of rescalings",
+      xLabel: "step",
+      yLabel: "|out^2 - in^2| / (out^2 + in^2)",
+      series: imbalances.slice(0, MOST_CHARTS),
+      yInclude: [0, 1],
+    });
+  }
+  const rates = summary.settings.flatMap((s) =>
+    s.symmetries
+      .filter((x) => x.norms)
+      .slice(0, MOST_CHARTS)
+      .map((x) => series(label(summary, s, title(x)), x.norms!.effectiveRate)),
+  );
+  if (rates.length > 0) {
+    list.push({
+      title: "Effective learning rate of scale-invariant weights",
+      xLabel: "step",
+      yLabel: "eta / r^2",
+      series: rates.slice(0, MOST_CHARTS),
+      yScale: "log",
+    });
+  }
+  return `<div class="charts">${list.map(lineChart).join("\n")}</div>`;
+}
+
+function label(summary: ProbeSummary, setting: SettingSummary, name: string): string {
+  return summary.settings.length > 1 ? `${setting.setting}: ${name}` : name;
+}
+
+function change(s: SymmetrySummary): number {
+  const values = s.course?.values ?? [];
+  return (values.at(-1)?.value ?? 0) - (values[0]?.value ?? 0);
+}
+
+function title(s: SymmetrySummary): string {
+  const [first, ...more] = s.symmetry.parameters;
+  return `${s.symmetry.group} ${s.symmetry.kind}, ${first ?? ""}${more.length > 0 ? ` +${more.length}` : ""}`;
+}
+
+function comparisons(summary: ProbeSummary): string {
+  if (summary.comparisons.length === 0) return "";
+  const rows = summary.comparisons.map(
+    (c) =>
+      `<tr><td><b>${escapeText(c.setting)}</b> against ${escapeText(c.against)}</td><td>${signed(c.degree)}</td><td>${signed(c.deadUnits)}</td><td>${signed(c.distinctUnits)}</td><td>${signed(c.loss)}</td><td>${c.accuracy ? signed(c.accuracy) : "not measured"}</td></tr>`,
+  );
+  return `<h2>What the settings change</h2><p class="quiet">Differences of paired replicas (same initial weights, same order of the data), mean +- standard error. Below two standard errors nothing can be said.</p><div class="wide"><table><tr><th></th><th>degree</th><th>dead units</th><th>distinct units</th><th>loss</th><th>accuracy</th></tr>${rows.join("")}</table></div>`;
+}
+
+function symmetryTable(setting: SettingSummary, several: boolean): string {
+  const shown = setting.symmetries.filter((s) => s.degree !== undefined);
+  // What collapses comes first, then what stays symmetric.
+  const order = { collapses: 0, "stays symmetric": 1, breaks: 2 } as const;
+  const rank = (s: SymmetrySummary) => (s.verdict ? order[s.verdict.kind] : 3);
+  const sorted = [...shown].sort((a, b) => rank(a) - rank(b));
+  const rows = sorted.slice(0, MOST_ROWS).map((s) => {
+    const v = s.verdict;
+    const when = v?.step ? ` at step ${v.step.value.toFixed(0)}` : "";
+    const kind = v ? `<span class="${v.kind.split(" ")[0]}">${v.kind}${when}</span>` : "";
+    const names = s.symmetry.parameters.slice(0, 3).map((p) => `<code>${escapeText(p)}</code>`);
+    const more = s.symmetry.parameters.length > 3 ? ` +${s.symmetry.parameters.length - 3}` : "";
+    const units = s.units ? `<br>${s.units.units} units: ${value(s.units.dead)} dead, ${value(s.units.distinct)} distinct` : "";
+    return `<tr><td>${escapeText(s.symmetry.group)}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}</td></tr>`;
+  });
+  const left = sorted.length - rows.length;
+  return `<h2>Symmetries${several ? `: ${escapeText(setting.setting)}` : ""}</h2><div class="wide"><table><tr><th>group</th><th>acts on</th><th>degree of breaking</th><th>verdict</th><th>evidence</th></tr>${rows.join("")}</table></div>${left > 0 ? `<p class="quiet">${left} more.</p>` : ""}`;
+}
+
+function details(summary: ProbeSummary): string {
+  const rows: string[] = [];
+  const row = (setting: string, what: string, number: string, meaning: string) =>
+    rows.push(
+      `<tr><td>${escapeText(setting)}</td><td>${escapeText(what)}</td><td>${number}</td><td class="quiet">${escapeText(meaning)}</td></tr>`,
+    );
+  for (const s of summary.settings) {
+    row(
+      s.setting,
+      "replica distance",
+      value(s.replicaDistance.mean),
+      "Wasserstein distance of weight distributions over their spread, mean over layers; smaller: replicas agree (2409.06402)",
+    );
+    if (s.alignment) {
+      row(s.setting, "distance of replicas", value(s.alignment.raw), "|a - b|^2 / (|a|^2 + |b|^2): 1 for unrelated weights");
+      row(
+        s.setting,
+        "the same modulo symmetry",
+        value(s.alignment.remaining),
+        "after permutations, signs and scalings are matched (2209.04836)",
+      );
+    }
+    const identities = s.symmetries.flatMap((x) => x.charges?.identity.value ?? []);
+    if (identities.length > 0) {
+      row(
+        s.setting,
+        "largest violation of a gradient identity",
+        small(Math.max(...identities)),
+        "0 for exact symmetries; float32 rounding is about 1e-6",
+      );
+    }
+    const residuals = s.symmetries.flatMap((x) => x.charges?.residual?.value ?? []);
+    if (residuals.length > 0) {
+      row(
+        s.setting,
+        "largest residual of the charge recursion",
+        small(Math.max(...residuals)),
+        "Q' = (1 - eta lambda)^2 Q + eta^2 (|g_out|^2 - |g_in|^2), exact for SGD (2012.04728)",
+      );
+    }
+    const drives = s.symmetries.flatMap((x) => x.charges?.drive.value ?? []);
+    if (drives.length > 0) {
+      row(
+        s.setting,
+        "largest kinetic symmetry breaking",
+        small(Math.max(...drives)),
+        "share of updates along symmetry directions: 0 for SGD (2105.02716)",
+      );
+    }
+    for (const x of s.symmetries) {
+      if (x.norms?.equilibriumRatio) {
+        row(
+          s.setting,
+          `norm^4 over equilibrium, ${title(x)}`,
+          value(x.norms.equilibriumRatio),
+          "1: where decay and steps balance (2105.02716)",
+        );
+      }
+    }
+    for (const [layer, share] of s.dormant) {
+      if (share.value > 0)
+        row(s.setting, `dormant units, ${layer}`, value(share), "share with a ReDo score of at most 0.1 (2302.12902)");
+    }
+    if (s.noiseScale)
+      row(
+        s.setting,
+        "gradient noise scale",
+        value(s.noiseScale, 0),
+        "examples; batches far below it are mostly noise (1812.06162)",
+      );
+  }
+  return `<h2>Other measures</h2><div class="wide"><table><tr><th>setting</th><th>measure</th><th>value</th><th>meaning</th></tr>${rows.join("")}</table></div>`;
+}
+
+function notes(result: ProbePage["result"], summary: ProbeSummary): string {
+  const trials = result.device.trials.map((t) => `${t.provider}: ${t.outcome} (${t.reason})`);
+  const all = [...result.notes, ...(result.twin?.notes ?? []), ...summary.notes, ...trials];
+  return all.length > 0 ? `<h2>Notes</h2><ul>${all.map((t) => `<li>${escapeText(t)}</li>`).join("")}</ul>` : "";
+}
+
+const METHOD = `<h2>How this was measured</h2><p class="quiet">The degree of symmetry breaking is the share of broken mirrors: B = (1/M) sum of min(1, s<sub>m</sub> / (tau s<sub>0</sub>)), with s<sub>m</sub> the distance of the weights from the m-th mirror of a chain (between units for permutations, the norm of a unit for signs and scalings), s<sub>0</sub> the largest unit of the layer, tau = sqrt(0.001), in the gauge of least norm. 0: fully symmetric; 1: every mirror is broken. Values are means over replicas with their standard errors (pairs of replicas: jackknife).</p>`;
+
+function value(e: Estimate, digits?: number): string {
+  const text = digits === undefined ? small(e.value) : e.value.toFixed(digits);
+  if (!Number.isFinite(e.value)) return "not measured";
+  if (e.replicas < 2 || !Number.isFinite(e.error)) return `${text} <span class="quiet">(too few replicas for an error)</span>`;
+  return `${text} &plusmn; ${digits === undefined ? small(e.error) : e.error.toFixed(digits)}`;
+}
+
+function signed(e: Estimate): string {
+  return Number.isFinite(e.value) && e.value > 0 ? `+${value(e)}` : value(e);
+}
+
+function small(x: number): string {
+  if (x === 0) return "0";
+  if (!Number.isFinite(x)) return "not measured";
+  return Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5 ? x.toExponential(1) : String(Number(x.toPrecision(3)));
+}
