@@ -11,8 +11,10 @@ import { backpropagate } from "../operators/gradients/reverse";
 import { concat, ints } from "../operators/lower/build";
 import { operatorTable } from "../operators/table";
 import { addLoss, type LossPlan } from "./loss";
+import { dataName, gradientOf, INDEX, LOSSES, nextOf, NORMS, numberInput, scanInput, TARGETS } from "./names";
 import { addClipping, addUpdate, optimiserSlots, stepNumbers } from "./optimiser";
-import { LARGEST_FLAT, makePacks, type Pack, packShape, repack, unpack } from "./packs";
+import { layoutOf } from "./layout";
+import { type Pack, packShape, repack, unpack } from "./packs";
 import type { Trainable } from "./prepare";
 import type { ProbeSetting, TrainingSettings } from "./types";
 
@@ -54,23 +56,6 @@ export interface TrainingModels {
   readonly replicas: number;
 }
 
-/** Where data are: inputs of the outermost graph. */
-const dataName = (input: string): string => `probe:data:${input}`;
-const TARGETS = "probe:data:targets";
-/** What a step picks of the data. */
-export const INDEX = "probe:index";
-/** Losses and norms of the gradient, one per step (and run). */
-export const LOSSES = "probe:losses";
-export const NORMS = "probe:norms";
-/** The input of a number of {@link stepNumbers}. */
-export const numberInput = (name: string): string => `probe:${name}`;
-/** The new value of a state tensor. */
-export const nextOf = (state: string): string => `${state}:next`;
-/** The gradient of a pack, an output of the single step. */
-export const gradientOf = (pack: string): string => `${pack}:gradient`;
-/** What the Scan calls its input for a state tensor, the indices or a number: names inside of it must be others. */
-export const scanInput = (name: string): string => `${name}:all`;
-
 /** The parts of a step's graph that its two forms share. */
 interface Body {
   readonly builder: GraphBuilder;
@@ -84,31 +69,6 @@ interface Body {
   readonly numbers: readonly string[];
 }
 
-/** The layout of a network's parameters: which train, which are running statistics, which stay. */
-export interface Layout {
-  readonly parameters: readonly Pack[];
-  readonly statistics: readonly Pack[];
-  readonly frozen: readonly string[];
-}
-
-/** Lays out the parameters that the network uses. */
-export function layoutOf(trainable: Trainable, replicas: number): Layout {
-  const { graph } = trainable;
-  const read = new Set(graph.nodes.flatMap((n) => n.inputs));
-  const own = (name: string): { name: string; shape: Shape } => ({ name, shape: graph.parameters.get(name)!.shape });
-  const statistics = new Set(trainable.statistics.flatMap((s) => [s.mean, s.variance]));
-  const names = [...graph.parameters.keys()].filter((name) => read.has(name) || statistics.has(name));
-  const moving = names.filter((name) => graph.parameters.get(name)!.trainable && graph.parameters.get(name)!.type === "float32");
-  const size = moving.reduce((n, name) => n + elementCount(graph.parameters.get(name)!.shape), 0);
-  const flat = replicas > 0 || (size <= LARGEST_FLAT && moving.length > 1);
-  const kept = names.filter((name) => !moving.includes(name) && !statistics.has(name));
-  return {
-    parameters: makePacks("probe:theta", moving.map(own), flat),
-    statistics: makePacks("probe:statistics", [...statistics].map(own), true),
-    frozen: kept,
-  };
-}
-
 /** Shape of what one step picks: indices of rows, or of a batch. */
 function indexShape(spec: TrainingSpec, batch: number): Shape {
   const lead = spec.replicas > 0 ? [spec.replicas] : [];
@@ -119,7 +79,7 @@ function addBody(spec: TrainingSpec): Body {
   const { trainable, replicas, settings } = spec;
   const [first] = settings as [TrainingSettings];
   const source = trainable.graph;
-  const layout = layoutOf(trainable, replicas);
+  const layout = layoutOf(trainable, replicas > 0);
   const types = new Map(source.types);
   const b = new GraphBuilder(
     { ...source, inputs: [], outputs: [], nodes: [], parameters: new Map(), types, constants: new Map(source.constants) },

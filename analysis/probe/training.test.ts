@@ -14,17 +14,8 @@ import { numbersAt } from "./optimiser";
 import { packShape } from "./packs";
 import { prepare } from "./prepare";
 import { NotReplicable, replicate } from "./replicate";
-import {
-  gradientOf,
-  INDEX,
-  LOSSES,
-  nextOf,
-  NORMS,
-  numberInput,
-  scanInput,
-  trainingModels,
-  type TrainingModels,
-} from "./training-graph";
+import { gradientOf, INDEX, LOSSES, nextOf, NORMS, numberInput, scanInput } from "./names";
+import { trainingModels, type TrainingModels } from "./training-graph";
 import type { TrainingSettings } from "./types";
 
 interface Fixture {

@@ -18,7 +18,7 @@ export class RuntimeFailure extends Error {
 let loaded: Promise<typeof Ort> | undefined;
 
 /** Loads the native library at first use, so that a machine without one can still lint. */
-async function load(): Promise<typeof Ort> {
+export async function loadOrt(): Promise<typeof Ort> {
   loaded ??= import("onnxruntime-node");
   try {
     return await loaded;
@@ -53,7 +53,7 @@ export class OrtSession {
 
   /** @throws RuntimeFailure */
   static async open(model: Uint8Array, options: SessionOptions): Promise<OrtSession> {
-    const ort = await load();
+    const ort = await loadOrt();
     try {
       const session = await ort.InferenceSession.create(model, {
         executionProviders: ["cpu"],

@@ -8,7 +8,7 @@ import { Random } from "../numerics/random";
 import type { ParameterValues } from "../symmetry/symmetry";
 
 /** What a parameter is for, as far as its size is concerned. */
-type Role =
+export type Role =
   | { readonly kind: "weight"; readonly fanIn: number }
   | { readonly kind: "table" | "gain" | "bias" | "slope" | "mean" | "variance" };
 
@@ -85,7 +85,7 @@ const MOVEMENT: ReadonlySet<string> = new Set([
 const MAX_STEPS = 64;
 
 /** The role that the first telling use gives, looking through movement of entries. */
-function roleOf(parameter: Parameter, graph: Graph, readers: ReadonlyMap<string, readonly Node[]>): Role {
+export function roleOf(parameter: Parameter, graph: Graph, readers: ReadonlyMap<string, readonly Node[]>): Role {
   const values = new Set([parameter.name]);
   let steps = 0;
   let movedTable = false;
