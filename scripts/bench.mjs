@@ -13,7 +13,12 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20",
-  entryPoints: { main: "bench/main.ts", opening: "bench/opening.ts", worker: "analysis/runtime/worker.ts" },
+  entryPoints: {
+    main: "bench/main.ts",
+    opening: "bench/opening.ts",
+    worker: "analysis/runtime/worker.ts",
+    probe: "analysis/probe/worker/main.ts",
+  },
   outdir: out,
   outExtension: { ".js": ".mjs" },
   external: ["onnxruntime-node"],

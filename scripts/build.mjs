@@ -3,6 +3,7 @@
 // dist/extension.js  VS Code client            dist/cli.js     the command `noether`
 // dist/server.js     language server           dist/worker.js  child process that runs ONNX Runtime
 // dist/analysis.js   child process that analyses documents for the server
+// dist/probe.js      child process that trains
 // dist/ort/          ONNX Runtime's native files, of the target platform only
 // dist/*.wasm        the Python parser
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -62,7 +63,12 @@ const results = await Promise.all([
   build({ ...common, entryPoints: { extension: "client/extension.ts" }, outdir: "dist", external: ["vscode"] }),
   build({
     ...bundle,
-    entryPoints: { server: "server/main.ts", analysis: "server/worker/main.ts", worker: "analysis/runtime/worker.ts" },
+    entryPoints: {
+      server: "server/main.ts",
+      analysis: "server/worker/main.ts",
+      worker: "analysis/runtime/worker.ts",
+      probe: "analysis/probe/worker/main.ts",
+    },
     outdir: "dist",
     banner: { js: preamble },
   }),

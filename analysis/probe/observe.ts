@@ -6,9 +6,10 @@ import { GraphBuilder } from "../operators/gradients/builder";
 import { range, reduce, reshape, scaled } from "../operators/lower/build";
 import { operatorTable } from "../operators/table";
 import { addLoss, type LossPlan } from "./loss";
-import { packShape, unpack } from "./packs";
+import { packShape } from "./packs";
 import type { Trainable } from "./prepare";
 import type { Layout } from "./layout";
+import { addParameters, type Reparametrisation } from "./reparametrise";
 
 /** Functions after which a unit is dead or alive. */
 const NONLINEAR: ReadonlySet<string> = new Set(
@@ -43,7 +44,12 @@ export interface ObserveModel {
 const batchInput = (name: string): string => `probe:batch:${name}`;
 
 /** Makes the model. State goes in as in training, one run at a time. */
-export function observeModel(trainable: Trainable, layout: Layout, loss: LossPlan): ObserveModel {
+export function observeModel(
+  trainable: Trainable,
+  layout: Layout,
+  loss: LossPlan,
+  reparametrisation?: Reparametrisation,
+): ObserveModel {
   const source = trainable.graph;
   const b = new GraphBuilder(
     { ...source, inputs: [], outputs: [], nodes: [], parameters: new Map(), types: new Map(source.types) },
@@ -51,7 +57,7 @@ export function observeModel(trainable: Trainable, layout: Layout, loss: LossPla
   );
   for (const pack of [...layout.parameters, ...layout.statistics]) {
     b.addInput(pack.name, "float32", packShape(pack, 0));
-    unpack(b, pack, pack.name, 0, (e) => e.name);
+    addParameters(b, pack, 0, reparametrisation);
   }
   for (const name of layout.frozen) {
     const p = source.parameters.get(name)!;

@@ -15,6 +15,7 @@ import { dataName, gradientOf, INDEX, LOSSES, nextOf, NORMS, numberInput, scanIn
 import { addClipping, addUpdate, optimiserSlots, stepNumbers } from "./optimiser";
 import { layoutOf } from "./layout";
 import { type Pack, packShape, repack, unpack } from "./packs";
+import { addParameters, freeName } from "./reparametrise";
 import type { Trainable } from "./prepare";
 import type { ProbeSetting, TrainingSettings } from "./types";
 
@@ -99,26 +100,7 @@ function addBody(spec: TrainingSpec): Body {
   }
   for (const pack of layout.statistics) state.push({ name: pack.name, pack, kind: "statistics" });
   for (const s of state) b.addInput(s.name, "float32", packShape(s.pack, replicas));
-  const changed = (name: string) => spec.reparametrisation?.get(name);
-  for (const pack of layout.parameters) {
-    unpack(b, pack, pack.name, replicas, (e) => (changed(e.name) ? `${e.name}/free` : e.name));
-    for (const e of pack.entries) {
-      const r = changed(e.name);
-      if (!r) continue;
-      const fixed = (data: Float64Array) => b.addConstant(tensor(e.shape, data, "float32"));
-      const scaledValue = r.scale ? b.add("Mul", [`${e.name}/free`, fixed(r.scale)]) : `${e.name}/free`;
-      const [operator, inputs] = r.shift ? ["Add", [scaledValue, fixed(r.shift)]] : ["Identity", [scaledValue]];
-      b.append({
-        name: e.name,
-        operator,
-        domain: "",
-        inputs,
-        outputs: [e.name],
-        attributes: {},
-        origin: {},
-      } as Graph["nodes"][0]);
-    }
-  }
+  for (const pack of layout.parameters) addParameters(b, pack, replicas, spec.reparametrisation);
   for (const pack of layout.statistics) unpack(b, pack, pack.name, replicas, (e) => e.name);
   for (const name of layout.frozen) {
     const p = source.parameters.get(name)!;
@@ -155,12 +137,12 @@ function addBody(spec: TrainingSpec): Body {
   // Forward, loss, backward.
   for (const node of source.nodes) b.nodes.push(node);
   const { loss, gradient } = addLoss(b, spec.loss, spec.loss.value, "probe:targets", replicas, spec.portable);
-  const wanted = layout.parameters.flatMap((p) => p.entries.map((e) => (changed(e.name) ? `${e.name}/free` : e.name)));
+  const wanted = layout.parameters.flatMap((p) => p.entries.map((e) => freeName(e.name, spec.reparametrisation)));
   const found = backpropagate(b, new Map([[spec.loss.value, gradient]]), wanted);
   const gradientValue = (name: string, shape: Shape): string => {
     const full = replicas > 0 ? [replicas, ...shape] : shape;
     return (
-      found.get(changed(name) ? `${name}/free` : name) ??
+      found.get(freeName(name, spec.reparametrisation)) ??
       b.add("Expand", [b.addConstant(tensor([], [0], "float32")), ints(b, full)])
     );
   };

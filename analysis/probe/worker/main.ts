@@ -6,6 +6,12 @@ import { loadOrt, RuntimeFailure } from "../../runtime/ort";
 import type { ProbeMessage, ProbeReply } from "./protocol";
 import { feedsOf, openSession, train, wireOf } from "./trainer";
 
+/** Models that stay open, with what is fed to all of their runs. */
+const sessions = new Map<
+  number,
+  { session: Awaited<ReturnType<typeof openSession>>; fixed: Awaited<ReturnType<typeof feedsOf>> }
+>();
+
 function send(reply: ProbeReply): void {
   // The parent may be gone by now; then there is nobody to tell.
   process.send?.(reply, undefined, {}, () => {});
@@ -21,11 +27,27 @@ async function handle(message: ProbeMessage): Promise<void> {
       await loadOrt();
       send({ id, kind: "done" });
       return;
-    case "run": {
+    case "open": {
       const session = await openSession(message.model, message.provider);
-      const outputs = await session.run(await feedsOf(message.feeds));
-      send({ id, kind: "done", outputs: wireOf(outputs) });
-      await session.release();
+      sessions.set(message.session, { session, fixed: await feedsOf(message.fixed) });
+      send({ id, kind: "done" });
+      return;
+    }
+    case "run": {
+      const found = sessions.get(message.session);
+      if (!found) throw new RuntimeFailure("model", `session ${message.session} is not open`);
+      const outputs = [];
+      for (const batch of message.batches) {
+        outputs.push(wireOf(await found.session.run({ ...found.fixed, ...(await feedsOf(batch)) })));
+      }
+      send({ id, kind: "done", outputs });
+      return;
+    }
+    case "close": {
+      const found = sessions.get(message.session);
+      sessions.delete(message.session);
+      await found?.session.release();
+      send({ id, kind: "done" });
       return;
     }
     case "train": {

@@ -13,6 +13,15 @@ export interface JobEvents {
   recording(recording: WireRecording): void;
 }
 
+/** Messages without their number. */
+type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
+
+/** A model that is loaded. */
+export interface OpenModel {
+  run(batches: readonly WireTensors[]): Promise<readonly WireTensors[]>;
+  close(): Promise<void>;
+}
+
 interface Pending {
   readonly events: JobEvents | undefined;
   resolve(reply: Extract<ProbeReply, { kind: "done" }>): void;
@@ -33,6 +42,7 @@ export class ProbeProcess {
   private readonly process: NodeChild;
   private readonly pending = new Map<number, Pending>();
   private next = 0;
+  private opened = 0;
   private stderr = "";
   private dead: string | undefined;
 
@@ -75,9 +85,31 @@ export class ProbeProcess {
     return (await this.request({ kind: "train", job }, events)).steps ?? 0;
   }
 
-  /** Runs a model once. @throws RuntimeFailure */
-  async run(model: Uint8Array, feeds: WireTensors, provider: Provider): Promise<WireTensors> {
-    return (await this.request({ kind: "run", model, feeds, provider })).outputs ?? {};
+  /** Runs a model on several batches. @throws RuntimeFailure */
+  async run(
+    model: Uint8Array,
+    fixed: WireTensors,
+    batches: readonly WireTensors[],
+    provider: Provider,
+  ): Promise<readonly WireTensors[]> {
+    const session = await this.open(model, fixed, provider);
+    try {
+      return await session.run(batches);
+    } finally {
+      if (this.alive) await session.close();
+    }
+  }
+
+  /** Loads a model for many runs. @throws RuntimeFailure */
+  async open(model: Uint8Array, fixed: WireTensors, provider: Provider): Promise<OpenModel> {
+    const session = ++this.opened;
+    await this.request({ kind: "open", session, model, fixed, provider });
+    return {
+      run: async (batches) => (await this.request({ kind: "run", session, batches })).outputs ?? [],
+      close: async () => {
+        await this.request({ kind: "close", session });
+      },
+    };
   }
 
   /** Ends it at once, whatever it does. */
@@ -86,13 +118,7 @@ export class ProbeProcess {
     this.end("was ended");
   }
 
-  private request(
-    message:
-      | { kind: "warm" }
-      | { kind: "train"; job: TrainJob }
-      | { kind: "run"; model: Uint8Array; feeds: WireTensors; provider: Provider },
-    events?: JobEvents,
-  ): Promise<Extract<ProbeReply, { kind: "done" }>> {
+  private request(message: Unnumbered<ProbeMessage>, events?: JobEvents): Promise<Extract<ProbeReply, { kind: "done" }>> {
     const id = ++this.next;
     return new Promise((resolve, reject) => {
       if (this.dead !== undefined) {

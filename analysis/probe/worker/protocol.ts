@@ -80,13 +80,18 @@ export interface Observed {
 export type ProbeMessage =
   | { readonly id: number; readonly kind: "warm" }
   | { readonly id: number; readonly kind: "train"; readonly job: TrainJob }
+  /** Loads a model and keeps it; `fixed` is fed to every run. */
   | {
       readonly id: number;
-      readonly kind: "run";
+      readonly kind: "open";
+      readonly session: number;
       readonly provider: Provider;
       readonly model: Uint8Array;
-      readonly feeds: WireTensors;
-    };
+      readonly fixed: WireTensors;
+    }
+  /** Runs a model that was opened, once for each batch. */
+  | { readonly id: number; readonly kind: "run"; readonly session: number; readonly batches: readonly WireTensors[] }
+  | { readonly id: number; readonly kind: "close"; readonly session: number };
 
 export type ProbeReply =
   | {
@@ -97,5 +102,10 @@ export type ProbeReply =
       readonly norms: Float32Array;
     }
   | { readonly id: number; readonly kind: "recording"; readonly recording: WireRecording }
-  | { readonly id: number; readonly kind: "done"; readonly steps?: number; readonly outputs?: Record<string, WireTensor> }
+  | {
+      readonly id: number;
+      readonly kind: "done";
+      readonly steps?: number;
+      readonly outputs?: readonly Record<string, WireTensor>[];
+    }
   | { readonly id: number; readonly kind: "failed"; readonly reason: "unavailable" | "model"; readonly message: string };
