@@ -2,9 +2,10 @@
  * @file A network at another batch size. Graphs that compute their shapes follow by themselves; where a front end wrote the
  * batch size into a reshape or an expansion, the entry that holds it is found by where the batch lies in memory.
  */
-import type { Graph, GraphInput } from "../graph/graph";
+import type { Graph, GraphInput, Node } from "../graph/graph";
 import { elementCount, int64Vector, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import { inferShapes } from "../operators/inference";
+import type { Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
 
 /** The size of the first axis, where all inputs and the first output share it: the batch, as far as shapes tell. */
@@ -41,27 +42,42 @@ function follows(old: Graph, now: Graph, before: number, batch: number): boolean
   return now.nodes.every((n) => n.outputs.every((o) => o === "" || !old.types.get(o)?.shape || now.types.get(o)?.shape));
 }
 
-/** Infers node by node, and scales the batch in targets of Reshape and Expand that are constants. */
+/** Values of more elements are not followed: shapes are small. */
+const LARGEST_FOLDED = 65_536;
+const RECURRENT: ReadonlySet<string> = new Set(["RNN", "GRU", "LSTM"]);
+
+/**
+ * Infers node by node. Targets of Reshape and Expand that did not follow the batch by themselves get it scaled; initial
+ * states of recurrences that are constant zeros are left to the operator, which makes them.
+ */
 function mend(graph: Graph, inputs: readonly GraphInput[], ratio: number): Graph | undefined {
+  const before = inferShapes(graph).folded;
   const types = new Map<string, TensorType>(inputs.map((i) => [i.name, { type: i.type, shape: i.shape }]));
   for (const p of graph.parameters.values()) types.set(p.name, { type: p.type, shape: p.shape });
   const constants = new Map<string, Tensor>(graph.constants);
   for (const [name, c] of constants) types.set(name, { type: c.type, shape: c.shape });
-  const nodes = [];
+  const known = new Map<string, Tensor>(constants);
+  const nodes: Node[] = [];
   for (const given of graph.nodes) {
     let node = given;
-    const target = constants.get(node.inputs[1] ?? "");
-    if ((node.operator === "Reshape" || node.operator === "Expand") && target) {
-      const old = graph.types.get(node.outputs[0]!)?.shape;
-      const from = graph.types.get(node.inputs[0]!)?.shape;
-      const now = types.get(node.inputs[0]!)?.shape;
-      if (!old || !from || !now) return undefined;
-      const shape = node.operator === "Reshape" ? reshaped(from, now, old, ratio) : expanded(from, now, old, ratio);
-      if (shape === undefined) return undefined;
-      const name = `${node.outputs[0]}/shape`;
-      constants.set(name, int64Vector(shape));
-      types.set(name, { type: "int64", shape: [shape.length] });
-      node = { ...node, inputs: [node.inputs[0]!, name] };
+    if (node.operator === "Reshape" || node.operator === "Expand") {
+      const target = node.inputs[1]!;
+      const now = known.get(target)?.data;
+      const was = (graph.constants.get(target) ?? before.get(target))?.data;
+      const unchanged = now !== undefined && was !== undefined && now.length === was.length && now.every((v, i) => v === was[i]);
+      const shape = unchanged ? moved(node, graph, types, now, ratio) : undefined;
+      if (shape) {
+        const name = `${node.outputs[0]}/shape`;
+        constants.set(name, int64Vector(shape));
+        known.set(name, int64Vector(shape));
+        types.set(name, { type: "int64", shape: [shape.length] });
+        node = { ...node, inputs: [node.inputs[0]!, name] };
+      }
+    } else if (RECURRENT.has(node.operator)) {
+      node = {
+        ...node,
+        inputs: node.inputs.map((i, k) => (k >= 5 && k <= 6 && known.get(i)?.data.every((v) => v === 0) ? "" : i)),
+      };
     }
     const entry = operatorTable(node.operator, node.domain);
     if (!entry) return undefined;
@@ -69,17 +85,52 @@ function mend(graph: Graph, inputs: readonly GraphInput[], ratio: number): Graph
       const found = entry.infer(node, {
         inputs: node.inputs.map((i) => types.get(i) ?? { type: "other", shape: undefined }),
         opset: graph.opset,
-        constant: (i) => constants.get(node.inputs[i] ?? ""),
+        constant: (i) => known.get(node.inputs[i] ?? ""),
       });
       node.outputs.forEach((o, k) => {
         if (o !== "") types.set(o, found[k] ?? { type: "other", shape: undefined });
       });
+      fold(node, entry, types, known, graph.opset);
     } catch {
       return undefined;
     }
     nodes.push(node);
   }
   return { ...graph, inputs, nodes, constants, types };
+}
+
+/** Follows values that hang on constants and shapes alone. */
+function fold(node: Node, entry: Operator, types: Map<string, TensorType>, known: Map<string, Tensor>, opset: number): void {
+  const ofType = node.operator === "Shape" || node.operator === "Size";
+  const values = node.inputs.map((i): Tensor | undefined => {
+    const { type, shape } = types.get(i) ?? { type: "other" as const, shape: undefined };
+    if (ofType) return shape && { type, shape, data: new Float64Array(0) };
+    return known.get(i);
+  });
+  if (!entry.evaluate || values.some((v, k) => v === undefined && node.inputs[k] !== "")) return;
+  const shapes = node.outputs.map((o) => types.get(o)?.shape);
+  if (shapes.some((s) => s === undefined || elementCount(s) > LARGEST_FOLDED)) return;
+  const results = entry.evaluate(node, values, opset);
+  node.outputs.forEach((o, k) => {
+    if (o !== "" && results[k]) known.set(o, results[k]);
+  });
+}
+
+/** The target of a Reshape or Expand with the batch scaled; undefined where it needs no change, or none is found. */
+function moved(
+  node: Node,
+  graph: Graph,
+  types: ReadonlyMap<string, TensorType>,
+  target: Float64Array,
+  ratio: number,
+): number[] | undefined {
+  const old = graph.types.get(node.outputs[0]!)?.shape;
+  const from = graph.types.get(node.inputs[0]!)?.shape;
+  const now = types.get(node.inputs[0]!)?.shape;
+  if (!old || !from || !now) return undefined;
+  // A size that is left open follows by itself.
+  if (node.operator === "Reshape" && target.some((d) => d < 0)) return undefined;
+  return node.operator === "Reshape" ? reshaped(from, now, old, ratio) : expanded(from, now, old, ratio);
 }
 
 /** The axis of a row-major shape that holds the factor behind `outer` elements. */

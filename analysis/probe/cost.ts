@@ -1,5 +1,5 @@
 /** @file What a training step costs, roughly: for choosing twins, threads and processes. */
-import { type Graph, numberAttribute } from "../graph/graph";
+import { type Graph, numberAttribute, stringAttribute } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { parseEinsum } from "../operators/einsum";
 
@@ -37,7 +37,7 @@ export function costOf(graph: Graph): Cost {
         operations += 2 * elementCount(shape(node.inputs[0])) * elementCount(shape(node.inputs[1]).slice(1));
         break;
       case "Einsum": {
-        const equation = String(node.attributes["equation"] ?? "");
+        const equation = stringAttribute(node, "equation", "");
         const parsed = parseEinsum(
           equation,
           node.inputs.map((i) => shape(i).length),

@@ -3,6 +3,7 @@ import { type Graph, numberAttribute, producers } from "../graph/graph";
 import { elementCount, isFloating, scalar, tensor } from "../graph/tensor";
 import { positive, range, reduce, reshape, scaled } from "../operators/lower/build";
 import type { GraphBuilder } from "../operators/gradients/builder";
+import { equalShapes } from "../operators/gradients/common";
 import type { LossKind } from "./types";
 
 /** Which value of a network a loss reads, and how. */
@@ -34,8 +35,18 @@ export function planLoss(graph: Graph, wanted?: LossKind): LossPlan {
   const classes = classAxis < 0 ? 0 : shape[classAxis]!;
   const ends = (name: string, axis: number) => last === name && positive(numberAttribute(writer!, "axis", -1), rank) === axis;
   const isScores = ends("Softmax", classAxis) || ends("LogSoftmax", classAxis) || lastIsLogarithmOfSoftmax(graph, output);
-  const guess: LossKind =
-    last === "Sigmoid" ? "bce" : isScores || (classes >= 2 && (rank === 2 || tokens)) ? "cross-entropy" : "mse";
+  // What has the shape of its input reproduces it.
+  const isAutoencoder =
+    graph.inputs.length === 1 && isFloating(graph.inputs[0]!.type) && equalShapes(graph.inputs[0]!.shape, shape);
+  const guess: LossKind = isAutoencoder
+    ? last === "Sigmoid"
+      ? "bce"
+      : "mse"
+    : last === "Sigmoid"
+      ? "bce"
+      : isScores || (classes >= 2 && (rank === 2 || tokens))
+        ? "cross-entropy"
+        : "mse";
   const kind = wanted ?? guess;
   if (kind === "cross-entropy" && classes < 2) {
     throw new Error(`a cross-entropy needs at least two classes; the output ${output} has the shape [${shape.join(", ")}]`);
