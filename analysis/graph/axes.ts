@@ -62,6 +62,8 @@ export interface AxisRuleContext {
   unify(a: Axis, b: Axis): void;
   /** Part [start, end) of an axis. */
   slice(axis: Axis, start: number, end: number): Axis;
+  /** Single entries of an axis, by their places. */
+  entries(axis: Axis, places: readonly number[]): readonly Axis[];
   /** Concatenation in order. */
   concat(parts: readonly Axis[]): Axis;
   /** Row-major product, outermost first. */

@@ -97,11 +97,11 @@ export function producers(graph: Graph): Map<string, Node> {
 export function consumers(graph: Graph): Map<string, Node[]> {
   const out = new Map<string, Node[]>();
   for (const node of graph.nodes) {
-    for (const [k, i] of node.inputs.entries()) {
-      if (i === "" || node.inputs.indexOf(i) < k) continue;
+    for (const i of node.inputs) {
+      if (i === "") continue;
       const list = out.get(i);
-      if (list) list.push(node);
-      else out.set(i, [node]);
+      if (list === undefined) out.set(i, [node]);
+      else if (list.at(-1) !== node) list.push(node);
     }
   }
   return out;

@@ -194,7 +194,7 @@ export function gatherAxes(context: AxisRuleContext): void {
       return context.output([...before, context.slice(axes[at]!, list[0]!, list.at(-1)! + 1), ...after]);
     }
     if (list.length > 0) {
-      return context.output([...before, context.concat(list.map((v) => context.slice(axes[at]!, v, v + 1))), ...after]);
+      return context.output([...before, context.concat(context.entries(axes[at]!, list)), ...after]);
     }
   }
   // Where the largest of some scores is, there the table of what was scored may be looked up.

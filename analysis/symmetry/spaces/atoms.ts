@@ -42,6 +42,9 @@ export class AtomStore {
   private readonly sizes: number[] = [];
   private readonly forms: (Form | undefined)[] = [];
   private readonly pins: boolean[] = [];
+  /** By root atom: the axis of it alone, and the atom as others see it. */
+  private readonly alone: (readonly Segment[] | undefined)[] = [];
+  private readonly factors: (AxisFactor | undefined)[] = [];
   /** Grows with every change, so that expanded axes can be cached. */
   private version = 0;
 
@@ -52,6 +55,8 @@ export class AtomStore {
     this.sizes.push(size);
     this.forms.push(undefined);
     this.pins.push(pinned);
+    this.alone.push(undefined);
+    this.factors.push(undefined);
     return id;
   }
 
@@ -110,17 +115,37 @@ export class AtomStore {
     if (axis === UNIT) return UNIT.segments;
     const { memo } = axis;
     if (memo !== undefined && memo.version === this.version) return memo.expanded;
-    const from = memo?.expanded ?? axis.segments;
-    let out: readonly Segment[] = from;
-    if (!from.every((s) => this.isExpanded(s))) {
-      const made: Segment[] = [];
-      for (const s of from) this.expandInto(s, made);
-      out = made;
-    }
+    const from = memo === undefined ? axis.segments : memo.expanded;
+    const out = this.expandedAll(from);
     if (memo === undefined)
       axis.memo = { version: this.version, expanded: out, slices: undefined, layout: undefined, layoutVersion: -1 };
-    else [memo.version, memo.expanded] = [this.version, out];
+    else {
+      memo.version = this.version;
+      memo.expanded = out;
+    }
     return out;
+  }
+
+  /** The segments with all structure spliced in; the list itself where there is none. */
+  private expandedAll(from: readonly Segment[]): readonly Segment[] {
+    let first = 0;
+    while (first < from.length && this.isExpanded(from[first]!)) first++;
+    if (first === from.length) return from;
+    if (from.length === 1) {
+      // Nearly all axes are one atom, and most of those that are united are leaves: they share one list.
+      const alone = this.leafAlone(from[0]!);
+      if (alone !== undefined) return alone;
+    }
+    const made = from.slice(0, first);
+    for (let i = first; i < from.length; i++) this.expandInto(from[i]!, made);
+    return made;
+  }
+
+  /** The axis that is a segment of one atom, where that is a leaf: one list for each atom. */
+  private leafAlone(segment: Segment): readonly Segment[] | undefined {
+    if (segment.length !== 1) return undefined;
+    const root = this.find(segment[0]!);
+    return this.forms[root] === undefined ? (this.alone[root] ??= [[root]]) : undefined;
   }
 
   /** The axis as the rest of the code sees it. */
@@ -129,13 +154,21 @@ export class AtomStore {
     const { memo } = axis;
     if (memo?.layout !== undefined && memo.layoutVersion === this.version) return memo.layout;
     const made = segments.map((s) => s.map((a): AxisFactor => this.factorOf(a)));
-    if (memo) [memo.layout, memo.layoutVersion] = [made, this.version];
+    if (memo) {
+      memo.layout = made;
+      memo.layoutVersion = this.version;
+    }
     return made;
   }
 
+  /** The atom as a factor; one object for as long as it stays as it is. */
   private factorOf(a: number): AxisFactor {
     const atom = this.find(a);
-    return { atom, size: this.sizes[atom]!, pinned: this.pins[atom]! };
+    const known = this.factors[atom];
+    if (known !== undefined && known.pinned === this.pins[atom]) return known;
+    const made = { atom, size: this.sizes[atom]!, pinned: this.pins[atom]! };
+    this.factors[atom] = made;
+    return made;
   }
 
   private expandInto(segment: Segment, out: Segment[]): void {
@@ -145,7 +178,14 @@ export class AtomStore {
     }
     const pending: Segment[] = [segment];
     while (pending.length > 0) {
-      const work = [...pending.pop()!].reverse();
+      const next = pending.pop()!;
+      const alone = this.leafAlone(next);
+      if (alone !== undefined) {
+        out.push(alone[0]!);
+        continue;
+      }
+      const work: number[] = [];
+      for (let i = next.length - 1; i >= 0; i--) work.push(next[i]!);
       const done: number[] = [];
       let atHead = true;
       let distributed = false;
@@ -155,8 +195,12 @@ export class AtomStore {
         if (form && "product" in form) {
           for (let i = form.product.length - 1; i >= 0; i--) work.push(form.product[i]!);
         } else if (form && atHead) {
-          const rest = work.reverse();
-          for (let i = form.concat.length - 1; i >= 0; i--) pending.push([...done, ...form.concat[i]!, ...rest]);
+          if (work.length === 0 && done.length === 0) {
+            for (let i = form.concat.length - 1; i >= 0; i--) pending.push(form.concat[i]!);
+          } else {
+            const rest = work.reverse();
+            for (let i = form.concat.length - 1; i >= 0; i--) pending.push([...done, ...form.concat[i]!, ...rest]);
+          }
           distributed = true;
           break;
         } else {
@@ -202,7 +246,7 @@ export class AtomStore {
     if (lengths.length === 1) return [axis];
     if (this.isAllPinned(axis)) return lengths.map((n) => this.pinnedAxis(n));
     const pending = [...this.normal(axis)].reverse();
-    return lengths.map((length) => {
+    return lengths.map((length, k) => {
       const part: Segment[] = [];
       for (let remaining = length; remaining > 0 && pending.length > 0; ) {
         // What was cut before may occur again: look at what it is made of now.
@@ -213,12 +257,54 @@ export class AtomStore {
           part.push(segment);
           remaining -= n;
         } else {
-          const parts = this.cutSegment(segment, remaining);
+          const parts = this.isFreeLeaf(segment)
+            ? this.cutLeaf(segment[0]!, pieceSizes(n, remaining, lengths, k + 1))
+            : this.cutSegment(segment, remaining);
           for (let i = parts.length - 1; i >= 0; i--) pending.push(parts[i]!);
         }
       }
       return axisOf(part);
     });
+  }
+
+  /** Whether a segment is one atom that may be refined. */
+  private isFreeLeaf(segment: Segment): boolean {
+    return segment.length === 1 && !this.pins[segment[0]!]! && this.forms[segment[0]!] === undefined;
+  }
+
+  /** Refines a leaf into pieces of the given sizes. */
+  private cutLeaf(leaf: number, sizes: readonly number[]): readonly Segment[] {
+    const concat = sizes.map((n): Segment => [this.atom(n, false)]);
+    this.refine(leaf, { concat });
+    return concat;
+  }
+
+  /**
+   * The single entries of an axis at the given places; the axis is cut around them and nowhere else. Throws RangeError for
+   * places outside of it.
+   */
+  entries(axis: PlainAxis, places: readonly number[]): readonly PlainAxis[] {
+    const distinct = [...new Set(places)].sort((a, b) => a - b);
+    const size = this.axisSize(axis);
+    if (!distinct.every((p) => Number.isInteger(p) && p >= 0 && p < size)) {
+      throw new RangeError(`entries ${distinct.join(", ")} of an axis of ${size}`);
+    }
+    const lengths: number[] = [];
+    let end = 0;
+    for (const p of distinct) {
+      if (p > end) lengths.push(p - end);
+      lengths.push(1);
+      end = p + 1;
+    }
+    if (end < size) lengths.push(size - end);
+    const parts = this.chop(axis, lengths);
+    const at = new Map<number, PlainAxis>();
+    let start = 0;
+    lengths.forEach((length, k) => {
+      if (length === 1) at.set(start, parts[k]!);
+      start += length;
+    });
+    return places.map((p) => at.get(p)!);
   }
 
   /** Refines a segment's head so that a boundary falls nearer to entry k; returns the segments in its place. */
@@ -310,6 +396,10 @@ export class AtomStore {
   split(axis: PlainAxis, sizes: readonly number[]): readonly PlainAxis[] {
     if (this.isAllPinned(axis)) return sizes.map((n) => this.pinnedAxis(n));
     const segments = this.normal(axis);
+    if (segments.length > 1) {
+      const only = sizes.findIndex((n) => n > 1);
+      if (sizes.every((n, i) => i === only || n === 1)) return sizes.map((_, i) => (i === only ? axis : UNIT));
+    }
     const grouped = segments.length === 1 ? this.group(segments[0]!, sizes) : undefined;
     if (grouped) return grouped;
     const parts = sizes.map((n) => this.fresh(n));
@@ -365,24 +455,49 @@ export class AtomStore {
     if (x === y || this.axisSize(x) === 1) return;
     if (this.isAllPinned(x)) return this.pin(y);
     if (this.isAllPinned(y)) return this.pin(x);
-    const left = [...this.normal(x)].reverse();
-    const right = [...this.normal(y)].reverse();
+    const [a, b] = [this.normal(x), this.normal(y)];
+    if (a === b) return;
+    if (a.length === 1 && b.length === 1 && this.segmentSize(a[0]!) === this.segmentSize(b[0]!)) {
+      return this.unifyProducts(a[0]!, b[0]!);
+    }
+    const left = [...a].reverse();
+    const right = [...b].reverse();
     while (left.length > 0 && right.length > 0) {
-      const a = this.front(left);
-      const b = this.front(right);
-      const n = this.segmentSize(a);
-      const m = this.segmentSize(b);
+      const one = this.front(left);
+      const other = this.front(right);
+      const n = this.segmentSize(one);
+      const m = this.segmentSize(other);
       if (n === m) {
         left.pop();
         right.pop();
-        this.unifyProducts(a, b);
+        this.unifyProducts(one, other);
       } else {
-        const [list, segment, k] = n > m ? [left, a, m] : [right, b, n];
+        const [list, segment, k] = n > m ? [left, one, m] : [right, other, n];
         list.pop();
+        if (this.isFreeLeaf(segment) && this.takeStructure(segment[0]!, n > m ? right : left)) continue;
         const parts = this.cutSegment(segment, k);
         for (let i = parts.length - 1; i >= 0; i--) list.push(parts[i]!);
       }
     }
+  }
+
+  /**
+   * Lets a leaf be the concatenation of the first segments of a reversed list, where some of them are just as long; they
+   * are taken off the list. All of them are expanded and shorter, so that none contains the leaf.
+   */
+  private takeStructure(leaf: number, list: Segment[]): boolean {
+    let rest = this.sizes[leaf]!;
+    let k = list.length;
+    while (rest > 0 && k > 0 && this.isExpanded(list[k - 1]!)) rest -= this.segmentSize(list[--k]!);
+    if (rest !== 0) return false;
+    const taken = list.splice(k).reverse();
+    // A single entry without an atom has no place in a concatenation.
+    if (taken.some((s) => s.length === 0)) {
+      for (let i = taken.length - 1; i >= 0; i--) list.push(taken[i]!);
+      return false;
+    }
+    this.refine(leaf, { concat: taken });
+    return true;
   }
 
   /** The first segment of a reversed list, expanded in place if atoms were refined since the list was made. */
@@ -403,6 +518,7 @@ export class AtomStore {
   }
 
   private unifyProducts(x: Segment, y: Segment): void {
+    if (x.length === 1 && y.length === 1) return this.union(x[0]!, y[0]!);
     const a = [...x];
     const b = [...y];
     while (a.length > 0 && b.length > 0) {
@@ -458,6 +574,18 @@ export class AtomStore {
     this.forms[child] = undefined;
     this.version++;
   }
+}
+
+/** Sizes of the pieces of a segment of n entries that is cut after `first` of them and further on by the lengths from `next`. */
+function pieceSizes(n: number, first: number, lengths: readonly number[], next: number): number[] {
+  const out = [first];
+  let left = n - first;
+  for (let k = next; left > 0; k++) {
+    const size = Math.min(left, lengths[k] ?? left);
+    out.push(size);
+    left -= size;
+  }
+  return out;
 }
 
 function structure(form: Form): PlainAxis {

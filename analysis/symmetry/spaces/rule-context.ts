@@ -102,6 +102,10 @@ export class RuleContext implements AxisRuleContext {
     return this.scene.atoms.slice(this.plain(axis), start, end);
   }
 
+  entries(axis: Axis, places: readonly number[]): readonly Axis[] {
+    return this.scene.atoms.entries(this.plain(axis), places);
+  }
+
   concat(parts: readonly Axis[]): Axis {
     return this.scene.atoms.concat(parts.map((p) => this.plain(p)));
   }

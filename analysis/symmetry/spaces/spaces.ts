@@ -161,6 +161,7 @@ function placement(graph: Graph, node: Node): (axis: number) => boolean {
  * Undefined where some value has the space alone, which makes one element serve all. One pass over all values.
  */
 export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonly AtomSpace[]): (number | undefined)[] {
+  if (spaces.length === 0) return [];
   const spaceOf = new Map<number, number>();
   spaces.forEach((space, id) => {
     for (const a of space.atoms) spaceOf.set(a, id);

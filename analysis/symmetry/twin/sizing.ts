@@ -258,6 +258,10 @@ export class SizeRules implements AxisRuleContext {
     return this.sizing.algebra.slice(axis as SizedAxis, start, end);
   }
 
+  entries(axis: Axis, places: readonly number[]): readonly Axis[] {
+    return places.map((p) => this.slice(axis, p, p + 1));
+  }
+
   concat(parts: readonly Axis[]): Axis {
     return this.sizing.algebra.concat(parts as readonly SizedAxis[]);
   }

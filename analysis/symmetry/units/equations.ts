@@ -79,13 +79,12 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
     else for (const cell of table.of(p.name)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
   }
   const writer = new RelationWriter();
+  const givesMore = givingMore(graph);
   for (let i = 0; i < rules.length; i++) {
     const node = graph.nodes[i]!;
     const rule = rules[i];
     const relations =
-      rule && !givesMore(graph, node)
-        ? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO)
-        : [];
+      rule && !givesMore.has(node) ? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO) : [];
     // Where nothing passes anyway, it does not matter how the tensors line up.
     const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, node)) : undefined;
     if (!joint) {
@@ -102,12 +101,16 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
   }
 }
 
-/** Whether somebody reads a further output of a node (positions, masks): the rules speak of the first one only. */
-function givesMore(graph: Graph, node: Node): boolean {
-  const extra = node.outputs.slice(1).filter((o) => o !== "");
-  if (extra.length === 0) return false;
-  return extra.some((o) => graph.outputs.includes(o) || graph.nodes.some((n) => n.inputs.includes(o)));
+/** Nodes of which somebody reads a further output (positions, masks): the rules speak of the first one only. */
+function givingMore({ nodes, outputs }: Graph): ReadonlySet<Node> {
+  const several = nodes.filter((n) => n.outputs.length > 1);
+  if (several.length === 0) return NO_NODES;
+  const read = new Set(outputs);
+  for (const n of nodes) for (const i of n.inputs) read.add(i);
+  return new Set(several.filter((n) => n.outputs.some((o, k) => k > 0 && o !== "" && read.has(o))));
 }
+
+const NO_NODES: ReadonlySet<Node> = new Set();
 
 /** What a step gives, or undefined where a node's attributes make no sense: no scale passes then. */
 function attempt<T>(step: () => T | undefined): T | undefined {
