@@ -11,6 +11,7 @@ import { type AxisScene, RuleContext } from "./rule-context";
 
 /** The axes of every value, with the store that gives their atoms meaning. */
 export interface InferredAxes extends AxisStructure {
+  readonly graph: Graph;
   readonly atoms: AtomStore;
   readonly blocks: BlockAlgebra;
   /** Axes of a value as inferred, with blocks; undefined for values of unknown shape. */

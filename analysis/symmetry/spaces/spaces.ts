@@ -225,7 +225,7 @@ export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] 
 function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], spaceSize: number): Address[] {
   const { parameter, axis } = occurrences[0]!;
   const layout = axes.layout(parameter)![axis]!;
-  const whole = layout.reduce((n, s) => n + s.reduce((m, f) => m * f.size, 1), 0);
+  const whole = axes.graph.parameters.get(parameter)!.shape[axis]!;
   const sorted = [...occurrences].sort((a, b) => a.start - b.start || a.factor - b.factor);
   // One atom over and over: the gates of a recurrent cell.
   if (
