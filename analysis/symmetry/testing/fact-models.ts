@@ -15,7 +15,7 @@ const ACTIVATIONS: Readonly<Record<string, (g: GraphBuilder, x: string) => strin
   relu: (g, x) => g.add("Relu", [x]),
   leaky_relu: (g, x) => g.add("LeakyRelu", [x], { alpha: 0.1 }),
   // Larger, so that its upper bound is met.
-  relu6: (g, x) => g.add("Clip", [g.add("Mul", [x, g.constant([], [5])]), g.constant([], [0]), g.constant([], [6])]),
+  relu6: (g, x) => g.add("Clip", [g.add("Mul", [x, g.constant([], [20])]), g.constant([], [0]), g.constant([], [6])]),
   gelu: (g, x) => {
     const e = g.add("Erf", [g.add("Div", [x, g.constant([], [Math.SQRT2])])]);
     return g.add("Mul", [g.add("Mul", [x, g.add("Add", [e, g.constant([], [1])])]), g.constant([], [0.5])]);
