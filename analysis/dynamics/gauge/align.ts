@@ -1,12 +1,14 @@
 /**
  * @file Replicas modulo the model's own group: permutations by weight matching (Git Re-Basin, arXiv 2209.04836: coordinate
- * descent over the found permutations, each an assignment problem), signs by the better of two, scalings by the balanced gauge.
+ * descent over the found permutations, each an assignment problem), signs by the better of two, scalings and general linear groups
+ * by the balanced gauge, rotations by Procrustes.
  */
 import { bestAssignment } from "../../numerics/assignment";
 import { Matrix } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "./balance";
+import { balanceFrame, type MatrixFrame, matrixFrames, procrustes, rotate } from "./matrix-groups";
 import { oddFeatures, type SignEntries, signEntries } from "./signs";
 import { type UnitSet, unitSets } from "./units";
 
@@ -38,20 +40,31 @@ export function align(
   const names = [...new Set(symmetries.flatMap((s) => s.parameters))].filter((p) => a.has(p) && b.has(p));
   const pick = (values: ParameterValues) => new Map(names.map((n) => [n, values.get(n)!]));
   const raw = relativeDistance(pick(a), pick(b));
-  const reference = pick(balance(pick(a), symmetries));
-  const start = pick(balance(pick(b), symmetries));
+  const reference = ownCopies(pick(balance(pick(a), symmetries)));
+  const start = ownCopies(pick(balance(pick(b), symmetries)));
   const balanced = relativeDistance(reference, start);
-  const sets = symmetries.flatMap(unitSets).filter((s) => s.size > 1);
+  // Orthogonal matrices contain permutations and signs: where all of a space turns, no assignment is needed.
+  const frames = symmetries.flatMap((s) => matrixFrames(s, symmetries, a)).filter((f) => f.basis.rows === f.set.size);
+  for (const f of frames) {
+    balanceFrame(f, reference);
+    balanceFrame(f, start);
+  }
+  const isTurning = (set: UnitSet) => frames.some((f) => f.set.symmetry === set.symmetry && f.set.copy === set.copy);
+  const sets = symmetries.flatMap(unitSets).filter((s) => s.size > 1 && !isTurning(s));
   const signs = symmetries.filter((s) => s.kind === "sign" && s.diagonal).map(signEntries);
   const random = new Random(options.seed ?? 1);
   let best = start;
-  let least = balanced;
+  let least = relativeDistance(reference, start);
   for (let round = 0; round < (options.restarts ?? 2); round++) {
-    const found = descend(reference, start, sets, signs, random);
+    const found = descend(reference, start, { sets, signs, frames }, random);
     const distance = relativeDistance(reference, found);
     if (distance < least) [best, least] = [found, distance];
   }
   return { aligned: best, reference, raw, balanced, remaining: least, ratio: raw > 0 ? least / raw : Number.NaN };
+}
+
+function ownCopies(values: ParameterValues): Map<string, Float64Array> {
+  return new Map([...values].map(([k, v]) => [k, v.slice()]));
 }
 
 /** |a - b|^2 / (|a|^2 + |b|^2) over the parameters of `a`; 0 where both vanish. */
@@ -67,11 +80,17 @@ export function relativeDistance(a: ParameterValues, b: ParameterValues): number
   return size > 0 ? difference / size : 0;
 }
 
+/** What may be done to the second replica. */
+interface Moves {
+  readonly sets: readonly UnitSet[];
+  readonly signs: readonly SignEntries[];
+  readonly frames: readonly MatrixFrame[];
+}
+
 function descend(
   a: ParameterValues,
   from: ParameterValues,
-  sets: readonly UnitSet[],
-  signs: readonly SignEntries[],
+  { sets, signs, frames }: Moves,
   random: Random,
 ): Map<string, Float64Array> {
   const b = new Map([...from].map(([k, v]) => [k, v.slice()]));
@@ -92,6 +111,14 @@ function descend(
       moved = true;
     }
     for (const s of signs) if (flip(s, a, b)) moved = true;
+    for (const f of frames) {
+      const rotation = procrustes(f, a, b);
+      let turn = 0;
+      for (let i = 0; i < rotation.rows; i++) turn += 1 - rotation.get(i, i);
+      if (turn < 1e-10 * rotation.rows) continue;
+      rotate(f, rotation, b);
+      moved = true;
+    }
     if (!moved) break;
   }
   return b;

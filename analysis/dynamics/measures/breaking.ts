@@ -15,6 +15,7 @@
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { Balancer } from "../gauge/balance";
+import { type MatrixFrame, matrixFrames, matrixOrderParameters } from "../gauge/matrix-groups";
 import { oddFeatures, signEntries } from "../gauge/signs";
 import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
 import { type Estimate, estimate } from "./statistics";
@@ -40,13 +41,21 @@ export class MirrorChains {
   private readonly chains: readonly Chain[];
   readonly mirrors: number;
 
-  /** `symmetries` are all of the model: units that may change sign are compared up to it. */
+  /** How matrix groups act; empty for other kinds. */
+  readonly frames: readonly MatrixFrame[];
+
+  /**
+   * `symmetries` are all of the model: units that may change sign are compared up to it. `weights` are some of the model's (its
+   * initial ones): without them matrix groups have no chains.
+   */
   constructor(
     readonly symmetry: Symmetry,
     symmetries: readonly Symmetry[],
+    weights?: ParameterValues,
   ) {
-    this.chains = chainsOf(symmetry, symmetries);
-    this.mirrors = mirrorCount(symmetry);
+    this.frames = weights ? matrixFrames(symmetry, symmetries, weights) : [];
+    this.chains = [...chainsOf(symmetry, symmetries), ...this.frames.map(matrixChain)];
+    this.mirrors = mirrorCount(symmetry) + this.frames.reduce((n, f) => n + Math.min(f.basis.rows, f.set.size), 0);
   }
 
   /** Order parameters chain by chain, of weights in the balanced gauge. */
@@ -112,6 +121,14 @@ function exchangeChain(set: UnitSet, balanced: ParameterValues, odd: readonly Ui
     latest = farthest;
   }
   return { values, scale: Math.max(0, ...norms) };
+}
+
+/** Norms of the directions that a matrix group moves, in its balanced gauge. */
+function matrixChain(frame: MatrixFrame): Chain {
+  return (balanced) => {
+    const values = matrixOrderParameters(frame, balanced);
+    return { values, scale: values[0] ?? 0 };
+  };
 }
 
 /** Norms of the weights of each factor of a diagonal group. */
@@ -200,7 +217,7 @@ export function degreesOfBreaking(
   replicas: readonly { readonly now: ParameterValues; readonly initial: ParameterValues }[],
 ): BreakingDegrees {
   const chains = independent(symmetries)
-    .map((s) => new MirrorChains(s, symmetries))
+    .map((s) => new MirrorChains(s, symmetries, replicas[0]?.initial))
     .filter((c) => c.mirrors > 0);
   const balancer = new Balancer(symmetries);
   const perReplica = replicas.map(({ now, initial }) => {

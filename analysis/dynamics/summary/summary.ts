@@ -3,14 +3,16 @@
  * JSON, HTML and rules are made of. No number without its uncertainty over replicas.
  */
 import type { ModelAnalysis } from "../../symmetry/analysis";
-import type { Symmetry } from "../../symmetry/symmetry";
+import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { align } from "../gauge/align";
 import { Balancer } from "../gauge/balance";
+import { invariantSpectrum, type MatrixFrame } from "../gauge/matrix-groups";
 import { unitSets } from "../gauge/units";
 import { independent, MirrorChains } from "../measures/breaking";
 import { chargeCourse } from "../measures/charges";
 import { gradientNoiseScale } from "../measures/noise";
 import { normCourse } from "../measures/norms";
+import { type SpectrumMeasures, spectrumMeasures } from "../measures/rank";
 import { replicaDistance, type ReplicaDistance } from "../measures/replica-distance";
 import type { RunSettings } from "../measures/settings";
 import { type Estimate, estimate, overPairs, pairedDifference } from "../measures/statistics";
@@ -45,6 +47,16 @@ export interface UnitSummary {
   readonly distinct: Estimate;
 }
 
+/** Rank of what a matrix group acts on (a product's singular values), mean over replicas and heads. */
+export interface RankSummary {
+  /** The largest that it can be. */
+  readonly full: number;
+  readonly effective: Estimate;
+  readonly stable: Estimate;
+  /** Singular values above a thousandth of the largest. */
+  readonly numerical: Estimate;
+}
+
 /** Norms of scale-invariant weights. */
 export interface NormSummary {
   /** r^4 over its predicted equilibrium at the end; absent where none is predicted. */
@@ -63,6 +75,7 @@ export interface SymmetrySummary {
   readonly charges?: ChargeSummary;
   readonly units?: UnitSummary;
   readonly norms?: NormSummary;
+  readonly ranks?: RankSummary;
 }
 
 /** All replicas of one setting. */
@@ -132,7 +145,7 @@ export function summarise(
     const own = runs.filter((r) => r.setting === setting.name).sort((a, b) => a.replica - b.replica);
     if (own.length === 0) return [];
     const model = setting.analysis ?? analysis;
-    const ready = prepared.get(model) ?? prepare(model.symmetries);
+    const ready = prepared.get(model) ?? prepare(model.symmetries, own[0]!.recordings[0]!.parameters);
     prepared.set(model, ready);
     return [summariseSetting(setting, own, ready, notes)];
   });
@@ -155,9 +168,9 @@ interface Prepared {
   readonly charged: ReadonlySet<Symmetry>;
 }
 
-function prepare(symmetries: readonly Symmetry[]): Prepared {
+function prepare(symmetries: readonly Symmetry[], weights: ParameterValues): Prepared {
   const finest = independent(symmetries);
-  const chains = finest.map((s) => new MirrorChains(s, symmetries)).filter((c) => c.mirrors > 0);
+  const chains = finest.map((s) => new MirrorChains(s, symmetries, weights)).filter((c) => c.mirrors > 0);
   const meters = symmetries.map((s) => (s.units ? new UnitMeter(s, symmetries) : undefined));
   return { symmetries, chains, balancer: new Balancer(symmetries), meters, charged: new Set(finest) };
 }
@@ -200,7 +213,10 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
     ...(accuracies.every((a) => a !== undefined) ? { accuracy: estimate(accuracies) } : {}),
     degree: estimate(degrees),
     degreeCourse: { at, values: at.map((_, k) => estimate(courses.map((c) => modelDegree(c, k)))) },
-    symmetries: symmetries.map((s, i) => summariseSymmetry(s, runs, courses, units[i], training, ready.charged.has(s))),
+    symmetries: symmetries.map((s, i) => {
+      const ranks = summariseRanks(chains.find((c) => c.symmetry === s)?.frames ?? [], ends);
+      return { ...summariseSymmetry(s, runs, courses, units[i], training, ready.charged.has(s)), ...(ranks ? { ranks } : {}) };
+    }),
     replicaDistance: replicaDistance(runs.map(lastState)),
     ...(alignment ? { alignment } : {}),
     dormant: dormant(runs),
@@ -254,6 +270,19 @@ function summariseUnits(perRun: readonly (readonly UnitMeasures[])[]): UnitSumma
     dead: sum((u) => u.dead.length),
     duplicates: sum((u) => u.duplicates.length),
     distinct: sum((u) => u.distinct),
+  };
+}
+
+function summariseRanks(frames: readonly MatrixFrame[], ends: readonly ParameterValues[]): RankSummary | undefined {
+  if (frames.length === 0) return undefined;
+  const perRun = ends.map((end) => frames.map((f) => spectrumMeasures(invariantSpectrum(f, end))));
+  const mean = (of: (m: SpectrumMeasures) => number) =>
+    estimate(perRun.map((list) => list.reduce((s, m) => s + of(m), 0) / list.length));
+  return {
+    full: frames.reduce((n, f) => n + Math.min(f.basis.rows, f.set.size), 0) / frames.length,
+    effective: mean((m) => m.effectiveRank),
+    stable: mean((m) => m.stableRank),
+    numerical: mean((m) => m.numericalRank),
   };
 }
 

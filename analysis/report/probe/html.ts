@@ -192,7 +192,10 @@ function symmetryTable(setting: SettingSummary, several: boolean): string {
     const names = s.symmetry.parameters.slice(0, 3).map((p) => `<code>${escapeText(p)}</code>`);
     const more = s.symmetry.parameters.length > 3 ? ` +${s.symmetry.parameters.length - 3}` : "";
     const units = s.units ? `<br>${s.units.units} units: ${value(s.units.dead)} dead, ${value(s.units.distinct)} distinct` : "";
-    return `<tr><td>${escapeText(s.symmetry.group)}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}</td></tr>`;
+    const ranks = s.ranks
+      ? `<br>effective rank ${value(s.ranks.effective)} of ${small(s.ranks.full)}, above a thousandth of the largest: ${value(s.ranks.numerical)}`
+      : "";
+    return `<tr><td>${escapeText(s.symmetry.group)}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}${ranks}</td></tr>`;
   });
   const left = sorted.length - rows.length;
   return `<h2>Symmetries${several ? `: ${escapeText(setting.setting)}` : ""}</h2><div class="wide"><table><tr><th>group</th><th>acts on</th><th>degree of breaking</th><th>verdict</th><th>evidence</th></tr>${rows.join("")}</table></div>${left > 0 ? `<p class="quiet">${left} more.</p>` : ""}`;
