@@ -1,124 +1,34 @@
 /**
- * @file Everything that a probe's runs say about the symmetries of their model, setting by setting, as plain data: what texts,
- * JSON, HTML and rules are made of. No number without its uncertainty over replicas.
+ * @file Everything that a probe's runs say about the symmetries of their model, setting by setting. No number without its
+ * uncertainty over replicas.
  */
 import type { ModelAnalysis } from "../../symmetry/analysis";
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { align } from "../gauge/align";
-import { Balancer } from "../gauge/balance";
 import { invariantSpectrum, type MatrixFrame } from "../gauge/matrix-groups";
 import { unitSets } from "../gauge/units";
-import { independent, MirrorChains } from "../measures/breaking";
-import { chargeCourse } from "../measures/charges";
 import { gradientNoiseScale } from "../measures/noise";
-import { normCourse } from "../measures/norms";
+import type { NormCourse } from "../measures/norms";
 import { type SpectrumMeasures, spectrumMeasures } from "../measures/rank";
-import { replicaDistance, type ReplicaDistance } from "../measures/replica-distance";
+import { replicaDistance } from "../measures/replica-distance";
 import type { RunSettings } from "../measures/settings";
 import { type Estimate, estimate, overPairs, pairedDifference } from "../measures/statistics";
-import { dormantFraction, type UnitMeasures, UnitMeter } from "../measures/units";
+import { dormantFraction, type UnitMeasures } from "../measures/units";
 import type { Trajectory } from "../trajectory";
-import { type SymmetryCourse, symmetryCourses } from "../verdict/course";
-import { type Verdict, verdictOf } from "../verdict/verdict";
-
-/** A quantity along the steps, mean over replicas. */
-export interface Course {
-  readonly at: readonly number[];
-  readonly values: readonly Estimate[];
-}
-
-/** Charges of one scaling in one setting, over its recorded steps. */
-export interface ChargeSummary {
-  /** Largest violation of the gradient identity: 0 for an exact symmetry, rounding in practice. */
-  readonly identity: Estimate;
-  /** Largest relative residual of the exact SGD recursion; absent unless the run was plain SGD. */
-  readonly residual?: Estimate;
-  /** Kinetic symmetry breaking of the updates. */
-  readonly drive: Estimate;
-  /** Mean |q| over factors: imbalance between both sides (rescalings). */
-  readonly imbalance: Course;
-}
-
-/** What the units of one layer became, mean over replicas (heads and blocks together). */
-export interface UnitSummary {
-  readonly units: number;
-  readonly dead: Estimate;
-  readonly duplicates: Estimate;
-  readonly distinct: Estimate;
-}
-
-/** Rank of what a matrix group acts on (a product's singular values), mean over replicas and heads. */
-export interface RankSummary {
-  /** The largest that it can be. */
-  readonly full: number;
-  readonly effective: Estimate;
-  readonly stable: Estimate;
-  /** Singular values above a thousandth of the largest. */
-  readonly numerical: Estimate;
-}
-
-/** Norms of scale-invariant weights. */
-export interface NormSummary {
-  /** r^4 over its predicted equilibrium at the end; absent where none is predicted. */
-  readonly equilibriumRatio?: Estimate;
-  readonly norm: Course;
-  readonly effectiveRate: Course;
-}
-
-/** One symmetry in one setting. */
-export interface SymmetrySummary {
-  readonly symmetry: Symmetry;
-  /** Degree of breaking at the end; absent for symmetries without mirrors, which have no symmetric point. */
-  readonly degree?: Estimate;
-  readonly course?: Course;
-  readonly verdict?: Verdict;
-  readonly charges?: ChargeSummary;
-  readonly units?: UnitSummary;
-  readonly norms?: NormSummary;
-  readonly ranks?: RankSummary;
-}
-
-/** All replicas of one setting. */
-export interface SettingSummary {
-  readonly setting: string;
-  readonly replicas: number;
-  /** Replicas whose loss became infinite; they count up to there. */
-  readonly diverged: number;
-  /** Mini-batch loss, averaged over windows of steps. */
-  readonly loss: Course;
-  /** Held-out loss and accuracy at the end, where measured; else the loss over the last tenth of the steps. */
-  readonly finalLoss: Estimate;
-  readonly accuracy?: Estimate;
-  /** The model's degree of symmetry breaking (measures/breaking.ts), at the end and along the run. */
-  readonly degree: Estimate;
-  readonly degreeCourse: Course;
-  readonly symmetries: readonly SymmetrySummary[];
-  readonly replicaDistance: ReplicaDistance;
-  /** Distance of replicas as they are, and modulo the group, over |a|^2 + |b|^2; absent with one replica. */
-  readonly alignment?: { readonly raw: Estimate; readonly remaining: Estimate; readonly ratio: Estimate };
-  /** Share of dormant units by layer at the end (ReDo score at most 0.1). */
-  readonly dormant: ReadonlyMap<string, Estimate>;
-  /** Gradient noise scale in examples; absent where it was not recorded. */
-  readonly noiseScale?: Estimate;
-}
-
-/** The difference that a setting makes against the first one, paired by replica. */
-export interface SettingComparison {
-  readonly setting: string;
-  readonly against: string;
-  readonly degree: Estimate;
-  readonly loss: Estimate;
-  readonly accuracy?: Estimate;
-  readonly deadUnits: Estimate;
-  readonly distinctUnits: Estimate;
-}
-
-/** All settings, and what they change. */
-export interface ProbeSummary {
-  readonly settings: readonly SettingSummary[];
-  readonly comparisons: readonly SettingComparison[];
-  readonly notes: readonly string[];
-}
+import type { SymmetryCourse } from "../verdict/course";
+import { verdictOf } from "../verdict/verdict";
+import { type ChargeCourse, measureRun, type Prepared, prepare, type Reparametrisation, type RunMeasures } from "./run";
+import type {
+  ChargeSummary,
+  Course,
+  NormSummary,
+  ProbeSummary,
+  RankSummary,
+  SettingComparison,
+  SettingSummary,
+  SymmetrySummary,
+  UnitSummary,
+} from "./types";
 
 /** Points that a loss curve is averaged to. */
 const CURVE_POINTS = 100;
@@ -131,6 +41,7 @@ export interface MeasuredSetting {
   readonly training: RunSettings;
   /** Its own model, where the setting changes the architecture. */
   readonly analysis?: Pick<ModelAnalysis, "symmetries">;
+  readonly reparametrisation?: Reparametrisation;
 }
 
 /** Summarises runs. `analysis` is that of the graph that was trained (the twin's, where the twin was). */
@@ -157,24 +68,6 @@ export function summarise(
   };
 }
 
-/** Structure that all runs of a model share. */
-interface Prepared {
-  readonly symmetries: readonly Symmetry[];
-  readonly chains: readonly MirrorChains[];
-  readonly balancer: Balancer;
-  /** Of the permutations; others have none. */
-  readonly meters: readonly (UnitMeter | undefined)[];
-  /** Scalings whose factors are products of others' have no charges of their own. */
-  readonly charged: ReadonlySet<Symmetry>;
-}
-
-function prepare(symmetries: readonly Symmetry[], weights: ParameterValues): Prepared {
-  const finest = independent(symmetries);
-  const chains = finest.map((s) => new MirrorChains(s, symmetries, weights)).filter((c) => c.mirrors > 0);
-  const meters = symmetries.map((s) => (s.units ? new UnitMeter(s, symmetries) : undefined));
-  return { symmetries, chains, balancer: new Balancer(symmetries), meters, charged: new Set(finest) };
-}
-
 /** Per-replica numbers that comparisons pair. */
 interface Detail {
   readonly summary: SettingSummary;
@@ -188,13 +81,14 @@ interface Detail {
 
 function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[], ready: Prepared, notes: string[]): Detail {
   const { training } = setting;
-  const { symmetries, chains, balancer } = ready;
-  const courses = runs.map((run) => symmetryCourses(chains, balancer, run, training));
+  const { symmetries, chains } = ready;
+  const measured = runs.map((run) => measureRun(run, training, ready, setting.reparametrisation));
+  const courses = measured.map((m) => m.courses);
   const total = chains.reduce((n, c) => n + c.mirrors, 0);
   const modelDegree = (of: readonly SymmetryCourse[], k: number): number =>
     total > 0 ? of.reduce((s, c) => s + (c.degrees[k] ?? Number.NaN) * c.mirrors, 0) / total : Number.NaN;
   const degrees = courses.map((c) => modelDegree(c, (c[0]?.degrees.length ?? 0) - 1));
-  const ends = runs.map((run) => balancer.apply(lastState(run)));
+  const ends = measured.map((m) => m.balancedEnd);
   const units = ready.meters.map((meter) => meter && ends.map((end) => meter.measure(end)));
   const finals = runs.map(finalLoss);
   const accuracies = runs.map((r) => r.evaluation?.accuracy);
@@ -202,7 +96,7 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
   const diverged = runs.filter((r) => r.divergedAt !== undefined).length;
   if (diverged > 0)
     notes.push(`${diverged} of ${runs.length} replicas of ${setting.name} diverged; their last finite state counts`);
-  const alignment = aligned(runs, symmetries, notes);
+  const alignment = aligned(measured, symmetries, notes);
   const at = longest(courses.map((c) => c[0]?.at ?? []));
   const summary: SettingSummary = {
     setting: setting.name,
@@ -215,9 +109,9 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
     degreeCourse: { at, values: at.map((_, k) => estimate(courses.map((c) => modelDegree(c, k)))) },
     symmetries: symmetries.map((s, i) => {
       const ranks = summariseRanks(chains.find((c) => c.symmetry === s)?.frames ?? [], ends);
-      return { ...summariseSymmetry(s, runs, courses, units[i], training, ready.charged.has(s)), ...(ranks ? { ranks } : {}) };
+      return { ...summariseSymmetry(s, measured, units[i], training), ...(ranks ? { ranks } : {}) };
     }),
-    replicaDistance: replicaDistance(runs.map(lastState)),
+    replicaDistance: replicaDistance(measured.map((m) => m.end)),
     ...(alignment ? { alignment } : {}),
     dormant: dormant(runs),
     ...(noise.some((n) => !Number.isNaN(n)) ? { noiseScale: estimate(noise) } : {}),
@@ -237,17 +131,15 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
 
 function summariseSymmetry(
   symmetry: Symmetry,
-  runs: readonly Trajectory[],
-  courses: readonly (readonly SymmetryCourse[])[],
+  runs: readonly RunMeasures[],
   units: readonly (readonly UnitMeasures[])[] | undefined,
   training: RunSettings,
-  hasCharges: boolean,
 ): SymmetrySummary {
-  const own = courses.flatMap((c) => c.find((x) => x.symmetry === symmetry) ?? []);
+  const own = runs.flatMap((r) => r.courses.find((x) => x.symmetry === symmetry) ?? []);
   const at = longest(own.map((c) => c.at));
   const degree = own.length > 0 ? estimate(own.map((c) => c.degrees.at(-1)!)) : undefined;
-  const charges = hasCharges ? summariseCharges(symmetry, runs, training) : undefined;
-  const norms = hasCharges ? summariseNorms(symmetry, runs, training) : undefined;
+  const charges = summariseCharges(runs.flatMap((r) => r.charges.get(symmetry) ?? []));
+  const norms = summariseNorms(runs.flatMap((r) => r.norms.get(symmetry) ?? []));
   return {
     symmetry,
     ...(degree ? { degree } : {}),
@@ -286,11 +178,8 @@ function summariseRanks(frames: readonly MatrixFrame[], ends: readonly Parameter
   };
 }
 
-function summariseCharges(symmetry: Symmetry, runs: readonly Trajectory[], training: RunSettings): ChargeSummary | undefined {
-  const perRun = runs.flatMap((r) => {
-    const course = chargeCourse(symmetry, r.recordings, training);
-    return course ? [course] : [];
-  });
+function summariseCharges(courses: readonly ChargeCourse[]): ChargeSummary | undefined {
+  const perRun = courses.map((c) => c.steps);
   if (perRun.length === 0 || !perRun[0]!.some((s) => s.identity !== undefined)) return undefined;
   const most = (of: (s: (typeof perRun)[number][number]) => number | undefined) =>
     perRun.map((course) => Math.max(...course.flatMap((s) => of(s) ?? [])));
@@ -305,8 +194,7 @@ function summariseCharges(symmetry: Symmetry, runs: readonly Trajectory[], train
   };
 }
 
-function summariseNorms(symmetry: Symmetry, runs: readonly Trajectory[], training: RunSettings): NormSummary | undefined {
-  const perRun = runs.flatMap((r) => normCourse(symmetry, r.recordings, training) ?? []);
+function summariseNorms(perRun: readonly NormCourse[]): NormSummary | undefined {
   if (perRun.length === 0) return undefined;
   const at = longest(perRun.map((c) => c.steps.map((s) => s.step)));
   const course = (of: (s: (typeof perRun)[number]["steps"][number]) => Float64Array): Course => ({
@@ -326,12 +214,6 @@ function summariseNorms(symmetry: Symmetry, runs: readonly Trajectory[], trainin
     effectiveRate: course((s) => s.effectiveRate),
     ...(ratios.length > 0 ? { equilibriumRatio: estimate(ratios) } : {}),
   };
-}
-
-/** The last recorded state before a run diverged. */
-function lastState(run: Trajectory) {
-  const finite = run.recordings.filter((r) => run.divergedAt === undefined || r.step < run.divergedAt);
-  return (finite.at(-1) ?? run.recordings[0]!).parameters;
 }
 
 function finalLoss(run: Trajectory): number {
@@ -380,7 +262,7 @@ function dormant(runs: readonly Trajectory[]): Map<string, Estimate> {
   return out;
 }
 
-function aligned(runs: readonly Trajectory[], symmetries: readonly Symmetry[], notes: string[]): SettingSummary["alignment"] {
+function aligned(runs: readonly RunMeasures[], symmetries: readonly Symmetry[], notes: string[]): SettingSummary["alignment"] {
   if (runs.length < 2) return undefined;
   const cost = symmetries
     .flatMap(unitSets)
@@ -390,7 +272,7 @@ function aligned(runs: readonly Trajectory[], symmetries: readonly Symmetry[], n
     notes.push("layers are too wide to align replicas within the time; distances modulo symmetry are left out");
     return undefined;
   }
-  const states = runs.map(lastState);
+  const states = runs.map((r) => r.end);
   const found = new Map<string, ReturnType<typeof align>>();
   const pair = (a: number, b: number) => {
     const known = found.get(`${a} ${b}`) ?? align(states[a]!, states[b]!, symmetries, { restarts: 1 });

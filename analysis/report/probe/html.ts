@@ -2,7 +2,7 @@
  * @file The report of a probe as one HTML page without anything outside of itself: no scripts, no fonts, no images from
  * elsewhere. Light and dark follow the reader's system. Every number stands with its standard error and where it comes from.
  */
-import type { SettingSummary, ProbeSummary, SymmetrySummary, Course } from "../../dynamics/summary/summary";
+import type { SettingSummary, ProbeSummary, SymmetrySummary, Course } from "../../dynamics/summary/types";
 import type { Estimate } from "../../dynamics/measures/statistics";
 import type { ProbeResult } from "../../probe/types";
 import { type Chart, escapeText, lineChart, type Series } from "../plot/svg";
