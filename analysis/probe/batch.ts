@@ -4,9 +4,14 @@
  */
 import type { Graph, GraphInput, Node } from "../graph/graph";
 import { elementCount, int64Vector, type Shape, type Tensor, type TensorType } from "../graph/tensor";
+import { primitiveForm } from "../lowering/normal-form";
+import { evaluateGraph } from "../operators/evaluate";
 import { inferShapes } from "../operators/inference";
 import type { Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
+import { randomInputs } from "../runtime/random-inputs";
+import { randomWeights } from "../runtime/random-weights";
+import { costOf } from "./cost";
 
 /** The size of the first axis, where all inputs and the first output share it: the batch, as far as shapes tell. */
 export function batchOf(graph: Graph): number | undefined {
@@ -25,11 +30,67 @@ export function withBatch(graph: Graph, batch: number): Graph | undefined {
   const before = batchOf(graph);
   if (before === undefined) return undefined;
   if (before === batch) return graph;
-  const inputs = graph.inputs.map((i) => ({ ...i, shape: i.shape.with(0, batch) }));
-  const moved = inferShapes({ ...graph, inputs, types: new Map(inputs.map((i) => [i.name, i])) });
-  if (moved.problems.length === 0 && follows(graph, moved.graph, before, batch)) return moved.graph;
-  const mended = mend(graph, inputs, batch / before);
-  return mended && follows(graph, mended, before, batch) ? mended : undefined;
+  for (const route of [infer, mend]) {
+    const found = route(graph, withRows(graph, batch), batch / before);
+    if (!found || !follows(graph, found, before, batch)) continue;
+    if (isComputed(graph) || keepsRows(graph, route)) return found;
+  }
+  return undefined;
+}
+
+/** The inputs with another number of rows. */
+function withRows(graph: Graph, rows: number): GraphInput[] {
+  return graph.inputs.map((i) => ({ ...i, shape: i.shape.with(0, rows) }));
+}
+
+/** Plain inference: what graphs that compute their shapes need. */
+function infer(graph: Graph, inputs: readonly GraphInput[]): Graph | undefined {
+  const { problems, graph: found } = inferShapes({ ...graph, inputs, types: new Map(inputs.map((i) => [i.name, i])) });
+  return problems.length === 0 ? found : undefined;
+}
+
+/** Whether no target of a Reshape or Expand is written down, so that nothing about shapes is guessed. */
+function isComputed(graph: Graph): boolean {
+  const folded = inferShapes(graph).folded;
+  const isFixed = (name: string) => graph.constants.has(name) || folded.has(name);
+  return !graph.nodes.some((n) => (n.operator === "Reshape" || n.operator === "Expand") && isFixed(n.inputs[1] ?? ""));
+}
+
+/** Networks of more operations are not computed to check a guess about their shapes. */
+const LARGEST_CHECKED = 1e8;
+
+/**
+ * Whether a route reads the shapes right: with all rows given twice, every row's output comes twice (batch statistics stay
+ * what they were). Taken at random weights; where the network is too large to compute, the shapes have to do.
+ */
+function keepsRows(graph: Graph, route: typeof mend): boolean {
+  const batch = batchOf(graph)!;
+  const twice = route(graph, withRows(graph, 2 * batch), 2);
+  if (!twice || !follows(graph, twice, batch, 2 * batch)) return false;
+  if (2 * costOf(graph).operations > LARGEST_CHECKED) return true;
+  const weights = new Map(
+    [...randomWeights(graph, 1)].map(([name, data]): [string, Tensor] => {
+      const { type, shape } = graph.parameters.get(name)!;
+      return [name, { type, shape, data }];
+    }),
+  );
+  const once = randomInputs(graph, 1);
+  const doubled = [...once].map(([name, x]): [string, Tensor] => {
+    const data = new Float64Array(2 * x.data.length);
+    data.set(x.data);
+    data.set(x.data, x.data.length);
+    return [name, { ...x, shape: x.shape.with(0, 2 * batch), data }];
+  });
+  try {
+    const form = (g: Graph) => primitiveForm(g, () => false);
+    const [small, large] = [form(graph), form(twice)];
+    const y = evaluateGraph(small, new Map([...weights, ...once])).get(small.outputs[0]!)!.data;
+    const z = evaluateGraph(large, new Map([...weights, ...doubled])).get(large.outputs[0]!)!.data;
+    const size = y.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-6);
+    return z.every((v, i) => Math.abs(v - y[i % y.length]!) <= 1e-6 * size);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether every shape is known where it was, and the output has the new batch. */
@@ -65,13 +126,23 @@ function mend(graph: Graph, inputs: readonly GraphInput[], ratio: number): Graph
       const now = known.get(target)?.data;
       const was = (graph.constants.get(target) ?? before.get(target))?.data;
       const unchanged = now !== undefined && was !== undefined && now.length === was.length && now.every((v, i) => v === was[i]);
-      const shape = unchanged ? moved(node, graph, types, now, ratio) : undefined;
+      const shape = unchanged ? moved(node, graph, types, ratio) : undefined;
       if (shape) {
         const name = `${node.outputs[0]}/shape`;
         constants.set(name, int64Vector(shape));
         known.set(name, int64Vector(shape));
         types.set(name, { type: "int64", shape: [shape.length] });
         node = { ...node, inputs: [node.inputs[0]!, name] };
+      }
+      // Zeros of the batch's size, expanded to what they have already: they follow as one zero.
+      const filler = node.operator === "Expand" ? constants.get(node.inputs[0]!) : undefined;
+      if (filler && filler.data.length > 1 && filler.data.every((v) => v === filler.data[0])) {
+        const name = `${node.outputs[0]}/value`;
+        const one: Tensor = { type: filler.type, shape: filler.shape.map(() => 1), data: filler.data.slice(0, 1) };
+        constants.set(name, one);
+        known.set(name, one);
+        types.set(name, { type: one.type, shape: one.shape });
+        node = { ...node, inputs: [name, node.inputs[1]!] };
       }
     } else if (RECURRENT.has(node.operator)) {
       node = {
@@ -117,19 +188,11 @@ function fold(node: Node, entry: Operator, types: Map<string, TensorType>, known
 }
 
 /** The target of a Reshape or Expand with the batch scaled; undefined where it needs no change, or none is found. */
-function moved(
-  node: Node,
-  graph: Graph,
-  types: ReadonlyMap<string, TensorType>,
-  target: Float64Array,
-  ratio: number,
-): number[] | undefined {
+function moved(node: Node, graph: Graph, types: ReadonlyMap<string, TensorType>, ratio: number): number[] | undefined {
   const old = graph.types.get(node.outputs[0]!)?.shape;
   const from = graph.types.get(node.inputs[0]!)?.shape;
   const now = types.get(node.inputs[0]!)?.shape;
   if (!old || !from || !now) return undefined;
-  // A size that is left open follows by itself.
-  if (node.operator === "Reshape" && target.some((d) => d < 0)) return undefined;
   return node.operator === "Reshape" ? reshaped(from, now, old, ratio) : expanded(from, now, old, ratio);
 }
 
