@@ -7,7 +7,9 @@ import {
   type InstanceValue,
   is,
   isObject,
+  numberOf,
   type Scope,
+  type TensorValue,
   tuple,
   unknown,
   type Value,
@@ -127,7 +129,15 @@ export function opaqueCall(interpreter: Interpreter, name: string, callee: Value
   return interpreter.builder.opaque(name, tensors);
 }
 
-/** Names of functions that only act at random and are dropped, as dropout is. */
+/** What stochastic depth makes of a branch: noise, as dropout is, where it has a rate. */
+function droppedAtRandom(interpreter: Interpreter, x: TensorValue, args: Arguments): Value {
+  const rate = args.positional[1] ?? args.keywords.get("drop_prob") ?? args.keywords.get("p") ?? null;
+  const p = numberOf(rate) ?? 0;
+  if (p <= 0 || !interpreter.training || x.shape === undefined) return x;
+  return interpreter.builder.node("Dropout", [x, interpreter.builder.scalar(p, "float32")]);
+}
+
+/** Names of functions that only act at random: noise, as dropout is. */
 const STOCHASTIC_DEPTH = new Set(["drop_path", "stochastic_depth", "drop_connect"]);
 
 /** Calls anything. `written` is the callee as the user wrote it. */
@@ -137,7 +147,7 @@ export function call(interpreter: Interpreter, callee: Value, args: Arguments, w
   switch (callee.k) {
     case "function": {
       const first = args.positional[0];
-      if (STOCHASTIC_DEPTH.has(callee.name) && is(first, "tensor")) return first;
+      if (STOCHASTIC_DEPTH.has(callee.name) && is(first, "tensor")) return droppedAtRandom(interpreter, first, args);
       return callFunction(interpreter, callee, args);
     }
     case "bound":

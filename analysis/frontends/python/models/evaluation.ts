@@ -116,7 +116,7 @@ function sequenceLength(root: InstanceValue): number {
   for (const m of [root, ...config, ...holders]) {
     for (const [k, v] of m.attributes) {
       const n = names.test(k) ? intOf(v) : undefined;
-      if (n !== undefined && n >= 2 && n <= 32) return n;
+      if (n !== undefined && n >= 2 && n <= 1024) return n;
     }
   }
   return STEPS;

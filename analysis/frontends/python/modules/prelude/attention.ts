@@ -126,7 +126,7 @@ class MultiheadAttention(nn.Module):
             else:
                 scores = scores + padding
             scores = scores.view(batch * heads, steps, source)
-        weights = F.softmax(scores, dim=-1)
+        weights = F.dropout(F.softmax(scores, dim=-1), self.dropout, training=self.training)
         output = torch.bmm(weights, v).transpose(0, 1).reshape(steps, batch, width)
         output = self.out_proj(output)
         if not batched:

@@ -246,7 +246,7 @@ def eager_attention_forward(module, query, key, value, attention_mask=None, scal
     weights = torch.matmul(query, key.transpose(2, 3)) * scaling
     if attention_mask is not None:
         weights = weights + attention_mask[:, :, :, : key.shape[-2]]
-    weights = F.softmax(weights, dim=-1)
+    weights = F.dropout(F.softmax(weights, dim=-1), dropout, training=module.training)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 

@@ -54,7 +54,7 @@ class DropPath(nn.Module):
         self.scale_by_keep = scale_by_keep
 
     def forward(self, x):
-        return x
+        return drop_path(x, self.drop_prob, self.training)
 
 
 class PatchDropout(DropPath):

@@ -183,7 +183,7 @@ class StochasticDepth(nn.Module):
         self.mode = mode
 
     def forward(self, input):
-        return input
+        return stochastic_depth(input, self.p, self.mode, self.training)
 
 
 class DropBlock2d(StochasticDepth):

@@ -243,7 +243,7 @@ export function basicLayers(module: ClassValue): ClassValue[] {
     add(name, {
       params: "p inplace",
       init: (c) => c.keep("p inplace", { p: float(0.5) }),
-      forward: (c) => functional(c, "dropout", ""),
+      forward: (c) => functional(c, "dropout", "p inplace"),
     });
   }
   add("Identity", { params: "", init: () => undefined, forward: (c) => c.value("input") });

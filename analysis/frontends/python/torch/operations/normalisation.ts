@@ -1,5 +1,5 @@
 /** @file Normalisations, embeddings, dropout, attention and losses as functions. */
-import { elementCount, filled } from "../../../../graph/tensor";
+import { elementCount, filled, isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
@@ -194,7 +194,18 @@ export function attention(a: Reader, q: TensorValue, k: TensorValue, v: TensorVa
         ? b.node("Where", [mask, scores, b.scalar(Number.NEGATIVE_INFINITY, scores.type)])
         : b.node("Add", [scores, b.cast(mask, scores.type)]);
   }
-  return b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), value]);
+  const weights = dropout(a, b.node("Softmax", [scores], { axis: -1 }), a.number("dropout_p", 0));
+  return b.node("MatMul", [weights, value]);
+}
+
+/**
+ * Dropout in training: an operator that changes nothing in expectation, so that symmetries pass, and that tells whoever asks
+ * that there is noise here.
+ */
+export function dropout(a: Reader, x: TensorValue, p: number): TensorValue {
+  if (!a.interpreter.training || p === 0 || !isFloating(x.type)) return copyOf(x);
+  shapeOf(a.interpreter, x);
+  return a.builder.node("Dropout", [x, a.builder.scalar(p, "float32")]);
 }
 
 /** Applies `reduction` to a loss of many entries. */
@@ -295,7 +306,8 @@ export function addNormalisation(table: OperationTable): void {
   table.add("embedding", "input weight padding_idx", (a) => embedding(a.interpreter, a.tensor("input"), a.tensor("weight")));
   table.add("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout", "input p training inplace", (a) => {
     const x = a.value("input");
-    return is(x, "tensor") ? copyOf(x) : x;
+    if (!is(x, "tensor")) return x;
+    return a.bool("training", true) ? dropout(a, x, a.number("p", 0.5)) : copyOf(x);
   });
   table.add("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale enable_gqa", (a) =>
     attention(a, a.tensor("query"), a.tensor("key"), a.tensor("value")),
