@@ -1,8 +1,10 @@
 /** @file All rules, and how a file is checked by them. */
 import { absorbedValueBias } from "./absorbed-value-bias";
 import { aliasedModules } from "./aliased-modules";
+import { attentionProductDecay } from "./attention-product-decay";
 import { biasBeforeNorm } from "./bias-before-norm";
 import type { CheckedFile } from "./checked";
+import { codebookCollapse } from "./codebook-collapse";
 import { decayOnNorm } from "./decay-on-norm";
 import { decayOnScaleInvariant } from "./decay-on-scale-invariant";
 import { doubledRecurrentBias } from "./doubled-recurrent-bias";
@@ -13,6 +15,10 @@ import { inertKeyBias } from "./inert-key-bias";
 import { placeKey } from "./layers";
 import { linearChain } from "./linear-chain";
 import type { Detection, Rule, RuleOptions } from "./rule";
+import { moeNoBalance } from "./moe-no-balance";
+import { rescalingImbalance } from "./rescaling-imbalance";
+import { softmaxShiftDrift } from "./softmax-shift-drift";
+import { sslNoAsymmetry } from "./ssl-no-asymmetry";
 import { symmetricInit } from "./symmetric-init";
 import { tiedWeights } from "./tied-weights";
 import { undecayedScaleInvariant } from "./undecayed-scale-invariant";
@@ -28,15 +34,21 @@ export const rules: readonly Rule[] = [
   doubledRecurrentBias,
   foldableNormGain,
   linearChain,
+  attentionProductDecay,
   symmetricInit,
   zeroFactorPair,
   identicalBranches,
   aliasedModules,
+  moeNoBalance,
+  codebookCollapse,
+  sslNoAsymmetry,
   tiedWeights,
   unusedParameters,
   decayOnNorm,
   decayOnScaleInvariant,
   undecayedScaleInvariant,
+  softmaxShiftDrift,
+  rescalingImbalance,
 ];
 
 /** What the rules detect in a file; a place that several models share is reported once by each rule. */

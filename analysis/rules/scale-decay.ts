@@ -1,5 +1,7 @@
 /** @file Scale-invariant weights and the decay that optimisers give them: what two rules on them share. */
 import type { OptimiserFact } from "../frontends/python/index";
+import { elementCount } from "../graph/tensor";
+import { Random } from "../numerics/random";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { optimisedGroups } from "./decay";
 
@@ -9,9 +11,24 @@ const invariant = new WeakMap<CheckedModel, ReadonlySet<string>>();
 export function scaleInvariant(model: CheckedModel): ReadonlySet<string> {
   let found = invariant.get(model);
   if (!found) {
-    const { symmetries } = model.analysis();
-    const names = symmetries.filter((s) => s.kind === "scale").flatMap((s) => s.parameters);
-    found = new Set(names.filter((p) => (model.graph.parameters.get(p)?.shape.length ?? 0) >= 2));
+    const moved = new Map<string, Uint8Array>();
+    const random = new Random(1);
+    for (const s of model.analysis().symmetries) {
+      if (s.kind !== "scale") continue;
+      for (const name of s.parameters) {
+        const shape = model.graph.parameters.get(name)?.shape;
+        if (!shape || shape.length < 2) continue;
+        const size = elementCount(shape);
+        const entries = moved.get(name) ?? new Uint8Array(size);
+        moved.set(name, entries);
+        const after = s.actRandomly(new Map([[name, new Float64Array(size).fill(1)]]), () => random.uniform()).get(name);
+        after?.forEach((x, i) => {
+          if (x !== 1) entries[i] = 1;
+        });
+      }
+    }
+    // Rows of a table that nobody looks up scale freely as well; the weight is invariant only where all of it is.
+    found = new Set([...moved].flatMap(([name, entries]) => (entries.every((x) => x === 1) ? [name] : [])));
     invariant.set(model, found);
   }
   return found;

@@ -1,0 +1,178 @@
+/** @file `moe-no-balance`: a router that chooses a few experts, with nothing that spreads the load. */
+import { type Graph, type Node, producers } from "../graph/graph";
+import type { CheckedFile, CheckedModel } from "./checked";
+import { linearStructure } from "./contractions";
+import { layerName, placeOf } from "./layers";
+import { codeLines } from "./python-code";
+import type { Detection, Rule } from "./rule";
+import { code } from "./words";
+
+/** What balances experts goes by one of these names in code. */
+const BALANCING =
+  /aux|balanc|load|z_?loss|importance|expert_bias|route_bias|router_bias|e_score|capacity|noise|jitter|gumbel|entropy|sinkhorn|expert_choice|\.var\(|\bcv\b|cv_squared/i;
+
+/** Top-k routing among experts without noise, bias update or balancing loss. */
+export const moeNoBalance: Rule = {
+  id: "moe-no-balance",
+  title: "Mixture of experts without balancing",
+  severity: "warning",
+  category: "collapse",
+  since: "0.1.0",
+  documentation: {
+    what: "A router picks the best experts for each token, and neither noise, nor a bias that is updated, nor a loss spreads them.",
+    why:
+      "Experts are interchangeable together with their router rows: S(E). Only the chosen ones get a gradient, so that an expert that " +
+      "is ahead is chosen more, learns more and stays ahead; the others keep their initial weights. Without a term such as E * sum_i " +
+      "f_i P_i (f: share of tokens, P: mean probability), which is least at equal load, the router collapses on a few.",
+    whenNot:
+      "Soft mixtures, in which every expert gets a gradient, do not collapse in this way and are not reported. A balancing term in " +
+      "a file that this one does not import cannot be seen: silence the rule there with a reason.",
+    references: [
+      "Shazeer et al. 2017, Outrageously Large Neural Networks (arXiv 1701.06538)",
+      "Fedus, Zoph and Shazeer 2021, Switch Transformers, section 2.2 (arXiv 2101.03961)",
+      "Wang et al. 2024, Auxiliary-Loss-Free Load Balancing (arXiv 2408.15664)",
+    ],
+  },
+  examples: {
+    bad: `import torch
+from torch import nn
+
+
+class Moe(nn.Module):
+    def __init__(self, dim=16, experts=4):
+        super().__init__()
+        self.router = nn.Linear(dim, experts)
+        self.experts = nn.ModuleList([nn.Linear(dim, dim) for _ in range(experts)])
+
+    def forward(self, x):
+        weights, chosen = torch.topk(torch.softmax(self.router(x), dim=-1), 2, dim=-1)
+        every = torch.stack([expert(x) for expert in self.experts], dim=-2)
+        picked = torch.gather(every, -2, chosen.unsqueeze(-1).expand(*chosen.shape, x.shape[-1]))
+        return (weights.unsqueeze(-1) * picked).sum(-2)
+`,
+    fixed: `import torch
+from torch import nn
+
+
+class Moe(nn.Module):
+    def __init__(self, dim=16, experts=4):
+        super().__init__()
+        self.router = nn.Linear(dim, experts)
+        self.experts = nn.ModuleList([nn.Linear(dim, dim) for _ in range(experts)])
+
+    def forward(self, x):
+        shares = torch.softmax(self.router(x), dim=-1)
+        weights, chosen = torch.topk(shares, 2, dim=-1)
+        every = torch.stack([expert(x) for expert in self.experts], dim=-2)
+        picked = torch.gather(every, -2, chosen.unsqueeze(-1).expand(*chosen.shape, x.shape[-1]))
+        load = nn.functional.one_hot(chosen, shares.shape[-1]).float().mean((0, 1))
+        balance = shares.shape[-1] * (load * shares.mean(0)).sum()
+        return (weights.unsqueeze(-1) * picked).sum(-2), balance
+`,
+    good: `import torch
+from torch import nn
+
+
+class SoftMoe(nn.Module):
+    def __init__(self, dim=16, experts=4):
+        super().__init__()
+        self.router = nn.Linear(dim, experts)
+        self.experts = nn.ModuleList([nn.Linear(dim, dim) for _ in range(experts)])
+
+    def forward(self, x):
+        shares = torch.softmax(self.router(x), dim=-1)
+        every = torch.stack([expert(x) for expert in self.experts], dim=-2)
+        return (shares.unsqueeze(-1) * every).sum(-2)
+`,
+  },
+  check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
+};
+
+function detections(file: CheckedFile, model: CheckedModel): Detection[] {
+  const normal = model.normal();
+  const choices = normal.nodes.filter((n) => n.operator === "TopK" || n.operator === "ArgMax");
+  if (choices.length === 0 || BALANCING.test(codeLines(file.text ?? "").join("\n"))) return [];
+  const writers = producers(normal);
+  const linear = linearStructure(normal);
+  return choices.flatMap((choice): Detection[] => {
+    const experts = normal.types.get(choice.inputs[0]!)?.shape?.at(-1);
+    const router = routerBehind(choice.inputs[0]!, writers, linear);
+    if (router === undefined || experts === undefined || experts < 2 || !hasExperts(model, experts, router)) return [];
+    // Somebody may add noise of the training itself, or the scores may be handed out for a loss elsewhere.
+    if (handsOut(normal, choice.inputs[0]!, router)) return [];
+    const place = placeOf(file, model, router);
+    if (!place) return [];
+    const name = layerName(model, router);
+    return [
+      {
+        message: [
+          `router ${code(name)} picks among ${experts} experts with nothing that balances them: it tends to a few`,
+          "Only the chosen experts get gradients. Add a balancing loss, noise on the scores, or a bias per expert that follows its load.",
+        ].join("\n"),
+        ...place,
+        related: choice.origin.range ? [{ label: "the experts are chosen here", range: choice.origin.range }] : [],
+        symmetry: `S(${experts}) on the experts with the rows of ${router}`,
+      },
+    ];
+  });
+}
+
+/** The trained weight whose outputs are compared. */
+function routerBehind(
+  value: string,
+  writers: ReadonlyMap<string, Node>,
+  linear: ReturnType<typeof linearStructure>,
+): string | undefined {
+  let at = value;
+  for (let steps = 0; steps < 12; steps++) {
+    const node = writers.get(at);
+    if (!node) return undefined;
+    const c = linear.contractions.get(node);
+    if (c) return c.weight.name;
+    if (!["Softmax", "Sigmoid", "Add", "Mul", "Div", "Reshape", "Transpose", "Identity", "Cast"].includes(node.operator))
+      return undefined;
+    const next = node.inputs.filter((i) => writers.has(i) && linear.parameterBehind(i) === undefined);
+    // Two sources: a score to which something is added, which may well balance.
+    if (next.length !== 1) return undefined;
+    at = next[0]!;
+  }
+  return undefined;
+}
+
+/** Whether the model has as many parts of one kind as there are choices, or weights stacked that often. */
+function hasExperts(model: CheckedModel, experts: number, router: string): boolean {
+  const stacked = [...model.graph.parameters.values()].some(
+    (p) => p.shape.length >= 3 && p.shape[0] === experts && p.name !== router,
+  );
+  const counts = new Map<string, Set<string>>();
+  for (const p of model.inventory?.parameters ?? []) {
+    const member = /^(.*)\.(\d+)\.[^.]*/.exec(p.name);
+    if (!member) continue;
+    for (const match of p.name.matchAll(/\.(\d+)(?=\.)/g)) {
+      const list = p.name.slice(0, match.index);
+      counts.set(list, (counts.get(list) ?? new Set()).add(match[1]!));
+    }
+  }
+  return stacked || [...counts.values()].some((members) => members.size === experts);
+}
+
+/** Whether an output of the model depends on the scores and on no expert: it is there for a loss. */
+function handsOut(normal: Graph, scores: string, router: string): boolean {
+  if (normal.outputs.length < 2) return false;
+  const writers = producers(normal);
+  return normal.outputs.some((output) => {
+    const seen = new Set<string>();
+    const pending = [output];
+    let others = 0;
+    let reaches = false;
+    while (pending.length > 0) {
+      const value = pending.pop()!;
+      if (seen.has(value)) continue;
+      seen.add(value);
+      if (value === scores || value === router) reaches = true;
+      else if (normal.parameters.has(value)) others++;
+      for (const i of writers.get(value)?.inputs ?? []) pending.push(i);
+    }
+    return reaches && others <= 1;
+  });
+}
