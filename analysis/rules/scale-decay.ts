@@ -1,7 +1,6 @@
 /** @file Scale-invariant weights and the decay that optimisers give them: what two rules on them share. */
 import type { OptimiserFact } from "../frontends/python/index";
 import { elementCount } from "../graph/tensor";
-import { Random } from "../numerics/random";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { optimisedGroups } from "./decay";
 
@@ -12,19 +11,14 @@ export function scaleInvariant(model: CheckedModel): ReadonlySet<string> {
   let found = invariant.get(model);
   if (!found) {
     const moved = new Map<string, Uint8Array>();
-    const random = new Random(1);
     for (const s of model.analysis().symmetries) {
       if (s.kind !== "scale") continue;
-      for (const name of s.parameters) {
-        const shape = model.graph.parameters.get(name)?.shape;
+      for (const { parameter, flat } of s.diagonal?.() ?? []) {
+        const shape = model.graph.parameters.get(parameter)?.shape;
         if (!shape || shape.length < 2) continue;
-        const size = elementCount(shape);
-        const entries = moved.get(name) ?? new Uint8Array(size);
-        moved.set(name, entries);
-        const after = s.actRandomly(new Map([[name, new Float64Array(size).fill(1)]]), () => random.uniform()).get(name);
-        after?.forEach((x, i) => {
-          if (x !== 1) entries[i] = 1;
-        });
+        const entries = moved.get(parameter) ?? new Uint8Array(elementCount(shape));
+        for (const i of flat) entries[i] = 1;
+        moved.set(parameter, entries);
       }
     }
     // Rows of a table that nobody looks up scale freely as well; the weight is invariant only where all of it is.
