@@ -48,6 +48,17 @@ export interface CoverageArguments {
   readonly all: boolean;
 }
 
+/** What `noether explain` was asked for. */
+export interface ExplainArguments {
+  readonly rule: string;
+  readonly format: "text" | "json";
+}
+
+/** What `noether rules` was asked for. */
+export interface RulesArguments {
+  readonly format: "text" | "json";
+}
+
 /** What `noether init` was asked for. */
 export interface InitArguments {
   readonly pyproject: boolean;
@@ -85,6 +96,11 @@ const CHECK = {
   jobs: { type: "string" },
   "no-cache": { type: "boolean" },
   "cache-dir": { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const satisfies ParseArgsConfig["options"];
+
+const FORMAT_ONLY = {
+  format: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -173,6 +189,25 @@ export function initArguments(args: readonly string[]): InitArguments | "help" {
   if (values.help) return "help";
   if (positionals.length > 0) throw new UsageError(`init takes no ${positionals[0]}; it writes into the current folder`);
   return { pyproject: values.pyproject ?? false };
+}
+
+/** Reads the arguments behind `explain`; "help" where help is asked for. @throws UsageError */
+export function explainArguments(args: readonly string[]): ExplainArguments | "help" {
+  const { values, positionals } = parsed(args, FORMAT_ONLY);
+  if (values.help) return "help";
+  const [rule, ...more] = positionals;
+  if (rule === undefined) throw new UsageError("explain needs a RULE; noether rules lists them");
+  if (more.length > 0) throw new UsageError(`explain takes one RULE, and not ${more.join(" ")} as well`);
+  return { rule, format: oneOf("--format", values.format ?? "text", ["text", "json"]) };
+}
+
+/** Reads the arguments behind `rules`; "help" where help is asked for. @throws UsageError */
+export function rulesArguments(args: readonly string[]): RulesArguments | "help" {
+  const { values, positionals } = parsed(args, FORMAT_ONLY);
+  if (values.help) return "help";
+  if (positionals.length > 0)
+    throw new UsageError(`rules takes no ${positionals[0]}; noether explain ${positionals[0]} says more`);
+  return { format: oneOf("--format", values.format ?? "text", ["text", "json"]) };
 }
 
 /** `linear-chain=off` as a rule and its setting. */

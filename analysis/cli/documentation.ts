@@ -7,6 +7,7 @@ import path from "node:path";
 import { configurationSchema } from "../configuration/keys";
 import { configurationPage } from "../configuration/page";
 import { rules } from "../rules/registry";
+import { ruleDocumentation, withRuleTable } from "./rule-documentation";
 import { run } from "./run";
 
 const EXAMPLE = /^<!-- noether (.+?) -->\n(?:\n?```.*\n[^]*?\n```\n)?/gm;
@@ -15,7 +16,8 @@ const EXAMPLE = /^<!-- noether (.+?) -->\n(?:\n?```.*\n[^]*?\n```\n)?/gm;
 export async function documentation(): Promise<Map<string, string>> {
   const out = new Map<string, string>();
   const pages = [...readdirSync("docs").map((f) => path.join("docs", f)), "README.md"].filter((f) => f.endsWith(".md"));
-  for (const page of pages) out.set(page, await refreshed(readFileSync(page, "utf8")));
+  for (const page of pages) out.set(page, await refreshed(withRuleTable(readFileSync(page, "utf8"))));
+  for (const [file, text] of await ruleDocumentation()) out.set(file, text);
   out.set(path.join("docs", "configuration.md"), `${configurationPage()}\n`);
   out.set(path.join("docs", "noether.schema.json"), `${JSON.stringify(configurationSchema(rules), undefined, 2)}\n`);
   return out;

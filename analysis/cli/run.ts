@@ -64,6 +64,18 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("coverage", console);
       return (await import("./coverage")).coverage(parsed, console);
     }
+    case "explain": {
+      const { explainArguments } = await import("./arguments");
+      const parsed = explainArguments(rest);
+      if (parsed === "help") return help("explain", console);
+      return (await import("./explain")).explain(parsed, console);
+    }
+    case "rules": {
+      const { rulesArguments } = await import("./arguments");
+      const parsed = rulesArguments(rest);
+      if (parsed === "help") return help("rules", console);
+      return (await import("./explain")).listRules(parsed, console);
+    }
     case "init": {
       const { initArguments } = await import("./arguments");
       const parsed = initArguments(rest);

@@ -19,13 +19,15 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "coverage", "init"] as const;
+export const COMMANDS = ["symmetries", "check", "coverage", "rules", "explain", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
   noether coverage PATHS...          how much of the model code in Python files is understood
+  noether rules                      what it looks for
+  noether explain RULE               why a rule matters, with examples
   noether init                       write a configuration to start from
 
 FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run.
@@ -77,6 +79,12 @@ understood, those with opaque parts (which, and how often), those that cannot be
 
   --format FORMAT    text (default) or json
   --all              the lists in full`,
+  rules: `noether rules [--format json]
+
+Lists all rules with how loud they are by default.`,
+  explain: `noether explain RULE [--format json]
+
+Says what a rule finds, why it matters, when not to care, and shows what is reported, what is not, and how it is mended.`,
   init: `noether init [--pyproject]
 
 Writes noether.toml, or [tool.noether] into pyproject.toml, with every setting explained and at its default. An existing

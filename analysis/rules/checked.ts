@@ -2,6 +2,7 @@
 import type { Inventory, TrainingFacts } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
+import type { Probed } from "./measured";
 import type { ModelAnalysis } from "../symmetry/analysis";
 
 /** How the constructor call of a layer says whether there is a bias. */
@@ -49,6 +50,8 @@ export interface CheckedModel {
   readonly inventory?: Inventory;
   /** The class statement; absent for ONNX. */
   readonly range?: SourceRange;
+  /** What a probe measured, once there was one. */
+  readonly probed?: Probed;
 }
 
 /** A file and all models found in it. */

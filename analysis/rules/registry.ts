@@ -2,20 +2,27 @@
 import { absorbedValueBias } from "./absorbed-value-bias";
 import { aliasedModules } from "./aliased-modules";
 import { attentionProductDecay } from "./attention-product-decay";
+import { batchNormFolded } from "./batch-norm-folded";
 import { biasBeforeNorm } from "./bias-before-norm";
 import type { CheckedFile } from "./checked";
 import { codebookCollapse } from "./codebook-collapse";
+import { collapse } from "./collapse";
+import { deadUnits } from "./dead-units";
 import { decayOnNorm } from "./decay-on-norm";
 import { decayOnScaleInvariant } from "./decay-on-scale-invariant";
 import { doubledRecurrentBias } from "./doubled-recurrent-bias";
+import { duplicateUnits } from "./duplicate-units";
 import { foldableNormGain } from "./foldable-norm-gain";
 import { identicalBranches } from "./identical-branches";
 import { inertDirectionBeforeNorm } from "./inert-direction-before-norm";
 import { inertKeyBias } from "./inert-key-bias";
 import { placeKey } from "./layers";
+import { inputExpansion } from "./input-expansion";
 import { linearChain } from "./linear-chain";
 import type { Detection, Rule, RuleOptions } from "./rule";
+import { lowRank } from "./low-rank";
 import { moeNoBalance } from "./moe-no-balance";
+import { plasticityLoss } from "./plasticity-loss";
 import { rescalingImbalance } from "./rescaling-imbalance";
 import { softmaxShiftDrift } from "./softmax-shift-drift";
 import { sslNoAsymmetry } from "./ssl-no-asymmetry";
@@ -49,6 +56,13 @@ export const rules: readonly Rule[] = [
   undecayedScaleInvariant,
   softmaxShiftDrift,
   rescalingImbalance,
+  batchNormFolded,
+  inputExpansion,
+  deadUnits,
+  duplicateUnits,
+  lowRank,
+  plasticityLoss,
+  collapse,
 ];
 
 /** What the rules detect in a file; a place that several models share is reported once by each rule. */

@@ -92,6 +92,8 @@ export interface Rule {
   readonly examples: { readonly bad: string; readonly fixed: string; readonly good: string };
   /** True where it finds something in ONNX files only. */
   readonly onnxOnly?: boolean;
+  /** True where it judges what a probe measured: without a probe it finds nothing. */
+  readonly measured?: boolean;
   /** What configuration may set. */
   readonly options?: Readonly<Record<string, RuleOption>>;
   /** Detections; `options` are those of the configuration, by name, where it sets any. */

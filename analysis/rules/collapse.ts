@@ -1,0 +1,96 @@
+/** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
+import type { CheckedFile, CheckedModel } from "./checked";
+import { atParameter, exceeds, measuredBy, probedUnits, withError } from "./measured";
+import { type Detection, optionOf, type Rule } from "./rule";
+import { code } from "./words";
+
+/** Collapse onto a symmetry, as a probe measured it. */
+export const collapse: Rule = {
+  id: "collapse",
+  title: "Collapse onto a symmetry",
+  severity: "warning",
+  category: "collapse",
+  since: "0.1.0",
+  measured: true,
+  documentation: {
+    what: "A probe's weights fell onto the fixed set of a symmetry: what the group could distinguish is gone.",
+    why: "On the fixed set of a mirror, O^T theta = 0, the gradient along O vanishes: weights that get there stay. Decay and gradient noise make it attractive when h + lambda + lr v / (2 B) > 0, h being the curvature along O and v its variance over examples. The degree of breaking falls from near one towards zero.",
+    whenNot: "A symmetry that is restored in part of a wide layer may only say that it is wider than the task needs.",
+    references: [
+      "Ziyin 2024, Symmetry Induces Structure and Constraint of Learning (arXiv 2309.16932)",
+      "Fok, An and Wang 2017, Spontaneous Symmetry Breaking in Neural Networks (arXiv 1710.06096)",
+    ],
+  },
+  options: {
+    fall: {
+      takes: { kind: "number", minimum: 0 },
+      default: 0.3,
+      description: "Fall of the degree of breaking from which on a symmetry is reported.",
+    },
+  },
+  examples: {
+    bad: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+`,
+    fixed: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)
+`,
+    good: `from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+`,
+  },
+  check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
+};
+
+function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
+  const { probed } = model;
+  if (!probed) return [];
+  const least = optionOf(collapse, "fall", options);
+  return probedUnits(model).flatMap(({ summary, writer, name }) => {
+    const { verdict } = summary;
+    if (verdict?.kind !== "collapses" || verdict.start.value - verdict.end.value < least) return [];
+    if (!exceeds(verdict.start, least)) return [];
+    const lines = [
+      `units of ${code(name)} collapse in the probe: degree of breaking from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
+      `Driven by ${verdict.driver}. ${measuredBy(probed)}`,
+    ];
+    return atParameter(file, model, writer, lines, summary.symmetry.group);
+  });
+}

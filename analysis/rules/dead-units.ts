@@ -1,0 +1,96 @@
+/** @file `dead-units`: units that vanished in a probe. */
+import type { CheckedFile, CheckedModel } from "./checked";
+import { atParameter, exceeds, measuredBy, probedUnits, withError } from "./measured";
+import { type Detection, optionOf, type Rule } from "./rule";
+import { code } from "./words";
+
+/** Dead units, as a probe measured it. */
+export const deadUnits: Rule = {
+  id: "dead-units",
+  title: "Dead units",
+  severity: "warning",
+  category: "collapse",
+  since: "0.1.0",
+  measured: true,
+  documentation: {
+    what: "A share of a layer's units has all but vanished in a probe: their weights, in and out together, are near zero.",
+    why: "A unit u s(w.x) of a homogeneous layer dies under decay lambda when no direction of its gradient exceeds it, lambda > sigma_max(E[delta x^T]): the curvature at zero along the unit is lambda - sigma_max > 0, so that zero attracts. Noise in the gradient adds to that. A dead unit stays dead: at zero its gradient is zero.",
+    whenNot:
+      "Sparsity may be wanted (pruning). Short probes see the beginning only. Units that are merely silent on the probe's data are dormant, which `plasticity-loss` is about.",
+    references: [
+      "Ziyin 2024, Symmetry Induces Structure and Constraint of Learning (arXiv 2309.16932)",
+      "Chen et al. 2023, Stochastic Collapse (arXiv 2306.04251)",
+    ],
+  },
+  options: {
+    share: {
+      takes: { kind: "number", minimum: 0 },
+      default: 0.1,
+      description: "Share of dead units from which on a layer is reported.",
+    },
+  },
+  examples: {
+    bad: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+`,
+    fixed: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)
+`,
+    good: `from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+`,
+  },
+  check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
+};
+
+function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
+  const { probed } = model;
+  if (!probed) return [];
+  const least = optionOf(deadUnits, "share", options);
+  return probedUnits(model).flatMap(({ summary, writer, name }) => {
+    const { units, dead } = summary.units!;
+    if (!exceeds({ value: dead.value / units, error: dead.error / units }, least)) return [];
+    const lines = [
+      `${Math.round(dead.value)} of ${units} units of ${code(name)} died in the probe: their weights are all but zero`,
+      `${withError(dead)} units per run. ${measuredBy(probed)} Less weight decay, a smaller learning rate or larger batches keep them.`,
+    ];
+    return atParameter(file, model, writer, lines, summary.symmetry.group);
+  });
+}

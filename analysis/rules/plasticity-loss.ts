@@ -1,0 +1,114 @@
+/** @file `plasticity-loss`: units that fell silent in a probe. */
+import { estimate } from "../dynamics/measures/statistics";
+import { dormantFraction } from "../dynamics/measures/units";
+import type { CheckedFile, CheckedModel } from "./checked";
+import { exceeds, measuredBy } from "./measured";
+import { type Detection, optionOf, type Rule } from "./rule";
+import { code } from "./words";
+
+/** Loss of plasticity, as a probe measured it. */
+export const plasticityLoss: Rule = {
+  id: "plasticity-loss",
+  title: "Loss of plasticity",
+  severity: "info",
+  category: "collapse",
+  since: "0.1.0",
+  measured: true,
+  documentation: {
+    what: "The share of dormant units grows during a probe: units whose output is far below their layer's mean on all data.",
+    why: "A unit is dormant when its mean activity is at most a tenth of its layer's, E|h_i| <= 0.1 mean_j E|h_j|. Behind a ReLU it gets hardly any gradient, so that the share rarely falls; a network with many dormant units learns new targets slowly.",
+    whenNot:
+      "In supervised training on fixed data growth up to about a quarter is common and often harmless; it matters in continual and reinforcement learning.",
+    references: [
+      "Sokar et al. 2023, The Dormant Neuron Phenomenon (arXiv 2302.12902)",
+      "Dohare et al. 2024, Loss of plasticity in deep continual learning (Nature 632)",
+    ],
+  },
+  options: {
+    share: {
+      takes: { kind: "number", minimum: 0 },
+      default: 0.25,
+      description: "Share of dormant units at the end from which on a layer is reported.",
+    },
+  },
+  examples: {
+    bad: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+`,
+    fixed: `import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+`,
+    good: `from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+`,
+  },
+  check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
+};
+
+function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
+  const { probed } = model;
+  if (!probed) return [];
+  const least = optionOf(plasticityLoss, "share", options);
+  const scopes = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n.origin.scope ?? ""] as const)));
+  return [...probed.summary.dormant].flatMap(([value, end]): Detection[] => {
+    const start = estimate(
+      probed.runs.flatMap((r) => {
+        const first = r.recordings[0]?.activity.get(value);
+        return first ? [dormantFraction(first)] : [];
+      }),
+    );
+    if (!exceeds(end, least) || end.value - start.value < 0.1 || !model.range) return [];
+    const scope = scopes.get(value) ?? "";
+    const range = model.layers.find((l) => l.scope === scope)?.constructor ?? model.range;
+    const percent = (x: number): string => `${Math.round(100 * x)}%`;
+    return [
+      {
+        message: [
+          `${percent(end.value)} of the units behind ${code(scope === "" ? value : scope)} are dormant at the end of the probe, ${percent(start.value)} at its start`,
+          `${measuredBy(probed)} Leaky activations, a smaller learning rate, or decay towards the initial weights keep units alive.`,
+        ].join("\n"),
+        range,
+        file: file.file,
+        related: [],
+        symmetry: "S(n) on the units",
+      },
+    ];
+  });
+}
