@@ -1,5 +1,5 @@
 /** @file What probe runs measured of a model, as rules read it. */
-import type { SettingSummary, SymmetrySummary } from "../dynamics/summary/summary";
+import type { SettingSummary, SymmetrySummary } from "../dynamics/summary/types";
 import type { Trajectory } from "../dynamics/trajectory";
 import type { ChannelSpace } from "../symmetry/symmetry";
 import type { CheckedFile, CheckedModel } from "./checked";
