@@ -182,6 +182,11 @@ function makeMembers(interpreter: Interpreter, cls: ClassValue, fields: ClassVal
 export function construct(interpreter: Interpreter, cls: ClassValue, args: Arguments): Value {
   interpreter.step();
   for (const c of cls.order) if (c.construct) return c.construct(interpreter, cls, args);
+  return instantiate(interpreter, cls, args);
+}
+
+/** Makes an instance and runs its constructor, whatever the class does instead when it is called. */
+export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arguments): Value {
   if (cls.order.some((c) => c.name === "Enum")) {
     const wanted = args.positional[0];
     for (const member of cls.attributes.values()) {

@@ -2,6 +2,7 @@
 import type { Block, Expr, Param } from "../parser/syntax";
 import {
   type Arguments,
+  type ClassValue,
   dict,
   type FunctionValue,
   type InstanceValue,
@@ -140,6 +141,10 @@ function droppedAtRandom(interpreter: Interpreter, x: TensorValue, args: Argumen
 /** Names of functions that only act at random: noise, as dropout is. */
 const STOCHASTIC_DEPTH = new Set(["drop_path", "stochastic_depth", "drop_connect"]);
 
+function aroundOf(self: InstanceValue): ClassValue["around"] {
+  return self.cls.order.find((c) => c.around)?.around;
+}
+
 /** Calls anything. `written` is the callee as the user wrote it. */
 export function call(interpreter: Interpreter, callee: Value, args: Arguments, written?: string): Value {
   interpreter.step();
@@ -150,8 +155,16 @@ export function call(interpreter: Interpreter, callee: Value, args: Arguments, w
       if (STOCHASTIC_DEPTH.has(callee.name) && is(first, "tensor")) return droppedAtRandom(interpreter, first, args);
       return callFunction(interpreter, callee, args);
     }
-    case "bound":
+    case "bound": {
+      const around = is(callee.self, "instance") && is(callee.callee, "function") ? aroundOf(callee.self) : undefined;
+      if (around) {
+        const { self, callee: f } = callee;
+        return around(interpreter, self as InstanceValue, () =>
+          call(interpreter, f, { ...args, positional: [self, ...args.positional] }, written),
+        );
+      }
       return call(interpreter, callee.callee, { ...args, positional: [callee.self, ...args.positional] }, written);
+    }
     case "native":
       return callee.call(interpreter, args);
     case "partial":

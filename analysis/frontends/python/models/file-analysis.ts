@@ -12,7 +12,7 @@ import type { PythonParser } from "../parser/parser";
 import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
 import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
-import { frameworkOf } from "./framework";
+import { frameworkOf, TORCH } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
 import { constructorParams, required } from "./invent";
 import { callsSeen, fromFunction, fromScript, type MadeModel, madeModels } from "./made";
@@ -533,6 +533,7 @@ function isPlainType(annotation: Expr): boolean {
 function isModel(cls: ClassValue): boolean {
   const framework = frameworkOf(cls);
   if (framework.isModel) return framework.isModel(cls);
+  if (framework !== TORCH) return findInClass(cls, framework.method) !== undefined;
   return cls.order.some((c) => c.name === "Module" && !c.module) && findInClass(cls, "forward") !== undefined;
 }
 

@@ -1,20 +1,62 @@
 /** @file Values for what nobody gave a constructor: by annotation, by name, and by what the constructor does with them. */
+import { frameworkOf } from "./framework";
 import type { Expr, Param } from "../parser/syntax";
 import { findInClass } from "../evaluator/attributes";
-import { construct, makeClass } from "../evaluator/classes";
+import { construct, makeClass, recordFields } from "../evaluator/classes";
 import { PythonError } from "../evaluator/errors";
 import { evaluate } from "../evaluator/expressions";
 import type { Interpreter } from "../evaluator/interpreter";
+import type { Chunk } from "../parser/document";
 import { SourceScope } from "../modules/scope";
 import { namespaceMissing, recordSymbol, witnessIn } from "../stdlib/witnesses";
 import { requiredLayerParameters } from "../torch/layers/layer";
-import { type ClassValue, type FunctionValue, int, intOf, is, list, NO_ARGUMENTS, type Value } from "../values/value";
+import {
+  type ClassValue,
+  type FunctionValue,
+  type GlobalScope,
+  int,
+  intOf,
+  is,
+  list,
+  NO_ARGUMENTS,
+  type Value,
+} from "../values/value";
 import { type ParameterUse, useOf } from "./parameter-use";
 
 /** The constructor of a class written in Python, if it has one of its own. */
 export function constructorOf(cls: ClassValue): FunctionValue | undefined {
   const init = findInClass(cls, "__init__");
   return is(init, "function") ? init : undefined;
+}
+
+/** Constructor parameters of a built-in layer that have no defaults. */
+function requiredOf(cls: ClassValue): readonly string[] {
+  if (cls.signature) return cls.signature.params.slice(0, cls.signature.required);
+  return cls.framework ? [] : requiredLayerParameters(cls.name);
+}
+
+/** A field of a dataclass as a parameter of its constructor. */
+function fieldParam(name: string, annotation: Expr | undefined): Param {
+  return { s: 0, e: 0, name, form: "positional", ...(annotation ? { annotation } : {}) };
+}
+
+/** The constructor that a dataclass has without writing it, as far as inventing its arguments looks at it. */
+function fieldOwner(cls: ClassValue, chunk: Chunk, module: GlobalScope): FunctionValue {
+  const span = cls.nameSpan ?? { s: 0, e: 0 };
+  return {
+    k: "function",
+    name: "__init__",
+    params: [],
+    body: [],
+    isLambda: false,
+    isGenerator: false,
+    scope: undefined,
+    module,
+    chunk,
+    span,
+    defaults: new Map(),
+    owner: cls,
+  };
 }
 
 /** Constructor parameters without `self`; those that `**kwargs` hands on to a base class are among them. */
@@ -24,8 +66,7 @@ export function constructorParams(cls: ClassValue): readonly Param[] {
     const init = c.attributes.get("__init__");
     if (!is(init, "function")) {
       if (init === undefined) continue;
-      for (const name of requiredLayerParameters(c.name))
-        if (!out.some((o) => o.name === name)) out.push({ s: 0, e: 0, name, form: "positional" });
+      for (const name of requiredOf(c)) if (!out.some((o) => o.name === name)) out.push({ s: 0, e: 0, name, form: "positional" });
       break;
     }
     const own = init.params.slice(1);
@@ -199,6 +240,8 @@ function objectArgument(
 /** A value for a constructor parameter that nothing is known about but its name, its annotation and its use. */
 
 export function inventArgument(interpreter: Interpreter, p: Param, owner: FunctionValue, depth = 0): Value | undefined {
+  const usual = owner.owner && frameworkOf(owner.owner).argument?.(interpreter, p.name);
+  if (usual !== undefined) return usual;
   const cls = annotatedClass(interpreter, p, owner) ?? relatedClass(interpreter, p, owner);
   if (cls && depth < 3) return inventInstance(interpreter, cls, depth + 1);
   const annotation = annotationName(p.annotation);
@@ -264,9 +307,22 @@ export function untypedConfiguration(interpreter: Interpreter): Value {
 export function inventInstance(interpreter: Interpreter, cls: ClassValue, depth = 0): Value | undefined {
   const init = constructorOf(cls);
   const keywords = new Map<string, Value>();
-  const layer = cls.order.find((c) => !c.module && requiredLayerParameters(c.name).length > 0);
-  if (!init && layer && !cls.record) {
-    for (const name of requiredLayerParameters(layer.name)) keywords.set(name, witnessIn(interpreter, name) ?? int(24));
+  const layer = cls.order.find((c) => !c.module && requiredOf(c).length > 0);
+  const framework = cls.order.find((c) => c.framework);
+  if (framework?.record && !init && !layer) {
+    for (const f of recordFields(cls)) {
+      if (f.value !== undefined || !f.owner.chunk || !f.owner.module) continue;
+      const annotation = f.owner.fields.find((g) => g.name === f.name)?.annotation;
+      const v = inventArgument(
+        interpreter,
+        fieldParam(f.name, annotation),
+        fieldOwner(f.owner, f.owner.chunk, f.owner.module),
+        depth,
+      );
+      if (v !== undefined) keywords.set(f.name, v);
+    }
+  } else if (!init && layer && !cls.record) {
+    for (const name of requiredOf(layer)) keywords.set(name, witnessIn(interpreter, name) ?? int(24));
   } else if (init && !(cls.record && !cls.attributes.has("__init__"))) {
     for (const p of required(constructorParams(cls))) {
       const v = inventArgument(interpreter, p, init, depth);

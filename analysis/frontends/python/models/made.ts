@@ -136,7 +136,8 @@ function runScript(i: Interpreter, scope: SourceScope, until: (top: TopLevel) =>
 export function modelIn(v: Value | undefined): InstanceValue | undefined {
   if (is(v, "tuple") || is(v, "list")) for (const x of v.items) if (modelIn(x)) return modelIn(x);
   if (!is(v, "instance")) return undefined;
-  return v.cls.order.some((c) => c.framework) && !v.cls.order.some((c) => c.signature) ? v : undefined;
+  // A single layer is none.
+  return v.cls.order.some((c) => c.framework) && !v.cls.order.some((c) => c.signature && c.name !== "Sequential") ? v : undefined;
 }
 
 function changed(top: TopLevel, name: string, scope: SourceScope): boolean {

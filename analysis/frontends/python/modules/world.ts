@@ -4,6 +4,7 @@
  */
 import type { Environment, Interpreter } from "../evaluator/interpreter";
 import { type Builtins, makeBuiltins } from "../stdlib/builtins";
+import { makeFlax } from "../flax/namespace";
 import { makeKeras } from "../keras/namespace";
 import { makeEinops } from "../torch/einops";
 import { inspectionModules } from "../stdlib/inspection";
@@ -48,6 +49,7 @@ export function sharedLibrary(): SharedLibrary {
   library.set("numpy", numpyModule());
   for (const [name, module] of inspectionModules(builtins.object)) library.set(name, module);
   for (const [name, module] of makeKeras(builtins.object)) library.set(name, module);
+  for (const [name, module] of makeFlax(builtins.object)) library.set(name, module);
   return { builtins, library };
 }
 

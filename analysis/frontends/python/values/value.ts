@@ -191,6 +191,8 @@ export interface ClassValue {
   readonly missing?: (interpreter: Interpreter, self: InstanceValue, name: string) => Value | undefined;
   /** What calling an instance does where that is more than its `__call__`: scopes of names, parameters made on the way. */
   readonly invoke?: (interpreter: Interpreter, self: InstanceValue, args: Arguments) => Value;
+  /** What goes around a method of an instance that is written in Python. */
+  readonly around?: (interpreter: Interpreter, self: InstanceValue, run: () => Value) => Value;
   /** Set on the base class of a framework's models. */
   readonly framework?: Framework;
   /** Set on built-in layers: the parameters of their constructors. */
