@@ -39,8 +39,10 @@ export class NoetherClient {
     const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
     context.subscriptions.push(this.output, this.#changed, files);
     const options: LanguageClientOptions = {
-      // Not notebook cells: they are parts of a document, not documents.
-      documentSelector: ["file", "untitled", "vscode-vfs", "vscode-remote"].map((scheme) => ({ scheme, language: "python" })),
+      documentSelector: [
+        ...["file", "untitled", "vscode-vfs", "vscode-remote"].map((scheme) => ({ scheme, language: "python" })),
+        { notebook: "*", language: "python" },
+      ],
       diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
       outputChannel: this.output,
       synchronize: { fileEvents: files },

@@ -52,6 +52,8 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
   readonly #host: AnalysisHost;
   readonly #settings: () => Settings;
   readonly #slots = new Map<string, Slot>();
+  /** Documents that are parts of others: cells and their notebooks. */
+  readonly #wholes = new Map<string, { readonly whole: string; readonly part: TextDocument }>();
 
   /** `settings`: those in force. */
   constructor(host: AnalysisHost, settings: () => Settings) {
@@ -76,6 +78,25 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     });
   }
 
+  /** Makes a document a part of another one: its analysis is that of the whole. */
+  join(part: TextDocument, whole: string): void {
+    this.#wholes.set(part.uri, { whole, part });
+  }
+
+  /** Ends what `join` began. */
+  part(uri: string): void {
+    this.#wholes.delete(uri);
+  }
+
+  /** Documents that are parts of the given one. */
+  partsOf(whole: string): string[] {
+    return [...this.#wholes].filter(([, w]) => w.whole === whole).map(([uri]) => uri);
+  }
+
+  #slot(uri: string): Slot | undefined {
+    return this.#slots.get(this.#wholes.get(uri)?.whole ?? uri);
+  }
+
   close(uri: string): void {
     this.#drop(this.#slots.get(uri));
     this.#slots.delete(uri);
@@ -94,7 +115,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
    * reason when it is aborted or the text changes meanwhile; a broken analysis resolves, with `failure`.
    */
   async get(uri: string, signal: AbortSignal): Promise<Analysed | undefined> {
-    const slot = this.#slots.get(uri);
+    const slot = this.#slot(uri);
     if (!slot) return undefined;
     if (!slot.result) {
       slot.result = this.#analyse(slot);
@@ -102,12 +123,14 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
       slot.result.catch(() => {});
     }
     const result = await abortable(slot.result, signal);
-    return slot.certified ?? result;
+    const analysed = slot.certified ?? result;
+    const part = this.#wholes.get(uri)?.part;
+    return part ? { ...analysed, uri, version: part.version } : analysed;
   }
 
   /** Where the symmetries of the document's present text are; undefined for documents that are not open. Rejects as `get`. */
   async structure(uri: string, signal: AbortSignal): Promise<DocumentStructure | undefined> {
-    const slot = this.#slots.get(uri);
+    const slot = this.#slot(uri);
     if (!slot) return undefined;
     if (!slot.structure) {
       slot.structure = this.#host.structure(this.#input(slot), slot.certified !== undefined, slot.current.signal);
@@ -125,7 +148,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
    * with the signal's reason when it is aborted or the text changes meanwhile.
    */
   async settled(uri: string, signal: AbortSignal): Promise<void> {
-    const slot = this.#slots.get(uri);
+    const slot = this.#slot(uri);
     if (!slot) return;
     const wanted = Math.min(LONGEST_DEBOUNCE, Math.max(SHORTEST_DEBOUNCE, slot.milliseconds / 2));
     const left = wanted - (performance.now() - slot.changed);

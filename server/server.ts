@@ -1,6 +1,7 @@
 /** @file The language server: documents in, diagnostics, hovers and actions out. Composes the features. */
 import {
   DidChangeConfigurationNotification,
+  NotebookDocuments,
   TextDocuments,
   TextDocumentSyncKind,
   type ClientCapabilities,
@@ -19,6 +20,7 @@ import * as hover from "./features/hover";
 import * as inlayHint from "./features/inlay-hint";
 import * as models from "./features/models";
 import * as status from "./features/status";
+import { followNotebooks } from "./notebooks";
 import type { Settings } from "./protocol";
 import { DEFAULT_SETTINGS, parseSettings } from "./settings";
 import { SOURCE } from "./convert";
@@ -28,6 +30,7 @@ import { sameDocument } from "./uris";
 /** Serves on a connection until the client says exit. The host is freed at shutdown. */
 export function startServer(connection: Connection, host: AnalysisHost, version: string): void {
   const documents = new TextDocuments(TextDocument);
+  const notebooks = new NotebookDocuments(documents);
   let client: ClientCapabilities = {};
   let settings: Settings = DEFAULT_SETTINGS;
   let asked: Promise<Settings> | undefined;
@@ -56,6 +59,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     return {
       serverInfo: { name: SOURCE, version },
       capabilities: {
+        notebookDocumentSync: { notebookSelector: [{ notebook: "*", cells: [{ language: "python" }] }] },
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: true },
         diagnosticProvider: { identifier: SOURCE, interFileDependencies: true, workspaceDiagnostics: false },
         hoverProvider: true,
@@ -90,9 +94,9 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     host.dispose();
   });
 
-  // A notebook's cells are no files; they need a synchronisation of their own.
+  // A notebook's cells are no files: their notebook is analysed as a whole.
   documents.onDidChangeContent(({ document }) => {
-    if (!document.uri.startsWith("vscode-notebook-cell:")) analyses.update(document);
+    if (!isCell(document.uri)) analyses.update(document);
   });
   documents.onDidClose(({ document }) => analyses.close(document.uri));
 
@@ -100,8 +104,13 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   const refreshDiagnostics = diagnostics.register(connection, state);
   for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models])
     feature.register(connection, state);
+  followNotebooks(connection, notebooks, analyses, refreshDiagnostics);
   documents.listen(connection);
   connection.listen();
+
+  function isCell(uri: string): boolean {
+    return uri.startsWith("vscode-notebook-cell:") || notebooks.getNotebookCell(uri) !== undefined;
+  }
 
   function canAsk(): boolean {
     return client.workspace?.configuration === true;

@@ -7,6 +7,7 @@ import { isExcluded } from "../configuration/configuration";
 import type { ReadConfiguration } from "../configuration/read";
 import { lintFile } from "../lint/lint";
 import type { Finding } from "../rules/finding";
+import { inCells } from "./cells";
 import { Configured, type ConfigurationSources } from "./configured";
 import { checkedFile, type LoadedFile } from "./models";
 
@@ -58,10 +59,10 @@ export class Linter {
       });
       return {
         file,
-        findings: withoutRepeats(findings),
-        silenced: silenced.map(({ finding, suppression }) => ({ finding, reason: suppression.reason })),
+        findings: withoutRepeats(findings).map((f) => located(f, loaded)),
+        silenced: silenced.map(({ finding, suppression }) => ({ finding: located(finding, loaded), reason: suppression.reason })),
         models: loaded.models.length,
-        notes: loaded.problems.map(({ message, range }) =>
+        notes: inCells(loaded.problems, file, loaded.cells).map(({ message, range }) =>
           range ? `${range.file}:${range.start.line + 1}:${range.start.column + 1}: ${message}` : `${file}: ${message}`,
         ),
       };
@@ -70,6 +71,13 @@ export class Linter {
       return { file, findings: [], silenced: [], models: 0, notes: [], failure };
     }
   }
+}
+
+/** A finding in a notebook says its cell. */
+function located(finding: Finding, { file, cells }: LoadedFile): Finding {
+  if (!cells) return finding;
+  const moved = inCells(finding, file, cells);
+  return { ...moved, file: moved.range?.file ?? file };
 }
 
 /** A place that two models share is one finding. */

@@ -21,6 +21,7 @@ import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
 import { normalForm } from "../lowering/normal-form";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
+import type { Cells } from "./cells";
 import { DiskHost, importRoot } from "./python-host";
 
 /** A model that was read. It is analysed when somebody asks for its analysis. */
@@ -46,7 +47,10 @@ export interface LoadedFile {
   /** As the user named it. */
   readonly file: string;
   readonly language: "python" | "onnx";
+  /** Source text; of a notebook the code of its cells, one after the other. */
   readonly text?: string;
+  /** Of a notebook: the cell that a line of the text is in. */
+  readonly cells?: Cells;
   readonly models: readonly LoadedModel[];
   readonly problems: readonly Problem[];
   /** What a Python file says about training. */
@@ -143,8 +147,8 @@ export class Loader {
    * The models of a Python file with the given text. Code that cannot be followed is in `problems`.
    * @throws Error naming the file when a notebook is not one
    */
-  async loadPython(file: string, text: string): Promise<LoadedFile> {
-    const project = await this.#updated(file, text);
+  async loadPython(file: string, source: string): Promise<LoadedFile> {
+    const { project, text, cells } = await this.#updated(file, source);
     const { className } = this.#options;
     const problems: Problem[] = [];
     let found: readonly PythonModel[];
@@ -163,7 +167,7 @@ export class Loader {
         return [];
       }
     });
-    return { file, language: "python", text, models, problems, ...(facts ? { facts } : {}) };
+    return { file, language: "python", text, models, problems, ...(cells ? { cells } : {}), ...(facts ? { facts } : {}) };
   }
 
   /**
@@ -171,15 +175,21 @@ export class Loader {
    * @throws Error naming the file when it cannot be read or a notebook is not one
    */
   async readPython(file: string): Promise<PythonFile> {
-    return (await this.#updated(file, textOf(file))).analyse(file);
+    return (await this.#updated(file, textOf(file))).project.analyse(file);
   }
 
-  /** The project of a file, with the file's present text. */
-  async #updated(file: string, text: string): Promise<PythonProject> {
+  /** The project of a file, with the file's present text: of a notebook the code of its cells. */
+  async #updated(file: string, source: string): Promise<{ project: PythonProject; text: string; cells?: Cells }> {
     const { project, host } = await this.#project(file);
     for (const stale of host.changed()) project.close(stale);
-    project.update(file, text);
-    return project;
+    if (!/\.ipynb$/i.test(file)) {
+      project.update(file, source);
+      return { project, text: source };
+    }
+    const { readNotebook } = await import("../frontends/python/index");
+    const { text, map } = readNotebook(file, source);
+    project.update(file, text, "code");
+    return { project, text, cells: map };
   }
 
   async #project(file: string): Promise<{ readonly host: DiskHost; readonly project: PythonProject }> {

@@ -9,6 +9,7 @@ import { modelText } from "../report/text";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import { inCells } from "./cells";
 import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
@@ -95,7 +96,7 @@ class Service implements AnalysisService {
         return []; // its analysis fails; the answer to `analyse` says so
       }
     });
-    return structureOf(path, readable);
+    return inCells(structureOf(path, readable), path, this.#files.get(path)?.file.cells);
   }
 
   dispose(): void {
@@ -165,7 +166,7 @@ class Service implements AnalysisService {
         return [{ ...m, ...certified }];
       }, []),
     );
-    return {
+    const answer = {
       path,
       findings: attempt("rules failed", () => reported(path, file, read), []),
       hovers: attempt("hovers failed", () => hoversOf(path, models), []),
@@ -186,6 +187,7 @@ class Service implements AnalysisService {
       configuration: { files: read.configuration.files, mistakes: read.problems },
       milliseconds,
     };
+    return inCells(answer, path, file.cells);
   }
 }
 

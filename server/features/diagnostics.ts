@@ -59,6 +59,8 @@ export function register(connection: Connection, state: ServerState): () => void
   state.analyses.on("done", (analysed) => {
     if (!analysed.certified) return;
     if (!pulls()) return push(analysed);
+    // Cells have no version that certification could be told by.
+    if (state.analyses.partsOf(analysed.uri).length > 0) return refresh();
     const last = sent.get(analysed.uri);
     if (last?.version !== analysed.version) return;
     if (report(diagnosticsOf(analysed, withRelated()), last.resultId).answer.kind === DocumentDiagnosticReportKind.Full)

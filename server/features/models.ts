@@ -52,7 +52,12 @@ export function register(connection: Connection, state: ServerState): void {
       // A model's range is its class name or its whole class, so the model at the cursor is the last one begun before it.
       const here =
         position &&
-        models.filter((m) => m.range && (contains(rangeOf(m.range), position) || m.range.start.line <= position.line));
+        models.filter(
+          (m) =>
+            m.range &&
+            m.range.file === pathOf(uri) &&
+            (contains(rangeOf(m.range), position) || m.range.start.line <= position.line),
+        );
       const last = here?.reduce<(typeof here)[number] | undefined>(
         (best, m) => (best && best.range!.start.line > m.range!.start.line ? best : m),
         undefined,

@@ -45,7 +45,20 @@ const service: AnalysisService = {
   dispose() {},
 };
 
+/** A notebook's cells are analysed one by one; what is found says its cell. */
 function analyse(path: string, text: string, certified: boolean): DocumentAnalysis {
+  if (!path.endsWith(".ipynb")) return analyseText(path, text, certified);
+  const { cells } = JSON.parse(text) as { readonly cells: readonly { readonly source: string }[] };
+  const parts = cells.map(({ source }, i) => analyseText(`${path}#cell=${i}`, source, certified));
+  return {
+    ...analyseText(path, "", certified),
+    findings: parts.flatMap((p) => p.findings),
+    hovers: parts.flatMap((p) => p.hovers),
+    models: parts.flatMap((p) => p.models),
+  };
+}
+
+function analyseText(path: string, text: string, certified: boolean): DocumentAnalysis {
   const findings: Finding[] = [];
   const hovers: { range: SourceRange; markdown: string }[] = [];
   const models: ModelSummary[] = [];

@@ -64,15 +64,19 @@ export class PythonProject {
     this.resolver = new ModuleResolver(host);
   }
 
-  /** Takes the present text of a file. Throws Error when a notebook is not one. */
-  update(path: string, text: string): void {
+  /**
+   * Takes the present text of a file. Throws Error when a notebook is not one. `code`: the text is Python whatever the
+   * file's name says, so that places are places in it; for the joined code of a notebook.
+   */
+  update(path: string, text: string, form: "file" | "code" = "file"): void {
     let document = this.documents.get(path);
     if (!document) {
       document = new PythonDocument(path, this.parser);
       this.documents.set(path, document);
       this.resolver.clear();
     }
-    load(document, text);
+    if (form === "code") document.update(text);
+    else load(document, text);
     this.world = undefined;
   }
 

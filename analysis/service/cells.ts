@@ -1,0 +1,35 @@
+/**
+ * @file Places in notebooks. Inside, a notebook is one Python text, the code of its cells one after the other; what leaves
+ * speaks of cells: file `PATH#cell=N` (all cells count, from 0) and the line in the cell.
+ */
+import type { SourceRange } from "../graph/source";
+
+/** Where a line of the joined text is. */
+export type Cells = (line: number) => { readonly file: string; readonly line: number };
+
+/** Plain data with all places in a notebook's joined text turned into places in its cells. */
+export function inCells<T>(value: T, file: string, cells: Cells | undefined): T {
+  if (!cells) return value;
+  const place = (range: SourceRange): SourceRange => {
+    const start = cells(range.start.line);
+    const end = cells(range.end.line);
+    // What would reach into the next cell ends where its own cell does.
+    const last = end.file === start.file ? end.line : start.line + (range.end.line - range.start.line);
+    return {
+      file: start.file,
+      start: { line: start.line, column: range.start.column },
+      end: { line: last, column: range.end.column },
+    };
+  };
+  const visit = (x: unknown): unknown => {
+    if (typeof x !== "object" || x === null) return x;
+    if (Array.isArray(x)) return x.map(visit);
+    if (isRange(x)) return x.file === file ? place(x) : x;
+    return Object.fromEntries(Object.entries(x).map(([k, v]) => [k, visit(v)]));
+  };
+  return visit(value) as T;
+}
+
+function isRange(x: object): x is SourceRange {
+  return "file" in x && "start" in x && "end" in x && typeof x.start === "object" && typeof x.end === "object";
+}
