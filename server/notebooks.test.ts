@@ -78,7 +78,7 @@ describe("notebooks", () => {
         range: diagnostic!.range,
         context: { diagnostics: [diagnostic!] },
       });
-      const edit = (actions?.[0] as CodeAction).edit?.documentChanges?.[0] as TextDocumentEdit;
+      const edit = (actions?.[0] as CodeAction | undefined)?.edit?.documentChanges?.[0] as TextDocumentEdit;
       assert.deepEqual(edit.textDocument, { uri: CELLS[1]!, version: 1 });
       assert.equal((edit.edits[0] as { newText: string }).newText, "bias=False");
     });
