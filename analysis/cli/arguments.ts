@@ -115,8 +115,13 @@ const COVERAGE = {
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
+/** What parseArgs makes of options. */
+type Parsed<T extends NonNullable<ParseArgsConfig["options"]>> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: T; allowPositionals: true; strict: true }>
+>;
+
 /** parseArgs with its errors as UsageErrors that name a near option. */
-function parsed<T extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: T) {
+export function parsed<T extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: T): Parsed<T> {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
@@ -233,7 +238,7 @@ export function coverageArguments(args: readonly string[]): CoverageArguments | 
 }
 
 /** `net.py::Net` as a file and a class; a drive letter's colon is single. */
-function splitTarget(target: string): readonly [file: string, className: string | undefined] {
+export function splitTarget(target: string): readonly [file: string, className: string | undefined] {
   const at = target.lastIndexOf("::");
   if (at < 0) return [target, undefined];
   const className = target.slice(at + 2);
@@ -242,7 +247,7 @@ function splitTarget(target: string): readonly [file: string, className: string 
 }
 
 /** `8x3x32x32` as a shape. */
-function shape(text: string): number[] {
+export function shape(text: string): number[] {
   const sizes = text.split(/[x×,]/i).map((s) => s.trim());
   if (sizes.some((s) => !/^[1-9]\d{0,8}$/.test(s))) {
     throw new UsageError(`--input is a shape such as 8x3x32x32 (sizes from 1 on, joined by x), not ${text}`);

@@ -58,6 +58,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("check", console);
       return (await import("./check")).check(parsed, console);
     }
+    case "probe": {
+      const { probeArguments } = await import("./probe-arguments");
+      const parsed = probeArguments(rest);
+      if (parsed === "help") return help("probe", console);
+      return (await import("./probe")).probe(parsed, console);
+    }
     case "coverage": {
       const { coverageArguments } = await import("./arguments");
       const parsed = coverageArguments(rest);

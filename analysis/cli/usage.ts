@@ -19,12 +19,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "coverage", "rules", "explain", "init"] as const;
+export const COMMANDS = ["symmetries", "check", "probe", "coverage", "rules", "explain", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
+  noether probe FILE[::CLASS]        short trainings that measure what the symmetries do
   noether coverage PATHS...          how much of the model code in Python files is understood
   noether rules                      what it looks for
   noether explain RULE               why a rule matters, with examples
@@ -72,6 +73,30 @@ node_modules, caches and virtual environments are left out). PATHS may be - for 
   --stdin-filename F  the name under which standard input is checked
   --jobs N            processes for large trees (default: one per core)
   --no-cache          do not use or write .noether-cache`,
+  probe: `noether probe FILE[::CLASS] [options]
+
+Trains the model for a few hundred steps, several replicas at once, in ONNX Runtime, and reports which of its symmetries
+break, which stay and which collapse. Settings that are not given come from the training code in the file. A model too
+large for the time budget is trained as its twin, which is said. The user's code is read, never run.
+
+  --steps N             updates per run (default 300)
+  --replicas N          runs per setting, with different seeds (default 4)
+  --seed N              of the first replica (default 0)
+  --lr X                learning rate
+  --weight-decay X      weight decay
+  --momentum X          momentum of SGD
+  --optimizer NAME      sgd, adam or adamw
+  --batch-size N        examples per step
+  --loss NAME           cross-entropy, mse or bce (default: what fits the output)
+  --data PATH           .npz, .npy or .csv file, or a folder with a folder of PNG images per class (default: made-up data)
+  --device NAME         auto (default), cpu, cuda, webgpu, dml or coreml
+  --sweep NAME=A,B,...  one setting per value; NAME is lr, weight-decay, batch-size or momentum
+  --compare FIX         the same with a fix: syre or no-decay; may be repeated
+  --budget SECONDS      of training (default 60)
+  --input 8x3x32x32     shape of an input; repeat it for further inputs, in order
+  --format FORMAT       text (default), json, or html with plots
+  --output FILE         write the report there
+  --no-cache            do not use or write .noether-cache`,
   coverage: `noether coverage PATHS... [options]
 
 Counts the classes of modules with a forward in Python files, notebooks, folders and glob patterns: those that are fully

@@ -1,0 +1,144 @@
+/** @file The report of a probe for a terminal: what was trained, small charts, verdicts with their evidence. */
+import type { Course, ProbeSummary, SettingSummary } from "../../dynamics/summary/types";
+import type { Estimate } from "../../dynamics/measures/statistics";
+import type { ProbeResult } from "../../probe/types";
+import type { Style } from "../style";
+
+const BLOCKS = "▁▂▃▄▅▆▇█";
+/** Columns of a chart. */
+const WIDTH = 40;
+/** Symmetries that are listed per setting; the others are counted. */
+const MOST_ROWS = 12;
+
+/** A number with few digits. */
+function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+}
+
+/** A mean with its standard error. */
+function withError(e: Estimate): string {
+  return Number.isFinite(e.error) ? `${short(e.value)} ± ${short(e.error)}` : `${short(e.value)} (one replica)`;
+}
+
+/** A curve as a row of blocks, from its least to its largest value. */
+export function sparkline(values: readonly number[], width = WIDTH): string {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return "";
+  const columns = Math.min(width, finite.length);
+  const means = Array.from({ length: columns }, (_, k) => {
+    const from = Math.floor((k * finite.length) / columns);
+    const part = finite.slice(from, Math.max(from + 1, Math.floor(((k + 1) * finite.length) / columns)));
+    return part.reduce((a, b) => a + b, 0) / part.length;
+  });
+  const [low, high] = [Math.min(...means), Math.max(...means)];
+  return means.map((v) => BLOCKS[high === low ? 0 : Math.round(((v - low) / (high - low)) * (BLOCKS.length - 1))]!).join("");
+}
+
+function chart(label: string, course: Course): string {
+  const values = course.values.map((v) => v.value);
+  if (values.length === 0) return "";
+  return `  ${label.padEnd(18)} ${sparkline(values)}  ${short(values[0]!)} to ${short(values.at(-1)!)}`;
+}
+
+/** What the text is about. */
+export interface ProbeText {
+  readonly name: string;
+  readonly result: Omit<ProbeResult, "runs" | "graph">;
+  readonly summary: ProbeSummary;
+}
+
+/** The report as lines. */
+export function probeText({ name, result, summary }: ProbeText, style: Style): string {
+  const { device, twin } = result;
+  const lines = [
+    style.title(`${name}: what training does with its symmetries`),
+    style.quiet(
+      `${result.parameters} parameters; ${result.loss} on ${result.data.description}; ${result.steps} steps, ${summary.settings[0]?.replicas ?? 0} replicas, ` +
+        `on ${device.device} (${device.processes} ${device.processes === 1 ? "process" : "processes"}), ${result.cached ? "from the cache" : `${result.seconds.toFixed(1)} s`}`,
+    ),
+  ];
+  for (const t of device.trials.filter((x) => x.outcome !== "used"))
+    lines.push(style.quiet(`${t.provider}: ${t.outcome}, ${t.reason}`));
+  if (twin) {
+    lines.push(
+      style.warning(`trained as its twin with ${result.parameters} of ${twin.originalParameters} parameters: ${twin.reason}`),
+    );
+  }
+  for (const s of summary.settings) lines.push("", ...setting(s, result, style));
+  for (const c of summary.comparisons) {
+    lines.push(
+      "",
+      style.title(`${c.setting} against ${c.against}`),
+      `  degree of breaking ${withError(c.degree)}, loss ${withError(c.loss)}${c.accuracy ? `, accuracy ${withError(c.accuracy)}` : ""}`,
+      `  dead units ${withError(c.deadUnits)}, distinct units ${withError(c.distinctUnits)}`,
+    );
+  }
+  const notes = [...new Set([...(twin?.notes ?? []), ...result.notes, ...summary.notes])];
+  if (notes.length > 0) lines.push("", ...notes.map((n) => style.quiet(`note: ${n}`)));
+  return lines.join("\n");
+}
+
+function setting(s: SettingSummary, result: ProbeText["result"], style: Style): string[] {
+  const training = result.settings.find((x) => x.name === s.setting)?.training;
+  const how = training
+    ? ` (${training.optimiser}, learning rate ${training.learningRate}, weight decay ${training.weightDecay}, batch ${training.batchSize})`
+    : "";
+  const out = [
+    `${style.title(s.setting)}${style.quiet(how)}`,
+    chart("loss", s.loss),
+    chart("symmetry breaking", s.degreeCourse),
+    `  degree of breaking ${withError(s.degree)} (0 symmetric, 1 fully broken); final loss ${withError(s.finalLoss)}${
+      s.accuracy ? `; accuracy ${withError(s.accuracy)}` : ""
+    }`,
+  ];
+  if (s.diverged > 0) out.push(style.bad(`  ${s.diverged} of ${s.replicas} replicas diverged`));
+  const told = s.symmetries.filter((x) => x.verdict);
+  const order = ["collapses", "stays symmetric"];
+  const rank = (kind: string) => (order.includes(kind) ? order.indexOf(kind) : order.length);
+  told.sort((a, b) => rank(a.verdict!.kind) - rank(b.verdict!.kind));
+  for (const { symmetry, verdict, degree } of told.slice(0, MOST_ROWS)) {
+    const paint = verdict!.kind === "collapses" ? style.bad : verdict!.kind === "stays symmetric" ? style.warning : style.good;
+    out.push(
+      `  ${style.group(symmetry.group.padEnd(10))} ${symmetry.parameters.slice(0, 2).join(", ")}: ${paint(verdict!.kind)}${
+        degree ? `, degree ${withError(degree)}` : ""
+      }`,
+    );
+  }
+  if (told.length > MOST_ROWS) out.push(style.quiet(`  and ${told.length - MOST_ROWS} more symmetries`));
+  return out.filter((line) => line !== "");
+}
+
+/** The report as plain data, for JSON: everything of the summary, symmetries by their names. */
+export function probeJson({ name, result, summary }: ProbeText): unknown {
+  return {
+    schema: 1,
+    model: name,
+    result: {
+      ...result,
+      settings: result.settings.map(({ name: label, training }) => ({ name: label, training: finite(training) })),
+    },
+    settings: summary.settings.map((s) => ({
+      ...s,
+      dormant: Object.fromEntries(s.dormant),
+      symmetries: s.symmetries.map(({ symmetry, ...rest }) => ({
+        id: symmetry.id,
+        kind: symmetry.kind,
+        group: symmetry.group,
+        dimension: symmetry.dimension,
+        parameters: symmetry.parameters,
+        ...rest,
+      })),
+    })),
+    comparisons: summary.comparisons,
+    notes: summary.notes,
+  };
+}
+
+/** JSON has no infinity: a norm that is not clipped is null. */
+function finite<T extends { readonly clipNorm: number }>(
+  training: T,
+): Omit<T, "clipNorm"> & { readonly clipNorm: number | null } {
+  return { ...training, clipNorm: Number.isFinite(training.clipNorm) ? training.clipNorm : null };
+}
