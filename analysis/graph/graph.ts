@@ -86,15 +86,26 @@ export function formalInputs(node: Node): readonly string[] {
   return typeof captured === "number" ? node.inputs.slice(0, node.inputs.length - captured) : node.inputs;
 }
 
-/** The node that writes each value, by value name. */
-export function producers(graph: Graph): Map<string, Node> {
+const WRITERS = new WeakMap<Graph, ReadonlyMap<string, Node>>();
+const READERS = new WeakMap<Graph, ReadonlyMap<string, readonly Node[]>>();
+
+/** The node that writes each value, by value name. Made once for each graph: graphs do not change. */
+export function producers(graph: Graph): ReadonlyMap<string, Node> {
+  const known = WRITERS.get(graph);
+  if (known !== undefined) return known;
   const out = new Map<string, Node>();
   for (const node of graph.nodes) for (const o of node.outputs) if (o !== "") out.set(o, node);
+  WRITERS.set(graph, out);
   return out;
 }
 
-/** The nodes that read each value, by value name, in graph order; a node that reads a value twice is listed once. */
-export function consumers(graph: Graph): Map<string, Node[]> {
+/**
+ * The nodes that read each value, by value name, in graph order; a node that reads a value twice is listed once. Made once
+ * for each graph: graphs do not change.
+ */
+export function consumers(graph: Graph): ReadonlyMap<string, readonly Node[]> {
+  const known = READERS.get(graph);
+  if (known !== undefined) return known;
   const out = new Map<string, Node[]>();
   for (const node of graph.nodes) {
     for (const i of node.inputs) {
@@ -104,6 +115,7 @@ export function consumers(graph: Graph): Map<string, Node[]> {
       else if (list.at(-1) !== node) list.push(node);
     }
   }
+  READERS.set(graph, out);
   return out;
 }
 

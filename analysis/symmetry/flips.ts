@@ -41,8 +41,8 @@ function isSigmoid(node: Node): boolean {
 }
 
 class Finder {
-  private readonly writer: Map<string, Node>;
-  private readonly readers: Map<string, Node[]>;
+  private readonly writer: ReadonlyMap<string, Node>;
+  private readonly readers: ReadonlyMap<string, readonly Node[]>;
 
   constructor(private readonly graph: Graph) {
     this.writer = producers(graph);

@@ -54,8 +54,8 @@ function chains(outer: Node, inner: Node): boolean {
 
 /** Compares the sub-graphs behind two values with their parameters as wildcards. */
 class BranchMatcher {
-  private readonly writer: Map<string, Node>;
-  private readonly readers: Map<string, Node[]>;
+  private readonly writer: ReadonlyMap<string, Node>;
+  private readonly readers: ReadonlyMap<string, readonly Node[]>;
   private readonly outputs: ReadonlySet<string>;
   private readonly signatures = new Map<string, string>();
 

@@ -50,8 +50,8 @@ export function findInertParameters(normal: Graph): InertParameter[] {
 
 class Search {
   private readonly order = new Map<Node, number>();
-  private readonly readers: Map<string, Node[]>;
-  private readonly writers: Map<string, Node>;
+  private readonly readers: ReadonlyMap<string, readonly Node[]>;
+  private readonly writers: ReadonlyMap<string, Node>;
   private readonly outputs: ReadonlySet<string>;
 
   constructor(private readonly graph: Graph) {

@@ -1,6 +1,7 @@
 /** @file Runs the axis rules of the operator table over a graph: every axis of every value as segments of atoms. */
 import type { AxisLayout, AxisStructure } from "../../graph/axes";
 import { consumers, type Graph, type Node } from "../../graph/graph";
+import { ABSENT, type Numbering, numberingOf } from "../../graph/numbering";
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import { AtomStore, type PlainAxis } from "./atoms";
@@ -14,8 +15,11 @@ export interface InferredAxes extends AxisStructure {
   readonly graph: Graph;
   readonly atoms: AtomStore;
   readonly blocks: BlockAlgebra;
+  readonly numbering: Numbering;
   /** Axes of a value as inferred, with blocks; undefined for values of unknown shape. */
   axes(value: string): readonly BlockAxis[] | undefined;
+  /** The same by the value's number. */
+  axesOf(value: number): readonly BlockAxis[] | undefined;
   /** The layout of an axis without blocks. */
   layoutOf(axis: PlainAxis): AxisLayout;
   /** Nodes without a rule, or with tensors of unknown shape: they pin everything that they touch. */
@@ -50,96 +54,109 @@ class Inference implements InferredAxes, AxisScene {
   readonly blocks = new BlockAlgebra(this.atoms);
   readonly opaque: Node[] = [];
   feltSoftPins = false;
-  private readonly known = new Map<string, readonly BlockAxis[]>();
+  readonly numbering: Numbering;
+  /** By number of the value, like all that follow. */
+  private readonly known: (readonly BlockAxis[] | undefined)[];
+  private readonly layouts: (readonly AxisLayout[] | undefined)[];
+  private readonly softlyPinned: Uint8Array;
+  /** Whether a value's shape is known and it is not empty. */
+  private readonly usable: Uint8Array;
   /** Of integers that count positions along an axis. */
-  private readonly counts = new Map<string, BlockAxis>();
-  private readonly softlyPinned = new Set<string>();
+  private readonly counts = new Map<number, BlockAxis>();
   private readonly readers: ReadonlyMap<string, readonly Node[]>;
-  private readonly layouts = new Map<string, readonly AxisLayout[]>();
 
   constructor(
     readonly graph: Graph,
     private readonly options: AxisInferenceOptions,
   ) {
     this.readers = consumers(graph);
+    this.numbering = numberingOf(graph);
+    const { count, types } = this.numbering;
+    this.known = new Array<readonly BlockAxis[] | undefined>(count).fill(undefined);
+    this.layouts = new Array<readonly AxisLayout[] | undefined>(count).fill(undefined);
+    this.softlyPinned = new Uint8Array(count);
+    this.usable = new Uint8Array(count);
+    for (let v = 0; v < count; v++) {
+      const shape = types[v]?.shape;
+      if (shape !== undefined && !shape.includes(0)) this.usable[v] = 1;
+    }
   }
 
   run(): void {
-    const { graph, options, atoms, known } = this;
+    const { graph, options, atoms, known, numbering } = this;
     const frames = findFrames(graph, this.readers);
     if (options.softPins && (frames.inputs.size > 0 || frames.outputs.size > 0)) this.feltSoftPins = true;
     for (const input of graph.inputs) {
       const open = options.softPins ? undefined : frames.inputs.get(input.name);
-      known.set(
-        input.name,
-        input.shape.map((n, i) => (open?.includes(i) ? atoms.fresh(n) : atoms.pinnedAxis(n))),
-      );
+      known[numbering.of(input.name)] = input.shape.map((n, i) => (open?.includes(i) ? atoms.fresh(n) : atoms.pinnedAxis(n)));
     }
     for (const p of graph.parameters.values()) {
       // A frozen weight cannot be permuted along; running statistics are, they are measured again.
       const isFixed = options.softPins && !p.trainable && !p.buffer;
-      if (isFixed) this.softlyPinned.add(p.name);
-      known.set(p.name, isFixed ? this.pinnedAxes(p.shape) : p.shape.map((n) => atoms.fresh(n)));
+      const value = numbering.of(p.name);
+      if (isFixed) this.softlyPinned[value] = 1;
+      known[value] = isFixed ? this.pinnedAxes(p.shape) : p.shape.map((n) => atoms.fresh(n));
     }
-    for (const [name, value] of graph.constants) {
-      const varies = options.softPins ? variesAlong(value) : undefined;
-      if (varies?.includes(true)) this.softlyPinned.add(name);
-      known.set(
-        name,
-        value.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n))),
-      );
+    for (const [name, constant] of graph.constants) {
+      const varies = options.softPins ? variesAlong(constant) : undefined;
+      const value = numbering.of(name);
+      if (varies?.includes(true)) this.softlyPinned[value] = 1;
+      known[value] = constant.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n)));
     }
     const context = new RuleContext(this);
     const outputs = new Set(graph.outputs);
-    for (const node of graph.nodes) this.visit(node, context, outputs);
+    for (let k = 0; k < graph.nodes.length; k++) this.visit(k, context, outputs);
     for (const o of graph.outputs) {
-      this.pinCount(o);
-      if (options.softPins || !frames.outputs.has(o)) this.pinAxes(o);
+      this.pinCount(numbering.of(o));
+      if (options.softPins || !frames.outputs.has(o)) this.pinAxes(numbering.of(o));
     }
   }
 
-  private visit(node: Node, context: RuleContext, outputs: ReadonlySet<string>): void {
-    const { graph, known, counts } = this;
+  /** Applies the rule of the k-th node. */
+  private visit(k: number, context: RuleContext, outputs: ReadonlySet<string>): void {
+    const { known, counts, numbering } = this;
+    const node = this.graph.nodes[k]!;
+    const [inputs, written] = [numbering.inputs[k]!, numbering.outputs[k]!];
     const rule = this.options.equivariance(node);
-    if (!rule || !node.inputs.every(this.isUsable) || !node.outputs.every(this.isUsable)) return this.makeOpaque(node);
-    context.enter(node);
+    if (!rule || !this.areUsable(inputs) || !this.areUsable(written)) return this.makeOpaque(k);
+    context.enter(node, inputs, written);
     try {
       rule.axes(context);
     } catch {
       // What the rule has stated so far only makes for fewer symmetries.
-      return this.makeOpaque(node);
+      return this.makeOpaque(k);
     }
     if (counts.size > 0) {
-      node.inputs.forEach((input, i) => {
+      inputs.forEach((input, i) => {
         const axis = counts.get(input);
         if (!axis || context.usedWell.includes(i)) return;
-        if (i === 0 && MOVES_INTEGERS.has(node.operator)) counts.set(node.outputs[0]!, axis);
+        if (i === 0 && MOVES_INTEGERS.has(node.operator)) counts.set(written[0]!, axis);
         else this.pinCount(input);
       });
     }
     // Outputs that the rule says nothing of (indices, masks) are pinned, and so is all they are made of if anybody reads them.
-    for (const o of node.outputs) {
-      if (o === "" || known.has(o)) continue;
-      known.set(o, this.pinnedAxes(graph.types.get(o)!.shape!));
-      if (this.readers.has(o) || outputs.has(o)) for (const i of node.inputs) this.pinAxes(i);
+    for (const o of written) {
+      if (o === ABSENT || known[o] !== undefined) continue;
+      known[o] = this.pinnedAxes(numbering.types[o]!.shape!);
+      const name = numbering.names[o]!;
+      if (this.readers.has(name) || outputs.has(name)) for (const i of inputs) this.pinAxes(i);
     }
   }
 
-  private readonly isUsable = (value: string): boolean => {
-    if (value === "") return true;
-    const shape = this.graph.types.get(value)?.shape;
-    return shape !== undefined && !shape.includes(0);
-  };
+  private areUsable(values: readonly number[]): boolean {
+    for (const v of values) if (v !== ABSENT && this.usable[v] === 0) return false;
+    return true;
+  }
 
-  private makeOpaque(node: Node): void {
-    this.opaque.push(node);
-    for (const i of node.inputs) {
+  private makeOpaque(k: number): void {
+    this.opaque.push(this.graph.nodes[k]!);
+    for (const i of this.numbering.inputs[k]!) {
       this.pinAxes(i);
       this.pinCount(i);
     }
-    for (const o of node.outputs) {
-      const shape = this.graph.types.get(o)?.shape;
-      if (o !== "" && shape) this.known.set(o, this.pinnedAxes(shape));
+    for (const o of this.numbering.outputs[k]!) {
+      const shape = this.numbering.types[o]?.shape;
+      if (o !== ABSENT && shape) this.known[o] = this.pinnedAxes(shape);
     }
   }
 
@@ -147,48 +164,54 @@ class Inference implements InferredAxes, AxisScene {
     return shape.map((n) => this.atoms.pinnedAxis(n));
   }
 
-  private pinAxes(value: string): void {
-    for (const a of this.blocks.settle(this.known.get(value) ?? [])) this.atoms.pin(a);
+  private pinAxes(value: number): void {
+    const axes = this.known[value];
+    if (axes !== undefined) for (const a of this.blocks.settle(axes)) this.atoms.pin(a);
   }
 
   /** Pins the axis that integers count along. */
-  private pinCount(value: string): void {
+  private pinCount(value: number): void {
     const along = this.counts.get(value);
     if (along) this.atoms.pin(this.blocks.settle([along])[0]!);
   }
 
-  read(value: string): readonly BlockAxis[] {
-    if (this.softlyPinned.has(value)) this.feltSoftPins = true;
-    return this.known.get(value) ?? [];
+  read(value: number): readonly BlockAxis[] {
+    if (this.softlyPinned[value] === 1) this.feltSoftPins = true;
+    return this.known[value] ?? [];
   }
 
-  write(value: string, axes: readonly BlockAxis[]): void {
-    this.known.set(value, axes);
+  write(value: number, axes: readonly BlockAxis[]): void {
+    if (value !== ABSENT) this.known[value] = axes;
   }
 
-  setCounted(value: string, axis: BlockAxis): void {
+  setCounted(value: number, axis: BlockAxis): void {
     this.counts.set(value, axis);
   }
 
-  counted(value: string): BlockAxis | undefined {
+  counted(value: number): BlockAxis | undefined {
     return this.counts.get(value);
   }
 
-  indexedLater(value: string, axis: number): boolean {
-    return indexedLater(this.graph, this.readers, value, axis);
+  indexedLater(value: number, axis: number): boolean {
+    return indexedLater(this.graph, this.readers, this.numbering.names[value]!, axis);
   }
 
   axes(value: string): readonly BlockAxis[] | undefined {
-    return this.known.get(value);
+    return this.known[this.numbering.of(value)];
+  }
+
+  axesOf(value: number): readonly BlockAxis[] | undefined {
+    return this.known[value];
   }
 
   layout(value: string): readonly AxisLayout[] | undefined {
-    const axes = this.known.get(value);
+    const id = this.numbering.of(value);
+    const axes = this.known[id];
     if (!axes) return undefined;
-    let out = this.layouts.get(value);
+    let out = this.layouts[id];
     if (!out) {
       out = axes.map((a) => this.layoutOf(this.asPlain(a)));
-      this.layouts.set(value, out);
+      this.layouts[id] = out;
     }
     return out;
   }

@@ -1,20 +1,22 @@
 /** @file What axis rules see of the graph and may do to its axes; one object serves all nodes in turn. */
 import type { Axis, AxisRuleContext } from "../../graph/axes";
-import type { Graph, Node } from "../../graph/graph";
+import type { Node } from "../../graph/graph";
+import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { Shape, Tensor } from "../../graph/tensor";
 import type { AtomStore, PlainAxis } from "./atoms";
 import type { BlockAlgebra, BlockAxis } from "./blocks";
 
 /** The inference behind the rules. */
 export interface AxisScene {
-  readonly graph: Graph;
   readonly atoms: AtomStore;
   readonly blocks: BlockAlgebra;
-  read(value: string): readonly BlockAxis[];
-  write(value: string, axes: readonly BlockAxis[]): void;
-  setCounted(value: string, axis: BlockAxis): void;
-  counted(value: string): BlockAxis | undefined;
-  indexedLater(value: string, axis: number): boolean;
+  /** Values are given by number. */
+  readonly numbering: Numbering;
+  read(value: number): readonly BlockAxis[];
+  write(value: number, axes: readonly BlockAxis[]): void;
+  setCounted(value: number, axis: BlockAxis): void;
+  counted(value: number): BlockAxis | undefined;
+  indexedLater(value: number, axis: number): boolean;
 }
 
 const NO_SHAPE: Shape = [];
@@ -24,17 +26,21 @@ export class RuleContext implements AxisRuleContext {
   node!: Node;
   /** Inputs whose counting of positions the rule has taken care of. */
   readonly usedWell: number[] = [];
+  private inputs: readonly number[] = [];
+  private outputs: readonly number[] = [];
 
   constructor(private readonly scene: AxisScene) {}
 
-  /** Turns to the next node. */
-  enter(node: Node): void {
+  /** Turns to the next node, given with the numbers of its values. */
+  enter(node: Node, inputs: readonly number[], outputs: readonly number[]): void {
     this.node = node;
+    this.inputs = inputs;
+    this.outputs = outputs;
     this.usedWell.length = 0;
   }
 
-  private name(input: number): string {
-    return this.node.inputs[input] ?? "";
+  private value(input: number): number {
+    return this.inputs[input] ?? ABSENT;
   }
 
   private plain(axis: Axis): PlainAxis {
@@ -42,44 +48,44 @@ export class RuleContext implements AxisRuleContext {
   }
 
   rawInput(input: number): readonly Axis[] {
-    return this.scene.read(this.name(input)) as readonly Axis[];
+    return this.scene.read(this.value(input)) as readonly Axis[];
   }
 
   input(input: number): readonly Axis[] {
-    return this.scene.blocks.settle(this.scene.read(this.name(input)));
+    return this.scene.blocks.settle(this.scene.read(this.value(input)));
   }
 
   absent(input: number): boolean {
-    return this.name(input) === "";
+    return this.value(input) === ABSENT;
   }
 
   shape(input: number): Shape {
-    return this.scene.graph.types.get(this.name(input))?.shape ?? NO_SHAPE;
+    return this.scene.numbering.types[this.value(input)]?.shape ?? NO_SHAPE;
   }
 
   outputShape(output = 0): Shape {
-    return this.scene.graph.types.get(this.node.outputs[output] ?? "")?.shape ?? NO_SHAPE;
+    return this.scene.numbering.types[this.outputs[output] ?? ABSENT]?.shape ?? NO_SHAPE;
   }
 
   constant(input: number): Tensor | undefined {
-    return this.scene.graph.constants.get(this.name(input));
+    return this.scene.numbering.constants[this.value(input)];
   }
 
   output(axes: readonly Axis[], output = 0): void {
-    this.scene.write(this.node.outputs[output]!, axes as readonly BlockAxis[]);
+    this.scene.write(this.outputs[output]!, axes as readonly BlockAxis[]);
   }
 
   counting(axis: Axis, output = 0): void {
-    this.scene.setCounted(this.node.outputs[output]!, axis as BlockAxis);
+    this.scene.setCounted(this.outputs[output]!, axis as BlockAxis);
   }
 
   counted(input: number): Axis | undefined {
     this.usedWell.push(input);
-    return this.scene.counted(this.name(input));
+    return this.scene.counted(this.value(input));
   }
 
   indexedLater(axis: number): boolean {
-    return this.scene.indexedLater(this.node.outputs[0]!, axis);
+    return this.scene.indexedLater(this.outputs[0]!, axis);
   }
 
   fresh(size: number): Axis {

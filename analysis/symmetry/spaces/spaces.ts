@@ -167,7 +167,9 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
     for (const a of space.atoms) spaceOf.set(a, id);
   });
   const candidates = new Array<readonly number[] | undefined>(spaces.length);
-  for (const value of graph.types.keys()) for (const layout of blockLayouts(axes, value)) narrow(layout);
+  for (let value = 0; value < axes.numbering.count; value++) {
+    for (const layout of blockLayouts(axes, value)) narrow(layout);
+  }
   return candidates.map((c) => c?.[0]);
 
   function narrow(layout: readonly AxisLayout[]): void {
@@ -191,13 +193,13 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
 }
 
 /** The layouts of a value: one, or one for each block where blocks differ (which reading them must not state alike). */
-function blockLayouts(axes: InferredAxes, value: string): (readonly AxisLayout[])[] {
-  const own = axes.axes(value);
+function blockLayouts(axes: InferredAxes, value: number): (readonly AxisLayout[])[] {
+  const own = axes.axesOf(value);
   if (own === undefined) return [];
   if (own.every(isPlain)) return [own.map((a) => axes.layoutOf(a))];
   const selector = own.find(isSelector);
   const isInside = (a: BlockAxis) => isPlain(a) || a === selector || (a.kind === "dependent" && a.selector === selector);
-  if (selector === undefined || !own.every(isInside)) return [axes.layout(value)!];
+  if (selector === undefined || !own.every(isInside)) return [axes.layout(axes.numbering.names[value]!)!];
   const out: (readonly AxisLayout[])[] = [];
   for (let block = 0; block < selector.count; block++) {
     const inside: AxisLayout[] = [];

@@ -3,6 +3,7 @@
  * axis; its slots are the free factors in it. For each cell and each small set D of slots there is one unknown: a log-scale
  * that depends on exactly the indices in D. All indices behave alike, so this works at any width (ALGORITHM.md 3.1).
  */
+import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { PlainAxis } from "../spaces/atoms";
 import type { BlockAxis } from "../spaces/blocks";
 import { isPlain } from "../spaces/blocks";
@@ -61,11 +62,17 @@ const MOST_SLOTS = 30;
 
 /** Numbers the unknowns of all tensors. The axes must be inferred to the end: what their atoms are made of is read once. */
 export class CellTable {
-  private readonly tensors = new Map<string, TensorCells | undefined>();
+  /** By number of the value; null where a value cannot be described. */
+  private readonly tensors: (TensorCells | null | undefined)[];
   private readonly placesOf = new Map<PlainAxis, readonly SegmentPlace[]>();
   private next = 0;
 
-  constructor(private readonly axes: InferredAxes) {}
+  readonly numbering: Numbering;
+
+  constructor(private readonly axes: InferredAxes) {
+    this.numbering = axes.numbering;
+    this.tensors = new Array<TensorCells | null | undefined>(axes.numbering.count).fill(undefined);
+  }
 
   get unknownCount(): number {
     return this.next;
@@ -73,22 +80,29 @@ export class CellTable {
 
   /** The cells of a value, or undefined where it cannot be described. */
   of(value: string): TensorCells | undefined {
-    const known = this.tensors.get(value);
-    if (known !== undefined || this.tensors.has(value)) return known;
+    return this.at(this.numbering.of(value));
+  }
+
+  /** The same by the value's number. */
+  at(value: number): TensorCells | undefined {
+    if (value === ABSENT) return undefined;
+    const known = this.tensors[value];
+    if (known !== undefined) return known ?? undefined;
     const made = this.describe(value);
-    this.tensors.set(value, made);
+    this.tensors[value] = made ?? null;
     return made;
   }
 
   /** Lets a value have the cells and unknowns of another one, if it is of the very same axes. */
-  share(value: string, other: string): void {
-    const [own, its] = [this.axes.axes(value), this.axes.axes(other)];
-    if (own === undefined || own.length !== its?.length || this.tensors.has(value)) return;
-    if (own.every((axis, i) => axis === its[i] && isPlain(axis))) this.tensors.set(value, this.of(other));
+  share(value: number, other: number): void {
+    const [own, its] = [this.axes.axesOf(value), this.axes.axesOf(other)];
+    if (own === undefined || own.length !== its?.length || this.tensors[value] !== undefined) return;
+    for (let i = 0; i < own.length; i++) if (own[i] !== its[i] || !isPlain(own[i]!)) return;
+    this.tensors[value] = this.at(other) ?? null;
   }
 
-  private describe(value: string): TensorCells | undefined {
-    const axes = this.axes.axes(value);
+  private describe(value: number): TensorCells | undefined {
+    const axes = this.axes.axesOf(value);
     if (!axes) return undefined;
     const rank = axes.length;
     const places = new Array<readonly SegmentPlace[] | undefined>(rank);
@@ -113,7 +127,7 @@ export class CellTable {
     if (total > MOST_CELLS) return undefined;
     const cells = new Array<Cell>(total);
     for (let k = 0; k < total; k++) {
-      const segments = total === 1 ? repeated(0, rank) : new Array<number>(rank);
+      const segments = total === 1 ? (zeros[rank] ??= new Array<number>(rank).fill(0)) : new Array<number>(rank);
       if (total > 1) {
         let rest = k;
         for (let i = rank - 1; i >= 0; i--) {
@@ -137,8 +151,10 @@ export class CellTable {
       cells[k] = { segments, places: chosen, slots, masks, first: this.next };
       this.next += masks.length;
     }
-    const selectors = axes.every(isPlain) ? repeated(false, rank) : axes.map((a) => !isPlain(a) && a.kind === "selector");
-    return new Cells(cells, places, total === 1 ? repeated(1, rank) : counts, selectors);
+    const selectors = axes.every(isPlain)
+      ? (noes[rank] ??= new Array<boolean>(rank).fill(false))
+      : axes.map((a) => !isPlain(a) && a.kind === "selector");
+    return new Cells(cells, places, total === 1 ? (ones[rank] ??= new Array<number>(rank).fill(1)) : counts, selectors);
   }
 
   /** The segments of an axis with their places. Axes are shared between values, so they are kept. */
@@ -183,18 +199,10 @@ function placeInBlock(
   return selectorAt < 0 ? undefined : inBlock[at]![segments[selectorAt]!]![segments[at]!];
 }
 
-const lists = new Map<string, unknown[]>();
-
-/** The same value n times; one list for all who ask, never written to. */
-function repeated<T extends number | boolean>(value: T, n: number): T[] {
-  const key = `${value} ${n}`;
-  let list = lists.get(key) as T[] | undefined;
-  if (!list) {
-    list = new Array<T>(n).fill(value);
-    lists.set(key, list);
-  }
-  return list;
-}
+/** Lists by rank that all tensors of one cell share; never written to. */
+const zeros: (number[] | undefined)[] = [];
+const ones: (number[] | undefined)[] = [];
+const noes: (boolean[] | undefined)[] = [];
 
 class Cells implements TensorCells {
   constructor(

@@ -3,6 +3,7 @@
  * of rescalings and scale invariances (ALGORITHM.md 3.2). The same system modulo 2 gives the sign symmetries.
  */
 import type { Graph, Node } from "../../graph/graph";
+import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
@@ -31,6 +32,7 @@ export interface FieldEquations {
 /** The tensors of a graph as cells, all of them numbered before the first equation is written. */
 export class UnitGraph {
   readonly table: CellTable;
+  readonly numbering: Numbering;
   readonly rules: readonly (Equivariance | undefined)[];
   /** Constants that are not all zero: those have no scale. */
   readonly fixed: readonly string[];
@@ -42,16 +44,18 @@ export class UnitGraph {
   ) {
     const table = new CellTable(axes);
     this.table = table;
+    this.numbering = axes.numbering;
     this.rules = graph.nodes.map(equivariance);
     this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
     for (const input of graph.inputs) table.of(input.name);
     for (const name of graph.parameters.keys()) table.of(name);
     for (const name of this.fixed) table.of(name);
+    const { numbering } = axes;
     graph.nodes.forEach((node, i) => {
-      for (const v of node.inputs) if (v !== "") table.of(v);
-      const [x, z] = [node.inputs[0]!, node.outputs[0]!];
-      if (node.inputs.length === 1 && isEntrywise(node) && keepsScale(this.rules[i])) table.share(z, x);
-      for (const v of node.outputs) if (v !== "") table.of(v);
+      const [inputs, outputs] = [numbering.inputs[i]!, numbering.outputs[i]!];
+      for (const v of inputs) table.at(v);
+      if (inputs.length === 1 && isEntrywise(node) && keepsScale(this.rules[i])) table.share(outputs[0]!, inputs[0]!);
+      for (const v of outputs) table.at(v);
     });
     for (const name of graph.outputs) table.of(name);
   }
@@ -66,7 +70,7 @@ function keepsScale(rule: Equivariance | undefined): boolean {
  * Writes all equations of a graph, for one field or for both at once. Values that are read or written by operators without
  * a rule have no scale.
  */
-export function writeEquations({ graph, table, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
+export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
   const sinks = targets.map((t) => t.sink);
   const zero = (value: string) => {
     for (const cell of table.of(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
@@ -78,27 +82,42 @@ export function writeEquations({ graph, table, rules, fixed }: UnitGraph, target
     if (!p.trainable) zero(p.name);
     else for (const cell of table.of(p.name)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
   }
+  const zeroOf = (value: number) => {
+    for (const cell of table.at(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
+  };
   const writer = new RelationWriter();
   const givesMore = givingMore(graph);
+  const known = new Map<Equivariance, readonly Relation[]>();
   for (let i = 0; i < rules.length; i++) {
     const node = graph.nodes[i]!;
     const rule = rules[i];
-    const relations =
-      rule && !givesMore.has(node) ? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO) : [];
+    const [inputs, outputs] = [numbering.inputs[i]!, numbering.outputs[i]!];
+    let relations = NO_RELATIONS;
+    if (rule && !givesMore.has(node)) {
+      relations = known.get(rule) ?? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO);
+      if (!dependsOnNode(rule)) known.set(rule, relations);
+    }
     // Where nothing passes anyway, it does not matter how the tensors line up.
-    const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, node)) : undefined;
+    const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, i)) : undefined;
     if (!joint) {
-      for (const v of node.inputs) if (v !== "") zero(v);
-      for (const v of node.outputs) if (v !== "") zero(v);
+      for (const v of inputs) zeroOf(v);
+      for (const v of outputs) zeroOf(v);
       continue;
     }
-    for (let o = 1; o < node.outputs.length; o++) if (node.outputs[o] !== "") zero(node.outputs[o]!);
+    for (let o = 1; o < outputs.length; o++) zeroOf(outputs[o]!);
     for (const cells of joint) {
       writer.read(cells);
       for (let t = 0; t < sinks.length; t++) writer.relate(relations[t]!, sinks[t]!);
     }
-    for (const sink of sinks) unmatched(table, node, joint, sink);
+    unmatched(table, node, i, joint, sinks);
   }
+}
+
+const NO_RELATIONS: readonly Relation[] = [];
+
+/** Whether nodes of one operator may differ in how their log-scales relate. */
+function dependsOnNode(rule: Equivariance): boolean {
+  return rule.holds !== undefined || rule.units.kind === "product" || rule.units.kind === "power";
 }
 
 /** Nodes of which somebody reads a further output (positions, masks): the rules speak of the first one only. */
@@ -138,22 +157,31 @@ function forbidRepeatedAtoms(cell: Cell, sink: EquationSink): void {
 }
 
 /** Cells that no joint cell mentions have no scale. */
-function unmatched(table: CellTable, node: Node, joint: readonly JointCell[], sink: EquationSink): void {
+function unmatched(
+  table: CellTable,
+  node: Node,
+  position: number,
+  joint: readonly JointCell[],
+  sinks: readonly EquationSink[],
+): void {
+  const inputs = table.numbering.inputs[position]!;
+  const out = table.numbering.outputs[position]![0]!;
   // Nearly always every tensor is one cell, and the one joint cell has them all.
-  if (joint.length === 1 && isMentioned(table, node.outputs[0]!, joint[0]!)) {
-    if (node.inputs.every((v) => isMentioned(table, v, joint[0]!))) return;
+  if (joint.length === 1 && isMentioned(table, out, joint[0]!)) {
+    let k = 0;
+    while (k < inputs.length && isMentioned(table, inputs[k]!, joint[0]!)) k++;
+    if (k === inputs.length) return;
   }
-  const values = [node.outputs[0]!, ...node.inputs];
   const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
-  for (const v of new Set(values)) {
-    if (v === "" || !hasScale(node, v)) continue;
-    for (const cell of table.of(v)?.cells ?? []) if (!seen.has(cell)) zeroCell(cell, sink);
+  for (const v of new Set([out, ...inputs])) {
+    if (v === ABSENT || !hasScale(node, inputs.indexOf(v))) continue;
+    for (const cell of table.at(v)?.cells ?? []) if (!seen.has(cell)) for (const sink of sinks) zeroCell(cell, sink);
   }
 }
 
-function isMentioned(table: CellTable, value: string, joint: JointCell): boolean {
-  const cells = value === "" ? undefined : table.of(value)?.cells;
+function isMentioned(table: CellTable, value: number, joint: JointCell): boolean {
+  const cells = table.at(value)?.cells;
   if (cells === undefined || cells.length === 0) return true;
   if (cells.length > 1) return false;
   for (const operand of joint) if (operand?.cell === cells[0]) return true;
@@ -161,8 +189,7 @@ function isMentioned(table: CellTable, value: string, joint: JointCell): boolean
 }
 
 /** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
-function hasScale(node: Node, value: string): boolean {
-  const at = node.inputs.indexOf(value);
+function hasScale(node: Node, at: number): boolean {
   if (at < 0) return true;
   return at === 0 ? node.operator !== "Slice" && node.operator !== "Gather" : !INDEX_OPERANDS.has(node.operator);
 }

@@ -3,6 +3,7 @@
  * index. Rules then relate log-scales label by label, whatever the operator.
  */
 import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { ABSENT } from "../../graph/numbering";
 import { parseEinsum } from "../../operators/einsum";
 import { type Cell, type CellTable, segmentCount, type TensorCells } from "./cells";
 import { groupedConvolution } from "./grouped";
@@ -24,15 +25,17 @@ interface Operand {
   readonly virtual: readonly number[];
 }
 
-/** How an operator's tensors line up, or undefined where that cannot be described. */
-export function jointCells(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
+/** How the tensors of the node at a position of the graph line up, or undefined where that cannot be described. */
+export function jointCells(graph: Graph, table: CellTable, position: number): readonly JointCell[] | undefined {
+  const node = graph.nodes[position]!;
   if (isEntrywise(node)) {
-    const joint = alignSingle(table, node);
+    const joint = alignSingle(table, node, position);
     if (joint) return [joint];
   }
   const out = node.outputs[0]!;
-  const isUnknown = (v: string) => v !== "" && graph.types.get(v)?.shape === undefined;
-  if (isUnknown(out) || node.inputs.some(isUnknown)) return undefined;
+  const { numbering } = table;
+  for (const v of numbering.inputs[position]!) if (v !== ABSENT && numbering.types[v]?.shape === undefined) return undefined;
+  if (numbering.types[numbering.outputs[position]![0]!]?.shape === undefined) return undefined;
   switch (node.operator) {
     case "Reshape":
       return rowMajor(table, out, node.inputs[0]!);
@@ -44,13 +47,13 @@ export function jointCells(graph: Graph, table: CellTable, node: Node): readonly
     case "Slice":
     case "Concat":
     case "Gather":
-      return placements(graph, table, node) ?? aligned(graph, table, node);
+      return placements(graph, table, node) ?? aligned(graph, table, position);
     case "Conv":
     case "ConvTranspose":
       if (numberAttribute(node, "group", 1) > 1) return groupedConvolution(graph, table, node);
-      return aligned(graph, table, node);
+      return aligned(graph, table, position);
   }
-  return aligned(graph, table, node);
+  return aligned(graph, table, position);
 }
 
 /** Operators whose output axes are not those of the input in the same order. */
@@ -116,8 +119,6 @@ function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
   const n = rank(out)!;
   const own = (k: number) => new Array<number>(k).fill(-1);
   switch (node.operator) {
-    case "MatMul":
-      return matMulAxes(rank(node.inputs[0])!, rank(node.inputs[1])!, n);
     case "Einsum": {
       const { inputs, output } = parseEinsum(
         stringAttribute(node, "equation", ""),
@@ -201,18 +202,19 @@ function reducedAxesOf(graph: Graph, node: Node, rank: number): readonly number[
  * Entry-wise operators on tensors of one cell each, the bulk of every graph: axes are aligned from the right. Undefined
  * where it takes more than that.
  */
-function alignSingle(table: CellTable, node: Node): JointCell | undefined {
-  const z = table.of(node.outputs[0]!);
+function alignSingle(table: CellTable, node: Node, position: number): JointCell | undefined {
+  const inputs = table.numbering.inputs[position]!;
+  const z = table.at(table.numbering.outputs[position]![0]!);
   if (z?.cells.length !== 1) return undefined;
   const rank = z.counts.length;
   // Which axes are made of the same atoms in all operands that have them.
   const agree = new Array<boolean>(rank).fill(true);
   const joint = new Array<LabelledCell | undefined>(node.inputs.length + 1).fill(undefined);
   const all: number[][] = [];
-  for (let k = 0; k < node.inputs.length; k++) {
-    const name = node.inputs[k]!;
-    if (name === "" || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
-    const x = table.of(name);
+  for (let k = 0; k < inputs.length; k++) {
+    const value = inputs[k]!;
+    if (value === ABSENT || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
+    const x = table.at(value);
     if (x?.cells.length !== 1 || x.counts.length > rank) return undefined;
     const cell = x.cells[0]!;
     const shift = rank - x.counts.length;
@@ -249,18 +251,24 @@ function alignSingle(table: CellTable, node: Node): JointCell | undefined {
 }
 
 /** Operators whose axes correspond one to one, up to broadcasting, contraction and reduction. */
-function aligned(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
-  const virtual = virtualAxes(graph, node);
+function aligned(graph: Graph, table: CellTable, position: number): readonly JointCell[] | undefined {
+  const { inputs, outputs, types } = table.numbering;
+  const [given, out] = [inputs[position]!, outputs[position]![0]!];
+  const node = graph.nodes[position]!;
+  const rank = (value: number) => types[value]!.shape!.length;
+  const virtual = node.operator === "MatMul" ? matMulAxes(rank(given[0]!), rank(given[1]!), rank(out)) : virtualAxes(graph, node);
   if (!virtual) return undefined;
-  const names = [node.outputs[0]!, ...node.inputs];
   const operands: (Operand | undefined)[] = [];
+  let isSingle = true;
   for (let i = 0; i < virtual.length; i++) {
     const v = virtual[i];
-    const tensor = names[i] && v ? table.of(names[i]!) : undefined;
-    if (v && names[i] && !tensor) return undefined;
+    const value = i === 0 ? out : (given[i - 1] ?? ABSENT);
+    const tensor = v && value !== ABSENT ? table.at(value) : undefined;
+    if (v && value !== ABSENT && !tensor) return undefined;
+    if (tensor && tensor.cells.length !== 1) isSingle = false;
     operands.push(tensor && v ? { tensor, virtual: v } : undefined);
   }
-  return operands.every((o) => o === undefined || o.tensor.cells.length === 1) ? [joinSingle(operands)] : join(operands);
+  return isSingle ? [joinSingle(operands)] : join(operands);
 }
 
 /** `join` where every tensor is one cell, as nearly all are. */

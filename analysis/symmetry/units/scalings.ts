@@ -3,6 +3,7 @@
  * the unit equations (ALGORITHM.md 3.3, 3.4).
  */
 import type { Graph, Node } from "../../graph/graph";
+import { ABSENT } from "../../graph/numbering";
 import type { Equivariance } from "../../operators/equivariance";
 import type { DiagonalEntries, ParameterValues } from "../symmetry";
 import type { InferredAxes } from "../spaces/infer";
@@ -75,11 +76,11 @@ export function findScalings(
   return solutions(units, system, field);
 }
 
-function solutions({ graph, table }: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
+function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
   system.solve();
-  const owners = parameterUnknowns(graph, table, system);
+  const owners = parameterUnknowns(units.graph, units.table, system);
   if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
-  const mustVanish = contractedActivations(graph, table, system);
+  const mustVanish = contractedActivations(units, system);
   const basis = basisOver(system, owners, mustVanish);
   const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
   return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
@@ -119,16 +120,18 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
 /** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
-function contractedActivations(graph: Graph, table: CellTable, system: LinearSystem): Set<number> {
-  const active = new Set(graph.inputs.map((i) => i.name));
+function contractedActivations({ graph, table, numbering }: UnitGraph, system: LinearSystem): Set<number> {
+  const active = new Uint8Array(numbering.count);
+  for (const i of graph.inputs) active[numbering.of(i.name)] = 1;
   const out = new Set<number>();
-  for (const node of graph.nodes) {
-    if (!node.inputs.some((i) => active.has(i))) continue;
-    for (const o of node.outputs) active.add(o);
-    if (!CONTRACTIONS.has(node.operator)) continue;
-    for (const v of node.inputs) {
-      if (!active.has(v)) continue;
-      for (const { first, masks } of table.of(v)?.cells ?? []) {
+  for (let k = 0; k < graph.nodes.length; k++) {
+    const inputs = numbering.inputs[k]!;
+    if (!inputs.some((i) => active[i] === 1)) continue;
+    for (const o of numbering.outputs[k]!) if (o !== ABSENT) active[o] = 1;
+    if (!CONTRACTIONS.has(graph.nodes[k]!.operator)) continue;
+    for (const v of inputs) {
+      if (active[v] !== 1) continue;
+      for (const { first, masks } of table.at(v)?.cells ?? []) {
         for (let k = 0; k < masks.length; k++) {
           const root = system.root(first + k);
           if (!system.isZero(root)) out.add(root);
