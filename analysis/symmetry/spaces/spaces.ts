@@ -64,27 +64,45 @@ export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterabl
     else byAtom.set(atom, [o]);
   }
   // Equal signatures begin with the same axis; where only one atom begins, there is nothing to compare.
-  const beginning = new Map<string, number>();
-  const start = (occurrences: readonly Occurrence[]) => `${occurrences[0]!.parameter}/${occurrences[0]!.axis}`;
-  for (const occurrences of byAtom.values()) beginning.set(start(occurrences), (beginning.get(start(occurrences)) ?? 0) + 1);
-  const groups = new Map<string, number[]>();
-  for (const [atom, occurrences] of byAtom) {
-    if (beginning.get(start(occurrences)) === 1) {
-      groups.set(`${atom}`, [atom]);
-      continue;
+  const beginning = new Map<string, number[]>();
+  const beginnings = new Map<number, readonly number[]>();
+  byAtom.forEach((occurrences, atom) => {
+    const { parameter, axis } = occurrences[0]!;
+    const places = beginning.get(parameter);
+    if (places === undefined) {
+      const made: number[] = [];
+      made[axis] = 1;
+      beginning.set(parameter, made);
+      beginnings.set(atom, made);
+    } else {
+      places[axis] = (places[axis] ?? 0) + 1;
+      beginnings.set(atom, places);
+    }
+  });
+  const groups = new Map<string | number, number[]>();
+  byAtom.forEach((occurrences, atom) => {
+    if (beginnings.get(atom)![occurrences[0]!.axis] === 1) {
+      groups.set(atom, [atom]);
+      return;
     }
     const key = occurrences.map((o) => `${o.parameter}/${o.axis}:${coFactors(o)}`);
     const signature = [...new Set(key)].sort().join(" ");
     const group = groups.get(signature);
     if (group) group.push(atom);
     else groups.set(signature, [atom]);
-  }
+  });
   const paths = [...groups.values()].some((g) => g.length > 1) ? valuePaths(graph, axes, groups) : undefined;
   const out: AtomSpace[] = [];
   for (const group of groups.values()) {
+    if (group.length === 1) {
+      const occurrences = byAtom.get(group[0]!)!;
+      const size = axes.atoms.sizeOf(group[0]!);
+      if (size > 1) out.push({ atoms: group, size, occurrences });
+      continue;
+    }
     const classes = new Map<string, number[]>();
     for (const atom of group) {
-      const path = group.length > 1 ? (paths!.get(atom) ?? []).join(" ") : "";
+      const path = (paths!.get(atom) ?? []).join(" ");
       const same = classes.get(path);
       if (same) same.push(atom);
       else classes.set(path, [atom]);
@@ -103,7 +121,11 @@ function coFactors(o: Occurrence): string {
 }
 
 /** Through which values, at which axis, each atom of a group with several members passes, apart from mere placement. */
-function valuePaths(graph: Graph, axes: InferredAxes, groups: ReadonlyMap<string, readonly number[]>): Map<number, string[]> {
+function valuePaths(
+  graph: Graph,
+  axes: InferredAxes,
+  groups: ReadonlyMap<string | number, readonly number[]>,
+): Map<number, string[]> {
   const wanted = new Map<number, Set<string>>();
   for (const g of groups.values()) if (g.length > 1) for (const a of g) wanted.set(a, new Set());
   const record = (value: string, skip: (axis: number) => boolean) => {
@@ -214,20 +236,34 @@ function blockLayouts(axes: InferredAxes, value: number): (readonly AxisLayout[]
 
 /** Where a space acts, in the notation of addresses; neighbouring pieces of one axis are joined. */
 export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] {
-  const byAxis = new Map<string, Occurrence[]>();
+  // Most spaces are on a handful of axes, and what is on one axis mostly follows each other.
+  const byAxis: Occurrence[][] = [];
+  const known = new Map<string, Occurrence[][]>();
+  let last: Occurrence[] | undefined;
   for (const o of space.occurrences) {
-    const key = `${o.parameter}/${o.axis}`;
-    const list = byAxis.get(key);
-    if (list) list.push(o);
-    else byAxis.set(key, [o]);
+    if (last === undefined || last[0]!.parameter !== o.parameter || last[0]!.axis !== o.axis) {
+      const ofParameter = known.get(o.parameter) ?? [];
+      if (ofParameter.length === 0) known.set(o.parameter, ofParameter);
+      last = ofParameter[o.axis];
+      if (last === undefined) {
+        last = [];
+        ofParameter[o.axis] = last;
+        byAxis.push(last);
+      }
+    }
+    last.push(o);
   }
-  return [...byAxis.values()].flatMap((occurrences) => axisAddresses(axes, occurrences, space.size));
+  return byAxis.flatMap((occurrences) => axisAddresses(axes, occurrences, space.size));
 }
 
 function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], spaceSize: number): Address[] {
   const { parameter, axis } = occurrences[0]!;
   const layout = axes.layout(parameter)![axis]!;
   const whole = axes.graph.parameters.get(parameter)!.shape[axis]!;
+  if (occurrences.length === 1 && occurrences[0]!.factors.length === 1) {
+    const { start, end } = occurrences[0]!;
+    return [start === 0 && end === whole ? { parameter, axis } : { parameter, axis, segment: [start, end] }];
+  }
   const sorted = [...occurrences].sort((a, b) => a.start - b.start || a.factor - b.factor);
   // One atom over and over: the gates of a recurrent cell.
   if (

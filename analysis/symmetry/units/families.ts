@@ -66,11 +66,11 @@ function components(vectors: readonly RootVector[]): RootVector[][] {
   };
   const seen = new Map<number, number>();
   vectors.forEach((v, i) => {
-    for (const root of v.keys()) {
+    v.forEach((_, root) => {
       const other = seen.get(root);
       if (other === undefined) seen.set(root, i);
       else parent[find(i)] = find(other);
-    }
+    });
   });
   const groups = new Map<number, RootVector[]>();
   vectors.forEach((v, i) => {
@@ -84,11 +84,11 @@ function components(vectors: readonly RootVector[]): RootVector[][] {
 /** v + factor * other */
 function plus(v: RootVector, other: RootVector, factor: number): Map<number, number> {
   const out = new Map(v);
-  for (const [root, c] of other) {
+  other.forEach((c, root) => {
     const x = (out.get(root) ?? 0) + factor * c;
     if (Math.abs(x) < 1e-9) out.delete(root);
     else out.set(root, x);
-  }
+  });
   return out;
 }
 

@@ -154,43 +154,68 @@ function basisOver(system: LinearSystem, owners: ReadonlyMap<number, unknown>, o
   };
   const visit = (root: number) => {
     if (system.isFree(root)) add(root, root, 1);
-    else for (const [free, c] of system.express(root)) add(free, root, c);
+    else system.express(root).forEach((c, free) => add(free, root, c));
   };
-  for (const root of owners.keys()) visit(root);
+  owners.forEach((_, root) => visit(root));
   for (const root of others) if (!owners.has(root)) visit(root);
-  return [...basis].filter(([free]) => moving.has(free)).map(([, vector]) => vector);
+  const out: RootVector[] = [];
+  basis.forEach((vector, free) => {
+    if (moving.has(free)) out.push(vector);
+  });
+  return out;
 }
 
 /** Which signs the owners of a root have: 1, -1, or 0 for both. */
 function signsOf(owners: ReadonlyMap<number, readonly Owner[]>): Map<number, number> {
   const out = new Map<number, number>();
-  for (const [root, list] of owners) {
+  owners.forEach((list, root) => {
     const first = Math.sign(list[0]!.ratio);
-    out.set(root, list.every((o) => Math.sign(o.ratio) === first) ? first : 0);
-  }
+    out.set(root, list.length === 1 || list.every((o) => Math.sign(o.ratio) === first) ? first : 0);
+  });
   return out;
 }
 
 function describe(vector: RootVector, owners: ReadonlyMap<number, readonly Owner[]>, family: Scaling["family"]): Scaling {
-  const moved: { readonly owner: Owner; readonly coefficient: number }[] = [];
-  for (const [root, c] of vector) {
-    for (const owner of owners.get(root) ?? []) {
-      const coefficient = family === "sign" ? 1 : c * owner.ratio;
-      moved.push({ owner, coefficient });
-    }
-  }
-  moved.sort((a, b) => a.owner.unknown - b.owner.unknown);
-  let atoms: readonly number[] = [];
-  let sizes: readonly number[] = [];
-  const entries = moved.map(({ owner, coefficient }): ScalingEntry => {
-    const slots: number[] = [];
-    for (let k = 0; k < owner.cell.slots.length; k++) if (owner.mask & (1 << k)) slots.push(k);
-    slots.sort((a, b) => owner.cell.slots[a]!.atom - owner.cell.slots[b]!.atom);
-    atoms = slots.map((k) => owner.cell.slots[k]!.atom);
-    sizes = slots.map((k) => owner.cell.slots[k]!.size);
-    return { parameter: owner.parameter, cell: owner.cell, slots, coefficient };
+  const moved: Moved[] = [];
+  vector.forEach((c, root) => {
+    const list = owners.get(root);
+    if (list !== undefined) for (const owner of list) moved.push({ owner, coefficient: family === "sign" ? 1 : c * owner.ratio });
   });
+  if (moved.length > 1) moved.sort(byUnknown);
+  const entries = moved.map(
+    ({ owner: { parameter, cell, mask }, coefficient }): ScalingEntry => ({
+      parameter,
+      cell,
+      slots: slotsOf(cell, mask),
+      coefficient,
+    }),
+  );
+  const last = entries.at(-1);
+  if (last === undefined || last.slots.length === 0) return { family, entries, atoms: NO_SLOTS, sizes: NO_SLOTS };
+  const atoms = last.slots.map((k) => last.cell.slots[k]!.atom);
+  const sizes = last.slots.map((k) => last.cell.slots[k]!.size);
   return { family, entries, atoms, sizes };
+}
+
+interface Moved {
+  readonly owner: Owner;
+  readonly coefficient: number;
+}
+
+function byUnknown(a: Moved, b: Moved): number {
+  return a.owner.unknown - b.owner.unknown;
+}
+
+const NO_SLOTS: readonly number[] = [];
+const SINGLE_SLOTS: readonly (readonly number[])[] = Array.from({ length: 32 }, (_, k) => [k]);
+
+/** The slots of a set in order of their atoms. */
+function slotsOf(cell: Cell, mask: number): readonly number[] {
+  if (mask === 0) return NO_SLOTS;
+  if ((mask & (mask - 1)) === 0) return SINGLE_SLOTS[31 - Math.clz32(mask)]!;
+  const slots: number[] = [];
+  for (let k = 0; k < cell.slots.length; k++) if (mask & (1 << k)) slots.push(k);
+  return slots.sort((a, b) => cell.slots[a]!.atom - cell.slots[b]!.atom);
 }
 
 /**

@@ -145,7 +145,9 @@ export class LinearSystem implements EquationSink {
       }
       if (!isReady) continue;
       const sum = new Map<number, number>();
-      for (const [u, c] of row) if (u !== r) for (const [f, v] of expressed.get(u)!) this.accumulate(sum, f, -c * v);
+      row.forEach((c, u) => {
+        if (u !== r) expressed.get(u)!.forEach((v, f) => this.accumulate(sum, f, -c * v));
+      });
       expressed.set(r, sum);
     }
     return expressed.get(root)!;
@@ -163,23 +165,23 @@ export class LinearSystem implements EquationSink {
     const pending = this.shorten();
     // A root in few equations makes the best pivot: little has to be rewritten, and what is left free is what is shared.
     const uses = new Map<number, number>();
-    for (const row of pending) for (const u of row.keys()) uses.set(u, (uses.get(u) ?? 0) + 1);
+    for (const row of pending) row.forEach((_, u) => uses.set(u, (uses.get(u) ?? 0) + 1));
     for (const row of pending) {
       for (let hit = pivotIn(row, pivots); hit !== undefined; hit = pivotIn(row, pivots)) {
         const c = row.get(hit)!;
-        for (const [u, v] of pivots.get(hit)!) this.accumulate(row, u, -c * v);
+        pivots.get(hit)!.forEach((v, u) => this.accumulate(row, u, -c * v));
       }
       if (row.size === 0) continue;
       let pivot = -1;
       let cost = Number.POSITIVE_INFINITY;
-      for (const [u, c] of row) {
+      row.forEach((c, u) => {
         const price = (uses.get(u) ?? 0) + (Math.abs(Math.abs(c) - 1) < 1e-9 ? 0 : 1000);
-        if (price >= cost) continue;
+        if (price >= cost) return;
         pivot = u;
         cost = price;
-      }
+      });
       const scale = row.get(pivot)!;
-      for (const [u, c] of row) row.set(u, this.reduce(this.quotient(c, scale)));
+      if (scale !== 1) row.forEach((c, u) => row.set(u, this.reduce(this.quotient(c, scale))));
       pivots.set(pivot, row);
     }
     return pivots;
@@ -243,7 +245,9 @@ const MOST_ROUNDS = 16;
 
 const NOTHING: RootVector = new Map();
 
+/** A root of a row that is a pivot already. */
 function pivotIn(row: ReadonlyMap<number, number>, pivots: ReadonlyMap<number, unknown>): number | undefined {
+  if (pivots.size === 0) return undefined;
   for (const u of row.keys()) if (pivots.has(u)) return u;
   return undefined;
 }
