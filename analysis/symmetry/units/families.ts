@@ -7,6 +7,9 @@ import { nonNegativeLeastSquares } from "../../numerics/leastSquares";
 import { Matrix } from "../../numerics/matrix";
 import type { RootVector } from "./solve";
 
+/** Whether the parameters of a root follow it (1), go against it (-1) or do both (0); undefined where it has none. */
+type SignOf = (root: number) => number | undefined;
+
 /** A basis in two parts. */
 export interface FamilySplit {
   readonly scale: readonly RootVector[];
@@ -18,11 +21,7 @@ export interface FamilySplit {
  * or do both (0); `mustVanish` are the roots of activations that scale may not change. The scale part is a basis of its
  * own, the rescaling part are those given vectors that complete it.
  */
-export function splitFamilies(
-  basis: readonly RootVector[],
-  signs: ReadonlyMap<number, number>,
-  mustVanish: ReadonlySet<number>,
-): FamilySplit {
+export function splitFamilies(basis: readonly RootVector[], signs: SignOf, mustVanish: ReadonlySet<number>): FamilySplit {
   const scale: RootVector[] = [];
   const rescaling: RootVector[] = [];
   for (const component of components(basis)) {
@@ -39,11 +38,11 @@ export function splitFamilies(
 }
 
 /** Whether a vector on its own is scale. */
-function isScale(v: RootVector, signs: ReadonlyMap<number, number>, mustVanish: ReadonlySet<number>): boolean {
+function isScale(v: RootVector, signs: SignOf, mustVanish: ReadonlySet<number>): boolean {
   let direction = 0;
   for (const [root, c] of v) {
     if (mustVanish.has(root)) return false;
-    const sign = signs.get(root);
+    const sign = signs(root);
     if (sign === undefined) continue;
     const own = sign * Math.sign(c);
     if (own === 0 || own === -direction) return false;
@@ -52,8 +51,8 @@ function isScale(v: RootVector, signs: ReadonlyMap<number, number>, mustVanish: 
   return direction !== 0;
 }
 
-function movesParameter(v: RootVector, signs: ReadonlyMap<number, number>): boolean {
-  for (const root of v.keys()) if (signs.has(root)) return true;
+function movesParameter(v: RootVector, signs: SignOf): boolean {
+  for (const root of v.keys()) if (signs(root) !== undefined) return true;
   return false;
 }
 
@@ -128,8 +127,8 @@ function vanishingOn(basis: readonly RootVector[], mustVanish: (root: number) =>
  * A basis of the span of the combinations under which no parameter shrinks. Roots whose parameters cannot all grow must
  * stand still; when the others can all grow at once, that is the span.
  */
-function coneSpan(basis: readonly RootVector[], signs: ReadonlyMap<number, number>): RootVector[] {
-  let left = vanishingOn(basis, (root) => signs.get(root) === 0);
+function coneSpan(basis: readonly RootVector[], signs: SignOf): RootVector[] {
+  let left = vanishingOn(basis, (root) => signs(root) === 0);
   for (;;) {
     const parts = components(left);
     if (parts.length > 1) return parts.flatMap((part) => coneSpan(part, signs));
@@ -146,7 +145,7 @@ interface Row {
 }
 
 /** Roots whose parameters stand still in every combination that lets none shrink; not all of them at once, but none only if there is none. */
-function rootsThatCannotGrow(basis: readonly RootVector[], signs: ReadonlyMap<number, number>): Set<number> {
+function rootsThatCannotGrow(basis: readonly RootVector[], signs: SignOf): Set<number> {
   const { rows, opposed } = distinctRows(basis, signs);
   if (opposed.size > 0) return opposed;
   const core = peel(rows, basis.length);
@@ -168,11 +167,11 @@ function rootsThatCannotGrow(basis: readonly RootVector[], signs: ReadonlyMap<nu
 }
 
 /** One row of each direction, and the roots of rows of which the opposite occurs too. */
-function distinctRows(basis: readonly RootVector[], signs: ReadonlyMap<number, number>): { rows: Row[]; opposed: Set<number> } {
+function distinctRows(basis: readonly RootVector[], signs: SignOf): { rows: Row[]; opposed: Set<number> } {
   const byRoot = new Map<number, Map<number, number>>();
   basis.forEach((v, i) => {
     for (const [root, c] of v) {
-      const sign = signs.get(root);
+      const sign = signs(root);
       if (sign === undefined) continue;
       const terms = byRoot.get(root);
       if (terms) terms.set(i, c * sign);

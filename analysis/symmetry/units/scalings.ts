@@ -82,11 +82,39 @@ function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scalin
   if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
   const mustVanish = contractedActivations(units, system);
   const basis = basisOver(system, owners, mustVanish);
-  const { scale, rescaling } = splitFamilies(basis, signsOf(owners), mustVanish);
+  const { scale, rescaling } = splitFamilies(basis, signsOf(owners, system.count), mustVanish);
   return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
 }
 
 const NONE: ReadonlySet<number> = new Set();
+
+/** The unknowns of trainable parameters by their root, zero ones left out. */
+class Owners {
+  private readonly lists: (Owner[] | undefined)[];
+  /** Roots that parameters have, in the order of the first one. */
+  readonly roots: number[] = [];
+
+  constructor(count: number) {
+    this.lists = new Array<Owner[] | undefined>(count).fill(undefined);
+  }
+
+  add(root: number, owner: Owner): void {
+    const list = this.lists[root];
+    if (list !== undefined) list.push(owner);
+    else {
+      this.lists[root] = [owner];
+      this.roots.push(root);
+    }
+  }
+
+  has(root: number): boolean {
+    return this.lists[root] !== undefined;
+  }
+
+  get(root: number): readonly Owner[] | undefined {
+    return this.lists[root];
+  }
+}
 
 /** One unknown of a parameter, as a multiple of its root. */
 interface Owner {
@@ -97,9 +125,8 @@ interface Owner {
   readonly mask: number;
 }
 
-/** The unknowns of trainable parameters by root, zero ones left out. */
-function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem): Map<number, Owner[]> {
-  const out = new Map<number, Owner[]>();
+function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem): Owners {
+  const out = new Owners(system.count);
   for (const p of graph.parameters.values()) {
     if (!p.trainable) continue;
     for (const cell of table.of(p.name)?.cells ?? []) {
@@ -107,10 +134,7 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
         const unknown = cell.first + k;
         const root = system.root(unknown);
         if (system.isZero(root)) continue;
-        const owner = { unknown, ratio: system.ratio(unknown), parameter: p.name, cell, mask: cell.masks[k]! };
-        const list = out.get(root);
-        if (list) list.push(owner);
-        else out.set(root, [owner]);
+        out.add(root, { unknown, ratio: system.ratio(unknown), parameter: p.name, cell, mask: cell.masks[k]! });
       }
     }
   }
@@ -143,39 +167,42 @@ function contractedActivations({ graph, table, numbering }: UnitGraph, system: L
 }
 
 /** A basis of the null space as far as the given roots see it, leaving out what moves no parameter. */
-function basisOver(system: LinearSystem, owners: ReadonlyMap<number, unknown>, others: ReadonlySet<number>): RootVector[] {
-  const basis = new Map<number, Map<number, number>>();
-  const moving = new Set<number>();
+function basisOver(system: LinearSystem, owners: Owners, others: ReadonlySet<number>): RootVector[] {
+  const vectors = new Array<Map<number, number> | undefined>(system.count).fill(undefined);
+  const moving = new Uint8Array(system.count);
+  const order: number[] = [];
   const add = (free: number, root: number, c: number) => {
-    const vector = basis.get(free);
-    if (vector) vector.set(root, c);
-    else basis.set(free, new Map().set(root, c));
-    if (owners.has(root)) moving.add(free);
+    const vector = vectors[free];
+    if (vector !== undefined) vector.set(root, c);
+    else {
+      vectors[free] = new Map<number, number>().set(root, c);
+      order.push(free);
+    }
+    if (owners.has(root)) moving[free] = 1;
   };
   const visit = (root: number) => {
     if (system.isFree(root)) add(root, root, 1);
     else system.express(root).forEach((c, free) => add(free, root, c));
   };
-  owners.forEach((_, root) => visit(root));
+  for (const root of owners.roots) visit(root);
   for (const root of others) if (!owners.has(root)) visit(root);
   const out: RootVector[] = [];
-  basis.forEach((vector, free) => {
-    if (moving.has(free)) out.push(vector);
-  });
+  for (const free of order) if (moving[free] === 1) out.push(vectors[free]!);
   return out;
 }
 
-/** Which signs the owners of a root have: 1, -1, or 0 for both. */
-function signsOf(owners: ReadonlyMap<number, readonly Owner[]>): Map<number, number> {
-  const out = new Map<number, number>();
-  owners.forEach((list, root) => {
+/** Which signs the owners of a root have: 1, -1, or 0 for both; undefined where it has none. */
+function signsOf(owners: Owners, count: number): (root: number) => number | undefined {
+  const signs = new Int8Array(count);
+  for (const root of owners.roots) {
+    const list = owners.get(root)!;
     const first = Math.sign(list[0]!.ratio);
-    out.set(root, list.length === 1 || list.every((o) => Math.sign(o.ratio) === first) ? first : 0);
-  });
-  return out;
+    signs[root] = list.every((o) => Math.sign(o.ratio) === first) ? first : 0;
+  }
+  return (root) => (owners.has(root) ? signs[root] : undefined);
 }
 
-function describe(vector: RootVector, owners: ReadonlyMap<number, readonly Owner[]>, family: Scaling["family"]): Scaling {
+function describe(vector: RootVector, owners: Owners, family: Scaling["family"]): Scaling {
   const moved: Moved[] = [];
   vector.forEach((c, root) => {
     const list = owners.get(root);

@@ -15,11 +15,13 @@ export class LinearSystem implements EquationSink {
   private readonly factor: Float64Array;
   private readonly isNil: Uint8Array;
   private readonly longer: (readonly number[])[] = [];
-  private pivots: ReadonlyMap<number, RootVector> = new Map();
+  /** Rows by pivot. */
+  private readonly pivots: (Map<number, number> | undefined)[];
+  private pivotCount = 0;
   /** Room for one equation. */
   private readonly roots: number[] = [];
   private readonly factors: number[] = [];
-  private readonly expressed = new Map<number, RootVector>();
+  private readonly expressed: (RootVector | undefined)[];
 
   constructor(
     readonly count: number,
@@ -30,6 +32,8 @@ export class LinearSystem implements EquationSink {
     for (let i = 0; i < count; i++) this.parent[i] = i;
     this.factor = new Float64Array(count).fill(1);
     this.isNil = new Uint8Array(count);
+    this.pivots = new Array<Map<number, number> | undefined>(count).fill(undefined);
+    this.expressed = new Array<RootVector | undefined>(count).fill(undefined);
   }
 
   /** Maps tiny (or even) values to zero. */
@@ -109,12 +113,12 @@ export class LinearSystem implements EquationSink {
 
   /** Solves the equations written so far; roots and ratios are final from here on. */
   solve(): void {
-    this.pivots = this.eliminate();
+    this.eliminate();
   }
 
   /** Whether a root that is not zero stays free. */
   isFree(root: number): boolean {
-    return !this.pivots.has(root);
+    return this.pivots[root] === undefined;
   }
 
   /** A root as a combination of free roots; empty for one that is zero. */
@@ -124,33 +128,35 @@ export class LinearSystem implements EquationSink {
     const pending = [root];
     while (pending.length > 0) {
       const r = pending.at(-1)!;
-      if (expressed.has(r)) {
+      if (expressed[r] !== undefined) {
         pending.pop();
         continue;
       }
       if (this.isZero(r)) {
-        expressed.set(r, NOTHING);
+        expressed[r] = NOTHING;
         continue;
       }
-      const row = pivots.get(r);
+      const row = pivots[r];
       if (!row) {
-        expressed.set(r, new Map([[r, 1]]));
+        expressed[r] = new Map([[r, 1]]);
         continue;
       }
-      let isReady = true;
-      for (const u of row.keys()) {
-        if (u === r || expressed.has(u)) continue;
-        pending.push(u);
-        isReady = false;
-      }
-      if (!isReady) continue;
+      const before = pending.length;
+      row.forEach((_, u) => {
+        // A free root needs no vector of its own here.
+        if (u !== r && expressed[u] === undefined && (pivots[u] !== undefined || this.isZero(u))) pending.push(u);
+      });
+      if (pending.length > before) continue;
       const sum = new Map<number, number>();
       row.forEach((c, u) => {
-        if (u !== r) expressed.get(u)!.forEach((v, f) => this.accumulate(sum, f, -c * v));
+        if (u === r) return;
+        const known = expressed[u];
+        if (known === undefined) this.accumulate(sum, u, -c);
+        else known.forEach((v, f) => this.accumulate(sum, f, -c * v));
       });
-      expressed.set(r, sum);
+      expressed[r] = sum;
     }
-    return expressed.get(root)!;
+    return expressed[root]!;
   }
 
   private accumulate(row: Map<number, number>, u: number, c: number): void {
@@ -160,31 +166,39 @@ export class LinearSystem implements EquationSink {
   }
 
   /** Sparse elimination of the longer equations; rows by pivot, with coefficient 1 there. */
-  private eliminate(): ReadonlyMap<number, RootVector> {
-    const pivots = new Map<number, Map<number, number>>();
+  private eliminate(): void {
+    const { pivots } = this;
     const pending = this.shorten();
+    if (pending.length === 0) return;
     // A root in few equations makes the best pivot: little has to be rewritten, and what is left free is what is shared.
-    const uses = new Map<number, number>();
-    for (const row of pending) row.forEach((_, u) => uses.set(u, (uses.get(u) ?? 0) + 1));
+    const uses = new Int32Array(this.count);
+    for (const row of pending) row.forEach((_, u) => uses[u]!++);
     for (const row of pending) {
-      for (let hit = pivotIn(row, pivots); hit !== undefined; hit = pivotIn(row, pivots)) {
+      for (let hit = this.pivotIn(row); hit !== undefined; hit = this.pivotIn(row)) {
         const c = row.get(hit)!;
-        pivots.get(hit)!.forEach((v, u) => this.accumulate(row, u, -c * v));
+        pivots[hit]!.forEach((v, u) => this.accumulate(row, u, -c * v));
       }
       if (row.size === 0) continue;
       let pivot = -1;
       let cost = Number.POSITIVE_INFINITY;
       row.forEach((c, u) => {
-        const price = (uses.get(u) ?? 0) + (Math.abs(Math.abs(c) - 1) < 1e-9 ? 0 : 1000);
+        const price = uses[u]! + (Math.abs(Math.abs(c) - 1) < 1e-9 ? 0 : 1000);
         if (price >= cost) return;
         pivot = u;
         cost = price;
       });
       const scale = row.get(pivot)!;
       if (scale !== 1) row.forEach((c, u) => row.set(u, this.reduce(this.quotient(c, scale))));
-      pivots.set(pivot, row);
+      pivots[pivot] = row;
+      this.pivotCount++;
     }
-    return pivots;
+  }
+
+  /** A root of a row that is a pivot already. */
+  private pivotIn(row: ReadonlyMap<number, number>): number | undefined {
+    if (this.pivotCount === 0) return undefined;
+    for (const u of row.keys()) if (this.pivots[u] !== undefined) return u;
+    return undefined;
   }
 
   /**
@@ -244,10 +258,3 @@ export class LinearSystem implements EquationSink {
 const MOST_ROUNDS = 16;
 
 const NOTHING: RootVector = new Map();
-
-/** A root of a row that is a pivot already. */
-function pivotIn(row: ReadonlyMap<number, number>, pivots: ReadonlyMap<number, unknown>): number | undefined {
-  if (pivots.size === 0) return undefined;
-  for (const u of row.keys()) if (pivots.has(u)) return u;
-  return undefined;
-}
