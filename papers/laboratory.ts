@@ -22,6 +22,8 @@ export interface Experiment {
   readonly steps: number;
   readonly replicas: number;
   readonly recordings?: number;
+  /** Searches for matrix groups as well (they are numeric, and slow on images). */
+  readonly matrixGroups?: boolean;
 }
 
 /** What an experiment gives. */
@@ -67,11 +69,12 @@ export class Laboratory {
       budget: { seconds: 600, twin: false },
     });
     if (result.notes.some((n) => n.includes("budget"))) throw new Error(`${experiment.model}: ${result.notes.join("; ")}`);
-    const analysis = analyse(result.graph);
+    const numeric = experiment.matrixGroups ?? false;
+    const analysis = analyse(result.graph, { numeric });
     const own = (s: (typeof settings)[number]) => ({
       name: s.name,
       training: s.training,
-      ...(s.graph ? { analysis: analyse(s.graph) } : {}),
+      ...(s.graph ? { analysis: analyse(s.graph, { numeric }) } : {}),
       ...(s.reparametrisation ? { reparametrisation: s.reparametrisation } : {}),
     });
     return { result, analysis, summary: summarise(analysis, settings.map(own), result.runs) };

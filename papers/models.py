@@ -63,10 +63,12 @@ class DigitNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 8, 3, stride=2, padding=1)
         self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1)
-        self.fc = nn.Linear(16, 10)
+        self.conv3 = nn.Conv2d(16, 32, 3, stride=2, padding=1)
+        self.fc = nn.Linear(32, 10)
 
     def forward(self, x):
         h = F.relu(self.conv2(F.relu(self.conv1(x))))
+        h = F.relu(self.conv3(h))
         return self.fc(h.mean((2, 3)))
 
 

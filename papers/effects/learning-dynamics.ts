@@ -79,7 +79,7 @@ export async function equilibrium(lab: Laboratory): Promise<Effect> {
     paper: PAPER,
     claim: "Norms of scale-invariant weights reach the predicted equilibrium r^4 = eta E|g|^2 / (2 lambda)",
     measure:
-      "r^4 at the end over the predicted value, mean over 24 rows before batch normalisation, gradients averaged over the second half of the run",
+      "r^4 at the end over the predicted value (1 within 15 % or two standard errors counts), mean over 24 rows before batch normalisation, gradients averaged over the second half of the run",
     result: ratios.map((r, i) => `${plusMinus(r)} (${settings[i]!.name})`).join(", "),
     outcome: near === ratios.length ? "reproduced" : near > 0 ? "partly" : "not reproduced",
     remarks: [

@@ -136,6 +136,7 @@ export async function softThresholdLaw(lab: Laboratory): Promise<Effect> {
     steps: 4000,
     replicas: 4,
     recordings: 2,
+    matrixGroups: true,
   });
   const linear = analysis.symmetries.find((s) => s.kind === "linear")!;
   const [frame] = matrixFrames(linear, analysis.symmetries, result.runs[0]!.recordings[0]!.parameters);
