@@ -61,6 +61,13 @@ function fieldOwner(cls: ClassValue, chunk: Chunk, module: GlobalScope): Functio
 
 /** Constructor parameters without `self`; those that `**kwargs` hands on to a base class are among them. */
 export function constructorParams(cls: ClassValue): readonly Param[] {
+  if (!constructorOf(cls) && cls.order.some((c) => c.framework && c.record)) {
+    // Dataclasses: their fields.
+    return recordFields(cls).map((f) => ({
+      ...fieldParam(f.name, f.owner.fields.find((g) => g.name === f.name)?.annotation),
+      ...(f.value !== undefined ? { defaultValue: { kind: "Name", id: f.name, s: 0, e: 0 } as const } : {}),
+    }));
+  }
   const out: Param[] = [];
   for (const c of cls.order) {
     const init = c.attributes.get("__init__");
