@@ -148,7 +148,7 @@ function sameFunction(torch: PythonModel, other: PythonModel, below: number | un
   for (const p of other.graph.parameters.values()) {
     const twin = twinOf(p.name, torch.graph);
     const w = values.get(twin.name)!;
-    const turned = /kernel$/.test(p.name) && twin.name.endsWith(".weight");
+    const turned = p.name.endsWith("kernel") && twin.name.endsWith(".weight");
     const depthwise = turned && twin.shape.length === 4 && twin.shape[1] === 1 && p.shape.at(-1) === 1;
     theirs.set(p.name, turned ? asKernel(w, p.shape, depthwise) : { ...w, shape: p.shape });
   }
