@@ -6,11 +6,13 @@
 import type { Graph, Node } from "../graph/graph";
 import { isFloating } from "../graph/tensor";
 import { dropExpands } from "./broadcast";
+import { gatherFactors } from "./common-factors";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
 import { separateConstants } from "./separate";
+import { multiplyWeightsLast } from "./weights-last";
 import { Workspace } from "./workspace";
 
 /** What the normal form is wanted for. */
@@ -46,6 +48,8 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
+  if (gatherFactors(w)) w.removeDeadCode();
+  if (multiplyWeightsLast(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);

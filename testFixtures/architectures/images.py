@@ -234,13 +234,13 @@ class FeaturePyramid(nn.Module):
 
 
 class WindowedAttention(nn.Module):
-    """Swin: 2 x 2 windows of 4 x 4 places after a cyclic shift, relative biases, two heads, a merge of patches."""
-    shape = (2, 4, 4, 2)
+    """Swin: 2 x 2 windows of 4 x 4 places after a cyclic shift, relative biases, two heads."""
+    shape = (2, 4, 4, 4)
 
     def __init__(self, d=4):
         super().__init__()
-        self.embed, self.norm, self.qkv, self.o = nn.Linear(2, d), nn.LayerNorm(d), nn.Linear(d, 3 * d), nn.Linear(d, d)
-        self.table, self.mnorm, self.reduce = nn.Parameter(torch.randn(9, 2)), nn.LayerNorm(4 * d), nn.Linear(4 * d, 3, bias=False)
+        self.embed, self.norm, self.qkv, self.o = nn.Linear(4, d), nn.LayerNorm(d), nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.table, self.head = nn.Parameter(torch.randn(9, 2)), nn.Linear(d, 5)
         at = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(2), indexing="ij")).flatten(1)
         relative = (at[:, :, None] - at[:, None, :] + 1).permute(1, 2, 0)
         self.index = relative[..., 0] * 3 + relative[..., 1]
@@ -254,9 +254,7 @@ class WindowedAttention(nn.Module):
         s = q @ k.transpose(-2, -1) / 2 ** 0.5 + self.table[self.index.view(-1)].view(4, 4, 2).permute(2, 0, 1)
         y = self.o(merge(torch.softmax(s, -1) @ v))
         y = y.view(b, 2, 2, 2, 2, d).transpose(2, 3).reshape(b, h, w, d)
-        x = x + torch.roll(y, (1, 1), (1, 2))
-        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
-        return self.reduce(self.mnorm(x))
+        return self.head(x + torch.roll(y, (1, 1), (1, 2)))
 
 
 class ConvolutionalLstm(nn.Module):

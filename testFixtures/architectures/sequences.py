@@ -241,9 +241,9 @@ class PersistentMemory(nn.Module):
     """Learned keys and values stand beside those of the input."""
     shape = (3, 4, 3)
 
-    def __init__(self, d=3, n=2):
+    def __init__(self, d=2, n=2):
         super().__init__()
-        self.q, self.k, self.v, self.o = nn.Linear(3, d), nn.Linear(3, d), nn.Linear(3, d), nn.Linear(d, 4)
+        self.q, self.k, self.v, self.o = nn.Linear(3, d), nn.Linear(3, d), nn.Linear(3, d), nn.Linear(d, 3)
         self.mk, self.mv = nn.Parameter(torch.randn(1, n, d)), nn.Parameter(torch.randn(1, n, d))
 
     def forward(self, x):
