@@ -16,7 +16,8 @@ function types(node: Node, type: TensorType["type"], shapes: readonly (Shape | u
 }
 
 /** Size per head of [B, L, heads * size]; throws where the heads do not divide it. */
-function headSize(node: Node, width: number, heads: number, what: string): number {
+function headSize(node: Node, width: number | undefined, heads: number, what: string): number {
+  if (width === undefined) throw new Error(`${node.operator}: the ${what} have no axis of channels`);
   if (heads < 1 || width % heads !== 0) {
     throw new Error(`${node.operator}: the ${what} have ${width} channels, which ${heads} heads do not divide`);
   }

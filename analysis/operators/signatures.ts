@@ -159,9 +159,10 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /**
  * What is wrong with a node by the signature of its operator, as a sentence that says what was expected; undefined where
- * nothing is, and for operators of other domains. Attributes that the operator does not have are nobody's concern.
+ * nothing is; of operators of other domains little is known. Attributes that the operator does not have are nobody's concern.
  */
 export function misuse(node: Node): string | undefined {
+  if (node.outputs.length === 0) return `${node.operator} ${node.name}: it has no outputs, expected one at least`;
   const signature = node.domain === "" ? SIGNATURES.get(node.operator) : undefined;
   if (signature === undefined) return undefined;
   const problem = inputProblem(node, signature) ?? attributeProblem(node, signature);

@@ -14,7 +14,7 @@ import { genericWeights } from "./counting/sampling";
 import { type FieldRegion, type RemainingRescaling, searchFields } from "./fields/fields";
 import type { FieldSystem } from "./fields/system";
 import { findShifts } from "./shifts/shifts";
-import { correspondingAtoms, onSmallerInputs, type Prepared } from "./smaller-inputs";
+import { correspondingAtoms, onSmallerInputs, type Prepared, work } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
 import type { ContinuousCounts, Generator, ParameterValues } from "./symmetry";
 import { type Scaling, scalingVectors } from "./units/scalings";
@@ -37,6 +37,16 @@ export interface NumericResult {
   readonly continuous: ContinuousCounts;
 }
 
+/** Activation entries that one evaluation may compute: 240 MB of them. */
+const MOST_WORK = 30_000_000;
+
+/** Throws RangeError where evaluating a graph would take more memory than a linter may. */
+function checkWork(graph: Graph): void {
+  const entries = work(graph);
+  if (entries > MOST_WORK)
+    throw new RangeError(`one evaluation computes ${entries} numbers, more than ${MOST_WORK}; try smaller inputs`);
+}
+
 /** Largest |J v| / |v| on the model's own inputs of a direction that was found on smaller ones. */
 const HOLDS = 1e-8;
 
@@ -53,10 +63,12 @@ export function runNumericEngines(
   seed = 1,
 ): NumericResult {
   const smaller = onSmallerInputs(normal, axes, equivariance);
+  checkWork(smaller?.graph ?? normal);
   if (!smaller) return runEngines({ graph: normal, axes, scalings }, seed);
   const found = runEngines(smaller, seed);
   // At the border of a small image entries of a kernel may go unread that a larger one reads.
   const vectors = found.generators.filter((g) => g.family !== "scale" && g.family !== "rescaling").map((g) => g.vector);
+  if (vectors.length > 0) checkWork(normal);
   const holds = vectors.length === 0 || certifyGenerators(normal, found.weights, vectors, { batches: 1 }) < HOLDS;
   if (!holds) return runEngines({ graph: normal, axes, scalings }, seed);
   const atomsOf = correspondingAtoms(normal, smaller.axes, axes);

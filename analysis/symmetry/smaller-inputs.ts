@@ -20,7 +20,7 @@ export interface Prepared {
 const CHEAP = 20_000;
 
 /** Number of activation entries that one evaluation computes. */
-function work(graph: Graph): number {
+export function work(graph: Graph): number {
   let n = 0;
   for (const node of graph.nodes) for (const o of node.outputs) n += elementCount(graph.types.get(o)?.shape ?? []);
   return n;
