@@ -1,12 +1,13 @@
 /**
  * @file `npm run bench`: how fast Noether is on this machine, beside the machine's own speed. Arguments choose sections
- * (inference, depth, opening, numeric, certification; all of them unless told); `--json` prints JSON instead of a table.
+ * (inference, depth, opening, numeric, certification, probe; all of them unless told); `--json` prints JSON instead of a table.
  */
 import os from "node:os";
 import path from "node:path";
 import { depthSection, inferenceSection } from "./inference";
 import { certificationSection, numericSection } from "./numeric";
 import { openingSection } from "./opening-section";
+import { probeSection } from "./probe";
 import { type Section, table, timed } from "./report";
 import { baseline } from "./timing";
 
@@ -16,6 +17,7 @@ const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
   opening: () => openingSection(path.join(import.meta.dirname, "opening.mjs")),
   numeric: numericSection,
   certification: certificationSection,
+  probe: probeSection,
 };
 
 async function main(args: readonly string[]): Promise<number> {
