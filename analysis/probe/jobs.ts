@@ -43,7 +43,7 @@ export interface JobPlan {
 }
 
 /** Networks whose step takes at most this many operations per run share a graph: their time goes into overhead. */
-const SMALL_STEP = 30e6;
+const SMALL_STEP = 3e6;
 /** Mini-batches for the estimate of gradient noise. */
 const NOISE_BATCHES = 4;
 

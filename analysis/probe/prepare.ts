@@ -2,7 +2,7 @@
  * @file The network as it is while it trains, in operators that have gradients: batch normalisation by batch statistics,
  * dropout off, everything else lowered only as far as it has to be.
  */
-import { type Graph, type Node, numberAttribute } from "../graph/graph";
+import { consumers, type Graph, type Node, numberAttribute } from "../graph/graph";
 import { elementCount, isFloating } from "../graph/tensor";
 import { primitiveForm } from "../lowering/normal-form";
 
@@ -106,7 +106,28 @@ export function prepare(graph: Graph, whole: boolean): Trainable {
   const form = primitiveForm({ ...graph, nodes, outputs, opset: graph.opset >= 13 ? opset : graph.opset }, (node) =>
     node.domain === "" ? whole && WHOLE.has(node.operator) && (node.operator !== "LogSoftmax" || graph.opset >= 13) : false,
   );
-  return { graph: form, outputs: form.outputs.slice(0, 1), statistics: renamed(statistics, outputs, form.outputs), notes };
+  const swapped = poolFirst(form);
+  return { graph: swapped, outputs: form.outputs.slice(0, 1), statistics: renamed(statistics, outputs, form.outputs), notes };
+}
+
+/**
+ * MaxPool(Relu(x)) as Relu(MaxPool(x)), which is the same, also in its gradient, and leaves the rectifier a fraction of the
+ * entries. Only where nothing else reads the rectifier.
+ */
+function poolFirst(graph: Graph): Graph {
+  const readers = consumers(graph);
+  const swapped = new Map<Node, Node>();
+  const types = new Map(graph.types);
+  for (const relu of graph.nodes) {
+    const y = relu.outputs[0]!;
+    const [pool, ...others] = readers.get(y) ?? [];
+    if (relu.operator !== "Relu" || pool?.operator !== "MaxPool" || others.length > 0 || graph.outputs.includes(y)) continue;
+    if (pool.outputs.length > 1) continue;
+    swapped.set(relu, { ...pool, inputs: relu.inputs, outputs: [y] });
+    swapped.set(pool, { ...relu, inputs: [y], outputs: pool.outputs });
+    types.set(y, graph.types.get(pool.outputs[0]!)!);
+  }
+  return swapped.size === 0 ? graph : { ...graph, nodes: graph.nodes.map((n) => swapped.get(n) ?? n), types };
 }
 
 /** The statistics under the names that their values have in the lowered graph. */

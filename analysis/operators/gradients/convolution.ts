@@ -13,6 +13,9 @@ import { type GradientRule, only, pad, product, sliceAxes } from "./common";
 /** Kernels of at most this many taps get one matrix product per tap. */
 const MOST_TAPS = 25;
 
+/** Up to this many channels one matrix product over all taps is faster than thin ones per tap. */
+const FEW_CHANNELS = 16;
+
 /** Attributes of the windows for Conv and ConvTranspose. */
 function attributes(w: Windows, groups: number) {
   return {
@@ -134,6 +137,12 @@ function weightGradient(g: Gradient, x: string, dy: string, windows: Windows, gr
   if (groups === 1 && isPatchwise(windows)) return patchGradient(g, x, dy, windows);
   if (groups === 1 && taps <= MOST_TAPS) {
     const left = reshape(g, toChannels(dy), [o, n * places]);
+    if (taps > 1 && c <= FEW_CHANNELS) {
+      const all = concat(g, views(g, toChannels(x), windows, spatial), 0);
+      const product = g.add("Gemm", [left, reshape(g, all, [taps * c, n * places])], { transB: 1 });
+      const open = transpose(g, reshape(g, product, [o, taps, c]), [0, 2, 1]);
+      return reshape(g, open, [o, c, ...windows.kernel]);
+    }
     const perTap = views(g, toChannels(x), windows, spatial).map((view) =>
       g.add("Gemm", [left, reshape(g, view, [c, n * places])], { transB: 1 }),
     );

@@ -33,11 +33,11 @@ const batchNormalization: GradientRule = (g) => {
   const moment = mul(g, reduce(g, "ReduceSum", mul(g, dy, centred), axes, 0), inverse);
   const slope = mul(g, gain, inverse);
   const dx = () => {
-    const direct = mul(g, dy, channel(slope));
-    if (!training) return direct;
+    if (!training) return mul(g, dy, channel(slope));
     const n = product(shape) / shape[1]!;
     const linear = scaled(g, mul(g, mul(g, slope, inverse), moment), -1 / n);
     const constant = scaled(g, mul(g, slope, sum), -1 / n);
+    const direct = mul(g, dy, channel(slope));
     return g.add("Add", [g.add("Add", [direct, mul(g, centred, channel(linear))]), channel(constant)]);
   };
   return [g.wants(0) ? dx() : undefined, g.wants(1) ? moment : undefined, g.wants(2) ? sum : undefined];
