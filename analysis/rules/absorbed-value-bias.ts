@@ -2,7 +2,7 @@
 import { consumers, type Graph, type Node, producers } from "../graph/graph";
 import { elementCount, int64Vector } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
-import { findInertParameters } from "../symmetry/inert/inert";
+import { findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
 import { inertParameters } from "./inert";
@@ -114,7 +114,7 @@ function outputBiases(normal: Graph): OutputBias[] {
 }
 
 /** The parameters that do nothing once the given sums are taken without their means: what their biases can absorb. */
-function absorbed(normal: Graph, outputs: readonly OutputBias[]): Set<string> {
+function absorbed(normal: Graph, outputs: readonly OutputBias[]): InertParameter[] {
   const constants = new Map(normal.constants);
   const nodes: Node[] = [];
   const sums = new Map(outputs.map((o) => [o.add, o]));
@@ -138,7 +138,7 @@ function absorbed(normal: Graph, outputs: readonly OutputBias[]): Set<string> {
     nodes.push({ ...node, inputs: [centred, own.bias] });
   }
   const { graph } = normalForm({ ...normal, nodes, constants });
-  return new Set(findInertParameters(graph).flatMap((p) => (p.segment ? [] : [p.parameter.name])));
+  return findInertParameters(graph);
 }
 
 function detections(file: CheckedFile, model: CheckedModel): Detection[] {
@@ -147,26 +147,29 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   if (!normal.nodes.some((n) => n.operator === "Softmax")) return [];
   const outputs = outputBiases(normal);
   if (outputs.length === 0) return [];
-  const already = new Set(inertParameters(model).map((p) => p.parameter.name));
-  const found = [...absorbed(normal, outputs)].filter((p) => !already.has(p) && !outputs.some((o) => o.bias === p));
-  return found.flatMap((name): Detection[] => {
-    const parameter = model.graph.parameters.get(name);
+  // Part of a packed projection, or all of a parameter.
+  const key = ({ parameter, segment }: InertParameter): string => `${parameter.name} ${segment?.start ?? ""}`;
+  const already = new Set(inertParameters(model).map(key));
+  const found = absorbed(normal, outputs).filter(
+    (p) => !already.has(key(p)) && !outputs.some((o) => o.bias === p.parameter.name),
+  );
+  return found.flatMap(({ parameter: { name, shape }, segment }): Detection[] => {
     const place = placeOf(file, model, name);
-    if (!parameter || !place || parameter.shape.length !== 1) return [];
+    if (!place || shape.length !== 1) return [];
     const next = outputs.find((o) => sameModule(o.bias, name)) ?? outputs[0]!;
     const layer = layerOf(model, name);
+    const behind = layerOf(model, next.bias);
+    const size = segment ? segment.end - segment.start : elementCount(shape);
+    const subject = segment ? `bias of the values in ${code(layerName(model, name))}` : `bias of ${code(layerName(model, name))}`;
     return [
       {
         message: [
-          `bias of ${code(layerName(model, name))} is absorbed: ${code(layerName(model, next.bias))} has a bias behind it (${values(elementCount(parameter.shape))})`,
+          `${subject} is absorbed: ${code(layerName(model, next.bias))} has a bias behind it (${values(size)})`,
           "Rows of attention sum to one, so that a constant added to the values is a constant added to the output.",
         ].join("\n"),
         ...place,
-        related:
-          layer && layerOf(model, next.bias)
-            ? [{ label: "the bias that absorbs it", range: layerOf(model, next.bias)!.constructor }]
-            : [],
-        symmetry: `R^${elementCount(parameter.shape)} on ${name}, ${next.bias}`,
+        related: behind && behind !== layer ? [{ label: "the bias that absorbs it", range: behind.constructor }] : [],
+        symmetry: `R^${size} on ${name}, ${next.bias}`,
       },
     ];
   });

@@ -2,7 +2,7 @@
 import { type Graph, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { layerName, placeOf } from "./layers";
-import { codeLines } from "./python-code";
+import { withoutComments } from "./python-code";
 import type { Detection, Rule } from "./rule";
 import { code } from "./words";
 
@@ -83,7 +83,7 @@ class Lookup(nn.Module):
 function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   const { graph } = model;
   const choices = graph.nodes.filter((n) => ["ArgMin", "ArgMax", "TopK"].includes(n.operator));
-  if (choices.length === 0 || REVIVING.test(codeLines(file.text ?? "").join("\n"))) return [];
+  if (choices.length === 0 || REVIVING.test(withoutComments(file.text ?? ""))) return [];
   const tables = new Set<string>();
   for (const choice of choices) {
     const compared = trainedBehind(graph, choice.inputs.slice(0, 1));

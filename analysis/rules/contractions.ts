@@ -14,7 +14,15 @@ export interface Contraction {
 const LAYOUT: ReadonlySet<string> = new Set(["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze"]);
 
 /** Linear operators that do not mix channels and have one operand. */
-const TRANSPARENT: ReadonlySet<string> = new Set([...LAYOUT, "Expand", "AveragePool", "GlobalAveragePool", "Neg", "Dropout"]);
+const TRANSPARENT: ReadonlySet<string> = new Set([
+  ...LAYOUT,
+  "Expand",
+  "AveragePool",
+  "GlobalAveragePool",
+  "Pad",
+  "Neg",
+  "Dropout",
+]);
 
 /** A graph in normal form with what is asked of it again and again. */
 export class Linear {

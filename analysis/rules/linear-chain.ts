@@ -91,11 +91,17 @@ function links(model: CheckedModel): Link[] {
     const r = channels(from, rank);
     // A tensor that is reshaped between has other channels on the other side.
     if (followers.next.some((n) => !reads(n, r))) continue;
-    const into = elementCount(from.weight.shape) / r;
-    const outOf = followers.next.reduce((n, c) => n + elementCount(c.weight.shape) / r, 0);
+    // Channels, whatever the kernel: 3 -> 16 -> 32 is no bottleneck, 64 -> 16 -> 64 is one.
+    const into = partners(from, r);
+    const outOf = followers.next.reduce((n, c) => n + partners(c, r), 0);
     out.push({ from, to, rank: r, isBottleneck: r < into && r < outOf });
   }
   return out;
+}
+
+/** Channels on the other side of a weight. */
+function partners({ weight: { shape } }: Contraction, channels: number): number {
+  return elementCount(shape.slice(0, 2)) / channels;
 }
 
 function channels(c: Contraction, shape: readonly number[]): number {

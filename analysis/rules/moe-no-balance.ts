@@ -3,7 +3,7 @@ import { type Graph, type Node, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
 import { layerName, placeOf } from "./layers";
-import { codeLines } from "./python-code";
+import { withoutComments } from "./python-code";
 import type { Detection, Rule } from "./rule";
 import { code } from "./words";
 
@@ -91,7 +91,7 @@ class SoftMoe(nn.Module):
 function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   const normal = model.normal();
   const choices = normal.nodes.filter((n) => n.operator === "TopK" || n.operator === "ArgMax");
-  if (choices.length === 0 || BALANCING.test(codeLines(file.text ?? "").join("\n"))) return [];
+  if (choices.length === 0 || BALANCING.test(withoutComments(file.text ?? ""))) return [];
   const writers = producers(normal);
   const linear = linearStructure(normal);
   return choices.flatMap((choice): Detection[] => {

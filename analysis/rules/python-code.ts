@@ -7,3 +7,12 @@ export function codeLines(text: string): string[] {
     .split("\n")
     .map((line) => line.replace(/"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g, '""').replace(/#.*$/, ""));
 }
+
+/** A text without comments and without strings over several lines; names in short strings stay. */
+export function withoutComments(text: string): string {
+  return text
+    .replace(/("""|''')[\s\S]*?\1/g, "")
+    .split("\n")
+    .map((line) => line.replace(/(^|[^"'])#.*$/, "$1"))
+    .join("\n");
+}

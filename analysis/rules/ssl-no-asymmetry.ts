@@ -94,9 +94,15 @@ function detections(file: CheckedFile, text: string): Detection[] {
   if (!AGREEMENT.test(all)) return [];
   return bodies(lines).flatMap((body): Detection[] => {
     const own = body.lines.join("\n");
-    const twins = twinValues(body.lines);
-    for (const { callee, names } of twins) {
-      const at = body.lines.findIndex((line) => pullsTogether(line, names, all));
+    const nested = body.lines.flatMap((line) => {
+      const callee = nestedTwins(line);
+      return callee === undefined ? [] : [{ callee, names: [] as string[], line }];
+    });
+    for (const { callee, names, line: written } of [
+      ...nested,
+      ...twinValues(body.lines).map((t) => ({ ...t, line: undefined })),
+    ]) {
+      const at = body.lines.findIndex((line) => (written === undefined ? pullsTogether(line, names, all) : line === written));
       if (at < 0 || ASYMMETRIC.test(own) || (/(^|\W)self\./.test(callee) && ASYMMETRIC.test(classAround(lines, body.first))))
         continue;
       const line = text.split("\n")[body.first + at]!;
@@ -111,7 +117,7 @@ function detections(file: CheckedFile, text: string): Detection[] {
           range,
           file: file.file,
           related: [],
-          symmetry: `O(d) on the embeddings ${names.join(", ")}`,
+          symmetry: names.length > 0 ? `O(d) on the embeddings ${names.join(", ")}` : "O(d) on both embeddings",
         },
       ];
     }
@@ -164,6 +170,18 @@ function twinValues(lines: readonly string[]): { callee: string; names: string[]
     const different = new Set(list.map((r) => r.argument)).size > 1;
     return list.length >= 2 && different ? [{ callee, names: list.map((r) => r.name) }] : [];
   });
+}
+
+/** A loss of agreement between two results of one callee, written as one expression. */
+function nestedTwins(line: string): string | undefined {
+  const match =
+    /(?:-|1(?:\.0)?\s*-|2(?:\.0)?\s*-)\s*[\w.]*cosine_similarity\(\s*([A-Za-z_][\w.]*)\((\w+)\)\s*,\s*([A-Za-z_][\w.]*)\((\w+)\)|\b(?:mse_loss|smooth_l1_loss)\(\s*([A-Za-z_][\w.]*)\((\w+)\)\s*,\s*([A-Za-z_][\w.]*)\((\w+)\)/.exec(
+      line,
+    );
+  if (!match) return undefined;
+  const [, a, x, b, y, c, u, d, v] = match;
+  const [first, second, p, q] = a === undefined ? [c, d, u, v] : [a, b, x, y];
+  return first === second && p !== q ? first : undefined;
 }
 
 /** Whether a line compares two of the names by a loss of agreement. */

@@ -40,7 +40,7 @@ export function few(items: readonly string[]): string {
 
 /** A number with few digits: `0.05`, `3e-4`, `12,000`. */
 export function number(x: number): string {
-  if (x === 0) return "0";
+  if (Number.isInteger(x)) return x.toLocaleString("en-US");
   const size = Math.abs(x);
   if (size >= 1000) return Math.round(x).toLocaleString("en-US");
   if (size < 1e-3) return x.toExponential(1).replace(".0e", "e");

@@ -55,7 +55,7 @@ function copyTensor(interpreter: Interpreter, t: TensorValue): TensorValue {
     {
       buffer: parameter.buffer,
       trainable: parameter.trainable,
-      initialisation: copyOf(parameter),
+      initialisation: copyOf(parameter, interpreter.origin()),
       ...(parameter.entries ? { entries: parameter.entries } : {}),
       origin: parameter.origin,
     },
