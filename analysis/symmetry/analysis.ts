@@ -60,10 +60,37 @@ export interface Certificate {
   readonly reason?: string;
   /** Symmetries whose check failed, by id; they are withdrawn. */
   readonly failed: readonly string[];
+  /** Symmetries that were found numerically and could not be applied, by id. */
+  readonly unchecked?: readonly string[];
   /** True when weights were missing and random ones stood in. */
   readonly randomWeights: boolean;
+  /** True when some claims hold only with the normalisations' epsilons at zero, and were checked so. */
+  readonly exactUpToEpsilon?: true;
   /** Explained and measured continuous dimension of the model or of its twin, where the Jacobian's rank was taken. */
   readonly dimensions?: { readonly explained: number; readonly measured: number; readonly on: "model" | "twin" };
+  /** What the twin showed, for models too large for ranks of their own. */
+  readonly twin?: TwinCertificate;
+  /** Why no rank was taken, where none was. */
+  readonly unmeasured?: string;
+}
+
+/** What was found and measured on the twin: the same structure with small channel spaces. */
+export interface TwinCertificate {
+  /** Number of its trainable entries. */
+  readonly parameters: number;
+  readonly explained: number;
+  readonly measured: number;
+  /** What is explained, by family. */
+  readonly continuous: ContinuousCounts;
+  /** Number of symmetries of which a random element was applied. */
+  readonly symmetries: number;
+  /** Largest |difference| / |output| over all of them, in float64. */
+  readonly maxRelativeDeviation: number;
+  /** Claims that moved the outputs, and those that could not be applied, in words. */
+  readonly failed: readonly string[];
+  readonly unchecked: readonly string[];
+  /** How it differs from a smaller copy, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /** A connected piece of the network on which one matrix group acts (ALGORITHM.md section 4). */

@@ -4,10 +4,8 @@
  */
 import type { Graph } from "../../graph/graph";
 import type { Tensor } from "../../graph/tensor";
-import { Matrix } from "../../numerics/matrix";
-import { RowCompressor } from "../../numerics/qr";
 import { Random } from "../../numerics/random";
-import { exactRank } from "../../numerics/rank";
+import { RowSpan } from "../../numerics/rowSpan";
 import type { ParameterValues } from "../symmetry";
 import { ParameterSpace } from "./families";
 import { Network, type NetworkOptions } from "./network";
@@ -33,14 +31,14 @@ export interface MeasuredDimension {
   readonly rank: number;
   /** parameters - rank. */
   readonly dimension: number;
-  /** Singular values on both sides of the cut, relative to the largest: far apart when the rank is clear. */
+  /** What new and old rows of unit length left of themselves beyond the others: far apart when the rank is clear. */
   readonly smallestKept: number;
   readonly largestDropped: number;
   /** The weights of the draw that counted. Engines that run at these cannot explain more than was measured. */
   readonly weights: ParameterValues;
 }
 
-/** Singular values below this times the largest count as zero. */
+/** Rows of unit length of which less than this is new add nothing. */
 const TOLERANCE = 1e-9;
 
 /**
@@ -62,51 +60,60 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map() };
 }
 
-/** Rows per parameter: few are enough when they already show no more than what is explained. */
-const ROWS_PER_PARAMETER = [1.3, 3] as const;
+/** Rows per parameter after which a rank that grows no more is taken for the whole. */
+const ROWS_PER_PARAMETER = 3;
+/** How long growth has to have stopped, in rows per parameter: a unit that is rarely on shows its weights a few at a time. */
+const QUIET_ROWS_PER_PARAMETER = 1;
+const MOST_ROWS_PER_PARAMETER = 6;
+/** Rows in a row that bring nothing new after which weak ones are looked at. */
+const QUIET_ROWS = 40;
+/** Rows taken of each batch: outputs of one sample say much the same, other samples say more. */
+const ROWS_PER_BATCH = 8;
 
+/**
+ * The rank of the outputs' Jacobian at one draw of weights: rows of random batches, until the rank leaves no more than what is
+ * explained, or grows no more.
+ */
 function measureAt(network: Network, weights: ParameterValues, random: Random, explained?: number): MeasuredDimension {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
     return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights };
   }
-  const [few, enough] = ROWS_PER_PARAMETER;
-  const measured = (perParameter: number): MeasuredDimension => {
-    const rows = outputJacobian(network, weights, random, Math.ceil(perParameter * parameters) + 50);
-    const { rank, smallestKept, largestDropped } = exactRank(rows, { relative: TOLERANCE });
-    return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
-  };
-  if (explained !== undefined) {
-    const quick = measured(few);
-    if (quick.dimension <= explained) return quick;
-  }
-  return measured(enough);
-}
-
-/**
- * The Jacobian of the outputs with respect to the trainable parameters (in order), on enough random batches for `rows`
- * rows, each of unit length; compressed to at most as many rows as parameters.
- */
-export function outputJacobian(network: Network, weights: ParameterValues, random: Random, rows: number): Matrix {
   const program = new Program(network, network.outputs);
-  const columns = network.parameterCount;
-  const collected = new RowCompressor(columns);
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const offsets = moving.map((p) => space.offset(p));
-  for (let count = 0; count < rows; ) {
+  const span = new RowSpan(parameters, TOLERANCE);
+  const wanted = explained === undefined ? Number.POSITIVE_INFINITY : parameters - explained;
+  const row = new Float64Array(parameters);
+  const single = network.outputs.length === 1 ? program.targetSize : 0;
+  let rows = 0;
+  let quiet = 0;
+  const isDone = (): boolean =>
+    span.rank >= wanted ||
+    span.rank === parameters ||
+    rows > MOST_ROWS_PER_PARAMETER * parameters + 200 ||
+    (rows > ROWS_PER_PARAMETER * parameters + 50 && quiet > QUIET_ROWS_PER_PARAMETER * parameters + 20);
+  while (!isDone()) {
     const values = program.evaluate(batch(network, weights, random));
-    const size = program.targetSize;
-    const block = new Matrix(size, columns);
-    program.gradients(values, moving, (row, gradients) => {
-      gradients.forEach((g, k) => {
-        block.data.set(g, row * columns + offsets[k]!);
-      });
-    });
-    collected.add(block.normaliseRows());
-    count += size;
+    const chosen = single > ROWS_PER_BATCH ? random.sample(single, ROWS_PER_BATCH) : undefined;
+    program.gradients(
+      values,
+      moving,
+      (_, gradients) => {
+        gradients.forEach((g, k) => row.set(g, offsets[k]!));
+        rows++;
+        if (span.add(row)) quiet = 0;
+        else quiet++;
+      },
+      chosen,
+    );
+    // When strong rows have become rare, weak ones are taken in too.
+    if (quiet > QUIET_ROWS && span.settle() > 0) quiet = 0;
   }
-  return collected.result();
+  if (span.rank < wanted) span.settle();
+  const { rank, smallestKept, largestDropped } = span;
+  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
 }
 
 /** Weights and one random batch of inputs, as a program wants its leaves. */

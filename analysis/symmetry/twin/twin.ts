@@ -7,6 +7,7 @@ import type { Graph, Node } from "../../graph/graph";
 import { elementCount, type Shape } from "../../graph/tensor";
 import { operatorTable } from "../../operators/table";
 import type { InferredAxes } from "../spaces/infer";
+import { withoutRepetitions } from "./depth";
 import { propagate } from "./propagate";
 import { smallest, withBatch } from "./search";
 import { SizeConflict } from "./sizes";
@@ -22,11 +23,13 @@ export interface TwinOptions {
   readonly batch?: number;
   /** "keep" leaves all pinned sizes (images, tokens, classes, kernels) as they are. */
   readonly spatial?: "keep" | "shrink";
+  /** "shrink" cuts runs of equal blocks down to two, or one where two are many weights; all stay unless told. */
+  readonly depth?: "keep" | "shrink";
 }
 
 /** A graph of the same structure with small sizes. */
 export interface Twin {
-  /** In normal form, with new shapes and without weights. */
+  /** In normal form, with new shapes and without weights; nodes and names as in the source, but for blocks left out. */
   readonly graph: Graph;
   /** New size of each free root atom that parameters have. */
   readonly sizes: ReadonlyMap<number, number>;
@@ -43,7 +46,11 @@ export interface NoTwin {
 const USUAL = [3, 4] as const;
 const NARROW = [3] as const;
 /** Trainable entries from which on the narrow width is used, since ranks cost the cube of their number. */
-const MOST_ENTRIES = 3000;
+const MOST_ENTRIES = 300;
+/** The same for a single block of each kind in place of two. */
+const MOST_ENTRIES_OF_PAIRS = 600;
+/** Where clips have their outer bound: a normalised value is beyond it now and then, but not always. */
+const NEAR = 1.6;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
 const MOST_STATEMENTS = 64;
 
@@ -96,7 +103,40 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     else best = narrow;
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
-  return { graph: best, sizes: widths.sizes(), notes };
+  if (options.depth === "shrink") {
+    const pairs = withoutRepetitions(best, 2);
+    const { graph, removed } = trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS ? withoutRepetitions(best, 1) : pairs;
+    if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
+    best = graph;
+  }
+  return { graph: withNearBounds(best), sizes: widths.sizes(), notes };
+}
+
+/**
+ * Clips with both bounds brought within reach, in proportion. What never meets a bound is linear there, and would show symmetries
+ * of a linear function that the model at large does not have.
+ */
+function withNearBounds(graph: Graph): Graph {
+  const constants = new Map(graph.constants);
+  let changed = false;
+  const nodes = graph.nodes.map((node, k) => {
+    const bounds =
+      node.operator === "Clip" && node.domain === "" ? [1, 2].map((i) => graph.constants.get(node.inputs[i] ?? "")) : [];
+    const [low, high] = bounds.map((t) => t?.data[0]);
+    const reach = Math.max(Math.abs(low ?? Number.NaN), Math.abs(high ?? Number.NaN));
+    if (!(reach > NEAR) || !Number.isFinite(reach)) return node;
+    changed = true;
+    const names = bounds.map((t, i) => {
+      const name = `${node.name}:near:${k}:${i}`;
+      constants.set(name, { ...t!, data: t!.data.map((x) => (x * NEAR) / reach) });
+      return name;
+    });
+    return { ...node, inputs: [node.inputs[0]!, ...names] };
+  });
+  if (!changed) return graph;
+  const types = new Map(graph.types);
+  for (const [name, { type, shape }] of constants) types.set(name, { type, shape });
+  return { ...graph, nodes, constants, types };
 }
 
 /** Number of trainable entries of a graph. */

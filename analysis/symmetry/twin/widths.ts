@@ -1,5 +1,5 @@
 /** @file How small each free atom becomes. */
-import type { Graph } from "../../graph/graph";
+import { type Graph, numbersAttribute } from "../../graph/graph";
 import { isPlain } from "../spaces/blocks";
 import type { InferredAxes } from "../spaces/infer";
 import { type Occurrence, parameterOccurrences } from "../spaces/spaces";
@@ -27,6 +27,8 @@ export interface ShuffledRun {
 const OUTER_WIDTH = 2;
 /** Plain input features in which something acts: pairs of few features have too few dimensions. */
 const FEATURE_WIDTH = 8;
+/** Channels that a norm reads together. */
+const MEASURED_WIDTH = 4;
 /** What the shortest run of shuffled channels becomes: enough for halves of halves. */
 const SHUFFLED_WIDTH = 4;
 
@@ -42,6 +44,7 @@ export class Widths {
   private readonly order: readonly number[];
   private readonly thin = new Set<number>();
   private readonly features = new Set<number>();
+  private readonly measured = new Set<number>();
 
   constructor(
     private readonly survey: Survey,
@@ -61,6 +64,7 @@ export class Widths {
     this.findOuter(graph, occurrences);
     this.findThin(graph, occurrences);
     this.findFeatures(graph);
+    this.findMeasured(graph);
     this.findClusters(graph);
     this.findEqualBlocks(graph);
   }
@@ -120,6 +124,18 @@ export class Widths {
       if (shape.length > 2) continue;
       for (const layout of this.axes.layout(name) ?? []) {
         for (const f of layout.flat()) if (this.isFree(f.atom)) this.features.add(this.find(f.atom));
+      }
+    }
+  }
+
+  /** Channels over whose length something is divided: normed vectors of three entries without their mean are a circle. */
+  private findMeasured(graph: Graph): void {
+    for (const node of graph.nodes) {
+      if (node.operator !== "ReduceSumSquare") continue;
+      const layout = this.axes.layout(node.inputs[0]!);
+      const given = numbersAttribute(node, "axes") ?? graph.constants.get(node.inputs[1] ?? "")?.data ?? [];
+      for (const axis of given) {
+        for (const f of layout?.at(axis)?.flat() ?? []) if (this.isFree(f.atom)) this.measured.add(this.find(f.atom));
       }
     }
   }
@@ -251,21 +267,24 @@ export class Widths {
     const outers = new Set([...this.outer].map((a) => this.classOf(a)));
     const thins = new Set([...this.thin].map((a) => this.classOf(a)));
     const features = new Set([...this.features].map((a) => this.classOf(a)));
+    const measured = new Set([...this.measured].map((a) => this.classOf(a)));
     for (const atom of this.order) {
       const c = this.classOf(atom);
       if (out.has(c)) continue;
       const old = this.axes.atoms.sizeOf(atom);
       const outer = outers.has(c);
-      const wanted = this.size?.({ atom, size: old, outer }) ?? this.usual(outer, thins.has(c), features.has(c), turn);
+      const wanted =
+        this.size?.({ atom, size: old, outer }) ?? this.usual(outer, thins.has(c), features.has(c), measured.has(c), turn);
       if (!outer && !thins.has(c)) turn++;
       out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
     }
     return out;
   }
 
-  private usual(outer: boolean, thin: boolean, feature: boolean, turn: number): number {
+  private usual(outer: boolean, thin: boolean, feature: boolean, measured: boolean, turn: number): number {
     if (outer) return OUTER_WIDTH;
     if (feature) return FEATURE_WIDTH;
+    if (measured) return MEASURED_WIDTH;
     return thin ? this.pattern[0] : this.pattern[turn % this.pattern.length]!;
   }
 

@@ -50,19 +50,28 @@ function moved(w: Window, reach: Reach): Window {
 
 /**
  * A smaller window with the same arithmetic: patches become 2 wide, a window as large as its input stays that, and padded
- * windows lose a tap and a place of padding on both sides as long as three taps are left.
+ * windows lose a tap and a place of padding on both sides as long as three taps are left, or one across.
  */
-function shrunk(w: Window, before: number, after: number): Window {
+function shrunk(w: Window, before: number, after: number, least: number): Window {
   if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel: after };
   if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1)
     return { ...w, kernel: 2, stride: 2 };
   let { kernel, before: left, after: right } = w;
-  while (kernel >= 5 && left >= w.dilation && right >= w.dilation) {
+  while (kernel >= least + 2 && left >= w.dilation && right >= w.dilation) {
     kernel -= 2;
     left -= w.dilation;
     right -= w.dilation;
   }
   return { ...w, kernel, before: left, after: right };
+}
+
+/**
+ * Taps that a window keeps along each of its dimensions: three along the first in which it has several, so that it sees
+ * neighbours; one across, where nothing else would be seen.
+ */
+function leastTaps(windows: readonly Window[]): number[] {
+  const first = windows.findIndex((w) => w.kernel > 1);
+  return windows.map((_, i) => (i === first ? 3 : 1));
 }
 
 /** A window whose kernel is already decided, with what has to change along. */
@@ -137,11 +146,12 @@ function convolution(s: Sizing): void {
   const free = s.reach !== "channels" && plain && node.operator === "Conv";
   const reach = plain ? s.reach : "channels";
   const before = windowsOf(node, s.shape(1).slice(2));
+  const least = leastTaps(before);
   const windows = before.map((w, i) => {
     const kernel = kernels[i]!;
     const known = newSize(kernel);
     if (known !== undefined) return moved(withKernel(w, known, old[i]!), reach);
-    const small = free ? shrunk(w, old[i]!, space[i]!) : w;
+    const small = free ? shrunk(w, old[i]!, space[i]!, least[i]!) : w;
     algebra.bind(kernel, small.kernel);
     return moved(small, reach);
   });
@@ -185,8 +195,10 @@ function pool(s: Sizing): void {
   const kernel = numbersAttribute(node, "kernel_shape");
   let attributes = node.attributes;
   if (kernel && isPlainPadding(node)) {
-    const windows = windowsOf(node, kernel).map((w, i) => {
-      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!);
+    const given = windowsOf(node, kernel);
+    const least = leastTaps(given);
+    const windows = given.map((w, i) => {
+      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!, least[i]!);
       const width = small.dilation * (small.kernel - 1) + 1;
       if (width > space[i]! + small.before + small.after)
         throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);

@@ -1,0 +1,199 @@
+/**
+ * @file Fewer repetitions: a chain of equal blocks (the blocks of a transformer, of a stage of a ResNet) is shortened. What acts
+ * inside a block, and between neighbours, is the same for two of them as for twelve.
+ */
+import type { Attribute, Graph, Node } from "../../graph/graph";
+import type { Tensor } from "../../graph/tensor";
+
+/** Segments that one repeated block may consist of. */
+const LONGEST_PERIOD = 64;
+
+/** A piece of the graph that is entered and left by one value each. */
+interface Segment {
+  readonly entry: string;
+  readonly exit: string;
+  /** Positions of its nodes, those that parameters and constants alone feed among them. */
+  readonly nodes: readonly number[];
+  /** Equal for segments that compute the same with other parameters; undefined where it cannot be taken out. */
+  readonly signature: string | undefined;
+}
+
+/**
+ * The graph with every run of equal blocks cut down to `keep` of them; the graph itself where nothing repeats. Parameters of
+ * blocks that are gone are gone.
+ */
+export function withoutRepetitions(graph: Graph, keep: number): { readonly graph: Graph; readonly removed: number } {
+  const segments = segmentsOf(graph);
+  const dropped = new Set<number>();
+  const replaced = new Map<string, string>();
+  let removed = 0;
+  // Short blocks first: stages of equally many blocks are then repetitions themselves.
+  for (let period = 1; period <= LONGEST_PERIOD; period++) {
+    for (let i = 0; i + period * (keep + 1) <= segments.length; i++) {
+      const times = repetitions(segments, i, period);
+      if (times <= keep) continue;
+      const gone = segments.splice(i + keep * period, (times - keep) * period);
+      for (const s of gone) for (const n of s.nodes) dropped.add(n);
+      replaced.set(gone.at(-1)!.exit, gone[0]!.entry);
+      removed += times - keep;
+    }
+  }
+  if (dropped.size === 0) return { graph, removed };
+  const rename = (value: string): string => {
+    let at = value;
+    for (let next = replaced.get(at); next !== undefined; next = replaced.get(at)) at = next;
+    return at;
+  };
+  const nodes = graph.nodes.flatMap((n, k) =>
+    dropped.has(k) ? [] : [n.inputs.some((i) => replaced.has(i)) ? { ...n, inputs: n.inputs.map(rename) } : n],
+  );
+  const used = new Set(nodes.flatMap((n) => n.inputs));
+  for (const o of graph.outputs) used.add(o);
+  const made = new Set(nodes.flatMap((n) => n.outputs));
+  const isThere = (name: string): boolean => used.has(name) || made.has(name) || graph.inputs.some((i) => i.name === name);
+  return {
+    graph: {
+      ...graph,
+      nodes,
+      parameters: new Map([...graph.parameters].filter(([name]) => used.has(name))),
+      constants: new Map([...graph.constants].filter(([name]) => used.has(name))),
+      types: new Map([...graph.types].filter(([name]) => isThere(name))),
+    },
+    removed,
+  };
+}
+
+/** How many times the segments from a position on repeat the first `period` of them. */
+function repetitions(segments: readonly Segment[], at: number, period: number): number {
+  let length = 0;
+  while (at + length < segments.length) {
+    const signature = segments[at + length]!.signature;
+    if (signature === undefined || (length >= period && signature !== segments[at + length - period]!.signature)) break;
+    length++;
+  }
+  return Math.floor(length / period);
+}
+
+/** The graph as a chain of segments between values that everything from the inputs to the outputs goes through. */
+function segmentsOf(graph: Graph): Segment[] {
+  const given = new Set(graph.inputs.map((i) => i.name));
+  const active = new Set(given);
+  const last = new Map<string, number>();
+  graph.nodes.forEach((n, k) => {
+    if (n.inputs.some((i) => active.has(i))) for (const o of n.outputs) active.add(o);
+    for (const i of n.inputs) last.set(i, k);
+  });
+  const isOutput = new Set(graph.outputs);
+  const open = new Set<string>();
+  const cuts: { readonly value: string; readonly after: number }[] = [];
+  graph.nodes.forEach((n, k) => {
+    if (!n.outputs.some((o) => active.has(o))) return;
+    for (const o of n.outputs) if (o !== "" && ((last.get(o) ?? -1) > k || isOutput.has(o))) open.add(o);
+    for (const i of n.inputs) if (last.get(i) === k && !isOutput.has(i)) open.delete(i);
+    if (open.size === 1) {
+      const [value] = open;
+      if (n.outputs.includes(value!)) cuts.push({ value: value!, after: k });
+    }
+  });
+  const ofSegment = assignment(graph, cuts, active);
+  const nodesOf: number[][] = cuts.map(() => []);
+  ofSegment.forEach((s, k) => {
+    if (s > 0 && s < cuts.length) nodesOf[s]!.push(k);
+  });
+  const owner = new Map<string, Set<number>>();
+  graph.nodes.forEach((n, k) => {
+    for (const i of n.inputs) {
+      if (!graph.parameters.has(i)) continue;
+      const own = owner.get(i) ?? new Set();
+      owner.set(i, own.add(ofSegment[k]!));
+    }
+  });
+  return cuts.slice(1).map(({ value }, k): Segment => {
+    const nodes = nodesOf[k + 1]!;
+    const entry = cuts[k]!.value;
+    return { entry, exit: value, nodes, signature: signatureOf(graph, entry, value, nodes, owner, given) };
+  });
+}
+
+/** Which segment each node belongs to: activations by their place, the others with what reads them; -1 for several. */
+function assignment(graph: Graph, cuts: readonly { readonly after: number }[], active: ReadonlySet<string>): number[] {
+  const out = new Array<number>(graph.nodes.length).fill(-2);
+  const readers = new Map<string, number[]>();
+  let s = 0;
+  graph.nodes.forEach((n, k) => {
+    for (const i of n.inputs) {
+      const list = readers.get(i);
+      if (list) list.push(k);
+      else readers.set(i, [k]);
+    }
+    while (s < cuts.length && cuts[s]!.after < k) s++;
+    if (n.outputs.some((o) => active.has(o))) out[k] = s;
+  });
+  for (let k = graph.nodes.length - 1; k >= 0; k--) {
+    if (out[k] !== -2) continue;
+    const places = new Set(graph.nodes[k]!.outputs.flatMap((o) => (readers.get(o) ?? []).map((r) => out[r]!)));
+    out[k] = places.size === 1 ? [...places][0]! : -1;
+  }
+  return out;
+}
+
+function signatureOf(
+  graph: Graph,
+  entry: string,
+  exit: string,
+  nodes: readonly number[],
+  owner: ReadonlyMap<string, ReadonlySet<number>>,
+  given: ReadonlySet<string>,
+): string | undefined {
+  const local = new Map<string, string>([[entry, "entry"]]);
+  const shapeOf = (value: string): string => graph.types.get(value)?.shape?.join("x") ?? "?";
+  const parts: string[] = [];
+  let isWhole = true;
+  const name = (value: string): string => {
+    const known = local.get(value);
+    if (known !== undefined) return known;
+    if (value === "") return "";
+    let made: string;
+    const p = graph.parameters.get(value);
+    const c = graph.constants.get(value);
+    if (p) {
+      // One that others share would not be gone with this block.
+      if (owner.get(value)!.size !== 1) isWhole = false;
+      made = `p${local.size}:${p.shape.join("x")}:${p.trainable}`;
+    } else if (c) made = `c:${tensorText(c)}`;
+    else if (given.has(value)) made = `g:${value}`;
+    else {
+      isWhole = false;
+      made = value;
+    }
+    local.set(value, made);
+    return made;
+  };
+  for (const k of nodes) {
+    const n = graph.nodes[k]!;
+    parts.push(`${n.domain}.${n.operator}(${n.inputs.map(name).join(",")})${attributesText(n)}`);
+    n.outputs.forEach((o, i) => {
+      if (o !== "") local.set(o, `n${parts.length}.${i}`);
+    });
+  }
+  if (!isWhole) return undefined;
+  return `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${local.get(exit)}`;
+}
+
+function attributesText(node: Node): string {
+  return Object.entries(node.attributes)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${attributeText(value)}`)
+    .join(",");
+}
+
+function attributeText(value: Attribute): string {
+  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  if ("data" in value) return tensorText(value);
+  // Nested graphs are compared by identity only.
+  return "nodes" in value ? value.name : JSON.stringify(value);
+}
+
+function tensorText({ type, shape, data }: Tensor): string {
+  return `${type}:${shape.join("x")}:${Array.from(data).join()}`;
+}
