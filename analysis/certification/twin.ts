@@ -16,7 +16,7 @@ import { makeTwin, trainableEntries } from "../symmetry/twin/twin";
 /** Largest relative deviation of outputs in float64 that still counts as equal. */
 const TOLERANCE = 1e-8;
 /** Trainable entries of a twin up to which ranks are taken. */
-const MOST_ENTRIES = 1600;
+const MOST_ENTRIES = 700;
 
 /** Makes and checks the twin of a model; a sentence where there is none that is small enough. */
 export function certifyTwin(normal: Graph, seed = 1): TwinCertificate | string {

@@ -1,5 +1,5 @@
 /** @file The public JSON of `noether symmetries`: its schema is schema/symmetries.schema.json. */
-import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
+import type { Certificate, ModelAnalysis, TwinCertificate } from "../symmetry/analysis";
 import { type ContinuousCounts, formatAddress } from "../symmetry/symmetry";
 import { countWords } from "./families";
 
@@ -41,7 +41,12 @@ export interface ModelJson {
     readonly maxRelativeDeviation: number;
     readonly reason?: string;
     readonly randomWeights?: boolean;
+    readonly exactUpToEpsilon?: true;
+    /** Groups that could not be applied. */
+    readonly unchecked?: readonly string[];
     readonly dimensions?: Certificate["dimensions"];
+    readonly unmeasured?: string;
+    readonly twin?: Omit<TwinCertificate, "explained" | "measured">;
   };
 }
 
@@ -54,14 +59,13 @@ export interface SymmetriesJson {
 /** One model as a member of `models`. Without a certificate its status is "skipped". */
 export function modelJson(model: ReportedModel): ModelJson {
   const { analysis, certificate } = model;
-  const { total, translation, scale, rescaling, rotation, linear, unread } = analysis.continuous;
   const index = new Map(analysis.spaces.map((s, i) => [s.id, i]));
   return {
     name: model.name,
     file: model.file,
     ...(model.line === undefined ? {} : { line: model.line }),
     parameters: analysis.parameters,
-    continuous: { total, translation, scale, rescaling, rotation, linear, unread },
+    continuous: continuousJson(analysis.continuous),
     counted: analysis.countOrigin,
     spaces: analysis.spaces.map((s) => {
       const outer = s.within === undefined ? undefined : index.get(s.within);
@@ -75,7 +79,7 @@ export function modelJson(model: ReportedModel): ModelJson {
     swaps: analysis.swaps,
     opaque: analysis.opaque.map(({ operator, where }) => ({ operator, where })),
     notes: allNotes(model),
-    certificate: certificateJson(certificate),
+    certificate: certificateJson(certificate, analysis),
   };
 }
 
@@ -90,14 +94,29 @@ export function allNotes(model: ReportedModel): string[] {
   return [...new Set([...(model.notes ?? []), ...model.analysis.notes, ...(limits === undefined ? [] : [limits])])];
 }
 
-function certificateJson(certificate: Certificate | undefined): ModelJson["certificate"] {
+function certificateJson(certificate: Certificate | undefined, analysis: ModelAnalysis): ModelJson["certificate"] {
   if (certificate === undefined) return { status: "skipped", maxRelativeDeviation: 0, reason: "not asked for" };
-  const { status, maxRelativeDeviation, reason, randomWeights, dimensions } = certificate;
+  const { status, maxRelativeDeviation, reason, randomWeights, exactUpToEpsilon, unchecked, dimensions, unmeasured } =
+    certificate;
+  const twin = certificate.twin;
   return {
     status,
     maxRelativeDeviation,
     ...(reason === undefined ? {} : { reason }),
     randomWeights,
+    ...(exactUpToEpsilon ? { exactUpToEpsilon } : {}),
+    ...(unchecked ? { unchecked: analysis.symmetries.filter((s) => unchecked.includes(s.id)).map((s) => s.group) } : {}),
     ...(dimensions === undefined ? {} : { dimensions }),
+    ...(unmeasured === undefined ? {} : { unmeasured }),
+    ...(twin ? { twin: twinJson(twin) } : {}),
   };
+}
+
+function twinJson(twin: TwinCertificate): NonNullable<ModelJson["certificate"]["twin"]> {
+  const { parameters, symmetries, maxRelativeDeviation, failed, unchecked, notes } = twin;
+  return { parameters, continuous: continuousJson(twin.continuous), symmetries, maxRelativeDeviation, failed, unchecked, notes };
+}
+
+function continuousJson({ total, translation, scale, rescaling, rotation, linear, unread }: ContinuousCounts): ContinuousCounts {
+  return { total, translation, scale, rescaling, rotation, linear, unread };
 }

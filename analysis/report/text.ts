@@ -123,32 +123,45 @@ function swapLines(analysis: ModelAnalysis, style: Style): string[] {
 export function certificateLines(certificate: Certificate | undefined, analysis: ModelAnalysis, style: Style = PLAIN): string[] {
   if (certificate === undefined) return [`  ${style.quiet("proved by rule; --certify checks it numerically")}`];
   const weights = certificate.randomWeights ? ", random weights" : "";
+  const epsilon = certificate.exactUpToEpsilon ? "; exact up to the normalisations' epsilon, which is zero here" : "";
+  const unchecked = certificate.unchecked?.length ?? 0;
   const out: string[] = [];
   switch (certificate.status) {
     case "certified": {
-      const claims = plural(analysis.symmetries.length, "symmetry", "symmetries");
+      const claims = plural(analysis.symmetries.length - unchecked, "symmetry", "symmetries");
       const deviation = small(certificate.maxRelativeDeviation);
       out.push(
-        `  ${style.good("certified")}: ${claims} applied to the weights; outputs move by at most ${deviation} (ONNX Runtime, float32${weights})`,
+        `  ${style.good("certified")}: ${claims} applied to the weights; outputs move by at most ${deviation} (ONNX Runtime, float32${weights})${epsilon}`,
       );
       break;
     }
     case "failed":
       out.push(
         `  ${style.bad("not certified")}: ${certificate.reason ?? "a claimed symmetry moves the outputs"}`,
-        `  ${plural(certificate.failed.length, "claim")} withdrawn; this is a defect of Noether, please report it`,
+        `  ${plural(Math.max(1, certificate.failed.length), "claim")} withdrawn; this is a defect of Noether, please report it`,
       );
       break;
     case "skipped":
       out.push(`  ${style.warning("not certified")}: ${certificate.reason ?? "not asked for"}`);
   }
+  if (unchecked > 0)
+    out.push(`  ${style.warning("not checked")}: ${plural(unchecked, "group")} found numerically could not be applied`);
   const d = certificate.dimensions;
   if (d) {
-    const on = d.on === "twin" ? " on a small copy of the model" : "";
+    const on = d.on === "twin" ? ` on a small copy of the model${twinWords(certificate.twin)}` : "";
     const complete = d.explained === d.measured ? style.good("complete") : style.warning("incomplete");
     out.push(`  ${complete}: ${count(d.explained)} of ${count(d.measured)} directions explained${on}`);
   }
+  if (certificate.unmeasured !== undefined) out.push(`  ${style.warning("not measured")}: ${certificate.unmeasured}`);
   return out;
+}
+
+/** How the small copy was checked, and what it holds. */
+function twinWords(twin: Certificate["twin"]): string {
+  if (!twin) return "";
+  const families = familyCounts(twin.continuous).map((f) => `${count(f.count)} ${f.family}`);
+  const applied = `${plural(twin.symmetries - twin.unchecked.length, "symmetry", "symmetries")} applied, deviation ${small(twin.maxRelativeDeviation)} in float64`;
+  return ` (${plural(twin.parameters, "weight")}; ${[...families, applied].join(", ")})`;
 }
 
 function opaqueLines(analysis: ModelAnalysis, width: number, style: Style): string[] {

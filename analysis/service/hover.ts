@@ -172,7 +172,7 @@ function provenance(analysis: ModelAnalysis, certificate: Certificate | undefine
   switch (certificate?.status) {
     case "certified": {
       const weights = certificate.randomWeights ? "random weights" : "the weights";
-      return `*Certified*: random elements, applied to ${weights}, move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}`;
+      return `*Certified*: random elements, applied to ${weights}, move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}${measuredWords(certificate)}`;
     }
     case "failed":
       return `*Not certified*: ${certificate.reason ?? "a claim moves the output"}. Please report this.`;
@@ -181,6 +181,13 @@ function provenance(analysis: ModelAnalysis, certificate: Certificate | undefine
     case undefined:
       return `*Proved by rule*; checked numerically when the editor is idle.${about}`;
   }
+}
+
+/** How much of what was measured the claims explain. */
+function measuredWords({ dimensions: d, unmeasured }: Certificate): string {
+  if (unmeasured !== undefined) return ` Completeness was not measured: ${unmeasured}.`;
+  if (!d) return "";
+  return ` ${count(d.explained)} of ${count(d.measured)} directions explained${d.on === "twin" ? ", measured on a small copy of the model" : ""}.`;
 }
 
 /** The hover of a class: how much of the model is symmetry. */

@@ -1,0 +1,58 @@
+/** @file Twins of full-size models: every symmetry acts there, and all that is measured is explained. */
+import assert from "node:assert/strict";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { readOnnx } from "../frontends/onnx/index";
+import { elementCount } from "../graph/tensor";
+import { normalForm } from "../lowering/normal-form";
+import { inferShapes } from "../operators/inference";
+import { equivarianceOf } from "../symmetry/analyse";
+import { inferAxes } from "../symmetry/spaces/infer";
+import { makeTwin } from "../symmetry/twin/twin";
+import { certifyTwin } from "./twin";
+
+const MODELS = path.join(import.meta.dirname, "..", "..", "testFixtures", "models");
+const normalOf = (name: string) => normalForm(readOnnx({ path: path.join(MODELS, `${name}.onnx`) }).graph).graph;
+
+describe("certification on the twin", () => {
+  for (const name of ["resnet50", "mnasnet0_5"]) {
+    it(name, () => {
+      const found = certifyTwin(normalOf(name));
+      if (typeof found === "string") assert.fail(found);
+      assert.deepEqual(found.failed, []);
+      assert.deepEqual(found.unchecked, []);
+      assert.ok(found.maxRelativeDeviation < 1e-10);
+      assert.ok(found.continuous.scale > 0 && found.continuous.rescaling > 0);
+      assert.equal(found.measured, found.explained);
+    });
+  }
+
+  it("says why there is none", () => {
+    const reason = certifyTwin(normalOf("densenet121"));
+    assert.match(String(reason), /still has \d+ weights/);
+  });
+});
+
+describe("twins with fewer blocks", () => {
+  for (const [name, blocks] of [
+    ["vit_b_16", 12],
+    ["resnet18", 8],
+    ["convnext_tiny", 18],
+  ] as const) {
+    it(name, () => {
+      const normal = normalOf(name);
+      const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
+      const [whole, short] = [makeTwin(normal, axes), makeTwin(normal, axes, { depth: "shrink" })];
+      if ("reason" in whole || "reason" in short) assert.fail("there are twins");
+      assert.deepEqual(inferShapes(short.graph).problems, []);
+      assert.match(short.notes.at(-1) ?? "", /repeated blocks? (is|are) left out/);
+      assert.ok(short.graph.nodes.length < whole.graph.nodes.length - blocks);
+      assert.deepEqual(short.graph.outputs, whole.graph.outputs);
+      const used = new Set(short.graph.nodes.flatMap((n) => n.inputs));
+      for (const p of short.graph.parameters.values()) {
+        assert.ok(used.has(p.name), `${p.name} is read`);
+        assert.equal(elementCount(p.shape), elementCount(whole.graph.parameters.get(p.name)!.shape));
+      }
+    });
+  }
+});
