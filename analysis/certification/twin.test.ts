@@ -29,7 +29,7 @@ describe("certification on the twin", () => {
 
   it("says why there is none", () => {
     const reason = certifyTwin(normalOf("densenet121"));
-    assert.match(String(reason), /still has \d+ weights/);
+    assert.match(typeof reason === "string" ? reason : "", /still has \d+ weights/);
   });
 });
 

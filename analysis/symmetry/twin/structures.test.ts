@@ -223,8 +223,8 @@ describe("twins of images", () => {
       ],
       outputs: ["y"],
     });
-    assert.deepEqual(shape(g, "stem"), [3, 3, 3, 3]);
-    assert.deepEqual(shape(g, "deep"), [3, 1, 3, 3]);
+    assert.deepEqual(shape(g, "stem"), [3, 3, 3, 1]);
+    assert.deepEqual(shape(g, "deep"), [3, 1, 3, 1]);
     assert.ok(shape(g, "b")[2]! >= 5, "a window of 3 with dilation 2 is 5 wide");
     assert.equal(g.nodes.find((n) => n.outputs[0] === "c")!.attributes.group, 3);
   });
@@ -273,7 +273,7 @@ describe("twins of images", () => {
       ],
       outputs: ["y"],
     });
-    assert.deepEqual(shape(g, "v"), [9, 3, 3, 3]);
+    assert.deepEqual(shape(g, "v"), [9, 3, 3, 1]);
   });
 
   it("flattened maps keep their places", () => {
