@@ -27,10 +27,12 @@ import {
   unknown,
   type Value,
 } from "../values/value";
+import { readFrameworkCall } from "./frameworks";
 import type { Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts";
 
 /** Text that a file with anything to collect contains. */
-export const TRAINING_TEXT = /\boptim\b|\.backward\(|lr_scheduler|clip_grad|configure_optimizers|deepcopy|\]\s*\*|DataLoader/;
+export const TRAINING_TEXT =
+  /\boptim\b|\boptimizers\b|\boptax\b|\boptimizer=|\.fit\(|\.backward\(|lr_scheduler|clip_grad|configure_optimizers|deepcopy|\]\s*\*|DataLoader/;
 
 /** Defaults of torch.optim that matter to rules. */
 const DEFAULTS: Readonly<
@@ -199,7 +201,15 @@ export class FactCollector {
     const key = `${place.range.file}:${place.range.start.line}:${place.range.start.column}`;
     const kind = name.split(".").at(-1)!;
     const named: NamedFact = { kind, ...place };
-    if (/^torch\.optim\.[A-Z]\w+$/.test(name)) this.noteOptimiser(key, kind, args, place);
+    const said = readFrameworkCall(name, args, { ...place, certaintyOf: (k, n) => this.certaintyOf(k, n) });
+    if (said) {
+      if (said.optimiser) this.optimisers.set(key, said.optimiser);
+      if (said.schedule) this.schedules.set(key, said.schedule);
+      if (said.loss) this.losses.set(key, said.loss);
+      this.batch ??= said.batch;
+      this.clipping ??= said.clipping;
+      this.trains ||= said.trains === true;
+    } else if (/^torch\.optim\.[A-Z]\w+$/.test(name)) this.noteOptimiser(key, kind, args, place);
     else if (/^torch\.optim\.[A-Z]\w+\.step$/.test(name) || kind === "backward") this.trains = true;
     else if (/^torch\.optim\.lr_scheduler\.[A-Z]\w+$/.test(name)) this.schedules.set(key, named);
     else if (name === "schedule by hand") this.schedules.set(key, { ...named, kind: "by hand" });
@@ -384,6 +394,9 @@ function mentionsTraining(s: Stmt): boolean {
     names.has("optim") ||
     names.has("optimizer") ||
     names.has("optimiser") ||
+    names.has("optimizers") ||
+    names.has("optax") ||
+    names.has("compile") ||
     names.has("DataLoader") ||
     [...names].some((n) => /^(?:Adam|SGD|AdamW|RMSprop)$/.test(n)) ||
     names.has("loss")
