@@ -136,12 +136,12 @@ export function readFrameworkCall(name: string, args: Arguments, place: CallPlac
     /^keras\.callbacks\.(?:LearningRateScheduler|ReduceLROnPlateau)$/.test(name)
   )
     return { schedule: named };
-  if (/^keras\.optimizers\./.test(name)) {
+  if (name.startsWith("keras.optimizers.")) {
     const limit =
       number(args, "clipnorm", -1, place) ?? number(args, "global_clipnorm", -1, place) ?? number(args, "clipvalue", -1, place);
     return { optimiser: optimiser(kind, args, KERAS[kind] ?? {}, place), ...(limit ? { clipping: limit } : {}) };
   }
-  if (/^keras\.losses\./.test(name)) return { loss: named };
+  if (name.startsWith("keras.losses.")) return { loss: named };
   if (name === "keras.Model.compile") return compiled(args, place);
   if (name === "keras.Model.fit") {
     const batch = number(args, "batch_size", 3, place);
