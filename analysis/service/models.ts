@@ -84,6 +84,18 @@ export class UnknownModel extends Error {
   }
 }
 
+const normals = new WeakMap<Graph, Graph>();
+
+/** The normal form of a graph, made once: most rules ask for it. */
+function normalOf(graph: Graph): Graph {
+  let normal = normals.get(graph);
+  if (!normal) {
+    normal = normalForm(graph).graph;
+    normals.set(graph, normal);
+  }
+  return normal;
+}
+
 /** What rules look at in a loaded file; models are not analysed for it. */
 export function checkedFile(file: LoadedFile): CheckedFile {
   return {
@@ -96,7 +108,7 @@ export function checkedFile(file: LoadedFile): CheckedFile {
         name,
         graph,
         layers,
-        normal: () => normalForm(graph).graph,
+        normal: () => normalOf(graph),
         analysis: () => m.analysis,
         ...(inventory ? { inventory } : {}),
         ...(range ? { range } : {}),

@@ -239,9 +239,14 @@ export function callModule(interpreter: Interpreter, module: InstanceValue, args
     return opaqueCall(interpreter, module.cls.name, module, args, `${module.cls.name} has no forward that can be read`);
   }
   if (module.cls.module) interpreter.onForward?.(module, args);
+  const { answers } = interpreter;
+  const answer = interpreter.running.length === 0 ? answers?.get(module) : undefined;
+  if (answer !== undefined) return answer;
   interpreter.running.push(module);
   try {
-    return call(interpreter, own ?? getAttribute(interpreter, module, "forward"), args, module.cls.name);
+    const result = call(interpreter, own ?? getAttribute(interpreter, module, "forward"), args, module.cls.name);
+    if (interpreter.running.length === 1) answers?.set(module, result);
+    return result;
   } finally {
     interpreter.running.pop();
   }

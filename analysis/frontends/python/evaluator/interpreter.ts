@@ -132,6 +132,8 @@ export class Interpreter {
   onFunction: ((f: FunctionValue, args: Arguments) => void) | undefined;
   /** Attributes of arrays where the framework at hand has others than torch. */
   arrayAttribute: ((interpreter: Interpreter, t: TensorValue, name: string) => Value | undefined) | undefined;
+  /** What outermost modules returned when they were called first: a loop over data need not follow them again and again. */
+  answers: Map<InstanceValue, Value> | undefined;
   /** Called on calls that training facts are made of. */
   onFact: ((name: string, args: Arguments, value: Value) => void) | undefined;
 

@@ -75,6 +75,7 @@ export class FactCollector {
   ) {
     this.interpreter = new Interpreter(world, new GraphBuilder(operatorTable), { steps: 150_000, nodes: 20_000 });
     this.interpreter.rootFile = scope.file;
+    this.interpreter.answers = new Map();
     this.interpreter.onFact = (name, args, value) => this.note(name, args, value);
   }
 
