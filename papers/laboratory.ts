@@ -7,7 +7,15 @@ import { type Tensor, tensor } from "../analysis/graph/tensor";
 import { Random } from "../analysis/numerics/random";
 import { Prober } from "../analysis/probe/probe";
 import { DEFAULT_TRAINING } from "../analysis/probe/settings";
-import type { DataSource, LossKind, ProbeResult, ProbeSetting, TrainingSettings } from "../analysis/probe/types";
+import type {
+  DataSource,
+  LossKind,
+  Objective,
+  ProbeRequest,
+  ProbeResult,
+  ProbeSetting,
+  TrainingSettings,
+} from "../analysis/probe/types";
 import { Loader } from "../analysis/service/models";
 import { analyse } from "../analysis/symmetry/analyse";
 import type { ModelAnalysis } from "../analysis/symmetry/analysis";
@@ -54,10 +62,30 @@ export class Laboratory {
 
   /** Runs an experiment at full size. Throws Error when it could not be trained to the end. */
   async run(experiment: Experiment): Promise<Outcomes> {
-    const settings = experiment.settings.map((s) => ({ ...s, training: { ...DEFAULT_TRAINING, ...s.training } }));
-    const result = await this.prober.probe({
+    const request = await this.request(experiment);
+    const { settings } = request;
+    const result = await this.prober.probe(request);
+    if (result.notes.some((n) => n.includes("budget"))) throw new Error(`${experiment.model}: ${result.notes.join("; ")}`);
+    const numeric = experiment.matrixGroups ?? false;
+    const analysis = analyse(result.graph, { numeric });
+    const own = (s: ProbeSetting) => ({
+      name: s.name,
+      training: s.training,
+      ...(s.graph ? { analysis: analyse(s.graph, { numeric }) } : {}),
+      ...(s.reparametrisation ? { reparametrisation: s.reparametrisation } : {}),
+    });
+    return { result, analysis, summary: summarise(analysis, settings.map(own), result.runs) };
+  }
+
+  /** The training loss of an experiment's first setting as a function of the parameters. Dispose it after use. */
+  async objective(experiment: Experiment): Promise<Objective> {
+    return this.prober.objective(await this.request(experiment));
+  }
+
+  private async request(experiment: Experiment): Promise<ProbeRequest> {
+    return {
       graph: await this.graph(experiment.model),
-      settings,
+      settings: experiment.settings.map((s) => ({ ...s, training: { ...DEFAULT_TRAINING, ...s.training } })),
       steps: experiment.steps,
       replicas: experiment.replicas,
       seed: 1,
@@ -67,17 +95,7 @@ export class Laboratory {
       recordings: experiment.recordings ?? 11,
       recordNoise: false,
       budget: { seconds: 600, twin: false },
-    });
-    if (result.notes.some((n) => n.includes("budget"))) throw new Error(`${experiment.model}: ${result.notes.join("; ")}`);
-    const numeric = experiment.matrixGroups ?? false;
-    const analysis = analyse(result.graph, { numeric });
-    const own = (s: (typeof settings)[number]) => ({
-      name: s.name,
-      training: s.training,
-      ...(s.graph ? { analysis: analyse(s.graph, { numeric }) } : {}),
-      ...(s.reparametrisation ? { reparametrisation: s.reparametrisation } : {}),
-    });
-    return { result, analysis, summary: summarise(analysis, settings.map(own), result.runs) };
+    };
   }
 
   dispose(): void {

@@ -8,6 +8,7 @@ import path from "node:path";
 import { lineChart } from "../analysis/report/plot/svg";
 import type { Effect } from "./effect";
 import { criticalRate } from "./effects/critical-rate";
+import { goldstone } from "./effects/goldstone";
 import { inputExpansion } from "./effects/input-expansion";
 import { charges, equilibrium } from "./effects/learning-dynamics";
 import { identicalUnits, softThresholdLaw, sparsity } from "./effects/mirrors";
@@ -23,6 +24,7 @@ const EFFECTS: Readonly<Record<string, (lab: Laboratory) => Promise<Effect>>> = 
   syre,
   charges,
   equilibrium,
+  goldstone,
   "critical-rate": criticalRate,
   "input-expansion": (lab) => inputExpansion(lab, root),
 };

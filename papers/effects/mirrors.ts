@@ -187,7 +187,7 @@ export async function softThresholdLaw(lab: Laboratory): Promise<Effect> {
 }
 
 /** Inputs with exactly unit covariance over the first `training` rows, targets of a matrix with given singular values. */
-function whitenedTask(singular: readonly number[], training: number, rows: number) {
+export function whitenedTask(singular: readonly number[], training: number, rows: number) {
   const random = new Random(9);
   const n = singular.length;
   const orthonormal = (r: number, c: number): Matrix =>
