@@ -61,14 +61,18 @@ class NormedStudent(nn.Module):
 class DigitNet(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 8, 3, stride=2, padding=1)
-        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1)
-        self.conv3 = nn.Conv2d(16, 32, 3, stride=2, padding=1)
+        self.conv1 = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(16)
+        self.conv3 = nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(32)
         self.fc = nn.Linear(32, 10)
 
     def forward(self, x):
-        h = F.relu(self.conv2(F.relu(self.conv1(x))))
-        h = F.relu(self.conv3(h))
+        h = F.relu(self.bn1(self.conv1(x)))
+        h = F.relu(self.bn2(self.conv2(h)))
+        h = F.relu(self.bn3(self.conv3(h)))
         return self.fc(h.mean((2, 3)))
 
 

@@ -1,5 +1,5 @@
 /** @file Training settings: PyTorch's defaults, and what the user's own code says. */
-import type { TrainingFacts } from "../frontends/python/facts/facts";
+import type { OptimiserFact, TrainingFacts } from "../frontends/python/facts/facts";
 import type { LossKind, Schedule, TrainingSettings } from "./types";
 
 /** SGD with PyTorch's defaults, a learning rate that suits most networks, and batches of 32. */
@@ -63,17 +63,7 @@ export function settingsFromFacts(facts: TrainingFacts, model?: string): KnownTr
       weightDecay: found.weightDecay?.value ?? (optimiser === "adamw" ? 0.01 : 0),
       momentum: found.momentum?.value ?? 0,
       betas: found.betas?.value ?? training.betas,
-      groups: found.groups.flatMap((g) =>
-        g.parameters === undefined || (g.learningRate === undefined && g.weightDecay === undefined)
-          ? []
-          : [
-              {
-                parameters: g.parameters,
-                ...(g.learningRate === undefined ? {} : { learningRate: g.learningRate }),
-                ...(g.weightDecay === undefined ? {} : { weightDecay: g.weightDecay }),
-              },
-            ],
-      ),
+      groups: ownOptions(found),
     };
     if (found.groups.some((g) => g.parameters === undefined))
       notes.push("a parameter group of the optimiser could not be followed");
@@ -93,6 +83,25 @@ export function settingsFromFacts(facts: TrainingFacts, model?: string): KnownTr
   }
   const loss = facts.losses.map((l) => LOSSES[l.kind]).find((l) => l !== undefined);
   return { training, ...(loss === undefined ? {} : { loss }), notes };
+}
+
+/**
+ * Groups with options that differ from the optimiser's: what agrees with it is left to it, so that changing the setting (a sweep, an
+ * option of the command line) changes these parameters too.
+ */
+function ownOptions(optimiser: OptimiserFact): TrainingSettings["groups"] {
+  return optimiser.groups.flatMap((g) => {
+    const rate = g.learningRate === optimiser.learningRate?.value ? undefined : g.learningRate;
+    const decay = g.weightDecay === optimiser.weightDecay?.value ? undefined : g.weightDecay;
+    if (g.parameters === undefined || (rate === undefined && decay === undefined)) return [];
+    return [
+      {
+        parameters: g.parameters,
+        ...(rate === undefined ? {} : { learningRate: rate }),
+        ...(decay === undefined ? {} : { weightDecay: decay }),
+      },
+    ];
+  });
 }
 
 function scheduleOf(kind: string): Schedule | undefined {

@@ -46,7 +46,9 @@ interface Scale {
 /** The chart as one <svg> element. Values that are not finite (or not positive on a logarithmic axis) are left out. */
 export function lineChart(chart: Chart): string {
   const width = chart.width ?? 480;
-  const legend = chart.series.length > 1 ? Math.ceil(chart.series.length / 2) * 16 : 0;
+  // Long names need a row of their own.
+  const columns = chart.series.some((s) => s.name.length > 28) ? 1 : 2;
+  const legend = chart.series.length > 1 ? Math.ceil(chart.series.length / columns) * 16 : 0;
   const height = (chart.height ?? 260) + legend;
   const isShown = ({ x, y }: PlotPoint) =>
     Number.isFinite(x) && Number.isFinite(y) && (chart.xScale !== "log" || x > 0) && (chart.yScale !== "log" || y > 0);
@@ -93,7 +95,7 @@ export function lineChart(chart: Chart): string {
   series.forEach((s, i) => parts.push(...drawSeries(s, i, x, y, chart.yScale === "log")));
   if (legend > 0) {
     chart.series.forEach((s, i) => {
-      const [cx, cy] = [MARGIN.left + (i % 2) * ((width - MARGIN.left) / 2), bottom + 52 + 16 * Math.floor(i / 2)];
+      const [cx, cy] = [MARGIN.left + (i % columns) * ((width - MARGIN.left) / 2), bottom + 52 + 16 * Math.floor(i / columns)];
       parts.push(
         s.scattered
           ? `<circle cx="${cx + 10}" cy="${cy - 4}" r="3" fill="${colour(i)}"/>`

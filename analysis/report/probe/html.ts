@@ -229,7 +229,7 @@ function details(summary: ProbeSummary): string {
         s.setting,
         "largest violation of a gradient identity",
         small(Math.max(...identities)),
-        "0 for exact symmetries; float32 rounding is about 1e-6",
+        "0 for exact symmetries; rounding of float32 leaves up to about 1e-4",
       );
     }
     const residuals = s.symmetries.flatMap((x) => x.charges?.residual?.value ?? []);
