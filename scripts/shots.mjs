@@ -42,6 +42,12 @@ try {
   await page.locator(".squiggly-warning, .squiggly-info, .squiggly-hint").first().waitFor({ timeout: 60_000 });
   await shot("findings");
 
+  await page.locator(".codelens-decoration", { hasText: "symmetry" }).first().waitFor();
+  await command("Explorer: Focus on Symmetries View");
+  await page.locator(".pane", { hasText: "Symmetries" }).locator(".monaco-list-row", { hasText: "Net" }).first().waitFor();
+  await shot("explorer");
+  await command("View: Focus Active Editor Group");
+
   await hover("self.conv2 = nn.Conv2d", "Conv2d", "interchangeable");
   await shot("hover-uncertified");
   // Certification runs when the file has been left alone; a hover shows what was known when it opened.
