@@ -52,7 +52,8 @@ describe("where symmetries are in the text", () => {
       });
       const line = find(document, "self.conv1 = ").line;
       const label = shown.find((h) => h.position.line === line)?.label;
-      assert.match(String(label), /^[a-z]:\d+ → [a-z]:\d+/);
+      assert.ok(typeof label === "string");
+      assert.match(label, /^[a-z]:\d+ → [a-z]:\d+/);
     } finally {
       await settings.update("inlayHints", undefined, vscode.ConfigurationTarget.Workspace);
     }
