@@ -1,6 +1,7 @@
 /**
  * @file `npm run bench`: how fast Noether is on this machine, beside the machine's own speed. Arguments choose sections
- * (inference, depth, opening, numeric, certification, probe; all of them unless told); `--json` prints JSON instead of a table.
+ * (inference, depth, opening, numeric, certification, probe, python; all of them unless told);
+ * `--json` prints JSON instead of a table.
  */
 import os from "node:os";
 import path from "node:path";
@@ -8,6 +9,7 @@ import { depthSection, inferenceSection } from "./inference";
 import { certificationSection, numericSection } from "./numeric";
 import { openingSection } from "./opening-section";
 import { probeSection } from "./probe";
+import { pythonSection } from "./python";
 import { type Section, table, timed } from "./report";
 import { baseline } from "./timing";
 
@@ -18,6 +20,7 @@ const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
   numeric: numericSection,
   certification: certificationSection,
   probe: probeSection,
+  python: pythonSection,
 };
 
 async function main(args: readonly string[]): Promise<number> {
