@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { PythonHost } from "../frontends/python/index";
+import { packageFolders } from "./python-environment";
 import { WorkspaceIndex } from "./workspace-index";
 
 /** Marks of the top folder of a project. */
@@ -33,12 +34,13 @@ export function projectFolder(folder: string): string | undefined {
 export class DiskHost implements PythonHost {
   readonly roots: readonly string[];
   readonly #read = new Map<string, number>();
+  readonly #indices = new Map<string, WorkspaceIndex>();
+  readonly #top: string;
+  #packages: readonly string[] | undefined;
 
-  readonly #index: WorkspaceIndex;
-
-  constructor(root: string) {
+  constructor(private readonly root: string) {
     const project = projectFolder(root);
-    this.#index = new WorkspaceIndex(project ?? root);
+    this.#top = project ?? root;
     this.roots = [...new Set([root, ...(project === undefined ? [] : [project, path.join(project, "src")])])];
   }
 
@@ -54,12 +56,30 @@ export class DiskHost implements PythonHost {
     }
   }
 
+  /** Found when the first import is not in the workspace. */
+  get packages(): readonly string[] {
+    this.#packages ??= packageFolders(this.root, this.#top, process.env);
+    return this.#packages;
+  }
+
   list(): readonly string[] {
-    return this.#index.files();
+    return this.#index(this.#top).files();
   }
 
   mentioning(names: readonly string[], from: string): readonly string[] {
-    return this.#index.mentioning(names, from);
+    // Installed packages are no workspace: what one of them makes of a class is in that package.
+    const [first] = path.relative(this.#top, from).split(path.sep);
+    const inside = /(?:site|dist)-packages$/.test(this.#top) && first !== undefined && first !== "..";
+    return this.#index(inside ? path.join(this.#top, first) : this.#top).mentioning(names, from);
+  }
+
+  #index(folder: string): WorkspaceIndex {
+    let index = this.#indices.get(folder);
+    if (!index) {
+      index = new WorkspaceIndex(folder);
+      this.#indices.set(folder, index);
+    }
+    return index;
   }
 
   exists(file: string): boolean {

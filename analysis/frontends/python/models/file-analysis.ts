@@ -73,6 +73,8 @@ export class FileAnalysis {
   private readonly failures = new Map<ClassValue, Shortfall>();
   private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
+  /** Classes that could only be made by going on where their constructor raises. */
+  private readonly forced = new Set<ClassValue>();
   /** Classes of other files whose making is looked for here. */
   private readonly foreign = new Set<ClassValue>();
   /** The one class that is asked for by name. */
@@ -263,7 +265,7 @@ export class FileAnalysis {
 
   /** What was not understood on its own may be, made and called as other code does: in this file, then in others. */
   private improve(modules: readonly ClassValue[]): void {
-    const poor = (): ClassValue[] => modules.filter((c) => !isUnderstood(this.models.get(c)));
+    const poor = (): ClassValue[] => modules.filter((c) => this.forced.has(c) || !isUnderstood(this.models.get(c)));
     this.asBlocks(poor());
     const wanted = poor();
     if (wanted.length === 0 || !this.elsewhere) return;
@@ -280,7 +282,9 @@ export class FileAnalysis {
       for (const called of block.called ? [block.called, undefined] : [undefined]) {
         const recipe = fromArguments(cls, block.how, block.args, called);
         const result = this.evaluate(cls, recipe, cls.name);
-        if (!("model" in result) || (before && shortcomings(result.model) >= shortcomings(before))) continue;
+        if (!("model" in result)) continue;
+        if (before && !this.forced.has(cls) && shortcomings(result.model) >= shortcomings(before)) continue;
+        this.forced.delete(cls);
         this.models.set(cls, result.model);
         this.chosen.set(cls, recipe);
         break;
@@ -326,6 +330,7 @@ export class FileAnalysis {
         else if (!lenient || mostlyUnderstood(result.model)) {
           this.models.set(cls, result.model);
           this.chosen.set(cls, recipe);
+          if (lenient) this.forced.add(cls);
           return true;
         }
       }
@@ -360,7 +365,10 @@ export class FileAnalysis {
       if (learn(result, overrides)) continue;
       if ("model" in result || ++scale >= SCALES.length) break;
     }
-    if (best) this.models.set(cls, best);
+    if (best) {
+      this.models.set(cls, best);
+      if (lenient) this.forced.add(cls);
+    }
     return best !== undefined;
   }
 

@@ -11,6 +11,8 @@ export interface PythonHost {
   mentioning?(names: readonly string[], from: string): readonly string[];
   /** Folders that absolute imports are looked up in, workspace first, then site-packages. */
   readonly roots?: readonly string[];
+  /** Folders of installed packages: looked into after the roots, and after what this front end knows of a package itself. */
+  readonly packages?: readonly string[];
 }
 
 function parent(path: string): string {
@@ -69,6 +71,16 @@ export class ModuleResolver {
       if (found) break;
       found = this.inFolder(root, name) ?? this.inFolder(join(root, "src"), name);
     }
+    this.cache.set(key, found);
+    return found;
+  }
+
+  /** The file of a module of an installed package. */
+  findInstalled(name: string): string | undefined {
+    const key = `installed\n${name}`;
+    if (this.cache.has(key)) return this.cache.get(key);
+    let found: string | undefined;
+    for (const folder of this.host.packages ?? []) found ??= this.inFolder(folder, name);
     this.cache.set(key, found);
     return found;
   }

@@ -66,6 +66,9 @@ const LAYERS_IN_PYTHON = new Set([
 /** Packages that only parts of are known of. */
 const PARTLY_KNOWN = new Set(["mmcv", "mmengine", "diffusers", "diffusers.models", "torchvision", "transformers.models"]);
 
+/** Packages whose own source is better than a stand-in. */
+const READ_WHERE_INSTALLED = /^torchvision(?:\.|$)/;
+
 /** Longest chain of files that is followed from one root. */
 const MAXIMUM_FILES = 200;
 
@@ -220,9 +223,11 @@ export class World implements Environment {
         ? namespaceOf(name, [], (member) => this.importModule(`${name}.${member}`, undefined))
         : undefined;
     }
-    const file = this.resolver.find(name, fromFile);
-    if (file !== undefined) return this.scope(file, this.resolver.nameOf(file))?.namespace();
+    const own = this.resolver.find(name, fromFile);
+    if (own !== undefined) return this.scope(own, this.resolver.nameOf(own))?.namespace();
     const stub = this.prelude(name);
+    const installed = !stub || READ_WHERE_INSTALLED.test(name) ? this.resolver.findInstalled(name) : undefined;
+    if (installed !== undefined) return this.scope(installed, this.resolver.nameOf(installed))?.namespace();
     if (stub) return this.scope(stub.file, name)?.namespace();
     // A package of which only parts have stand-ins.
     if (PARTLY_KNOWN.has(name)) return namespaceOf(name, [], (member) => this.importModule(`${name}.${member}`, undefined));

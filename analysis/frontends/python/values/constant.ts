@@ -141,7 +141,21 @@ export function mapConstants(operands: readonly LazyConstant[], f: (...x: number
     o.shape.length === shape.length && o.shape.every((d, i) => d === shape[i]) ? o : expandConstant(o, shape),
   );
   const [x, y] = same;
-  if (same.length === 1) return lazy(shape, (i) => f(x!.at(i)));
-  if (same.length === 2) return lazy(shape, (i) => f(x!.at(i), y!.at(i)));
+  const few = elementCount(shape) <= LARGEST_CONSTANT;
+  // All at once, operand by operand: chains of functions of functions are slow.
+  if (same.length === 1) {
+    const fill = (into: Float64Array): void => {
+      const a = entriesOf(x!);
+      for (let i = 0; i < into.length; i++) into[i] = f(a[i]!);
+    };
+    return lazy(shape, (i) => f(x!.at(i)), few ? fill : undefined);
+  }
+  if (same.length === 2) {
+    const fill = (into: Float64Array): void => {
+      const [a, b] = [entriesOf(x!), entriesOf(y!)];
+      for (let i = 0; i < into.length; i++) into[i] = f(a[i]!, b[i]!);
+    };
+    return lazy(shape, (i) => f(x!.at(i), y!.at(i)), few ? fill : undefined);
+  }
   return lazy(shape, (i) => f(...same.map((o) => o.at(i))));
 }
