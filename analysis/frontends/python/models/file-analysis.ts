@@ -59,6 +59,9 @@ export interface Block {
   readonly how: string;
 }
 
+/** Code that makes layers or parameters. */
+const MAKES_LAYERS = /\bnn\.(?!Module\b|functional\b)\w|Parameter/;
+
 const NO_INSTANCE: Shortfall = { stage: "construction", reason: "no way to make an instance was found" };
 
 /** Multiples of the usual widths that are tried when a constructor refuses them. */
@@ -265,7 +268,7 @@ export class FileAnalysis {
 
   /** What was not understood on its own may be, made and called as other code does: in this file, then in others. */
   private improve(modules: readonly ClassValue[]): void {
-    const poor = (): ClassValue[] => modules.filter((c) => this.forced.has(c) || !isUnderstood(this.models.get(c)));
+    const poor = (): ClassValue[] => modules.filter((c) => this.forced.has(c) || !isUnderstood(c, this.models.get(c)));
     this.asBlocks(poor());
     const wanted = poor();
     if (wanted.length === 0 || !this.elsewhere) return;
@@ -515,8 +518,9 @@ function isDone(a: Attempt): boolean {
 }
 
 /** Whether nothing is left to improve: all is understood, or there are no parameters to say anything about. */
-function isUnderstood(m: PythonModel | undefined): boolean {
-  return m !== undefined && (shortcomings(m) === 0 || m.graph.parameters.size === 0);
+function isUnderstood(cls: ClassValue, m: PythonModel | undefined): boolean {
+  if (m === undefined) return false;
+  return shortcomings(m) === 0 || (m.graph.parameters.size === 0 && !MAKES_LAYERS.test(cls.chunk?.text ?? ""));
 }
 
 /** Parts of a model that were not followed. */
