@@ -18,12 +18,16 @@ const STEPS = 25;
 const ROWS_PER_ENTRY = 3;
 const LEAST_BATCHES = 4;
 const MOST_BATCHES = 400;
+const FEW = 2;
 /** A Newton step longer than this times the first step has lost its way. */
 const LOST = 10;
 
 /** Outputs of a network at fixed random inputs. */
 export class Retraction {
   private readonly program: Program;
+  /** Batches on which deviations are looked at. */
+  private readonly few: ReturnType<Retraction["batches"]>;
+  private known: { readonly weights: ParameterValues; readonly outputs: readonly Float64Array[] } | undefined;
 
   constructor(
     private readonly network: Network,
@@ -33,6 +37,7 @@ export class Retraction {
       network,
       network.graph.outputs.filter((o) => network.outputs.includes(o)),
     );
+    this.few = this.batches(1).slice(0, FEW);
   }
 
   private batches(rows: number): ((weights: ParameterValues) => (leaf: string) => Tensor | undefined)[] {
@@ -55,8 +60,11 @@ export class Retraction {
   deviation(before: ParameterValues, after: ParameterValues): number {
     let size = 0;
     let change = 0;
-    for (const give of this.batches(1)) {
-      const y = this.outputs(this.program.evaluate(give(before)));
+    const batches = this.few;
+    this.known = this.known?.weights === before ? this.known : undefined;
+    this.known ??= { weights: before, outputs: batches.map((give) => this.outputs(this.program.evaluate(give(before)))) };
+    for (const [b, give] of batches.entries()) {
+      const y = this.known.outputs[b]!;
       const z = this.outputs(this.program.evaluate(give(after)));
       y.forEach((v, i) => {
         if (!Number.isFinite(v)) return;

@@ -60,7 +60,7 @@ const MOST_STATEMENTS = 64;
  */
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
   const survey = new Survey(normal);
-  const widths = new Widths(survey, axes, options.size, USUAL);
+  let widths = new Widths(survey, axes, options.size, USUAL);
   const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
       try {
@@ -81,7 +81,9 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   let inputs: ReadonlyMap<string, Shape> = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
   let reach: Reach = "channels";
   let best: Graph | undefined;
-  for (const wanted of options.spatial === "keep" ? [] : (["dense", "strided"] as const)) {
+  for (const wanted of options.spatial === "keep" ? [] : (["thin", "dense", "strided"] as const)) {
+    // What a failed attempt found equal or unable to shrink holds for that attempt only.
+    widths = new Widths(survey, axes, options.size, USUAL);
     const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));
     if (found) {
       best = found;

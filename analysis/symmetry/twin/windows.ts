@@ -45,14 +45,14 @@ function isPlainPadding(node: Node): boolean {
 
 /** A window that moves by one place, if strides are dropped. One as large as its input does not move at all. */
 function moved(w: Window, reach: Reach): Window {
-  return reach === "dense" ? { ...w, stride: 1 } : w;
+  return reach === "thin" || reach === "dense" ? { ...w, stride: 1 } : w;
 }
 
 /**
  * A smaller window with the same arithmetic: patches become 2 wide, a window as large as its input stays that, and padded
  * windows lose a tap and a place of padding on both sides as long as three taps are left, or one across.
  */
-function shrunk(w: Window, before: number, after: number, least: number): Window {
+function shrunk(w: Window, before: number, after: number, least: number, reach: Reach): Window {
   if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel: after };
   if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1)
     return { ...w, kernel: 2, stride: 2 };
@@ -62,6 +62,7 @@ function shrunk(w: Window, before: number, after: number, least: number): Window
     left -= w.dilation;
     right -= w.dilation;
   }
+  if (reach === "thin" && left === 0 && right === 0) kernel = Math.min(kernel, least);
   return { ...w, kernel, before: left, after: right };
 }
 
@@ -79,6 +80,7 @@ function withKernel(w: Window, kernel: number, before: number): Window {
   if (kernel === w.kernel) return w;
   if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel };
   if (w.kernel === w.stride && w.before === 0 && w.after === 0) return { ...w, kernel, stride: kernel };
+  if (w.before === 0 && w.after === 0 && kernel < w.kernel) return { ...w, kernel };
   const less = ((w.kernel - kernel) * w.dilation) / 2;
   if (less < 0 || !Number.isInteger(less) || less > w.before || less > w.after) {
     throw new SizeConflict(`a window of ${w.kernel} cannot become one of ${kernel}`);
@@ -151,7 +153,7 @@ function convolution(s: Sizing): void {
     const kernel = kernels[i]!;
     const known = newSize(kernel);
     if (known !== undefined) return moved(withKernel(w, known, old[i]!), reach);
-    const small = free ? shrunk(w, old[i]!, space[i]!, least[i]!) : w;
+    const small = free ? shrunk(w, old[i]!, space[i]!, least[i]!, reach) : w;
     algebra.bind(kernel, small.kernel);
     return moved(small, reach);
   });
@@ -198,7 +200,7 @@ function pool(s: Sizing): void {
     const given = windowsOf(node, kernel);
     const least = leastTaps(given);
     const windows = given.map((w, i) => {
-      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!, least[i]!);
+      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!, least[i]!, s.reach);
       const width = small.dilation * (small.kernel - 1) + 1;
       if (width > space[i]! + small.before + small.after)
         throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);
