@@ -168,6 +168,12 @@ export class Loader {
     if (className === undefined) {
       const all = project.analyse(file);
       problems.push(...all.problems);
+      for (const m of all.models) {
+        const followed = understanding(m);
+        const first = m.opaque[0];
+        if (followed !== undefined)
+          problems.push({ message: `${m.name}: ${followed} (${first?.reason})`, range: first?.range ?? m.range });
+      }
       found = all.models;
       facts = () => all.facts;
     } else found = [named(project, file, className)];
@@ -230,7 +236,8 @@ export class Loader {
   }
 
   #pythonModel(file: string, m: PythonModel): LoadedModel {
-    const understood = m.understood === m.calls ? "" : `; ${m.understood} of ${m.calls} calls understood`;
+    const followed = understanding(m);
+    const understood = followed === undefined ? "" : `; ${followed}`;
     const about = {
       name: m.name,
       file,
@@ -260,6 +267,18 @@ export class Loader {
       },
     };
   }
+}
+
+/** Names of opaque calls that are said. */
+const SAID = 3;
+
+/** "12 of 14 calls understood; `deform_conv` is opaque", or undefined where all were. */
+function understanding(m: PythonModel): string | undefined {
+  if (m.opaque.length === 0) return undefined;
+  const names = [...new Set(m.opaque.map((o) => `\`${o.operator}\``))];
+  const more = names.length > SAID ? ` and ${names.length - SAID} more` : "";
+  const verb = names.length === 1 ? "is" : "are";
+  return `${m.understood} of ${m.calls} calls understood; ${names.slice(0, SAID).join(", ")}${more} ${verb} opaque`;
 }
 
 /** The text of a file. @throws Error naming it */
