@@ -4,7 +4,7 @@ import { ELEMENT_TYPES, torchTensor } from "../arrays/support";
 import { notUnderstood } from "../evaluator/errors";
 import { Reader, shapeOf } from "../torch/arguments";
 import { namespaceOf } from "../values/namespaces";
-import { int, is, native, type NamespaceValue, type NativeCall, tuple, type Value } from "../values/value";
+import { int, is, native, type NamespaceValue, type NativeCall, type TensorValue, tuple, type Value } from "../values/value";
 import { activationEntries } from "./activations";
 import { softmaxAttention } from "./attention";
 import { convolve } from "./convolution";
@@ -104,7 +104,32 @@ const IMAGE = namespaceOf("keras.ops.image", [
     const out = torchTensor(a.interpreter, "interpolate", [x], { size: tuple(size.map(int)), mode });
     return a.builder.transpose(out, [0, 2, 3, 1]);
   }),
+  counted("extract_patches", "images size strides dilation_rate padding", (a) => {
+    // TensorFlow's own has sizes and strides with batch and channels.
+    const own = a.has("sizes");
+    const inner = (name: string): number[] => (a.ints(name) ?? []).slice(1, -1);
+    const size = own ? inner("sizes") : a.repeated("size", 2, 1);
+    const strides = own ? inner("strides") : a.has("strides") ? a.repeated("strides", 2, 1) : size;
+    return extractPatches(a, size, strides, a.text("padding", "valid"));
+  }),
 ]);
+
+/** Patches of images, as `ops.image.extract_patches` and TensorFlow's function of that name lay them out: (row, column, channel). */
+function extractPatches(a: Reader, size: readonly number[], strides: readonly number[], padding: string): TensorValue {
+  const b = a.builder;
+  const x = a.tensor("images");
+  if (x.shape === undefined) b.needShape(x, { rank: 4, channelsLast: true });
+  const [n, h, w, c] = shapeOf(a.interpreter, x) as [number, number, number, number];
+  const [p, q] = size as [number, number];
+  if (strides.some((s, i) => s !== size[i]) || padding.toLowerCase() !== "valid")
+    return notUnderstood("patches that overlap or are padded");
+  const [rows, columns] = [Math.floor(h / p), Math.floor(w / q)];
+  let whole = x;
+  if (rows * p !== h) whole = b.slice(whole, 1, 0, rows * p);
+  if (columns * q !== w) whole = b.slice(whole, 2, 0, columns * q);
+  const apart = b.transpose(b.reshape(whole, [n, rows, p, columns, q, c]), [0, 1, 3, 2, 4, 5]);
+  return b.reshape(apart, [n, rows, columns, p * q * c]);
+}
 
 /** The namespace keras.ops (and, with fewer names, keras.backend of old). */
 export function opsNamespace(): NamespaceValue {

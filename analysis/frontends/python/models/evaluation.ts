@@ -10,7 +10,7 @@ import type { World } from "../modules/world";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
 import { InputSearch, STEPS } from "./inputs";
-import { type Framework, frameworkOf, tensorsBelow } from "./framework";
+import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
 
@@ -148,7 +148,7 @@ export function evaluateModel(
     let result = options.inputs ? undefined : framework.traced?.(interpreter, instance);
     if (result === undefined) {
       const plan = planForward(interpreter, instance, framework);
-      const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance));
+      const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance), framework !== TORCH);
       result = runForward(interpreter, instance, framework, plan, search, options);
     }
     const outputs: TensorValue[] = [];

@@ -15,7 +15,7 @@ import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
 import { frameworkOf, TORCH } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
 import { constructorParams, required } from "./invent";
-import { callsSeen, fromFunction, fromScript, type MadeModel, madeModels } from "./made";
+import { callsSeen, fromFunction, fromScript, fromScriptInstance, plain, type MadeModel, madeModels } from "./made";
 import { observeConstructions } from "./observe";
 import { type Pragma, readPragmas } from "./pragma";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./results";
@@ -138,15 +138,16 @@ export class FileAnalysis {
       if (earlier) results.set(cls.name, earlier);
     }
     const modules = all.filter((c) => !results.has(c.name));
+    const models: PythonModel[] = [];
+    const unmade: UnmadeModel[] = [];
+    // Layers are seen at work in the models that functions and scripts put together.
+    this.runMade(known, results, models, unmade);
     if (modules.length > 0) this.analyse(modules);
     for (const cls of modules) {
       const model = this.models.get(cls);
       const failure = model ? undefined : (this.failures.get(cls) ?? NO_INSTANCE);
       results.set(cls.name, { model, failure, dependencies: this.dependencies.get(cls) ?? new Set() });
     }
-    const models: PythonModel[] = [];
-    const unmade: UnmadeModel[] = [];
-    this.runMade(known, results, models, unmade);
     for (const cls of all) {
       const r = results.get(cls.name);
       if (r?.model) models.push(r.model);
@@ -234,7 +235,12 @@ export class FileAnalysis {
       const pragma = this.pragmas.find((p) => p.name === cls.name);
       if (pragma) recipes.push(fromPragma(pragma, this.scope, cls));
       const sighting = sightings.find((s) => s.cls === cls);
-      if (sighting) recipes.push(fromArguments(cls, sighting.how, sighting.args));
+      const block = frameworkOf(cls) === TORCH ? undefined : this.blocks.get(cls);
+      if (block?.called && plain(block.args)) recipes.push(fromArguments(cls, block.how, block.args, block.called));
+      if (sighting) {
+        const own = frameworkOf(cls) === TORCH || plain(sighting.args);
+        recipes.push(own ? fromArguments(cls, sighting.how, sighting.args) : fromScriptInstance(this.scope, cls));
+      }
       if (required(constructorParams(cls)).length === 0) recipes.push(fromWitnesses(cls));
       this.attempt(cls, recipes);
     }

@@ -49,6 +49,8 @@ export class InputSearch {
     private readonly width?: number,
     /** The longest sequence that the model has positions for, where that is short. */
     private readonly steps: number = STEPS,
+    /** Images have their channels last, as in Keras and Flax. */
+    private readonly channelsLast = false,
   ) {}
 
   /** Forgets all suppositions: what is supplied has changed. */
@@ -70,7 +72,8 @@ export class InputSearch {
   }
 
   /** Supposes a shape for an input that the code asked for. */
-  suppose(input: string, hint: ShapeHint): void {
+  suppose(input: string, wanted: ShapeHint): void {
+    const hint = this.channelsLast && wanted.channelsLast === undefined ? { ...wanted, channelsLast: true } : wanted;
     const fixed = new Set<number>();
     const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, this.besideSequence() ? 3 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
@@ -96,8 +99,9 @@ export class InputSearch {
     for (let i = 0; i < rank; i++) {
       if (i === 0 && rank > 1) shape.push(BATCH);
       else if (i === 0) shape.push(BATCH);
-      else if (hint.channelsLast && rank >= 3 && i === rank - 1) shape.push(rank === 4 ? 3 : (this.width ?? this.placeholder()));
-      else if (hint.channelsLast && rank >= 3) shape.push(rank === 4 ? this.imageSize() : rank === 3 ? 32 : 16);
+      else if (hint.channelsLast && rank >= 4 && i === rank - 1) shape.push(rank === 4 ? 3 : (this.width ?? this.placeholder()));
+      else if (hint.channelsLast && hint.rank === 3 && i === 1) shape.push(32);
+      else if (hint.channelsLast && rank >= 4) shape.push(rank === 4 ? this.imageSize() : rank === 3 ? 32 : 16);
       else if (rank === 4 && i >= 2) shape.push(this.imageSize());
       else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());

@@ -10,7 +10,15 @@ import type { SourceRange } from "../../../graph/source";
 import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
 import type { Expr, Stmt } from "../parser/syntax";
-import { type Arguments, type FunctionValue, type InstanceValue, is, isObject, type Value } from "../values/value";
+import {
+  type Arguments,
+  type ClassValue,
+  type FunctionValue,
+  type InstanceValue,
+  is,
+  isObject,
+  type Value,
+} from "../values/value";
 import { moduleFrame, type Recipe } from "./instantiate";
 import { inventArgument, required } from "./invent";
 
@@ -156,6 +164,27 @@ export function fromScript(scope: SourceScope, name: string): Recipe {
   };
 }
 
+/** The script up to the statement that makes an instance of a class out of other models. */
+export function fromScriptInstance(scope: SourceScope, cls: ClassValue): Recipe {
+  return {
+    how: "as this file makes it",
+    make(i) {
+      let made: InstanceValue | undefined;
+      const before = i.onConstruct;
+      i.onConstruct = (c, args, instance) => {
+        before?.(c, args, instance);
+        if (c === cls) made ??= instance;
+      };
+      try {
+        runScript(i, scope, () => made !== undefined);
+      } finally {
+        i.onConstruct = before;
+      }
+      return made ?? raise("TypeError", `${cls.name} is not made by this file`);
+    },
+  };
+}
+
 /** A function with the arguments that the file calls it with, or that it has by default, or invented ones. */
 export function fromFunction(scope: SourceScope, name: string, seen: Arguments | undefined): Recipe {
   return {
@@ -200,7 +229,7 @@ export function callsSeen(i: Interpreter, scope: SourceScope, names: ReadonlySet
 }
 
 /** Whether arguments can be used in another evaluation: no tensors, no unknown values. */
-function plain(args: Arguments): boolean {
+export function plain(args: Arguments): boolean {
   const ok = (v: Value, depth: number): boolean => {
     if (!isObject(v)) return true;
     if (v.k === "tensor" || v.k === "unknown" || depth > 5) return false;
