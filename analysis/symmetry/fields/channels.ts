@@ -16,6 +16,8 @@ export interface Channels {
   readonly axes: readonly number[];
   /** Root atoms of the free factors. */
   readonly atoms: readonly number[];
+  /** Where a channel is along each free factor: atoms with positions. */
+  coordinates(channel: number): ReadonlyMap<number, number>;
 }
 
 interface AxisEntry {
@@ -23,6 +25,16 @@ interface AxisEntry {
   readonly channel: number;
   /** Ordinal of the segment's pattern of pinned sizes. */
   readonly pattern: number;
+}
+
+/** The channels of one axis. */
+interface AxisChannels {
+  readonly entries: AxisEntry[];
+  readonly channels: number;
+  readonly patterns: number;
+  readonly atoms: number[];
+  /** Atoms with positions, per channel. */
+  readonly places: readonly (readonly (readonly [atom: number, at: number])[])[];
 }
 
 /**
@@ -59,22 +71,40 @@ export function channelsOf(shape: Shape, layouts: readonly AxisLayout[] | undefi
     kinds,
     axes: perAxis.flatMap((a, axis) => (a.channels > 1 ? [axis] : [])),
     atoms: [...new Set(perAxis.flatMap((a) => a.atoms))],
+    coordinates(channel) {
+      const out = new Map<number, number>();
+      let rest = channel;
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        const own = perAxis[axis]!.places[rest % channelCounts[axis]!];
+        rest = Math.floor(rest / channelCounts[axis]!);
+        for (const [atom, at] of own ?? []) out.set(atom, at);
+      }
+      return out;
+    },
   };
 }
 
-function axisEntries(
-  size: number,
-  layout: AxisLayout | undefined,
-): { readonly entries: AxisEntry[]; readonly channels: number; readonly patterns: number; readonly atoms: number[] } {
+/**
+ * The atoms along which a matrix entry from one channel to another moves: those at which the two are in different places.
+ */
+export function atomsBetween(channels: Channels, row: number, column: number): readonly number[] {
+  if (row === column) return [];
+  const [a, b] = [channels.coordinates(row), channels.coordinates(column)];
+  return [...new Set([...a.keys(), ...b.keys()])].filter((atom) => a.get(atom) !== b.get(atom));
+}
+
+function axisEntries(size: number, layout: AxisLayout | undefined): AxisChannels {
   const segments: readonly AxisSegment[] = layout ?? [];
   const covered = segments.reduce((n, s) => n + lengthOf(s), 0);
   const isFree = segments.some((s) => s.some((f) => !f.pinned && f.size > 1));
   if (!isFree || covered !== size) {
-    return { entries: Array.from({ length: size }, () => ({ channel: 0, pattern: 0 })), channels: 1, patterns: 1, atoms: [] };
+    const entries = Array.from({ length: size }, () => ({ channel: 0, pattern: 0 }));
+    return { entries, channels: 1, patterns: 1, atoms: [], places: [] };
   }
   const entries: AxisEntry[] = [];
   const patterns = new Map<string, number>();
   const atoms = new Set<number>();
+  const places: (readonly [number, number])[][] = [];
   let channels = 0;
   for (const segment of segments) {
     // Next to free segments, a segment of pinned factors only is a row of fixed channels.
@@ -88,19 +118,22 @@ function axisEntries(
       let rest = at;
       let channel = 0;
       let weight = 1;
+      const place: [number, number][] = [];
       for (let k = segment.length - 1; k >= 0; k--) {
         const digit = rest % segment[k]!.size;
         rest = Math.floor(rest / segment[k]!.size);
         if (!free[k]) continue;
+        if (!segment[k]!.pinned && segment[k]!.size > 1) place.push([segment[k]!.atom, digit]);
         channel += digit * weight;
         weight *= segment[k]!.size;
       }
       own = weight;
+      places[channels + channel] ??= place;
       entries.push({ channel: channels + channel, pattern: patterns.get(pattern)! });
     }
     channels += own;
   }
-  return { entries, channels, patterns: patterns.size, atoms: [...atoms] };
+  return { entries, channels, patterns: patterns.size, atoms: [...atoms], places };
 }
 
 function lengthOf(segment: AxisSegment): number {

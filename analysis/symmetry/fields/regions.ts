@@ -5,6 +5,7 @@
 import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace, orthonormalBasis, rank } from "../../numerics/rank";
 import { UnionFind } from "../../numerics/unionFind";
+import { atomsBetween } from "./channels";
 import type { NullSpace } from "./elimination";
 import { edgeOf, type FieldSystem } from "./system";
 import { SHIFT } from "./unknowns";
@@ -191,10 +192,34 @@ function classify(
     diagonal,
     skew: skewSpace.columns,
     edges,
-    atoms: [...new Set(edges.flatMap((e) => edgeOf(system, e.value).channels.atoms))],
+    atoms: mixedAtoms(system, sinks, entries),
     basis: kind === "rotation" ? beyond(diagonalBasis, skewBasis) : basis,
     whole: basis,
   };
+}
+
+/**
+ * The atoms along which the entries mix channels, and those at one position of which they all are (a frequency, a head): not
+ * those of other pieces of a concatenation, nor places or experts over which one and the same matrix is repeated.
+ */
+function mixedAtoms(system: FieldSystem, sinks: SinkEntries, entries: readonly (readonly SinkEntry[])[]): number[] {
+  const seen = new Set<string>();
+  const mixed = new Set<number>();
+  const positions = new Map<number, Set<number>>();
+  for (const e of entries.flat()) {
+    const key = `${e.edge}:${e.row}:${e.column}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const { channels } = edgeOf(system, sinks.edges[e.edge]!);
+    for (const a of atomsBetween(channels, e.row, e.column)) mixed.add(a);
+    for (const [atom, at] of channels.coordinates(e.row)) {
+      const known = positions.get(atom);
+      if (known) known.add(at);
+      else positions.set(atom, new Set([at]));
+    }
+  }
+  const single = [...positions].flatMap(([atom, at]) => (at.size === 1 ? [atom] : []));
+  return [...new Set([...mixed, ...single])];
 }
 
 /** The columns of `all` that add to the span of `base`, orthogonal to it: where both meet, it is the base's. */
