@@ -341,14 +341,27 @@ export class AtomStore {
     const key = `${start}:${end}`;
     let part = known.get(key);
     if (!part) {
-      const lengths = [start, end - start, size - end];
-      part = this.chop(
-        axis,
-        lengths.filter((n) => n > 0),
-      )[start > 0 ? 1 : 0]!;
+      part = this.isAllPinned(axis) ? this.pinnedAxis(end - start) : this.partOf(axis, start, end);
       known.set(key, part);
     }
     return part;
+  }
+
+  /** Entries [start, end) of an axis that is not all pinned; only the segments that have some of them are looked at. */
+  private partOf(axis: PlainAxis, start: number, end: number): PlainAxis {
+    const segments = this.normal(axis);
+    let first = 0;
+    let at = 0;
+    for (let n = this.segmentSize(segments[0]!); at + n <= start; n = this.segmentSize(segments[first]!)) {
+      at += n;
+      first++;
+    }
+    let last = first;
+    let stop = at;
+    while (stop < end) stop += this.segmentSize(segments[last++]!);
+    const around = last - first === segments.length ? axis : axisOf(segments.slice(first, last));
+    const lengths = [start - at, end - start, stop - end].filter((n) => n > 0);
+    return this.chop(around, lengths)[start > at ? 1 : 0]!;
   }
 
   /** Concatenation in order; pieces that are all pinned become one pinned atom. */

@@ -49,10 +49,15 @@ export interface TensorCells {
   /** Segments per axis where the axis is plain; undefined for selectors and dependent axes. */
   readonly places: readonly (readonly SegmentPlace[] | undefined)[];
   find(segments: readonly number[]): Cell | undefined;
+  /** Index of the segment by the entry that it starts at, along an axis; undefined where the axis is not plain. */
+  starts(axis: number): ReadonlyMap<number, number> | undefined;
 }
 
 /** Beyond this many cells a tensor is not described: its scales are forced to zero, which is sound. */
 const MOST_CELLS = 3000;
+
+/** Beyond this many unknowns no tensor of many cells is described any more. */
+const MOST_UNKNOWNS = 4_000_000;
 
 /** Beyond this many pieces a pinned axis (a table looked up entry by entry) is one: all its entries scale alike. */
 const MOST_PINNED_PIECES = 16;
@@ -124,7 +129,8 @@ export class CellTable {
       }
       total *= counts[i]!;
     }
-    if (total > MOST_CELLS) return undefined;
+    // Cells along one axis alone are no more than the pieces that the graph itself has put there.
+    if (total > MOST_CELLS && (total > Math.max(...counts) || this.next > MOST_UNKNOWNS)) return undefined;
     const cells = new Array<Cell>(total);
     for (let k = 0; k < total; k++) {
       const segments = total === 1 ? (zeros[rank] ??= new Array<number>(rank).fill(0)) : new Array<number>(rank);
@@ -205,12 +211,18 @@ const ones: (number[] | undefined)[] = [];
 const noes: (boolean[] | undefined)[] = [];
 
 class Cells implements TensorCells {
+  private readonly byStart: (ReadonlyMap<number, number> | undefined)[] = [];
+
   constructor(
     readonly cells: readonly Cell[],
     readonly places: readonly (readonly SegmentPlace[] | undefined)[],
     readonly counts: readonly number[],
     readonly selectors: readonly boolean[],
   ) {}
+
+  starts(axis: number): ReadonlyMap<number, number> | undefined {
+    return (this.byStart[axis] ??= this.places[axis] && new Map(this.places[axis].map((p, i) => [p.start, i])));
+  }
 
   find(segments: readonly number[]): Cell | undefined {
     let at = 0;

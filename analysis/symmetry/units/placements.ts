@@ -41,7 +41,7 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
       const shift = offset;
       const part = placed(to, from, (k) => (k === at ? shift : 0));
       if (!part) return undefined;
-      joint.push(...part);
+      for (const cells of part) joint.push(cells);
       offset += graph.types.get(input)!.shape![at]!;
     }
     return joint;
@@ -97,7 +97,7 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
       );
     }
     if (!places || !inside) return undefined;
-    const byStart = new Map(inside.map((p, i) => [p.start, i] as const));
+    const byStart = whole.starts(axis)!;
     return places.map((p) => {
       const start = p.start + shift(axis);
       const exact = byStart.get(start) ?? -1;
