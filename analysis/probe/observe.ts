@@ -73,7 +73,7 @@ export function observeModel(
   const value = source.types.get(loss.value)!.shape!;
   const targetShape = loss.kind === "cross-entropy" ? value.toSpliced(loss.classAxis, 1) : value;
   const targets = b.addInput("probe:batch:targets", loss.kind === "cross-entropy" ? "int64" : "float32", targetShape);
-  for (const node of source.nodes) b.nodes.push(node);
+  for (const node of source.nodes) b.take(node);
   const outputs: string[] = [];
   const out = (value: string): string => {
     outputs.push(value);

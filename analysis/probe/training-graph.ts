@@ -135,7 +135,7 @@ function addBody(spec: TrainingSpec): Body {
   pick(TARGETS, "probe:targets");
 
   // Forward, loss, backward.
-  for (const node of source.nodes) b.nodes.push(node);
+  for (const node of source.nodes) b.take(node);
   const { loss, gradient } = addLoss(b, spec.loss, spec.loss.value, "probe:targets", replicas, spec.portable);
   const wanted = layout.parameters.flatMap((p) => p.entries.map((e) => freeName(e.name, spec.reparametrisation)));
   const found = backpropagate(b, new Map([[spec.loss.value, gradient]]), wanted);

@@ -20,6 +20,8 @@ export class GraphBuilder implements Builder {
   /** Origin of the nodes that are made. */
   origin: Origin = {};
   readonly #shared = new Map<string, string>();
+  /** Names of nodes so far: their values may have other ones. */
+  readonly #nodeNames: Set<string>;
   #counter = 0;
 
   constructor(
@@ -27,6 +29,7 @@ export class GraphBuilder implements Builder {
     private readonly table: Table,
   ) {
     this.nodes = [...source.nodes];
+    this.#nodeNames = new Set(source.nodes.map((n) => n.name));
     this.constants = new Map(source.constants);
     this.types = new Map(source.types);
     this.inputs = [...source.inputs];
@@ -37,7 +40,7 @@ export class GraphBuilder implements Builder {
   fresh(base: string): string {
     for (;;) {
       const name = `${base}_${this.#counter++}`;
-      if (!this.types.has(name) && !this.constants.has(name)) return name;
+      if (!this.types.has(name) && !this.constants.has(name) && !this.#nodeNames.has(name)) return name;
     }
   }
 
@@ -81,7 +84,7 @@ export class GraphBuilder implements Builder {
     return names;
   }
 
-  /** Appends a node as it is and infers its types. */
+  /** Appends a node as it is, under another name where its own is taken, and infers its types. */
   append(node: Node): void {
     const entry = this.table(node.operator, node.domain);
     if (!entry) throw new Error(`${node.operator} ${node.name}: the operator is not in the operator table`);
@@ -93,7 +96,14 @@ export class GraphBuilder implements Builder {
     node.outputs.forEach((name, k) => {
       if (name !== "" && types[k]) this.types.set(name, types[k]);
     });
-    this.nodes.push(node);
+    this.take(node);
+  }
+
+  /** Appends a node whose outputs' types are known, under another name where its own is taken. */
+  take(node: Node): void {
+    const name = this.#nodeNames.has(node.name) ? this.fresh(node.operator) : node.name;
+    this.#nodeNames.add(name);
+    this.nodes.push(name === node.name ? node : { ...node, name });
   }
 
   /** The graph so far. */
