@@ -10,10 +10,10 @@ const INITIALISER = /^((?:[A-Za-z_]\w*\.)*)(zeros_|ones_|constant_)\s*\(/;
 const FACTORY = /\b(torch\.)(zeros|ones)\s*\(/;
 
 /** Replaces `init.zeros_(w)` by Kaiming's uniform distribution, and `torch.zeros(...)` in a parameter by small normal numbers. */
-export function randomStart({ calls }: RandomStart, text: string): Mended {
+export function randomStart({ calls, vectors = false }: RandomStart, text: string): Mended {
   const edits: TextEdit[] = [];
   for (const range of calls) {
-    const edit = editOf(range, text);
+    const edit = editOf(range, text, vectors);
     if (!edit) return { reason: "No fix: how the weights are set could not be read; draw them at random instead." };
     edits.push(...edit);
   }
@@ -21,7 +21,7 @@ export function randomStart({ calls }: RandomStart, text: string): Mended {
   return { fix: { title: "Draw the weights at random", exact: true, edits } };
 }
 
-function editOf(range: SourceRange, text: string): TextEdit[] | undefined {
+function editOf(range: SourceRange, text: string, vectors: boolean): TextEdit[] | undefined {
   const source = textOf(text, range);
   const starts = lineStarts(text);
   const begin = offsetAt(starts, range.start, text.length);
@@ -37,7 +37,12 @@ function editOf(range: SourceRange, text: string): TextEdit[] | undefined {
     const target = firstArgument(source.slice(found.open, found.close));
     // Further calls around it, and arguments that are not just the tensor, are left to the author.
     if (target === undefined || init[0].length !== found.open) return undefined;
-    return [{ range: at(0, source.length), newText: `${init[1]}kaiming_uniform_(${target}, a=5**0.5)` }];
+    return [
+      {
+        range: at(0, source.length),
+        newText: `${init[1]}${vectors ? `normal_(${target}, std=0.02)` : `kaiming_uniform_(${target}, a=5**0.5)`}`,
+      },
+    ];
   }
   const factory = FACTORY.exec(source);
   if (!factory) return undefined;

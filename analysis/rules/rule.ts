@@ -36,6 +36,8 @@ export interface RandomStart {
   readonly kind: "random-start";
   /** The calls that set them to a constant. */
   readonly calls: readonly SourceRange[];
+  /** True where the calls also set vectors, for which there is no fan in. */
+  readonly vectors?: boolean;
 }
 
 /** An optimiser that should not decay vectors. */

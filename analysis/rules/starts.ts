@@ -3,11 +3,12 @@
  * training, where dropout tells units apart.
  */
 import type { Graph, Parameter } from "../graph/graph";
+import type { SourceRange } from "../graph/source";
 import { analyse } from "../symmetry/analyse";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
 import type { CheckedModel } from "./checked";
-import { registeredParameter } from "./layers";
+import { placeKey, registeredParameter } from "./layers";
 
 const noisy = new WeakMap<Graph, ModelAnalysis>();
 
@@ -35,6 +36,15 @@ export function hasSpace(analysis: ModelAnalysis, space: ChannelSpace): boolean 
 /** The value of all entries of a parameter at the start; undefined where they differ or are not known. */
 export function startingConstant(p: Parameter): number | undefined {
   return p.initialisation?.constant;
+}
+
+/** Whether calls that initialise parameters also do so for vectors. */
+export function setsVectors(model: CheckedModel, calls: readonly SourceRange[]): boolean {
+  const places = new Set(calls.map(placeKey));
+  return [...model.graph.parameters.values()].some((p) => {
+    const range = p.initialisation?.origin?.range;
+    return p.shape.length < 2 && range !== undefined && places.has(placeKey(range));
+  });
 }
 
 /** Whether two parameters start equal, entry by entry: one was copied from the other, or both are the same constant. */

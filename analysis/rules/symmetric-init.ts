@@ -6,7 +6,7 @@ import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
 import { codes, layerName, placeKey, placeOf } from "./layers";
 import type { Detection, Rule } from "./rule";
-import { hasSpace, startingConstant, trainingAnalysis } from "./starts";
+import { hasSpace, setsVectors, startingConstant, trainingAnalysis } from "./starts";
 import { stuckAtZero } from "./stuck";
 import { code, few, number } from "./words";
 
@@ -163,7 +163,7 @@ function detections(file: CheckedFile, model: CheckedModel): { key: string; dete
       ...place,
       related: [],
       symmetry: `S(${space.size}) on ${few(space.acts.map((a) => `${a.parameter}/${a.axis}`))}`,
-      remedy: { kind: "random-start", calls: [...calls.values()] },
+      remedy: { kind: "random-start", calls: [...calls.values()], vectors: setsVectors(model, [...calls.values()]) },
     };
     return [{ key: placeKey(place.range), detection, parts: [name] }];
   });

@@ -4,7 +4,7 @@ import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
 import { codes, layerName, placeOf, registeredParameter } from "./layers";
 import type { Detection, Rule } from "./rule";
-import { startingConstant } from "./starts";
+import { setsVectors, startingConstant } from "./starts";
 import { stuckAtZero } from "./stuck";
 import { code, few } from "./words";
 
@@ -149,6 +149,8 @@ function detection(file: CheckedFile, model: CheckedModel, first: Parameter, fre
     ...place,
     related: other ? [{ label: `${label(second)} is set here`, range: other }] : [],
     symmetry: `fixed point of the product of ${first.name} and ${second}`,
-    ...(cause?.file === file.file ? { remedy: { kind: "random-start" as const, calls: [cause] } } : {}),
+    ...(cause?.file === file.file
+      ? { remedy: { kind: "random-start" as const, calls: [cause], vectors: setsVectors(model, [cause]) } }
+      : {}),
   };
 }
