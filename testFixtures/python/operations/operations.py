@@ -222,3 +222,48 @@ class InPlace(nn.Module):
         t = s.transpose(1, 2)
         t[0] += 1
         return y, r, s, t
+
+
+@takes((2, 5, 8))
+class Complex(nn.Module):
+    def forward(self, x):
+        z = torch.view_as_complex(x.reshape(2, 5, 4, 2))
+        angles = torch.outer(torch.arange(5).to(x.dtype), 1.0 / (100.0 ** (torch.arange(4).to(x.dtype) / 4)))
+        turned = z * torch.polar(torch.ones_like(angles), angles)[None]
+        w = torch.complex(x[..., :4], x[..., 4:])
+        s = (turned + w) / (w + 2.0) - z.conj() * 0.5
+        both = torch.cat([turned, w], dim=1)
+        return torch.view_as_real(turned).flatten(2), s.abs(), torch.view_as_real(s), both.real.sum(1), turned.angle()
+
+
+@takes((2, 3, 12))
+class Fourier(nn.Module):
+    def forward(self, x):
+        half = torch.fft.rfft(x, dim=-1)
+        back = torch.fft.irfft(half * 2.0, n=12, dim=-1)
+        ortho = torch.fft.fft(x, dim=1, norm="ortho")
+        plane = torch.fft.rfft2(x, norm="forward")
+        again = torch.fft.irfft2(plane, s=(3, 12), norm="forward")
+        mixed = torch.fft.fft(torch.fft.fft(x, dim=-1), dim=-2).real
+        window = torch.hann_window(8, dtype=x.dtype)
+        spectrum = torch.stft(x[:, 0].repeat(1, 3), 8, 4, window=window, return_complex=True)
+        wave = torch.istft(spectrum, 8, 4, window=window, length=36)
+        return half.abs(), back, ortho.abs(), torch.view_as_real(plane), again, mixed, spectrum.abs(), wave
+
+
+@takes((4, 3, 5))
+class Indexed(nn.Module):
+    def forward(self, x):
+        rows = torch.tensor([2, 0, 2])
+        added = torch.zeros_like(x).index_add(0, rows, x[:3])
+        copied = x.index_copy(1, torch.tensor([1]), x[:, :1] * 2)
+        filled = x.index_fill(2, torch.tensor([0, 4]), -1.0)
+        most = torch.full((4, 3, 2), -9.0, dtype=x.dtype).scatter_reduce(2, torch.tensor([0, 1, 0, 1, 1]).expand(4, 3, 5), x, "amax")
+        products = torch.cumprod(x, dim=1)
+        angle = torch.atan2(x[..., 0], x[..., 1])
+        y = x.clone()
+        y[torch.tensor([0, 3]), torch.tensor([1, 2])] = 7.0
+        y[[1, 2], 0] += 1.0
+        vectors = x[:, :, :3]
+        return (added, copied, filled, most, products, angle, y, torch.cross(vectors, vectors.flip(0), dim=2),
+                torch.kron(x[0], x[1, :2]), torch.rot90(x, 1, (1, 2)), torch.rot90(x, -1, (1, 2)))
