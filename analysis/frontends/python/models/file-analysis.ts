@@ -15,7 +15,7 @@ import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
 import { frameworkOf, TORCH } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
 import { constructorParams, required } from "./invent";
-import { callsSeen, fromFunction, fromScript, fromScriptInstance, plain, type MadeModel, madeModels } from "./made";
+import { callsSeen, fromFunction, fromPartials, fromScript, fromScriptInstance, plain, type MadeModel, madeModels } from "./made";
 import { observeConstructions } from "./observe";
 import { type Pragma, readPragmas } from "./pragma";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./results";
@@ -242,6 +242,7 @@ export class FileAnalysis {
         recipes.push(own ? fromArguments(cls, sighting.how, sighting.args) : fromScriptInstance(this.scope, cls));
       }
       if (required(constructorParams(cls)).length === 0) recipes.push(fromWitnesses(cls));
+      else if (frameworkOf(cls) !== TORCH) recipes.push(...fromPartials(this.scope, cls));
       this.attempt(cls, recipes);
     }
     for (const cls of modules) {

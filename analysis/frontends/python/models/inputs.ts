@@ -25,6 +25,9 @@ export const STEPS = 5;
 /** Sizes for axes that nothing is known about: primes, so that a size that does not fit can be traced back. */
 const PLACEHOLDERS = [37, 41, 43, 47, 53, 59, 61, 67, 71, 73];
 
+/** The same where layers take any width that comes: what divides it into heads has to find a divisor. */
+const DIVISIBLE = [48, 72, 96, 120, 144];
+
 /** Sizes of images, in the order in which they are tried. */
 const IMAGE_SIZES = [64, 32, 224, 28, 128, 256, 96, 48, 16, 299, 384, 512, 80, 8];
 
@@ -68,14 +71,15 @@ export class InputSearch {
   }
 
   private placeholder(): number {
-    return PLACEHOLDERS[this.nextPlaceholder++ % PLACEHOLDERS.length]!;
+    const list = this.channelsLast ? DIVISIBLE : PLACEHOLDERS;
+    return list[this.nextPlaceholder++ % list.length]!;
   }
 
   /** Supposes a shape for an input that the code asked for. */
   suppose(input: string, wanted: ShapeHint): void {
     const hint = this.channelsLast && wanted.channelsLast === undefined ? { ...wanted, channelsLast: true } : wanted;
     const fixed = new Set<number>();
-    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, this.besideSequence() ? 3 : 1);
+    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {

@@ -9,6 +9,7 @@ import { runStatement } from "../evaluator/statements";
 import type { SourceRange } from "../../../graph/source";
 import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
+import { witnessIn } from "../stdlib/witnesses";
 import type { Expr, Stmt } from "../parser/syntax";
 import {
   type Arguments,
@@ -20,7 +21,7 @@ import {
   type Value,
 } from "../values/value";
 import { moduleFrame, type Recipe } from "./instantiate";
-import { inventArgument, required } from "./invent";
+import { constructorParams, inventArgument, required } from "./invent";
 
 /** A function or a variable that gives a model. */
 export interface MadeModel {
@@ -183,6 +184,33 @@ export function fromScriptInstance(scope: SourceScope, cls: ClassValue): Recipe 
       return made ?? raise("TypeError", `${cls.name} is not made by this file`);
     },
   };
+}
+
+/** Variables of a file that hold a class with some of its arguments: `ResNet18 = partial(ResNet, stage_sizes=[2, 2])`. */
+export function fromPartials(scope: SourceScope, cls: ClassValue): Recipe[] {
+  const out: Recipe[] = [];
+  for (const { statement: s } of scope.bindings.statements) {
+    const [target] = s.kind === "Assign" ? s.targets : [];
+    if (s.kind !== "Assign" || target?.kind !== "Name" || s.value.kind !== "Call") continue;
+    const { id } = target;
+    if (!calls({ chunk: scope.bindings.statements[0]!.chunk, statement: s }).has("partial")) continue;
+    out.push({
+      how: `as \`${id}\` makes it`,
+      make(i) {
+        const v = scope.lookup(id);
+        if (!is(v, "partial") || v.callee !== cls) raise("TypeError", `${id} does not make ${cls.name}`);
+        const keywords = new Map<string, Value>();
+        const given = new Set(v.args.keywords.keys());
+        constructorParams(cls).forEach((p, k) => {
+          if (p.defaultValue || given.has(p.name) || k < v.args.positional.length) return;
+          const value = witnessIn(i, p.name);
+          if (value !== undefined) keywords.set(p.name, value);
+        });
+        return modelIn(call(i, v, { positional: [], keywords })) ?? raise("TypeError", `${id} does not make a model`);
+      },
+    });
+  }
+  return out;
 }
 
 /** A function with the arguments that the file calls it with, or that it has by default, or invented ones. */
