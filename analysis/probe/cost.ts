@@ -11,6 +11,8 @@ export interface Cost {
   readonly nodes: number;
   /** Bytes of all values that backward passes may need. */
   readonly bytes: number;
+  /** Bytes that are moved besides: what the gradients of convolutions copy. */
+  readonly copied: number;
   /** Trainable entries. */
   readonly parameters: number;
 }
@@ -19,6 +21,7 @@ export interface Cost {
 export function costOf(graph: Graph): Cost {
   let operations = 0;
   let bytes = 0;
+  let copied = 0;
   const shape = (name: string | undefined) => graph.types.get(name ?? "")?.shape ?? [];
   for (const node of graph.nodes) {
     const y = shape(node.outputs[0]);
@@ -34,7 +37,7 @@ export function costOf(graph: Graph): Cost {
         const weights = shape(node.inputs[1]);
         operations += 2 * elementCount(y) * elementCount(weights.slice(1));
         // The gradient of the weights looks at the data once per tap of the kernel.
-        bytes += 2 * elementCount(weights.slice(2)) * elementCount(shape(node.inputs[0]));
+        copied += 2 * elementCount(weights.slice(2)) * elementCount(shape(node.inputs[0]));
         break;
       }
       case "ConvTranspose":
@@ -56,7 +59,7 @@ export function costOf(graph: Graph): Cost {
   }
   let parameters = 0;
   for (const p of graph.parameters.values()) if (p.trainable) parameters += elementCount(p.shape);
-  return { operations, nodes: graph.nodes.length, bytes, parameters };
+  return { operations, nodes: graph.nodes.length, bytes, copied, parameters };
 }
 
 /** Operations per second of one core in matrix products (half of what a core with AVX-512 was measured to reach). */
@@ -68,5 +71,9 @@ const OVERHEAD = 3e-6;
 
 /** Seconds of one training step on one core, on the safe side: forward and twice that backward. */
 export function stepSeconds(cost: Cost): number {
-  return (3 * cost.operations) / SPEED + (4 * cost.bytes + 24 * cost.parameters) / BANDWIDTH + 3 * OVERHEAD * cost.nodes;
+  return (
+    (3 * cost.operations) / SPEED +
+    (4 * (cost.bytes + cost.copied) + 24 * cost.parameters) / BANDWIDTH +
+    3 * OVERHEAD * cost.nodes
+  );
 }

@@ -124,7 +124,9 @@ export class Prober {
     const total = request.steps * request.replicas * request.settings.length;
     const share = Math.min(this.count, request.replicas * request.settings.length);
     const notes: string[] = [];
-    const affordable = (v: Variant) => (stepSeconds(v.cost) * total) / share <= seconds && memoryOf(v, request) * share <= bytes;
+    const time = (v: Variant) => (stepSeconds(v.cost) * total) / share;
+    const memory = (v: Variant) => memoryOf(v, request) * share;
+    const affordable = (v: Variant) => time(v) <= seconds && memory(v) <= bytes;
     const make = (graph: Graph, setting: ProbeSetting) =>
       new Variant(graph, Math.max(1, setting.training.batchSize), request.loss, portable);
     let twin: Plan["twin"];
@@ -139,7 +141,8 @@ export class Prober {
       let variant = make(asFloat32(graph), setting);
       const wanted = request.budget?.twin ?? (twin !== undefined || !affordable(variant));
       if (wanted) {
-        const whole = variant.cost.parameters;
+        const full = variant;
+        const whole = full.cost.parameters;
         const small = shrink(asFloat32(graph), size, (g) => affordable(make(g, setting)));
         if ("reason" in small)
           notes.push(`the model is trained at full size, whatever it costs: it has no twin (${small.reason})`);
@@ -148,7 +151,9 @@ export class Prober {
           const reason =
             request.budget?.twin === true
               ? "its twin was asked for"
-              : `${total} steps of ${whole} parameters would take more than ${seconds} s or ${(bytes / 2 ** 30).toFixed(1)} GiB`;
+              : time(full) > seconds
+                ? `${total} steps of the model would take about ${Math.round(time(full))} s, more than the ${seconds} s of the budget`
+                : `the model would take about ${(memory(full) / 2 ** 30).toFixed(1)} GiB, more than the ${(bytes / 2 ** 30).toFixed(1)} GiB of the budget`;
           twin ??= { reason, originalParameters: whole, notes: small.notes };
         }
       }
