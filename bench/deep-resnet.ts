@@ -1,4 +1,4 @@
-/** @file Residual networks of any depth as Graphs, built in memory. */
+/** @file Networks of any size as Graphs, built in memory: residual ones like a ResNet-50, and others of one kind of node. */
 import type { Graph, Node, Parameter } from "../analysis/graph/graph";
 import type { TensorType } from "../analysis/graph/tensor";
 import { inferShapes } from "../analysis/operators/inference";
@@ -34,7 +34,8 @@ export function deepResnet(times: number): Graph {
   return b.build([2, 3, 224, 224], y);
 }
 
-class Builder {
+/** Puts a network together. */
+export class Builder {
   private readonly nodes: Node[] = [];
   private readonly parameters = new Map<string, Parameter>();
 
@@ -75,7 +76,7 @@ class Builder {
     const types = new Map<string, TensorType>([["x", { type: "float32", shape: input }]]);
     for (const p of this.parameters.values()) types.set(p.name, { type: p.type, shape: p.shape });
     return inferShapes({
-      name: "deep ResNet",
+      name: "network",
       opset: 17,
       inputs: [{ name: "x", type: "float32", shape: input }],
       outputs: [output],

@@ -11,14 +11,16 @@ import { openingSection } from "./opening-section";
 import { probeSection } from "./probe";
 import { pythonSection } from "./python";
 import { type Section, table, timed } from "./report";
+import { scaleSection } from "./scale";
 import { baseline } from "./timing";
 
 const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
   inference: inferenceSection,
   depth: depthSection,
+  scale: scaleSection,
   opening: () => openingSection(path.join(import.meta.dirname, "opening.mjs")),
   numeric: numericSection,
-  certification: certificationSection,
+  certification: () => certificationSection(path.join(import.meta.dirname, "certification.mjs")),
   probe: probeSection,
   python: pythonSection,
 };

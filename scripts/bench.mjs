@@ -16,6 +16,7 @@ await build({
   entryPoints: {
     main: "bench/main.ts",
     opening: "bench/opening.ts",
+    certification: "bench/certification.ts",
     worker: "analysis/runtime/worker.ts",
     probe: "analysis/probe/worker/main.ts",
   },

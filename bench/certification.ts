@@ -1,0 +1,35 @@
+/**
+ * @file The child process that certifies one model, so that a certification that does not end can be ended. Prints one line of
+ * JSON (`CertificationRun`).
+ */
+import { certify } from "../analysis/certification/certify";
+import { readOnnx } from "../analysis/frontends/onnx/index";
+import { createRunner } from "../analysis/runtime/index";
+import { analyse } from "../analysis/symmetry/analyse";
+
+/** What certifying a model took and gave. */
+export interface CertificationRun {
+  readonly ms: number;
+  readonly status: string;
+  readonly note: string;
+}
+
+async function main(small: string, file: string): Promise<void> {
+  const runner = createRunner();
+  try {
+    // The processes and the code are there when an editor asks for a certificate.
+    await certify(analyse(readOnnx({ path: small }).graph, { numeric: false }), { runner });
+    const analysis = analyse(readOnnx({ path: file }).graph, { numeric: false });
+    const start = performance.now();
+    const { status, reason, maxRelativeDeviation } = await certify(analysis, { runner });
+    const note = reason ? `${status}: ${reason}` : `${status}, deviation ${maxRelativeDeviation.toExponential(1)}`;
+    const out: CertificationRun = { ms: performance.now() - start, status, note };
+    process.stdout.write(`${JSON.stringify(out)}\n`);
+  } finally {
+    runner.dispose();
+  }
+}
+
+const [small, file] = process.argv.slice(2);
+await main(small!, file!);
+process.exit(0);
