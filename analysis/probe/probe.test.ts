@@ -160,14 +160,6 @@ test("the objective's gradient is the derivative of its loss", async () => {
   }
 });
 
-test("nodes that are called as the training graph calls its own train all the same", async () => {
-  const source = zoo("MlpRelu");
-  const names = ["Reshape", "MatMul", "Add", "Mul", "Sub"];
-  const nodes = source.nodes.map((n, i) => ({ ...n, name: `${names[i % names.length]}_${5 + i}` }));
-  const { runs } = await prober.probe(request({ ...source, nodes }, { steps: 3 }));
-  assert.deepEqual(runs[0]!.losses, (await prober.probe(request(source, { steps: 3 }))).runs[0]!.losses);
-});
-
 // Debian's chromium brings a software driver: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json and
 // LD_LIBRARY_PATH=/usr/lib/chromium.
 const noDriver = process.env["VK_ICD_FILENAMES"] === undefined && "no Vulkan driver is named in VK_ICD_FILENAMES";

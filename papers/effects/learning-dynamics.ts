@@ -25,7 +25,6 @@ export async function charges(lab: Laboratory): Promise<Effect> {
   const [sgd, momentum, adam] = rescaling as [(typeof rescaling)[0], (typeof rescaling)[0], (typeof rescaling)[0]];
   const exact = sgd.residual!.value < 1e-4 && sgd.identity.value < 1e-3;
   const driven = adam.drive.value > 10 * sgd.drive.value;
-  // Without a driving force a charge decays by (1 - eta lambda)^2 per step.
   const start = sgd.imbalance.values[0]!.value;
   return {
     id: "charges",
@@ -36,9 +35,7 @@ export async function charges(lab: Laboratory): Promise<Effect> {
       "largest relative residual of Q' = (1 - eta lambda)^2 Q + eta^2 (|g_out|^2 - |g_in|^2) over all units and recorded steps (float32); share of updates along the symmetry",
     result: `residual ${sgd.residual!.value.toExponential(1)}; drive ${sgd.drive.value.toExponential(1)} (SGD), ${plusMinus(momentum.drive, 3)} (momentum), ${plusMinus(adam.drive, 3)} (AdamW)`,
     outcome: exact && driven ? "reproduced" : exact ? "partly" : "not reproduced",
-    remarks: [
-      "A ReLU network of 24 hidden units, decay 0.02, 800 steps, four replicas, 40 recorded steps each. The dashed line is the decay of charges by the closed form alone; above it noise of the gradients sustains imbalance.",
-    ],
+    remarks: ["A ReLU network of 24 hidden units, decay 0.02, 800 steps, four replicas, 40 recorded steps each."],
     charts: [
       {
         title: "Imbalance of incoming and outgoing weights",

@@ -109,7 +109,7 @@ export function lineChart(chart: Chart): string {
 
 function drawSeries(s: Series, index: number, x: Scale, y: Scale, isLog: boolean): string[] {
   const out: string[] = [];
-  const banded = s.points.filter((p) => p.error !== undefined && Number.isFinite(p.error) && p.error > 0);
+  const banded = s.points.filter((p) => p.error !== undefined && Number.isFinite(p.error));
   const lower = (p: PlotPoint) => (isLog ? Math.max(p.y - p.error!, p.y / 100) : p.y - p.error!);
   if (s.scattered) {
     for (const p of banded) {
