@@ -25,6 +25,8 @@ interface Fixture {
   readonly inputs: readonly number[];
   readonly shape: readonly number[];
   readonly targets: readonly number[];
+  /** Gradient of the first step, by parameter. */
+  readonly gradient: Readonly<Record<string, readonly number[]>>;
   readonly optimisers: Readonly<
     Record<
       string,
@@ -210,6 +212,21 @@ for (const name of ["mlp", "cnn", "transformer"]) {
         }
         const out = await run.run(feeds);
         close((out[LOSSES]!.data as Float32Array)[0]!, fixture.optimisers["sgd"]!.losses[t]!, 1e-5, `loss of step ${t}`);
+        if (t === 0) {
+          for (const s of models.state.filter((x) => x.kind === "parameters")) {
+            const found = out[gradientOf(s.name)]!.data as Float32Array;
+            const scale = Math.max(...found.map(Math.abs));
+            for (const e of s.pack.entries) {
+              fixture.gradient[e.name]!.forEach((g, i) => {
+                const error = Math.abs(found[e.offset + i]! - g);
+                assert.ok(
+                  error <= 1e-5 * Math.max(scale, 1e-3),
+                  `gradient of ${e.name}[${i}]: ${found[e.offset + i]}, PyTorch has ${g}`,
+                );
+              });
+            }
+          }
+        }
         let square = 0;
         for (const s of models.state.filter((x) => x.kind === "parameters")) {
           for (const v of out[gradientOf(s.name)]!.data as Float32Array) square += v * v;

@@ -119,6 +119,8 @@ def make(name, model, inputs, targets, loss):
             optimiser.zero_grad()
             value = loss(model(inputs[rows]), targets[rows])
             value.backward()
+            if kind == "sgd" and step == 0:
+                out["gradient"] = {n: [float(f"{v:.8g}") for v in p.grad.flatten().tolist()] for n, p in model.named_parameters()}
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5 if kind == "clipped" else 1e9)
             optimiser.step()
             losses.append(float(value))
