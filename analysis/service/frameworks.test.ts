@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { checkFile } from "../fixes/check";
 import type { Finding, TextEdit } from "../rules/finding";
 import { checkedFile, Loader } from "./models";
+import { createAnalysisService } from "./service";
 
 async function findings(text: string): Promise<Finding[]> {
   const file = await new Loader({ analysis: { numeric: false } }).loadPython("/nowhere/model.py", text);
@@ -132,4 +133,49 @@ def build():
     assert.equal(key && codeAt(text, key), 'layers.MultiHeadAttention(2, 3, name="attn")');
     assert.deepEqual(key?.fixes, []);
   });
+});
+
+describe("certification", () => {
+  const sources: readonly (readonly [string, string])[] = [
+    [
+      "Keras",
+      `import keras
+from keras import layers
+
+def build():
+    inputs = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    x = layers.LayerNormalization()(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(2)(x))
+`,
+    ],
+    [
+      "Flax",
+      `import flax.linen as nn
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.tanh(nn.Dense(3)(x))
+        return nn.Dense(2)(nn.Dense(3)(x))
+`,
+    ],
+  ];
+  for (const [name, text] of sources) {
+    it(`of a model in ${name} applies its symmetries to weights in their own layouts`, async () => {
+      const service = createAnalysisService();
+      try {
+        await service.analysePython("/nowhere/model.py", text);
+        const { models } = await service.certify("/nowhere/model.py");
+        const { certificate } = models[0]!.json as {
+          certificate?: { status: string; dimensions?: { explained: number; measured: number } };
+        };
+        assert.equal(certificate?.status, "certified", JSON.stringify(certificate));
+        const { dimensions } = certificate;
+        assert.equal(dimensions?.explained, dimensions?.measured);
+      } finally {
+        service.dispose();
+      }
+    });
+  }
 });
