@@ -64,4 +64,6 @@ export interface CheckedFile {
   readonly models: readonly CheckedModel[];
   /** What the code says about training, read when a rule asks for it; absent for ONNX. */
   facts?(): TrainingFacts;
+  /** Models of other files that optimisers of this one train, read when a rule asks for them. */
+  trained?(): readonly CheckedModel[];
 }

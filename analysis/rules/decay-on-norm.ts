@@ -114,13 +114,15 @@ function byOptimiser(file: CheckedFile, least: number): Detection[] {
       ...(norms > 0 ? [`${norms} ${norms === 1 ? "norm parameter" : "norm parameters"}`] : []),
       ...(biases.length > 0 ? [`${biases.length} ${biases.length === 1 ? "bias" : "biases"}`] : []),
     ];
+    // A model of another file may be made with other sizes here.
     const entries = vectors.reduce((n, v) => n + v.entries, 0);
+    const size = file.models.includes(model) ? ` (${number(entries)} values)` : "";
     // The library's own default is nobody's decision.
     const isDefault = certainty === "default" && !/weight_decay/.test(optimiser.source);
     return [
       {
         message: [
-          `weight decay ${number(weightDecay)} also acts on ${parts.join(" and ")} of ${"`"}${model.name}${"`"} (${number(entries)} values)`,
+          `weight decay ${number(weightDecay)} also acts on ${parts.join(" and ")} of \`${model.name}\`${size}`,
           isDefault
             ? `${optimiser.kind} decays by ${number(weightDecay)} unless told otherwise. Give vectors a group with weight_decay=0.`
             : "Decay is for matrices. Give vectors a parameter group with weight_decay=0.",

@@ -12,11 +12,19 @@ export interface OptimisedGroup {
   readonly certainty: Certainty;
 }
 
-/** Optimisers of a file with the models that they train; a model that is not in the file is left out. */
+/** The model that an optimiser trains, in its own file or in one that this imports. */
+export function trainedModel(file: CheckedFile, optimiser: OptimiserFact): CheckedModel | undefined {
+  const { model, modelFile } = optimiser;
+  if (model === undefined) return undefined;
+  const here = modelFile === undefined || modelFile === file.file ? file.models.find((m) => m.name === model) : undefined;
+  return here ?? file.trained?.().find((m) => m.name === model);
+}
+
+/** Optimisers of a file with the models that they train. */
 export function optimisedGroups(file: CheckedFile): OptimisedGroup[] {
   const out: OptimisedGroup[] = [];
   for (const optimiser of file.facts?.().optimisers ?? []) {
-    const model = file.models.find((m) => m.name === optimiser.model);
+    const model = trainedModel(file, optimiser);
     if (!model) continue;
     for (const group of optimiser.groups) {
       if (group.parameters === undefined || group.weightDecay === undefined) continue;

@@ -1,5 +1,6 @@
 /** @file `tied-weights`: a tie between layers that is undone again, or a tied tensor that the optimiser has twice. */
 import type { CheckedFile } from "./checked";
+import { trainedModel } from "./decay";
 import { codes, layerName } from "./layers";
 import type { Detection, Rule } from "./rule";
 import { code, few } from "./words";
@@ -100,7 +101,7 @@ function brokenTies(file: CheckedFile): Detection[] {
 
 function steppedTwice(file: CheckedFile): Detection[] {
   return (file.facts?.().optimisers ?? []).flatMap((optimiser): Detection[] => {
-    const model = file.models.find((m) => m.name === optimiser.model);
+    const model = trainedModel(file, optimiser);
     if (!model || optimiser.range.file !== file.file) return [];
     const seen = new Set<string>();
     const twice = new Set<string>();

@@ -38,9 +38,10 @@ for (const rule of corpusRules()) {
         const name = `${title.replaceAll(" ", "-")}.py`;
         const loader = new Loader({ analysis: { numeric: false } });
         const loaded = await loader.loadPython(name, python);
-        assert.deepEqual(loaded.problems, []);
         assert.ok(loaded.models.length > 0, "no model was found");
         const isInert = INERT.has(rule);
+        // What is opaque is a problem; the rules on inert biases are to see all of their snippets.
+        if (isInert) assert.deepEqual(loaded.problems, []);
         if (isInert) for (const m of loaded.models) assert.deepEqual(m.analysis.opaque, [], `${m.name} has opaque operators`);
         const findings = relevant(rule, expected, checkFile(checkedFile(loaded)));
         assert.deepEqual(findings.map((f) => written(python, f)).sort(), wanted(expected).sort());

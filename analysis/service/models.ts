@@ -55,6 +55,8 @@ export interface LoadedFile {
   readonly problems: readonly Problem[];
   /** What a Python file says about training. */
   facts?(): TrainingFacts;
+  /** Models of other files that it trains. */
+  trained?(): readonly LoadedModel[];
 }
 
 /** How to read and analyse. */
@@ -96,24 +98,33 @@ function normalOf(graph: Graph): Graph {
   return normal;
 }
 
+const checkedModels = new WeakMap<LoadedModel, CheckedModel>();
+
+function checkedModel(m: LoadedModel): CheckedModel {
+  const known = checkedModels.get(m);
+  if (known) return known;
+  const { name, graph, layers, inventory, range } = m;
+  const made: CheckedModel = {
+    name,
+    graph,
+    layers,
+    normal: () => normalOf(graph),
+    analysis: () => m.analysis,
+    ...(inventory ? { inventory } : {}),
+    ...(range ? { range } : {}),
+  };
+  checkedModels.set(m, made);
+  return made;
+}
+
 /** What rules look at in a loaded file; models are not analysed for it. */
 export function checkedFile(file: LoadedFile): CheckedFile {
   return {
     file: file.file,
     language: file.language,
     ...(file.text === undefined ? {} : { text: file.text }),
-    models: file.models.map((m): CheckedModel => {
-      const { name, graph, layers, inventory, range } = m;
-      return {
-        name,
-        graph,
-        layers,
-        normal: () => normalOf(graph),
-        analysis: () => m.analysis,
-        ...(inventory ? { inventory } : {}),
-        ...(range ? { range } : {}),
-      };
-    }),
+    models: file.models.map(checkedModel),
+    ...(file.trained ? { trained: () => file.trained!().map(checkedModel) } : {}),
     ...(file.facts ? { facts: () => file.facts!() } : {}),
   };
 }
@@ -185,7 +196,17 @@ export class Loader {
         return [];
       }
     });
-    return { file, language: "python", text, models, problems, ...(cells ? { cells } : {}), ...(facts ? { facts } : {}) };
+    const trained = facts && this.#trained(project, file, facts);
+    return {
+      file,
+      language: "python",
+      text,
+      models,
+      problems,
+      ...(cells ? { cells } : {}),
+      ...(facts ? { facts } : {}),
+      ...(trained ? { trained } : {}),
+    };
   }
 
   /**
@@ -233,6 +254,22 @@ export class Loader {
       return type === "int64" || type === "bool" ? { shape, type } : { shape };
     });
     return project.analyseNamed(file, model.name, { inputs });
+  }
+
+  /** The models of other files that this one trains; those that cannot be read are left out. */
+  #trained(project: PythonProject, file: string, facts: () => TrainingFacts): () => readonly LoadedModel[] {
+    let models: readonly LoadedModel[] | undefined;
+    return () => {
+      models ??= facts().optimisers.flatMap(({ model, modelFile }): LoadedModel[] => {
+        if (model === undefined || modelFile === undefined || modelFile === file) return [];
+        try {
+          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model))];
+        } catch {
+          return [];
+        }
+      });
+      return models;
+    };
   }
 
   #pythonModel(file: string, m: PythonModel): LoadedModel {

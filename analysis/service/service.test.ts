@@ -106,6 +106,20 @@ describe("the analysis service", () => {
     assert.equal((await service.analysePython(main, text)).models[0]?.parameters, 3 * 4 * 9 + 4 + 8 + 15);
   });
 
+  it("judges an optimiser by the model of another file that it trains", async () => {
+    writeFileSync(
+      path.join(folder, "model_two.py"),
+      "from torch import nn\n\n\nclass Two(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(8, 3)\n\n    def forward(self, x):\n        return self.fc(x)\n",
+    );
+    const train =
+      "import torch\nfrom model_two import Two\n\nmodel = Two()\nopt = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.01)\n";
+    const { findings } = await service.analysePython(path.join(folder, "train_two.py"), train);
+    assert.deepEqual(
+      findings.map((f) => f.message.split("\n")[0]),
+      ["weight decay 0.01 also acts on 1 bias of `Two`"],
+    );
+  });
+
   it("answers for ONNX files, and reads them again when they change", async () => {
     const file = path.join(folder, "model.onnx");
     copyFileSync(path.join(FIXTURES, "zoo/onnx/MlpRelu.onnx"), file);

@@ -272,11 +272,12 @@ export class FactCollector {
         : b === undefined
           ? defaults.betas
           : undefined;
-    const { groups, model, whole, own } = this.groups(given("params"), lr?.value, decay?.value);
+    const { groups, model, modelFile, whole, own } = this.groups(given("params"), lr?.value, decay?.value);
     this.optimisers.set(key, {
       kind,
       ...place,
       model,
+      ...(modelFile === undefined ? {} : { modelFile }),
       wholeModel: whole,
       groups,
       ...(lr ? { learningRate: lr } : {}),
@@ -300,7 +301,13 @@ export class FactCollector {
     params: Value | undefined,
     lr: number | undefined,
     decay: number | undefined,
-  ): { groups: ParameterGroup[]; model: string | undefined; whole: boolean | undefined; own: boolean } {
+  ): {
+    groups: ParameterGroup[];
+    model: string | undefined;
+    modelFile: string | undefined;
+    whole: boolean | undefined;
+    own: boolean;
+  } {
     const items = members(params);
     const dicts = items?.every((g) => is(g, "dict")) && items.length > 0 ? items : undefined;
     const raw = dicts
@@ -340,6 +347,7 @@ export class FactCollector {
     return {
       groups,
       model: root?.cls.name,
+      modelFile: root?.cls.module?.file,
       whole: root && cells.size > 0 ? covered >= trainable : undefined,
       own: raw.every((g) => g.decay !== undefined),
     };

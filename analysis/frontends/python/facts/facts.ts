@@ -32,6 +32,8 @@ export interface OptimiserFact {
   readonly source: string;
   /** Class of the model whose parameters it moves. */
   readonly model: string | undefined;
+  /** File of that class; absent where it is not written in Python that can be read. */
+  readonly modelFile?: string;
   /** True when all trainable parameters of the model are in its groups. */
   readonly wholeModel: boolean | undefined;
   readonly groups: readonly ParameterGroup[];
