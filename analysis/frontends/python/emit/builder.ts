@@ -168,7 +168,10 @@ export class GraphBuilder {
 
   private place(t: TensorValue): string {
     const value = t.constant && materialise(t.constant, t.type);
-    if (value) return this.addConstant(value);
+    if (value) {
+      this.interpreter.spend(value.data.length);
+      return this.addConstant(value);
+    }
     if (t.constant || this.initialising || !t.shape) {
       // Too large to compute, or drawn once at random: a frozen tensor of unknown entries, which claims less than is
       // true and never more.
@@ -391,6 +394,7 @@ export class GraphBuilder {
     const size = inputs.reduce((n, t) => n + (t?.shape ? elementCount(t.shape) : 0), 0);
     const out = types.reduce((n, t) => n + (t.shape ? elementCount(t.shape) : 0), 0);
     if (size > LARGEST_CONSTANT || out > LARGEST_CONSTANT) return undefined;
+    this.interpreter.spend(size + out);
     const node: Node = {
       name: operator,
       operator,

@@ -84,6 +84,9 @@ export interface Budget {
 
 export const DEFAULT_BUDGET: Budget = { steps: 400_000, nodes: 20_000 };
 
+/** Entries of constants that one evaluation may compute: some seconds of work. */
+const MOST_ENTRIES = 100_000_000;
+
 /** Deepest nesting of calls. */
 const MAXIMUM_CALLS = 90;
 
@@ -123,6 +126,7 @@ export class Interpreter {
   /** File whose places are preferred in origins. */
   rootFile = "";
   private steps = 0;
+  private entries = 0;
   private nextId = 1;
   /** Called whenever an instance of a class written in Python is made. */
   onConstruct: ((cls: ClassValue, args: Arguments, instance: InstanceValue) => void) | undefined;
@@ -196,6 +200,12 @@ export class Interpreter {
   step(): void {
     if (++this.steps > this.budget.steps) throw new BudgetExceeded(`more than ${this.budget.steps} evaluation steps`);
     if (this.builder.nodeCount > this.budget.nodes) throw new BudgetExceeded(`more than ${this.budget.nodes} operators`);
+  }
+
+  /** Counts entries of constants that are computed, over all attempts. Throws BudgetExceeded. */
+  spend(entries: number): void {
+    this.entries += entries;
+    if (this.entries > MOST_ENTRIES) throw new BudgetExceeded(`more than ${MOST_ENTRIES} entries of constants`);
   }
 
   /** Runs with a new frame on the stack. Throws BudgetExceeded beyond the deepest nesting. */
