@@ -171,7 +171,7 @@ class Check {
   ): Promise<{ readonly deviations: readonly number[]; readonly rounding: number }> {
     if (variants.length === 0) return { deviations: [], rounding: 0 };
     const { seed, signal } = this.options;
-    const given = { ...(seed === undefined ? {} : { seed }), ...(signal ? { signal } : {}) };
+    const given = { ...(seed === undefined ? {} : { seed }), ...(signal ? { signal } : {}), roundingAbove: TOLERANCE };
     const { maxRelativeDeviation, rounding } = await compareUnderActions(graph, base, variants, this.runner, undefined, given);
     return { deviations: maxRelativeDeviation, rounding };
   }

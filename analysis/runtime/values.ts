@@ -12,7 +12,7 @@ export function toWire(tensor: Tensor): WireTensor {
 function typedValues({ type, data }: Tensor): TypedValues {
   switch (type) {
     case "float32":
-      return Float32Array.from(data);
+      return new Float32Array(data);
     case "float64":
       return data.slice();
     case "float16":
@@ -20,19 +20,19 @@ function typedValues({ type, data }: Tensor): TypedValues {
     case "bfloat16":
       return Uint16Array.from(data, numberToBfloat16);
     case "int8":
-      return Int8Array.from(data);
+      return new Int8Array(data);
     case "int16":
-      return Int16Array.from(data);
+      return new Int16Array(data);
     case "int32":
-      return Int32Array.from(data);
+      return new Int32Array(data);
     case "int64":
       return BigInt64Array.from({ length: data.length }, (_, i) => toInt64(data[i]!));
     case "uint8":
-      return Uint8Array.from(data);
+      return new Uint8Array(data);
     case "uint16":
-      return Uint16Array.from(data);
+      return new Uint16Array(data);
     case "uint32":
-      return Uint32Array.from(data);
+      return new Uint32Array(data);
     case "uint64":
       return BigUint64Array.from({ length: data.length }, (_, i) => BigInt(Math.trunc(data[i]!)));
     case "bool":
@@ -49,7 +49,8 @@ export function fromWire(wire: WireTensor): Tensor {
     const big = wire.data;
     return { type, shape, data: Float64Array.from({ length: big.length }, (_, i) => Number(big[i]!)) };
   }
-  const data = Float64Array.from(wire.data);
+  // The constructor copies at once; `from` asks an iterator for every value.
+  const data = new Float64Array(wire.data);
   if (type === "float16") return { type, shape, data: data.map(float16ToNumber) };
   if (type === "bfloat16") return { type, shape, data: data.map(bfloat16ToNumber) };
   return { type, shape, data };
