@@ -21,11 +21,15 @@ export function scalingSymmetries(
       const out = new Map<string, Float64Array>();
       for (const [name, log] of logs) {
         const w = weights.get(name);
-        if (w)
-          out.set(
-            name,
-            w.map((x, i) => (discrete ? (Math.round(log[i]!) % 2 === 0 ? x : -x) : x * Math.exp(log[i]!))),
-          );
+        if (!w) continue;
+        const moved = w.slice();
+        for (let i = 0; i < moved.length; i++) {
+          const c = log[i]!;
+          if (c === 0) continue;
+          if (!discrete) moved[i]! *= Math.exp(c);
+          else if (Math.round(c) % 2 !== 0) moved[i] = -moved[i]!;
+        }
+        out.set(name, moved);
       }
       return out;
     };
