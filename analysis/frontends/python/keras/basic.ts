@@ -118,6 +118,7 @@ export function basicLayers(base: ClassValue): ClassValue[] {
       c.weight("embeddings", [c.int("input_dim"), c.int("output_dim")]);
     },
     call(c) {
+      if (c.bool("mask_zero", false)) c.interpreter.notes.add("sequences are taken as full: padding is not masked");
       c.builder.integerInput(c.x);
       return embedding(c.interpreter, c.x, c.required("embeddings"));
     },

@@ -261,7 +261,7 @@ class Net(nnx.Module):
     def __init__(self, din, dout, *, rngs: nnx.Rngs):
         self.blocks = nnx.List([nnx.Linear(din, din, rngs=rngs) for _ in range(2)])
         self.w = nnx.Param(jax.random.normal(rngs.params(), (din, dout)))
-        self.b = nnx.Param(jnp.zeros((dout,)))
+        self.b = nnx.Param(jnp.zeros((dout, 1)).astype(jnp.float32).transpose(1, 0).reshape(dout))
     def __call__(self, x):
         for block in self.blocks:
             x = nnx.gelu(block(x))

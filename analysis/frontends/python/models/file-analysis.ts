@@ -454,6 +454,7 @@ export class FileAnalysis {
         },
         prepare: (interpreter) => {
           interpreterOf = interpreter;
+          if (cls) interpreter.arrayAttribute = frameworkOf(cls).arrayAttribute;
           interpreter.onConstruct = (c, args, instance) => {
             if (c === cls || seen.has(c) || (c.module !== this.scope && !this.foreign.has(c))) return;
             seen.set(c, { args, called: undefined, how: `as a part of ${name}` });
