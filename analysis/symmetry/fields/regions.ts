@@ -5,7 +5,7 @@
 import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace, orthonormalBasis, rank } from "../../numerics/rank";
 import { UnionFind } from "../../numerics/unionFind";
-import { atomsBetween } from "./channels";
+import { atomsBetween, type Channels } from "./channels";
 import type { NullSpace } from "./elimination";
 import { edgeOf, type FieldSystem } from "./system";
 import { SHIFT } from "./unknowns";
@@ -192,34 +192,67 @@ function classify(
     diagonal,
     skew: skewSpace.columns,
     edges,
-    atoms: mixedAtoms(system, sinks, entries),
+    atoms: actedAtoms(system, sinks, entries, basis),
     basis: kind === "rotation" ? beyond(diagonalBasis, skewBasis) : basis,
     whole: basis,
   };
 }
 
 /**
- * The atoms along which the entries mix channels, and those at one position of which they all are (a frequency, a head): not
- * those of other pieces of a concatenation, nor places or experts over which one and the same matrix is repeated.
+ * The atoms on which the solutions act: along which they mix channels or treat them differently, and those at one position of
+ * which they all are (a frequency, a head). Not those of other pieces of a concatenation, nor places or experts over which
+ * one and the same matrix is repeated.
  */
-function mixedAtoms(system: FieldSystem, sinks: SinkEntries, entries: readonly (readonly SinkEntry[])[]): number[] {
-  const seen = new Set<string>();
-  const mixed = new Set<number>();
+function actedAtoms(
+  system: FieldSystem,
+  sinks: SinkEntries,
+  entries: readonly (readonly SinkEntry[])[],
+  basis: Matrix,
+): number[] {
+  const out = new Set<number>();
   const positions = new Map<number, Set<number>>();
-  for (const e of entries.flat()) {
-    const key = `${e.edge}:${e.row}:${e.column}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
-    const { channels } = edgeOf(system, sinks.edges[e.edge]!);
-    for (const a of atomsBetween(channels, e.row, e.column)) mixed.add(a);
-    for (const [atom, at] of channels.coordinates(e.row)) {
-      const known = positions.get(atom);
-      if (known) known.add(at);
-      else positions.set(atom, new Set([at]));
+  // What the solutions do to each channel itself, by edge and channel.
+  const own = new Map<number, Map<number, Float64Array>>();
+  entries.forEach((list, k) => {
+    for (const e of list) {
+      const { channels } = edgeOf(system, sinks.edges[e.edge]!);
+      for (const a of atomsBetween(channels, e.row, e.column)) out.add(a);
+      for (const [atom, at] of channels.coordinates(e.row)) {
+        const known = positions.get(atom);
+        if (known) known.add(at);
+        else positions.set(atom, new Set([at]));
+      }
+      if (e.row !== e.column) continue;
+      const byChannel = own.get(e.edge) ?? new Map<number, Float64Array>();
+      own.set(e.edge, byChannel);
+      const scale = byChannel.get(e.row) ?? new Float64Array(basis.columns);
+      byChannel.set(e.row, scale);
+      for (let c = 0; c < basis.columns; c++) scale[c]! += e.factor * basis.get(k, c);
     }
+  });
+  for (const [atom, at] of positions) if (at.size === 1) out.add(atom);
+  for (const [edge, byChannel] of own) {
+    const { channels } = edgeOf(system, sinks.edges[edge]!);
+    for (const atom of channels.atoms) if (!out.has(atom) && variesAlong(atom, channels, byChannel)) out.add(atom);
   }
-  const single = [...positions].flatMap(([atom, at]) => (at.size === 1 ? [atom] : []));
-  return [...new Set([...mixed, ...single])];
+  return [...out];
+}
+
+/** Whether channels that differ along one atom only scale differently. */
+function variesAlong(atom: number, channels: Channels, scales: ReadonlyMap<number, Float64Array>): boolean {
+  const first = new Map<string, Float64Array>();
+  for (const [channel, scale] of scales) {
+    const others = [...channels.coordinates(channel)].filter(([a]) => a !== atom);
+    if (!channels.coordinates(channel).has(atom)) continue;
+    const key = others
+      .map(([a, at]) => `${a}:${at}`)
+      .sort()
+      .join();
+    const known = first.get(key);
+    if (!known) first.set(key, scale);
+    else if (scale.some((x, c) => Math.abs(x - known[c]!) > COUPLED)) return true;
+  }
+  return false;
 }
 
 /** The columns of `all` that add to the span of `base`, orthogonal to it: where both meet, it is the base's. */
