@@ -36,7 +36,7 @@ export function onSmallerInputs(
   equivariance: (node: Node) => Equivariance | undefined,
 ): Prepared | undefined {
   if (work(graph) <= CHEAP) return undefined;
-  const twin = makeTwin(graph, axes, { size: (space) => space.size });
+  const twin = makeTwin(graph, axes, { size: (space) => space.size, kernels: "keep" });
   if ("reason" in twin || work(twin.graph) >= work(graph)) return undefined;
   for (const p of graph.parameters.values()) {
     if (p.trainable && twin.graph.parameters.get(p.name)?.shape.join() !== p.shape.join()) return undefined;

@@ -23,6 +23,8 @@ export interface TwinOptions {
   readonly batch?: number;
   /** "keep" leaves all pinned sizes (images, tokens, classes, kernels) as they are. */
   readonly spatial?: "keep" | "shrink";
+  /** "keep" leaves the kernels of convolutions as they are, so that no weight changes its shape for smaller images. */
+  readonly kernels?: "keep" | "shrink";
   /** "shrink" cuts runs of equal blocks down to two, or one where two are many weights; all stay unless told. */
   readonly depth?: "keep" | "shrink";
 }
@@ -81,7 +83,8 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   let inputs: ReadonlyMap<string, Shape> = new Map(normal.inputs.map((i) => [i.name, withBatch(i.shape, options.batch)]));
   let reach: Reach = "channels";
   let best: Graph | undefined;
-  for (const wanted of options.spatial === "keep" ? [] : (["thin", "dense", "strided"] as const)) {
+  const reaches: readonly Reach[] = options.kernels === "keep" ? ["space"] : ["thin", "dense", "strided"];
+  for (const wanted of options.spatial === "keep" ? [] : reaches) {
     // What a failed attempt found equal or unable to shrink holds for that attempt only.
     widths = new Widths(survey, axes, options.size, USUAL);
     const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));

@@ -45,7 +45,7 @@ function isPlainPadding(node: Node): boolean {
 
 /** A window that moves by one place, if strides are dropped. One as large as its input does not move at all. */
 function moved(w: Window, reach: Reach): Window {
-  return reach === "thin" || reach === "dense" ? { ...w, stride: 1 } : w;
+  return reach === "thin" || reach === "dense" || reach === "space" ? { ...w, stride: 1 } : w;
 }
 
 /**
@@ -145,7 +145,7 @@ function convolution(s: Sizing): void {
   const old = s.shape(0).slice(2);
   const kernels = s.input(1).slice(2);
   const plain = isPlainPadding(node);
-  const free = s.reach !== "channels" && plain && node.operator === "Conv";
+  const free = s.reach !== "channels" && s.reach !== "space" && plain && node.operator === "Conv";
   const reach = plain ? s.reach : "channels";
   const before = windowsOf(node, s.shape(1).slice(2));
   const least = leastTaps(before);
