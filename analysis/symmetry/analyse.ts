@@ -8,6 +8,7 @@ import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
 import { matrixSymmetries } from "./actions/matrix";
 import { PermutationAction } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
+import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
@@ -114,7 +115,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
     ...scalingSymmetries(signs, shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
-    ...(numeric ? [...matrixSymmetries(numeric, spacesOfAtoms), ...shiftSymmetries(numeric)] : []),
+    ...(numeric ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)] : []),
     ...swaps.map((s, i) => swapSymmetry(s, i, shape)),
   ];
   return {

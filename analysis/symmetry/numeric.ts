@@ -30,7 +30,9 @@ export interface NumericResult {
   readonly regions: readonly FieldRegion[];
   /** Of engine C beyond all others. */
   readonly remaining: readonly RemainingRescaling[];
-  /** Of engine D. */
+  /** Scales that engine B did not see: directions of engine D that are those of the weights themselves. */
+  readonly rays: readonly Generator[];
+  /** Of engine D, those left out. */
   readonly shifts: readonly Generator[];
   /** Of engines B, C and D. */
   readonly generators: readonly Generator[];
@@ -76,7 +78,7 @@ export function runNumericEngines(
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
-  const { weights, shifts } = shiftsAtGenericWeights(graph, axes, seed);
+  const { rays, weights, shifts } = shiftsAtGenericWeights(graph, axes, seed);
   const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
@@ -87,12 +89,40 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   );
   const seeds = { fields: seed + 10, shifts: seed + 20 };
   const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
-  const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...shifts];
+  const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...rays, ...shifts];
   const remaining = fields.remaining(found.map((g) => g.vector));
   const generators = [...found, ...remaining.map((r) => r.generator)];
   const { system, regions } = fields;
   const continuous = countFamilies(generators);
-  return { graph, weights, axes, seeds, system, regions, remaining, shifts, generators, continuous };
+  return { graph, weights, axes, seeds, system, regions, remaining, rays, shifts, generators, continuous };
+}
+
+/**
+ * Whether a direction is that of the weights themselves, as far as it moves them: then it is a scale that a normalisation
+ * forgets, and no translation. It ends at zero, where the sign turns.
+ */
+function isRay(vector: ParameterValues, weights: ParameterValues): boolean {
+  let [vv, vw, ww] = [0, 0, 0];
+  for (const [name, v] of vector) {
+    const w = weights.get(name)!;
+    v.forEach((x, i) => {
+      if (Math.abs(x) < SMALL) return;
+      vv += x * x;
+      vw += x * w[i]!;
+      ww += w[i]! * w[i]!;
+    });
+  }
+  // A single entry is always along itself; what moves one entry only is a translation of it.
+  return ww > 0 && entriesMoved(vector) > 1 && vw * vw > (1 - SMALL) * vv * ww;
+}
+
+/** Entries of unit vectors that are rounding; deviations of cosines too. */
+const SMALL = 1e-9;
+
+function entriesMoved(vector: ParameterValues): number {
+  let n = 0;
+  for (const v of vector.values()) for (const x of v) if (Math.abs(x) >= SMALL) n++;
+  return n;
 }
 
 /** Draws of weights at which a network with kinks is looked at when the first two disagree. */
@@ -107,16 +137,18 @@ function shiftsAtGenericWeights(
   graph: Graph,
   axes: InferredAxes,
   seed: number,
-): { readonly weights: ParameterValues; readonly shifts: readonly Generator[] } {
+): { readonly weights: ParameterValues; readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] } {
   const network = Network.of(graph);
   const space = new ParameterSpace(network.trainable.map((p) => [p, elementCount(graph.parameters.get(p)!.shape)] as const));
   const random = new Random(seed);
   const draw = (k: number) => {
     const weights = genericWeights(network, random);
-    const shifts = findShifts(graph, weights, axes, { seed: seed + 20 + k });
+    const found = findShifts(graph, weights, axes, { seed: seed + 20 + k });
+    const shifts = found.filter((g) => !isRay(g.vector, weights));
+    const rays = found.filter((g) => isRay(g.vector, weights)).map((g): Generator => ({ ...g, family: "scale" }));
     const span = new Span(space.size);
-    span.add(shifts.map((g) => space.flatten(g.vector)));
-    return { weights, shifts, dimension: span.dimension };
+    span.add(found.map((g) => space.flatten(g.vector)));
+    return { weights, rays, shifts, dimension: span.dimension };
   };
   const first = draw(0);
   if (!hasKinks(network) || first.dimension === 0) return first;
