@@ -13,8 +13,8 @@ import {
 import { SYMMETRIES_REQUEST, type SymmetriesReport } from "./protocol";
 import { Harness } from "./testing/harness";
 
-const NOTEBOOK = "file:///work/train.ipynb";
-const CELLS = ["a", "b", "c"].map((n) => `vscode-notebook-cell:/work/train.ipynb#${n}`);
+const NOTEBOOK = "file:///project/train.ipynb";
+const CELLS = ["a", "b", "c"].map((n) => `vscode-notebook-cell:/project/train.ipynb#${n}`);
 
 /** Opens a notebook of code cells. */
 async function open(server: Harness, texts: readonly string[]): Promise<void> {

@@ -22,7 +22,7 @@ import {
 import { ONNX_REQUEST, SYMMETRIES_REQUEST, type OnnxSummary, type SymmetriesReport } from "./protocol";
 import { Harness, type HarnessOptions } from "./testing/harness";
 
-const URI = "file:///work/model.py";
+const URI = "file:///project/model.py";
 
 async function withServer(options: HarnessOptions, test: (server: Harness) => Promise<void>): Promise<void> {
   const server = await Harness.start(options);
@@ -120,12 +120,12 @@ describe("language server", () => {
   });
 
   it("shows a mistake in a configuration once, at its place, until it is gone", async () => {
-    const toml = "file:///work/noether.toml";
+    const toml = "file:///project/noether.toml";
     await withServer({ configuration: { certify: "never" } }, async (server) => {
       await server.open(URI, "class A\nMISTAKE\n");
-      await server.open("file:///work/other.py", "MISTAKE\n");
+      await server.open("file:///project/other.py", "MISTAKE\n");
       await server.pull(URI);
-      await server.pull("file:///work/other.py");
+      await server.pull("file:///project/other.py");
       await server.until("the mistake", () => server.pushed.get(toml)?.length === 1);
       assert.equal(message(server.pushed.get(toml)?.[0]), "no such rule");
       assert.equal(server.pushed.get(toml)?.[0]?.range.start.line, 2);
@@ -133,7 +133,7 @@ describe("language server", () => {
       await server.pull(URI);
       assert.equal(server.pushed.get(toml)?.length, 1, "the other document still has it");
       await server.client.sendNotification(DidCloseTextDocumentNotification.type, {
-        textDocument: { uri: "file:///work/other.py" },
+        textDocument: { uri: "file:///project/other.py" },
       });
       await server.until("nothing", () => server.pushed.get(toml)?.length === 0);
     });
@@ -292,7 +292,7 @@ describe("language server", () => {
       await server.until("a refresh", () => server.refreshes === 1);
       await server.pull(URI);
       assert.equal(analysed(), 1);
-      await touch("file:///work/base.py");
+      await touch("file:///project/base.py");
       await server.until("a refresh", () => server.refreshes === 2);
       await server.pull(URI);
       assert.equal(analysed(), 2);
@@ -327,10 +327,10 @@ describe("language server", () => {
     await withServer({}, async (server) => {
       const ask = (uri: string): Promise<OnnxSummary> => server.client.sendRequest(ONNX_REQUEST, { uri });
       assert.deepEqual(
-        (await ask("file:///work/a%20b.onnx")).models.map((m) => m.name),
+        (await ask("file:///project/a%20b.onnx")).models.map((m) => m.name),
         ["Graph"],
       );
-      assert.match((await ask("file:///work/broken.onnx")).problems[0]?.message ?? "", /not an ONNX file/);
+      assert.match((await ask("file:///project/broken.onnx")).problems[0]?.message ?? "", /not an ONNX file/);
       assert.match((await ask("vscode-vfs://github/a.onnx")).problems[0]?.message ?? "", /save a local copy/);
     });
   });
@@ -351,7 +351,7 @@ describe("language server", () => {
 
   it("forgets closed documents and serves many at once", async () => {
     await withServer({ configuration: { certify: "never" } }, async (server) => {
-      const uris = Array.from({ length: 50 }, (_, i) => `file:///work/m${i}.py`);
+      const uris = Array.from({ length: 50 }, (_, i) => `file:///project/m${i}.py`);
       for (const [i, uri] of uris.entries()) await server.open(uri, "bias=True ".repeat(i));
       const counts = await Promise.all(uris.map(async (uri) => items(await server.pull(uri)).length));
       assert.deepEqual(

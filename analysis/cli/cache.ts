@@ -4,10 +4,11 @@
  * of the project has changed; coarse, but never wrong.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { FileReport } from "../service/linter";
 import { projectFolder } from "../service/python-host";
+import { makeCacheFolder } from "./cache-folder";
 import { pythonFiles } from "./files";
 
 /** Reports by file. */
@@ -59,8 +60,7 @@ export function openCache(folder: string, salt: string, configurationFiles: (fil
       for (const { stored, at, changed } of projects.values()) {
         if (!changed) continue;
         try {
-          mkdirSync(folder, { recursive: true });
-          writeFileSync(path.join(folder, ".gitignore"), "*\n");
+          makeCacheFolder(folder);
           // Another run may read at the same time.
           const part = `${at}.${process.pid}`;
           writeFileSync(part, JSON.stringify(stored));

@@ -1,15 +1,14 @@
 /** @file `noether probe`: short trainings that measure what symmetries do. */
 import { statSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import type { TrainingFacts } from "../frontends/python/facts/facts";
 import type { ProbeProgress, ProbeRequest, ProbeSetting, TrainingSettings } from "../probe/types";
 import type { ProbeText } from "../report/probe/text";
 import type { LoadedModel } from "../service/models";
+import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./probe-arguments";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
-
-/** Where results are kept, beside the other caches. */
-const CACHE = ".noether-cache/probes";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function probe(args: ProbeArguments, console: Console): Promise<number> {
@@ -79,7 +78,7 @@ async function run(
       ...(loss ? { loss } : {}),
       device: args.device,
       ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
-      ...(args.cache ? { cache: CACHE } : {}),
+      ...(args.cache ? { cache: probeCache(console.environment) } : {}),
     };
     const result = await prober.probe(request, { signal: abort.signal, onProgress: bar.show });
     bar.end();
@@ -203,4 +202,11 @@ function progressBar(console: Console): { show(p: ProbeProgress): void; end(): v
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Where results are kept. */
+function probeCache(environment: Console["environment"]): string {
+  const folder = cacheFolder(environment);
+  makeCacheFolder(folder);
+  return path.join(folder, "probes");
 }

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments";
 import { openCache } from "./cache";
+import { cacheFolder } from "./cache-folder";
 import { PART } from "./part-argument";
 import { type Console, version } from "./run";
 
@@ -24,7 +25,7 @@ export async function reportsOf(
   { environment, program }: Console,
 ): Promise<FileReport[]> {
   const said = JSON.stringify([args.configuration, [...args.rules]]);
-  const folder = args.cacheFolder ?? environment["NOETHER_CACHE_DIR"] ?? ".noether-cache";
+  const folder = args.cacheFolder ?? cacheFolder(environment);
   const cache = args.cache
     ? openCache(folder, `${version()} ${said}`, (f) => linter.configurationFor(f).configuration.files)
     : undefined;

@@ -89,7 +89,7 @@ function analyseText(path: string, text: string, certified: boolean): DocumentAn
     });
   });
   const start = { line: 2, column: 0 };
-  const place = { file: "/work/noether.toml", start, end: { line: 2, column: 4 } };
+  const place = { file: "/project/noether.toml", start, end: { line: 2, column: 4 } };
   const mistakes = text.includes("MISTAKE") ? [{ message: "no such rule", range: place }] : [];
   const problems = text.includes("PID") ? [{ message: String(process.pid) }] : [];
   return { path, findings, hovers, models, problems, configuration: { files: [], mistakes }, milliseconds: 1 };
