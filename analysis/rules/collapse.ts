@@ -1,6 +1,6 @@
 /** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, withError } from "./measured";
+import { atParameter, exceeds, measuredBy, probedUnits, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -28,54 +28,7 @@ export const collapse: Rule = {
       description: "Fall of the degree of breaking from which on a symmetry is reported.",
     },
   },
-  examples: {
-    bad: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
-`,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)
-`,
-    good: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-`,
-  },
+  examples: trainedExamples("lr=0.1, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 

@@ -4,7 +4,7 @@ import type { Trajectory } from "../dynamics/trajectory";
 import type { ChannelSpace } from "../symmetry/symmetry";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { layerName, placeOf } from "./layers";
-import type { Detection } from "./rule";
+import type { Detection, Rule } from "./rule";
 
 /** A probe of one model with the author's own setting. */
 export interface Probed {
@@ -64,4 +64,30 @@ export function atParameter(
 ): Detection[] {
   const place = placeOf(file, model, parameter);
   return place ? [{ message: message.join("\n"), ...place, related: [], symmetry }] : [];
+}
+
+/**
+ * Examples of a rule about training: one network, with options of the optimiser that call for the finding, with others that do
+ * not, and not trained at all.
+ */
+export function trainedExamples(bad: string, fixed: string): Rule["examples"] {
+  const network = `class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8, 32)
+        self.fc2 = nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.fc2(self.fc1(x).relu())
+`;
+  const trained = (options: string): string => `import torch
+from torch import nn
+
+
+${network}
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), ${options})
+`;
+  return { bad: trained(bad), fixed: trained(fixed), good: `from torch import nn\n\n\n${network}` };
 }

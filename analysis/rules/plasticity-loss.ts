@@ -2,7 +2,7 @@
 import { estimate } from "../dynamics/measures/statistics";
 import { dormantFraction } from "../dynamics/measures/units";
 import type { CheckedFile, CheckedModel } from "./checked";
-import { exceeds, measuredBy } from "./measured";
+import { exceeds, measuredBy, trainedExamples } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -31,54 +31,7 @@ export const plasticityLoss: Rule = {
       description: "Share of dormant units at the end from which on a layer is reported.",
     },
   },
-  examples: {
-    bad: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-`,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-`,
-    good: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 32)
-        self.fc2 = nn.Linear(32, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-`,
-  },
+  examples: trainedExamples("lr=1.0", "lr=0.05"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 
