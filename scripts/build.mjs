@@ -1,10 +1,11 @@
 // Bundles everything that ships into dist/, and the integration tests into out/test/.
-//   node scripts/build.mjs [--production] [--target=linux-x64]
+//   node scripts/build.mjs [--production] [--target=linux-x64 | universal]
 // dist/extension.js  VS Code client            dist/cli.js     the command `noether`
 // dist/server.js     language server           dist/worker.js  child process that runs ONNX Runtime
 // dist/analysis.js   child process that analyses documents for the server
 // dist/probe.js      child process that trains
-// dist/ort/          ONNX Runtime's native files, of the target platform only
+// dist/ort/          ONNX Runtime's native files, of the target platform only; or else
+// dist/ort-web/      its WebAssembly build
 // dist/*.wasm        the Python parser
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -16,7 +17,7 @@ const root = path.resolve(import.meta.dirname, "..");
 process.chdir(root);
 const production = process.argv.includes("--production");
 const target = process.argv.find((a) => a.startsWith("--target="))?.slice(9) ?? `${process.platform}-${process.arch}`;
-const [platform, arch] = target.split("-");
+const [platform, arch = ""] = target.split("-");
 
 /** The folder of an installed package. */
 function packageFolder(name) {
@@ -88,7 +89,11 @@ if (existsSync(native)) {
     if (!/cuda|tensorrt/i.test(file)) cpSync(path.join(native, file), path.join("dist", "ort", platform, arch, file));
   }
 } else {
-  console.warn(`build: onnxruntime-node has no native files for ${target}; certification will say so at run time`);
+  // The universal package, and platforms that onnxruntime-node does not know: its WebAssembly build.
+  for (const extension of ["mjs", "wasm"]) {
+    const file = `ort-wasm-simd-threaded.${extension}`;
+    cpSync(path.join(packageFolder("onnxruntime-web"), "dist", file), path.join("dist", "ort-web", file));
+  }
 }
 cpSync(path.join(packageFolder("web-tree-sitter"), "web-tree-sitter.wasm"), "dist/tree-sitter.wasm");
 cpSync(path.join(packageFolder("tree-sitter-python"), "tree-sitter-python.wasm"), "dist/tree-sitter-python.wasm");

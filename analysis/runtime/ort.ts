@@ -1,4 +1,7 @@
 /** @file ONNX Runtime itself: sessions of this process. `session.run` blocks the event loop; see runner.ts for a child process. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import type * as Ort from "onnxruntime-node";
 import type { ElementType } from "../graph/tensor";
 import type { SessionOptions, WireTensor, WireTensors } from "./protocol";
@@ -15,20 +18,50 @@ export class RuntimeFailure extends Error {
   }
 }
 
-let loaded: Promise<typeof Ort> | undefined;
+/** ONNX Runtime as it could be loaded here. */
+export interface LoadedOrt {
+  readonly ort: Pick<typeof Ort, "InferenceSession" | "Tensor">;
+  /** What its CPU provider is called: "cpu" in the native library, "wasm" where WebAssembly stands in for it. */
+  readonly cpu: "cpu" | "wasm";
+}
 
-/** Loads the native library at first use, so that a machine without one can still lint. */
-export async function loadOrt(): Promise<typeof Ort> {
-  loaded ??= import("onnxruntime-node");
-  try {
-    return await loaded;
-  } catch (error) {
-    throw new RuntimeFailure(
-      "unavailable",
-      `ONNX Runtime cannot be loaded on ${process.platform}-${process.arch}: ${firstLine(error)}. ` +
-        "Static analysis works without it; certification and probes need a platform that onnxruntime-node supports.",
-    );
+let loaded: Promise<LoadedOrt> | undefined;
+
+/**
+ * Loads ONNX Runtime at first use: the native library, or its WebAssembly build on a platform without one.
+ * @throws RuntimeFailure where neither is there; a machine without any can still lint
+ */
+export function loadOrt(): Promise<LoadedOrt> {
+  loaded ??= loadNative().catch((native: unknown) =>
+    loadWebAssembly().catch(() => {
+      throw new RuntimeFailure(
+        "unavailable",
+        `ONNX Runtime cannot be loaded on ${process.platform}-${process.arch}: ${firstLine(native)}. ` +
+          "Static analysis works without it; for certification and probes install the package for this platform, or the universal one, which brings a WebAssembly build.",
+      );
+    }),
+  );
+  return loaded;
+}
+
+async function loadNative(): Promise<LoadedOrt> {
+  return { ort: await import("onnxruntime-node"), cpu: "cpu" };
+}
+
+/** Files of the WebAssembly build beside a bundle; only the universal package has them. */
+const BESIDE_BUNDLE = path.join(import.meta.dirname ?? __dirname, "ort-web");
+const WASM_FILE = "ort-wasm-simd-threaded";
+
+async function loadWebAssembly(): Promise<LoadedOrt> {
+  const { env, InferenceSession, Tensor } = await import("onnxruntime-web");
+  if (existsSync(BESIDE_BUNDLE)) {
+    const url = (extension: string) => pathToFileURL(path.join(BESIDE_BUNDLE, `${WASM_FILE}.${extension}`)).href;
+    env.wasm.wasmPaths = { mjs: url("mjs"), wasm: url("wasm") };
   }
+  // More threads would need workers that keep the process alive; probes use processes instead.
+  env.wasm.numThreads = 1;
+  env.logLevel = "error";
+  return { ort: { InferenceSession, Tensor }, cpu: "wasm" };
 }
 
 function firstLine(error: unknown): string {
@@ -47,16 +80,16 @@ export class OrtSession {
   private bound: Record<string, Ort.Tensor> = {};
 
   private constructor(
-    private readonly ort: typeof Ort,
+    private readonly ort: LoadedOrt["ort"],
     private readonly session: Ort.InferenceSession,
   ) {}
 
   /** @throws RuntimeFailure */
   static async open(model: Uint8Array, options: SessionOptions): Promise<OrtSession> {
-    const ort = await loadOrt();
+    const { ort, cpu } = await loadOrt();
     try {
       const session = await ort.InferenceSession.create(model, {
-        executionProviders: ["cpu"],
+        executionProviders: [cpu],
         graphOptimizationLevel: options.optimization,
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,

@@ -126,15 +126,34 @@ test("a child that dies says how; the next request gets a new one", async () => 
   await assert.rejects(runner({ kind: "child", workerPath: join(folder, "absent.js") }).run(model, feeds), RuntimeFailure);
 });
 
-test("without the native library the reason is said", () => {
+/** Output of a script in a process that lacks ONNX Runtime's native library, and its WebAssembly build if told so. */
+function withoutNative(script: string, missing?: "onnxruntime-web"): string {
   const broken = join(folder, "broken.cjs");
+  const resolve = `export const resolve = (name, context, next) => { if (name === "${missing}") throw new Error("not installed"); return next(name, context); };`;
   writeFileSync(
     broken,
-    'const M = require("node:module"); const load = M._load; M._load = function (name, ...rest) { if (String(name).endsWith("onnxruntime_binding.node")) throw new Error("no such library"); return load.call(this, name, ...rest); };',
+    `const M = require("node:module");
+     const load = M._load;
+     M._load = function (name, ...rest) { if (String(name).endsWith("onnxruntime_binding.node")) throw new Error("no such library"); return load.call(this, name, ...rest); };
+     M.register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(resolve)}`)});`,
   );
-  const script = join(import.meta.dirname ?? __dirname, "unavailable.fixture.ts");
-  const said = execFileSync(process.execPath, ["--require", broken, "--import", "tsx", script], { encoding: "utf8" });
-  assert.match(said, /^unavailable: ONNX Runtime cannot be loaded on .*no such library/);
+  const file = join(import.meta.dirname ?? __dirname, script);
+  return execFileSync(process.execPath, ["--require", broken, "--import", "tsx", file], { encoding: "utf8" });
+}
+
+test("without any ONNX Runtime the reason is said", () => {
+  assert.match(
+    withoutNative("unavailable.fixture.ts", "onnxruntime-web"),
+    /^unavailable: ONNX Runtime cannot be loaded on .*no such library/,
+  );
+});
+
+test("without the native library WebAssembly computes the same", async () => {
+  const said = JSON.parse(withoutNative("wasm.fixture.ts")) as { cpu: string; y: number[] };
+  assert.equal(said.cpu, "wasm");
+  const native = (await runner({ kind: "in-process" }).run(model, feeds)).get("y")!;
+  assert.equal(said.y.length, native.data.length);
+  said.y.forEach((v, i) => assert.ok(Math.abs(v - native.data[i]!) < 1e-5 * Math.max(1, Math.abs(v))));
 });
 
 test("the worker runs as a bundle", async () => {

@@ -3,7 +3,7 @@
  * chunk of time, so that progress and cancelling never wait long; state goes round as the runtime's own output arrays.
  */
 import type * as Ort from "onnxruntime-node";
-import { loadOrt, RuntimeFailure } from "../../runtime/ort";
+import { type LoadedOrt, loadOrt, RuntimeFailure } from "../../runtime/ort";
 import type { WireTensor, WireTensors } from "../../runtime/protocol";
 import { Batches } from "../data/batches";
 import { gradientOf, INDEX, LOSSES, nextOf, NORMS, scanInput } from "../names";
@@ -20,10 +20,10 @@ export interface TrainEvents {
 
 /** A session of the given provider. @throws RuntimeFailure */
 export async function openSession(model: Uint8Array, provider: Provider): Promise<Ort.InferenceSession> {
-  const ort = await loadOrt();
+  const { ort, cpu } = await loadOrt();
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: [provider.name],
+      executionProviders: [provider.name === "cpu" ? cpu : provider.name],
       graphOptimizationLevel: "all",
       intraOpNumThreads: provider.threads,
       interOpNumThreads: 1,
@@ -38,7 +38,7 @@ export async function openSession(model: Uint8Array, provider: Provider): Promis
 
 /** Tensors as the runtime takes them. */
 export async function feedsOf(wire: WireTensors): Promise<Tensors> {
-  const ort = await loadOrt();
+  const { ort } = await loadOrt();
   const out: Tensors = {};
   for (const [name, t] of Object.entries(wire)) {
     out[name] = new ort.Tensor(t.type as Ort.Tensor.Type, t.data as Ort.Tensor.DataType, [...t.shape]);
@@ -58,7 +58,7 @@ export function wireOf(outputs: Tensors): Record<string, WireTensor> {
 
 /** Trains; returns the number of steps done. @throws RuntimeFailure */
 export async function train(job: TrainJob, events: TrainEvents): Promise<number> {
-  const trainer = new Trainer(job, await loadOrt());
+  const trainer = new Trainer(job, (await loadOrt()).ort);
   try {
     await trainer.open();
     return await trainer.run(events);
@@ -83,7 +83,7 @@ class Trainer {
 
   constructor(
     private readonly job: TrainJob,
-    private readonly ort: typeof Ort,
+    private readonly ort: LoadedOrt["ort"],
   ) {
     this.order = job.seeds.map((seed) => new Batches(seed, job.examples, Math.max(1, job.batch)));
     this.noiseOrder = job.seeds.map((seed) => new Batches(seed ^ 0x2015e, job.examples, Math.max(1, job.batch)));
