@@ -85,8 +85,10 @@ chmodSync("dist/cli.js", 0o755);
 const native = path.join(packageFolder("onnxruntime-node"), "bin", "napi-v6", platform, arch);
 if (existsSync(native)) {
   for (const file of readdirSync(native)) {
-    // Providers for CUDA and TensorRT are downloads that this machine may have made; they do not ship.
-    if (!/cuda|tensorrt/i.test(file)) cpSync(path.join(native, file), path.join("dist", "ort", platform, arch, file));
+    // Providers for CUDA and TensorRT are downloads that this machine may have made; they do not ship. On macOS the library
+    // is there twice, and the binding loads the name with the major version only.
+    if (!/cuda|tensorrt|\.\d+\.\d+\.\d+\.dylib$/i.test(file))
+      cpSync(path.join(native, file), path.join("dist", "ort", platform, arch, file));
   }
 } else {
   // The universal package, and platforms that onnxruntime-node does not know: its WebAssembly build.

@@ -23,6 +23,19 @@ for (const target of targets) {
   // Everything is bundled; links in the README stay as they are, relative to the files beside it.
   run([vsce, "package", "--no-dependencies", "--no-rewrite-relative-links", ...platform, "--out", vsix]);
   report(target, vsix);
+  if (target === "universal" || target === `${process.platform}-${process.arch}`) tryOut();
+}
+
+/** Certifies a model with what was just packaged. */
+function tryOut() {
+  const model = path.join("testFixtures", "zoo", "onnx", "MlpRelu.onnx");
+  const args = [path.join("dist", "cli.js"), "symmetries", model, "--certify"];
+  const { stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  const certified = stdout.split("\n").find((line) => line.trim().startsWith("certified"));
+  if (certified === undefined) {
+    console.error(`package: the packaged command cannot certify ${model}:\n${stdout}`);
+    process.exit(1);
+  }
 }
 
 /** What the package holds, by part; fails where it holds another platform's binaries or lacks its own. */

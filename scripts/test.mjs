@@ -14,6 +14,7 @@ const steps = [
   ["lint and import direction", bin("oxlint", "bin/oxlint"), "-c", "oxlint.config.mjs", "--type-aware"],
   ["types", bin("typescript", "bin/tsc"), "-b"],
   ["unit tests", "scripts/unit.mjs"],
+  ["package, universal", "scripts/package.mjs", "universal"],
   ["package", "scripts/package.mjs", target],
   ["build", "scripts/build.mjs"],
   ["VS Code, packaged extension", "scripts/run-integration.mjs", "--vsix", vsix],

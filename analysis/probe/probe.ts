@@ -194,6 +194,7 @@ export class Prober {
     if (plan.twin && request.data.kind !== "synthetic")
       notes.push("the twin has other input sizes, so it was trained on made-up data");
     const choice = await this.choose(request, first, data);
+    const isWasm = choice.provider === "cpu" && (await taken.first().warm()) === "wasm";
     const count = choice.provider === "cpu" ? this.count : 1;
     const groups = groupRuns(plan.runs, count, choice.provider);
     const processes = Math.min(count, groups.length);
@@ -227,8 +228,7 @@ export class Prober {
     return {
       runs: ledger.finish(),
       device: {
-        device: choice.provider,
-        trials: choice.trials,
+        ...(isWasm ? inWebAssembly(choice) : { device: choice.provider, trials: choice.trials }),
         processes,
         batched: Math.max(...groups.map((g) => g.length)),
       },
@@ -267,6 +267,19 @@ export class Prober {
     };
     return chooseProvider(request.device, stepSeconds(run.variant.cost), check, this.processes);
   }
+}
+
+/** The report of a device where the CPU's part is played by WebAssembly. */
+function inWebAssembly({ trials }: ProviderChoice): Pick<ProbeResult["device"], "device" | "trials"> {
+  const reason = `ONNX Runtime has no native library for ${process.platform}-${process.arch} here`;
+  return {
+    device: "wasm",
+    trials: [
+      ...trials.filter((t) => t.provider !== "cpu"),
+      { provider: "cpu", outcome: "unavailable", reason },
+      { provider: "wasm", outcome: "used", reason: "its WebAssembly build computes the same, more slowly" },
+    ],
+  };
 }
 
 /** Runs to train, and what is to be said of them. */

@@ -125,7 +125,7 @@ export interface ProviderTrial {
 }
 
 export interface DeviceReport {
-  /** The provider that trained: cpu, cuda, webgpu, dml, coreml. */
+  /** The provider that trained: cpu, wasm (the CPU without native code), cuda, webgpu, dml, coreml. */
   readonly device: string;
   readonly trials: readonly ProviderTrial[];
   /** Processes that trained at the same time, and how the replicas were spread. */

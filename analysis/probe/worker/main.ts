@@ -24,8 +24,7 @@ async function handle(message: ProbeMessage): Promise<void> {
   const { id } = message;
   switch (message.kind) {
     case "warm":
-      await loadOrt();
-      send({ id, kind: "done" });
+      send({ id, kind: "done", cpu: (await loadOrt()).cpu });
       return;
     case "open": {
       const session = await openSession(message.model, message.provider);

@@ -75,9 +75,9 @@ export class ProbeProcess {
     return this.process.pid;
   }
 
-  /** Loads the runtime. @throws RuntimeFailure where it cannot be loaded */
-  async warm(): Promise<void> {
-    await this.request({ kind: "warm" });
+  /** Loads the runtime; "wasm" where WebAssembly stands in for the native library. @throws RuntimeFailure where neither loads */
+  async warm(): Promise<"cpu" | "wasm"> {
+    return (await this.request({ kind: "warm" })).cpu ?? "cpu";
   }
 
   /** Trains; resolves to the number of steps done. @throws RuntimeFailure */

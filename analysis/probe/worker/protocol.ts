@@ -106,6 +106,8 @@ export type ProbeReply =
       readonly id: number;
       readonly kind: "done";
       readonly steps?: number;
+      /** Answer to warm: what ONNX Runtime's own CPU provider is called here. */
+      readonly cpu?: "cpu" | "wasm";
       readonly outputs?: readonly Record<string, WireTensor>[];
     }
   | { readonly id: number; readonly kind: "failed"; readonly reason: "unavailable" | "model"; readonly message: string };
