@@ -8,6 +8,7 @@ const ROOMS = {
   lowering: ["operators", "graph"],
   frontends: ["operators", "graph"],
   symmetry: ["lowering", "numerics", "operators", "graph"],
+  drawing: ["symmetry", "operators", "graph"],
   dynamics: ["symmetry", "lowering", "numerics", "operators", "graph"],
   runtime: ["frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   certification: ["runtime", "frontends", "symmetry", "lowering", "numerics", "operators", "graph"],

@@ -64,6 +64,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("probe", console);
       return (await import("./probe")).probe(parsed, console);
     }
+    case "show": {
+      const { show, showArguments } = await import("./show");
+      const parsed = showArguments(rest);
+      if (parsed === "help") return help("show", console);
+      return show(parsed, console);
+    }
     case "coverage": {
       const { coverageArguments } = await import("./arguments");
       const parsed = coverageArguments(rest);

@@ -19,13 +19,14 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "probe", "coverage", "rules", "explain", "init"] as const;
+export const COMMANDS = ["symmetries", "check", "probe", "show", "coverage", "rules", "explain", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
   noether probe FILE[::CLASS]        short trainings that measure what the symmetries do
+  noether show FILE[::CLASS]         the graph of a model as text, in ONNX's own syntax
   noether coverage PATHS...          how much of the model code in Python files is understood
   noether rules                      what it looks for
   noether explain RULE               why a rule matters, with examples
@@ -97,6 +98,13 @@ large for the time budget is trained as its twin, which is said. The user's code
   --format FORMAT       text (default), json, or html with plots
   --output FILE         write the report there
   --no-cache            do not use or write .noether-cache`,
+  show: `noether show FILE[::CLASS] [options]
+
+Prints the graph of a model in ONNX's text syntax: of an .onnx file as it is, of Python source as Noether reads it. Weights
+are shown as their types, small constants with their values.
+
+  --names STYLE      quoted (default): names as they are, as onnx.parser reads them since ONNX 1.17;
+                     plain: names that every version of onnx.parser reads`,
   coverage: `noether coverage PATHS... [options]
 
 Counts the classes of modules with a forward in Python files, notebooks, folders and glob patterns: those that are fully

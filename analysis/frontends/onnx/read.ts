@@ -13,6 +13,7 @@ import { readRoles } from "./metadata";
 import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
+import type { FileHeader } from "./text/text";
 import type { DeclaredType } from "./types";
 import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
@@ -35,6 +36,8 @@ export interface OnnxModel {
   readonly producer: string;
   /** Version of the standard operator set. */
   readonly opset: number;
+  /** What the file says besides its graph. */
+  readonly header: FileHeader;
   /** Names of the tensors whose values are not there: external data absent, or weights left out of the file. */
   readonly externalDataMissing: readonly string[];
   /** What was assumed or could not be read. */
@@ -178,6 +181,11 @@ function assemble(
     graph: inferred.graph,
     producer: `${model.producerName} ${model.producerVersion}`.trim(),
     opset,
+    header: {
+      irVersion: Number(model.irVersion),
+      opsets: new Map(model.opsetImport.map((o) => [o.domain === "ai.onnx" ? "" : o.domain, Number(o.version)])),
+      declared: [...raw.inputs, ...raw.outputs],
+    },
     externalDataMissing: missing,
     notes,
     problems: inferred.problems,

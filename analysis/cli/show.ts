@@ -1,0 +1,70 @@
+/** @file `noether show`: the graph of a model in ONNX's text syntax. */
+import { statSync } from "node:fs";
+import path from "node:path";
+import type { Graph } from "../graph/graph";
+import { parsed, splitTarget } from "./arguments";
+import type { Console } from "./run";
+import { EXIT, oneOf, UsageError } from "./usage";
+
+/** What `noether show` was asked for. */
+export interface ShowArguments {
+  readonly file: string;
+  readonly className: string | undefined;
+  readonly names: "quoted" | "plain";
+}
+
+const OPTIONS = {
+  names: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** Reads the arguments behind `show`; "help" where help is asked for. @throws UsageError */
+export function showArguments(args: readonly string[]): ShowArguments | "help" {
+  const { values, positionals } = parsed(args, OPTIONS);
+  if (values.help) return "help";
+  const [target, ...more] = positionals;
+  if (target === undefined) throw new UsageError("show needs a FILE: an .onnx file, or FILE.py::Class");
+  if (more.length > 0) throw new UsageError(`show takes one FILE, and not ${more.join(" ")} as well`);
+  const [file, className] = splitTarget(target);
+  return { file, className, names: oneOf("--names", values.names ?? "quoted", ["quoted", "plain"]) };
+}
+
+/** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
+export async function show(args: ShowArguments, console: Console): Promise<number> {
+  const stat = statSync(args.file, { throwIfNoEntry: false });
+  if (!stat?.isFile()) throw new UsageError(`${args.file} is no file; name an .onnx or .py file`);
+  const { graphComment, graphText, readOnnx } = await import("../frontends/onnx/index");
+  const { names } = args;
+  const name = path.basename(args.file);
+  try {
+    if (/\.onnx$/i.test(args.file)) {
+      const model = readOnnx({ path: args.file });
+      const comments = [`${name}: ${graphComment(model.graph)}`];
+      console.out(graphText(model.graph, { names, header: model.header, comments }).text.trimEnd());
+      return EXIT.ok;
+    }
+    const texts = (await pythonGraphs(args, console)).map(({ graph, title }) => {
+      const comments = [`${name}::${title}, as Noether reads it: ${graphComment(graph)}`];
+      return graphText(graph, { names, comments }).text.trimEnd();
+    });
+    console.out(texts.join("\n\n"));
+    return texts.length > 0 ? EXIT.ok : EXIT.fatal;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT.fatal;
+  }
+}
+
+async function pythonGraphs(args: ShowArguments, console: Console): Promise<{ graph: Graph; title: string }[]> {
+  const { loadFile, UnknownModel } = await import("../service/models");
+  try {
+    const loaded = await loadFile(args.file, args.className === undefined ? {} : { className: args.className });
+    for (const p of loaded.problems) console.error(`noether: ${p.message}`);
+    if (loaded.models.length === 0 && loaded.problems.length === 0) throw new UsageError(`${args.file} holds no model`);
+    return loaded.models.map((m) => ({ graph: m.graph, title: m.name }));
+  } catch (error) {
+    if (error instanceof UnknownModel) throw new UsageError(`${error.message} (it has ${error.classes.join(", ") || "none"})`);
+    throw error;
+  }
+}
