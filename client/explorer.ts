@@ -67,15 +67,17 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
         item.description = entry.model.summary;
         item.iconPath = new vscode.ThemeIcon("symbol-class");
         item.accessibilityInformation = { label: `Model ${entry.model.name}, ${entry.model.summary}` };
+        item.tooltip = [`${entry.model.name}: ${entry.model.summary}`, entry.model.riskReason].filter((t) => t !== "").join("\n");
         if (entry.model.range) item.command = reveal(entry.model.range);
         return item;
       }
       case "space": {
         const item = new vscode.TreeItem(entry.space.label, Collapsed);
         const scopes = [...new Set(entry.space.members.map((m) => m.scope))];
-        item.description = scopes.slice(0, 3).join(", ") + (scopes.length > 3 ? `, ${scopes.length - 3} more` : "");
+        const risk = entry.space.risk === "low" ? "" : `risk ${entry.space.risk} · `;
+        item.description = risk + scopes.slice(0, 3).join(", ") + (scopes.length > 3 ? `, ${scopes.length - 3} more` : "");
         item.iconPath = new vscode.ThemeIcon("symbol-array");
-        item.tooltip = `${entry.space.label}\n${scopes.join("\n")}`;
+        item.tooltip = `${entry.space.label}\ncollapse risk ${entry.space.risk}\n${scopes.join("\n")}`;
         return item;
       }
       case "member": {

@@ -7,6 +7,7 @@ import {
   STATUS_NOTIFICATION,
   SYMMETRIES_REQUEST,
   type DocumentStructure,
+  type InitialisationOptions,
   type OnnxParams,
   type OnnxSummary,
   type ServerStatus,
@@ -14,6 +15,9 @@ import {
   type SymmetriesParams,
   type SymmetriesReport,
 } from "../server/protocol";
+
+/** Commands that links in hovers and lenses may run. */
+const LINKED_COMMANDS: readonly string[] = ["noether.showSymmetries", "noether.nextMember"];
 
 /** `starting` and `stopped` are the client's own findings, the others the server's. */
 export type ClientStatus =
@@ -45,6 +49,8 @@ export class NoetherClient {
       ],
       diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
       outputChannel: this.output,
+      initializationOptions: { commands: LINKED_COMMANDS } satisfies InitialisationOptions,
+      markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS } },
       synchronize: { fileEvents: files },
     };
     this.#client = new LanguageClient("noether", "Noether", server, options);

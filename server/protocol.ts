@@ -10,6 +10,12 @@ export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;
 
+/** What a client may say in `initializationOptions`. */
+export interface InitialisationOptions {
+  /** Commands that it runs from links in hovers and lenses. */
+  readonly commands?: readonly string[];
+}
+
 /** Request: an .onnx file's analysis for the read-only view. `OnnxParams` -> `OnnxSummary`. */
 export const ONNX_REQUEST = "noether/onnx";
 

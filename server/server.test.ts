@@ -119,6 +119,32 @@ describe("language server", () => {
     });
   });
 
+  it("links hovers to places, and to the commands that the client runs", async () => {
+    const hover = async (server: Harness): Promise<string> => {
+      await server.open(URI, "\n  class Net LINKED\n");
+      const textDocument = { uri: URI };
+      const answer = await server.client.sendRequest(HoverRequest.type, { textDocument, position: { line: 1, character: 9 } });
+      return (answer!.contents as { value: string }).value;
+    };
+    await withServer({ configuration: { certify: "never" } }, async (server) => {
+      assert.equal(await hover(server), `**Net** by rule [here](${URI}#2,3)`);
+    });
+    const initializationOptions = { commands: ["noether.probe", "noether.nextMember"] };
+    await withServer({ configuration: { certify: "never" }, initializationOptions }, async (server) => {
+      const args = encodeURIComponent(JSON.stringify([URI, "Net"]));
+      const commands = `[Probe](command:noether.probe?${args}) · [Next layer of the symmetry](command:noether.nextMember?%5B%5D)`;
+      assert.equal(await hover(server), `**Net** by rule [here](${URI}#2,3)\n\n${commands}`);
+      const lenses = (await server.client.sendRequest(CodeLensRequest.type, { textDocument: { uri: URI } })) ?? [];
+      assert.deepEqual(
+        lenses.map((l) => [l.command?.title, l.command?.command]),
+        [
+          ["summary of Net", "noether.showSymmetries"],
+          ["Probe", "noether.probe"],
+        ],
+      );
+    });
+  });
+
   it("shows a mistake in a configuration once, at its place, until it is gone", async () => {
     const toml = "file:///project/noether.toml";
     await withServer({ configuration: { certify: "never" } }, async (server) => {

@@ -32,6 +32,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   const documents = new TextDocuments(TextDocument);
   const notebooks = new NotebookDocuments(documents);
   let client: ClientCapabilities = {};
+  let commands: ReadonlySet<string> = new Set();
   let settings: Settings = DEFAULT_SETTINGS;
   let asked: Promise<Settings> | undefined;
   const analyses = new Analyses(host, () => settings);
@@ -47,6 +48,9 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     get client() {
       return client;
     },
+    get commands() {
+      return commands;
+    },
     log(message, detail) {
       connection.console.error(message);
       if (detail !== undefined) connection.tracer.log(message, detail);
@@ -55,6 +59,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
 
   connection.onInitialize((params): InitializeResult => {
     client = params.capabilities;
+    commands = commandsOf(params.initializationOptions);
     host.warmUp();
     return {
       serverInfo: { name: SOURCE, version },
@@ -123,6 +128,12 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
     }
     return settings;
   }
+}
+
+/** The commands that a client says it runs. */
+function commandsOf(sent: unknown): ReadonlySet<string> {
+  const listed = typeof sent === "object" && sent !== null && "commands" in sent ? sent.commands : undefined;
+  return new Set(Array.isArray(listed) ? listed.filter((c): c is string => typeof c === "string") : []);
 }
 
 /** Clients that push their configuration send it whole or by section. */

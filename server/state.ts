@@ -16,6 +16,8 @@ export interface ServerState {
   readonly enabled: boolean;
   /** What the client can do; empty before initialize. */
   readonly client: ClientCapabilities;
+  /** Commands that the client runs from links in hovers and lenses. */
+  readonly commands: ReadonlySet<string>;
   /** One line for the log that a person reads; `detail` is shown with tracing on. */
   log(message: string, detail?: string): void;
 }

@@ -1,7 +1,10 @@
 /** @file The public JSON of `noether symmetries`: its schema is schema/symmetries.schema.json. */
 import type { Certificate, ModelAnalysis, TwinCertificate } from "../symmetry/analysis";
 import { type ContinuousCounts, formatAddress } from "../symmetry/symmetry";
+import type { RiskLevel } from "../dynamics/risk/risk";
+import type { TrainedBy } from "../dynamics/risk/model";
 import { countWords } from "./families";
+import { riskJson, type RiskJson, riskOf, spaceRisks } from "./risk";
 
 /** One model to report on. */
 export interface ReportedModel {
@@ -15,6 +18,8 @@ export interface ReportedModel {
   readonly certificate?: Certificate;
   /** What the front end assumed or could not read. */
   readonly notes?: readonly string[];
+  /** What is known of its training; asked for only where risks are shown. */
+  training?(): TrainedBy;
 }
 
 /** One member of `models`. */
@@ -32,7 +37,10 @@ export interface ModelJson {
     readonly acts: readonly string[];
     /** Index in `spaces` of the space over which this one is repeated with independent elements. */
     readonly within?: number;
+    /** The highest collapse risk of the symmetries that act on it. */
+    readonly risk: RiskLevel;
   }[];
+  readonly risk: RiskJson;
   readonly swaps: readonly (readonly [string, string])[];
   readonly opaque: readonly { readonly operator: string; readonly where: string }[];
   readonly notes: readonly string[];
@@ -60,6 +68,8 @@ export interface SymmetriesJson {
 export function modelJson(model: ReportedModel): ModelJson {
   const { analysis, certificate } = model;
   const index = new Map(analysis.spaces.map((s, i) => [s.id, i]));
+  const risk = riskOf(model);
+  const bySpace = spaceRisks(analysis, risk);
   return {
     name: model.name,
     file: model.file,
@@ -74,8 +84,10 @@ export function modelJson(model: ReportedModel): ModelJson {
         group: s.group,
         acts: s.acts.map(formatAddress),
         ...(outer === undefined ? {} : { within: outer }),
+        risk: bySpace.get(s.id) ?? "low",
       };
     }),
+    risk: riskJson(risk),
     swaps: analysis.swaps,
     opaque: analysis.opaque.map(({ operator, where }) => ({ operator, where })),
     notes: allNotes(model),

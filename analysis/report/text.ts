@@ -3,8 +3,10 @@ import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
 import { FAMILY_WORDS, familyCounts } from "./families";
 import { allNotes, type ReportedModel } from "./json";
+import { riskOf, settingWords, telling } from "./risk";
 import { PLAIN, type Style } from "./style";
-import { count, fitted, merge, plural, shortAddresses, small, template } from "./words";
+import { typeset } from "./typeset";
+import { count, fitted, merge, plural, shortAddresses, small, template, wrap } from "./words";
 
 /** How a report is to look. */
 export interface TextOptions {
@@ -25,6 +27,7 @@ export function modelText(model: ReportedModel, options: TextOptions = {}): stri
     [`${style.title(model.name)}  ${style.place(where)}`, ...summary(analysis, style)],
     spaceLines(analysis.spaces, width, options.rows ?? 40, style),
     swapLines(analysis, style),
+    riskLines(model, width, style),
     certificateLines(model.certificate, analysis, style),
     opaqueLines(analysis, width, style),
     noteLines(model, style),
@@ -116,6 +119,31 @@ function swapLines(analysis: ModelAnalysis, style: Style): string[] {
     ...[...rows.values()].map(
       (pairs) => `  ${merge(pairs.map((p) => p[0]))} ${style.quiet("<->")} ${merge(pairs.map((p) => p[1]))}`,
     ),
+  ];
+}
+
+/** Kinds of symmetries whose risks one report tells. */
+const MOST_RISKS = 3;
+
+/** The collapse risk; where it is above low, what would happen, why, and what lowers it. */
+function riskLines(model: ReportedModel, width: number, style: Style): string[] {
+  const { groups, level } = riskOf(model);
+  const worst = telling(groups);
+  if (!worst) return [];
+  const paint = { low: style.good, medium: style.warning, high: style.bad };
+  const measured = worst.risk.basis === "measured";
+  const head = `  collapse risk ${paint[level](level)}${measured ? ", measured in a probe" : ""}`;
+  if (level === "low" && !measured) return [`${head}  ${style.quiet(settingWords(worst.settings))}`];
+  const shown = level === "low" ? [worst] : groups.filter((g) => g.risk.level !== "low").slice(0, MOST_RISKS);
+  const assumed = [...new Set(shown.flatMap((g) => g.risk.assumed))];
+  const wrapped = (text: string): string[] => wrap(text, width - 4).map((line) => `    ${line}`);
+  return [
+    head,
+    ...shown.flatMap(({ kind, risk }) => [
+      ...wrapped(`${kind}: ${risk.sentence}${risk.bestLever ? ` Lowered most by ${risk.bestLever.text}.` : ""}`),
+      ...wrapped(`${typeset(risk.formula.formula)} (${risk.formula.source})`).map((line) => style.quiet(line)),
+    ]),
+    ...(assumed.length > 0 ? wrapped(`assumed: ${assumed.join("; ")}`).map((line) => style.quiet(line)) : []),
   ];
 }
 

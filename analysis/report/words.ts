@@ -107,3 +107,14 @@ export function fitted(items: readonly string[], width: number): string {
   }
   return out;
 }
+
+/** Text in lines of at most so many characters, where its words allow it. */
+export function wrap(text: string, width: number): string[] {
+  const out: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = out.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= width) out[out.length - 1] = `${line} ${word}`;
+    else out.push(word);
+  }
+  return out;
+}

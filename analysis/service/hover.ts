@@ -3,31 +3,43 @@ import type { SourceRange } from "../graph/source";
 import type { Graph } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { FAMILY_EFFECTS, familyCounts } from "../report/families";
+import { outcomeWords, riskOf, settingWords, telling } from "../report/risk";
+import { typeset, withLinks } from "../report/typeset";
 import { count, fitted, list, plural, shortAddresses, shortScope, small } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
-import { type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
+import { type Address, type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
 import type { LoadedModel } from "./models";
 
 /** Text for a range. */
 export interface Hover {
   readonly range: SourceRange;
+  /** Links to places are written `[text](place:0)`: the number is an index in `links`. */
   readonly markdown: string;
+  readonly links: readonly SourceRange[];
+  /** The model that it is about. */
+  readonly model: string;
 }
 
-/** Spaces that one hover names; more would be a wall. */
+/** Spaces that one hover names, and members of each; more would be a wall. */
 const MOST_SPACES = 3;
+const MOST_MEMBERS = 4;
+
+/** Text with its links. */
+type Text = Pick<Hover, "markdown" | "links">;
 
 /** Hovers for all calls that make layers, all places that apply them, and the class statements, in one file. */
 export function hoversOf(file: string, models: readonly LoadedModel[]): Hover[] {
   const out: Hover[] = [];
-  for (const model of models) if (model.range?.file === file) out.push({ range: model.range, markdown: modelMarkdown(model) });
+  for (const model of models)
+    if (model.range?.file === file)
+      out.push({ range: model.range, model: model.name, markdown: modelMarkdown(model), links: [] });
   for (const { model, layers } of layersByCall(file, models)) {
-    const markdown = layerMarkdown(model, layers);
-    if (markdown === undefined) continue;
+    const text = layerText(model, layers);
+    if (text === undefined) continue;
     const ranges = [layers[0]!.constructor, ...layers.flatMap((l) => l.uses)].filter((r) => r.file === file);
-    for (const range of distinct(ranges)) out.push({ range, markdown });
+    for (const range of distinct(ranges)) out.push({ range, model: model.name, ...text });
   }
   return out;
 }
@@ -62,7 +74,7 @@ function distinct(ranges: readonly SourceRange[]): SourceRange[] {
 }
 
 /** The hover of a layer; undefined for one without parameters. */
-function layerMarkdown(model: LoadedModel, layers: readonly Layer[]): string | undefined {
+function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefined {
   const layer = layers[0]!;
   const { analysis, certificate } = model;
   const own = new Set(layer.parameters);
@@ -75,29 +87,77 @@ function layerMarkdown(model: LoadedModel, layers: readonly Layer[]): string | u
     .map((space) => ({ space, side: sideOf(space, layer, analysis.graph) }))
     .sort((a, b) => (a.side === b.side ? 0 : a.side > b.side ? -1 : 1));
   const acting = analysis.symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
-  const lines = spaces.slice(0, MOST_SPACES).map(({ space, side }) => spaceLine(space, side, layer, analysis));
+  const links: SourceRange[] = [];
+  const lines = spaces.slice(0, MOST_SPACES).map(({ space, side }) => spaceLine(space, side, layer, model, links));
   if (spaces.length > MOST_SPACES) lines.push(`and ${plural(spaces.length - MOST_SPACES, "more space")}`);
   const inert = inertSentences(analysis, layer);
   if (lines.length === 0 && inert.length === 0) {
     const why = analysis.opaque.length > 0 ? ", and operators that are not understood pin others" : "";
-    return `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`;
+    return { markdown: `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`, links };
   }
-  const effects = effectLines(acting);
-  return [head, lines.join("  \n"), [...inert, ...effects].join("  \n"), provenance(analysis, certificate)]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  const told = [...inert, ...effectLines(acting)].join("  \n");
+  const parts = [head, lines.join("  \n"), told, riskMarkdown(model, acting), provenance(analysis, certificate)];
+  return { markdown: parts.filter((part) => part !== "").join("\n\n"), links };
 }
 
-function spaceLine(space: ChannelSpace, side: string, layer: Layer, analysis: ModelAnalysis): string {
-  const name = analysis.graph.symbols?.get(space.size);
+/** The highest risk of some symmetries of a model: what would happen, the formula with its source, and what was assumed. */
+function riskMarkdown(model: LoadedModel, acting: readonly Symmetry[]): string {
+  const { groups } = riskOf(model);
+  const wanted = new Set(acting.map((s) => s.id));
+  const group = telling(groups.filter((g) => g.symmetries.some((s) => wanted.has(s.id))));
+  if (!group) return "";
+  const { risk, settings } = group;
+  const of = risk.what === "none" ? "" : ` of ${outcomeWords(risk)}`;
+  if (settings.unknown && risk.level === "low" && risk.basis === "closed form") {
+    return `**Collapse risk low**${of}: ${settingWords(settings)}.`;
+  }
+  const lever = risk.bestLever ? ` Lowered most by ${risk.bestLever.text}.` : "";
+  const assumed = risk.assumed.length > 0 ? ` *Assumed*: ${risk.assumed.join("; ")}.` : "";
+  return [
+    `**Collapse risk ${risk.level}**${of}. ${risk.sentence}${lever}`,
+    `\`${typeset(risk.formula.formula)}\` · ${withLinks(risk.formula.source)}.${assumed}`,
+  ].join("  \n");
+}
+
+function spaceLine(space: ChannelSpace, side: string, layer: Layer, model: LoadedModel, links: SourceRange[]): string {
+  const name = model.analysis.graph.symbols?.get(space.size);
   const size = name === undefined ? count(space.size) : `\`${name}\` (${space.size} here)`;
   const noun = `${nounOf(space, layer)}${space.size === 1 ? "" : "s"}`;
   const kind = space.permutable ? `interchangeable ${noun}` : `coupled ${noun}`;
-  const places = fitted(
-    shortAddresses([space.acts]).map((a) => `\`${a}\``),
-    110,
-  );
-  return `**${size} ${kind}** (${side}): \`${space.group}\` on ${places}`;
+  return `**${size} ${kind}** (${side}): \`${space.group}\` on ${memberLinks(space, model, links)}`;
+}
+
+/** The places of a space, layer by layer, as links to the calls that make the layers. */
+function memberLinks(space: ChannelSpace, model: LoadedModel, links: SourceRange[]): string {
+  const layers = layersByParameter(model);
+  const members = new Map<Layer | string, Address[]>();
+  for (const address of space.acts) {
+    const key = layers.get(address.parameter) ?? address.parameter;
+    const known = members.get(key);
+    if (known) known.push(address);
+    else members.set(key, [address]);
+  }
+  const shown = [...members].slice(0, MOST_MEMBERS).map(([key, acts]) => {
+    const text = shortAddresses([acts])
+      .map((a) => `\`${a}\``)
+      .join(" ");
+    if (typeof key === "string") return text;
+    links.push(key.constructor);
+    return `[${text}](place:${links.length - 1})`;
+  });
+  const more = members.size - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${plural(more, "more layer")}` : ""}`;
+}
+
+const OWNERS = new WeakMap<readonly Layer[], ReadonlyMap<string, Layer>>();
+
+function layersByParameter({ layers }: LoadedModel): ReadonlyMap<string, Layer> {
+  let map = OWNERS.get(layers);
+  if (!map) {
+    map = new Map(layers.flatMap((layer) => layer.parameters.map((p) => [p, layer] as const)));
+    OWNERS.set(layers, map);
+  }
+  return map;
 }
 
 /** What one entry of a space is called in layers of this kind. */
@@ -191,7 +251,8 @@ function measuredWords({ dimensions: d, unmeasured }: Certificate): string {
 }
 
 /** The hover of a class: how much of the model is symmetry. */
-function modelMarkdown({ name, analysis, certificate, notes }: LoadedModel): string {
+function modelMarkdown(model: LoadedModel): string {
+  const { name, analysis, certificate, notes } = model;
   const { total } = analysis.continuous;
   const least = analysis.countOrigin === "scalings" ? "at least " : "";
   const head = `**\`${name}\`** · ${plural(analysis.parameters, "trained parameter")}, ${plural(analysis.spaces.length, "channel space")}`;
@@ -203,7 +264,8 @@ function modelMarkdown({ name, analysis, certificate, notes }: LoadedModel): str
   const opaque = [...new Set(analysis.opaque.map((o) => `\`${o.operator}\``))];
   const unknown = opaque.length > 0 ? `Not understood: ${fitted(opaque, 80)}; they only pin what they touch.` : "";
   const made = notes?.[0] === undefined ? "" : `It was ${notes[0]}.`;
-  return [head, capital(directions), [unknown, made].filter((s) => s !== "").join("  \n"), provenance(analysis, certificate)]
+  const notKnown = [unknown, made].filter((s) => s !== "").join("  \n");
+  return [head, capital(directions), riskMarkdown(model, analysis.symmetries), notKnown, provenance(analysis, certificate)]
     .filter((part) => part !== "")
     .join("\n\n");
 }

@@ -19,6 +19,7 @@ import type { SourceRange } from "../graph/source";
 import type { ReportedModel } from "../report/json";
 import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
 import { normalForm } from "../lowering/normal-form";
+import type { TrainedBy } from "../dynamics/risk/model";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
 import type { Cells } from "./cells";
@@ -188,9 +189,10 @@ export class Loader {
       found = all.models;
       facts = () => all.facts;
     } else found = [named(project, file, className)];
+    const training = (): TrainedBy => ({ facts: facts ? facts() : project.analyse(file).facts });
     const models = found.flatMap((m): LoadedModel[] => {
       try {
-        return [this.#pythonModel(file, this.#withInputs(project, file, m))];
+        return [this.#pythonModel(file, this.#withInputs(project, file, m), training)];
       } catch (error) {
         problems.push({ message: `${m.name} is not analysed: ${messageOf(error)}`, range: m.range });
         return [];
@@ -263,7 +265,7 @@ export class Loader {
       models ??= facts().optimisers.flatMap(({ model, modelFile }): LoadedModel[] => {
         if (model === undefined || modelFile === undefined || modelFile === file) return [];
         try {
-          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model))];
+          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model), () => ({ facts: facts() }))];
         } catch {
           return [];
         }
@@ -272,7 +274,7 @@ export class Loader {
     };
   }
 
-  #pythonModel(file: string, m: PythonModel): LoadedModel {
+  #pythonModel(file: string, m: PythonModel, training: () => TrainedBy): LoadedModel {
     const followed = understanding(m);
     const understood = followed === undefined ? "" : `; ${followed}`;
     const about = {
@@ -283,6 +285,7 @@ export class Loader {
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
       inventory: m.inventory,
+      training,
     };
     return this.#model(about, freeze(m.graph, this.#options.frozen ?? []));
   }

@@ -37,7 +37,7 @@ describe("the structure of a file", () => {
     const net = (await made).models.find((m) => m.name === "Net");
     assert.ok(net);
     assert.equal(net.range?.start.line, lineOf("class Net"));
-    assert.match(net.summary, /^4 groups · at least 104 of [\d,]+ parameters are symmetry$/);
+    assert.match(net.summary, /^4 groups · at least 104 of [\d,]+ parameters are symmetry · risk low$/);
     const stream = net.spaces.find((s) => s.size === 8)!;
     const sides = stream.members.map((m) => `${m.scope} ${m.side} ${m.places.join("+")}`).sort();
     assert.ok(sides.includes("stem out weight/0+bias/0"));

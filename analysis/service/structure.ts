@@ -3,6 +3,8 @@
  * Made on request, since it is larger than what is shown while somebody types.
  */
 import type { SourceRange } from "../graph/source";
+import type { RiskLevel } from "../dynamics/risk/risk";
+import { riskOf, settingWords, spaceRisks, telling } from "../report/risk";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { type Address, type ChannelSpace, formatAddress } from "../symmetry/symmetry";
@@ -26,6 +28,8 @@ export interface SpacePlaces {
   readonly label: string;
   readonly size: number;
   readonly group: string;
+  /** The highest collapse risk of the symmetries on it. */
+  readonly risk: RiskLevel;
   readonly members: readonly SpaceMember[];
 }
 
@@ -39,7 +43,11 @@ export interface ModelStructure {
   readonly dimension: number;
   readonly atLeast: boolean;
   readonly certified: boolean;
-  /** `12 groups · 4,096 of 11.2 M parameters are symmetry · certified`. */
+  /** The highest collapse risk of its symmetries. */
+  readonly risk: RiskLevel;
+  /** Why: the deciding numbers, and what was assumed. */
+  readonly riskReason: string;
+  /** `12 groups · 4,096 of 11.2 M parameters are symmetry · risk low · certified`. */
   readonly summary: string;
   readonly spaces: readonly SpacePlaces[];
 }
@@ -74,11 +82,16 @@ function modelStructure(model: LoadedModel): ModelStructure {
   const dimension = analysis.continuous.total;
   const atLeast = analysis.countOrigin === "scalings" && dimension > 0;
   const certified = certificate?.status === "certified";
+  const risk = riskOf(model);
+  const bySpace = spaceRisks(analysis, risk);
   const parts = [
     plural(analysis.spaces.length, "group"),
     `${atLeast ? "at least " : ""}${count(dimension)} of ${short(analysis.parameters)} parameters ${dimension === 1 ? "is" : "are"} symmetry`,
+    `risk ${risk.level}`,
     ...(certified ? ["certified"] : []),
   ];
+  const worst = telling(risk.groups);
+  const assumed = worst && worst.risk.assumed.length > 0 ? [`Assumed: ${worst.risk.assumed.join("; ")}.`] : [];
   return {
     name,
     ...(range ? { range } : {}),
@@ -86,11 +99,14 @@ function modelStructure(model: LoadedModel): ModelStructure {
     dimension,
     atLeast,
     certified,
+    risk: risk.level,
+    riskReason: worst ? [settingWords(worst.settings), worst.risk.sentence, ...assumed].join("\n") : "",
     summary: parts.join(" · "),
     spaces: analysis.spaces.map((space) => ({
       label: `${plural(space.size, "channel")} · ${space.group}`,
       size: space.size,
       group: space.group,
+      risk: bySpace.get(space.id) ?? "low",
       members: members(space, layers),
     })),
   };

@@ -4,6 +4,7 @@
  */
 import type { SourceRange } from "../graph/source";
 import type { Finding, Fix } from "../rules/finding";
+import type { Hover } from "./hover";
 import type { DocumentStructure } from "./structure";
 
 /** What was found in one model. */
@@ -45,7 +46,7 @@ export interface DocumentAnalysis {
   readonly path: string;
   readonly findings: ReportedFinding[];
   /** Markdown to show when the pointer is on a range, for example on the call that makes a layer. */
-  readonly hovers: { readonly range: SourceRange; readonly markdown: string }[];
+  readonly hovers: Hover[];
   readonly models: ModelSummary[];
   /** Why something was not analysed: unreadable files, unknown calls. Never symmetry findings. */
   readonly problems: { readonly message: string; readonly range?: SourceRange }[];

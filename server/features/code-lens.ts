@@ -19,7 +19,10 @@ export function register(connection: Connection, state: ServerState): void {
     return (structure?.models ?? []).flatMap(({ name, range, summary }) => {
       if (!range || range.file !== path) return [];
       const place = { uri, name, line: range.start.line, character: range.start.column };
-      return [{ range: rangeOf(range), command: { title: summary, command: "noether.showSymmetries", arguments: [place] } }];
+      const title = { title: summary, command: "noether.showSymmetries", arguments: [place] };
+      const lens: CodeLens = { range: rangeOf(range), command: title };
+      if (!state.commands.has("noether.probe")) return [lens];
+      return [lens, { range: lens.range, command: { title: "Probe", command: "noether.probe", arguments: [uri, name] } }];
     });
   });
 

@@ -1,7 +1,8 @@
 /**
  * @file An analysis process for tests of the server. What it finds and how it misbehaves is written in the text:
  * `class Name` is a model with a hover, `bias=True` a finding with an exact fix, `gain` one with a fix that is not;
- * `MISTAKE` is one in the configuration; `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
+ * `MISTAKE` is one in the configuration; `LINKED` gives hovers a link;
+ * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
  * process name itself in a problem.
  */
 import type { AnalysisService, DocumentAnalysis, ModelSummary, Finding, SourceRange } from "../protocol";
@@ -36,9 +37,16 @@ const service: AnalysisService = {
       hints: models.map(({ name, range }) => ({ range: range!, label: `a:${name}`, tooltip: name })),
       models: models.map(({ name, range }) => {
         const member = (side: "in" | "out") => ({ scope: `${name}.${side}`, places: ["weight/0"], range: range!, side });
-        const space = { label: "4 channels", size: 4, group: "S(4)", members: [member("out"), member("in")] };
-        const summary = `summary of ${name}`;
-        return { name, range: range!, parameters: 4, dimension: 2, atLeast: false, certified: false, summary, spaces: [space] };
+        const risk = { risk: "low", riskReason: "" } as const;
+        const space = {
+          label: "4 channels",
+          size: 4,
+          group: "S(4)",
+          risk: "low",
+          members: [member("out"), member("in")],
+        } as const;
+        const numbers = { parameters: 4, dimension: 2, atLeast: false, certified: false };
+        return { name, range: range!, ...numbers, ...risk, summary: `summary of ${name}`, spaces: [space] };
       }),
     };
   },
@@ -60,7 +68,7 @@ function analyse(path: string, text: string, certified: boolean): DocumentAnalys
 
 function analyseText(path: string, text: string, certified: boolean): DocumentAnalysis {
   const findings: Finding[] = [];
-  const hovers: { range: SourceRange; markdown: string }[] = [];
+  const hovers: DocumentAnalysis["hovers"] = [];
   const models: ModelSummary[] = [];
   text.split("\n").forEach((line, number) => {
     const find = (pattern: RegExp, found: (range: SourceRange, match: string) => void): void => {
@@ -84,7 +92,8 @@ function analyseText(path: string, text: string, certified: boolean): DocumentAn
     find(/gain/g, (range) => findings.push(finding("gain", range, false, "gain2")));
     find(/class \w+/g, (range, match) => {
       const name = match.slice(6);
-      hovers.push({ range, markdown: `**${name}** ${certified ? "certified" : "by rule"}` });
+      const link = text.includes("LINKED") ? " [here](place:0)" : "";
+      hovers.push({ range, markdown: `**${name}** ${certified ? "certified" : "by rule"}${link}`, links: [range], model: name });
       models.push({ name, file: path, range, parameters: 4, text: `report of ${name}`, json: { name } });
     });
   });

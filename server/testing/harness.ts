@@ -24,7 +24,7 @@ import {
   type ProtocolConnection,
 } from "vscode-languageserver/node";
 import { AnalysisHost, type TimeLimits } from "../analysis-host";
-import { STATUS_NOTIFICATION, type ServerStatus } from "../protocol";
+import { STATUS_NOTIFICATION, type InitialisationOptions, type ServerStatus } from "../protocol";
 import { startServer } from "../server";
 
 const CAPABILITIES: ClientCapabilities = {
@@ -43,6 +43,7 @@ export interface HarnessOptions {
   readonly limits?: TimeLimits;
   /** Replaces the client's capabilities. */
   readonly capabilities?: ClientCapabilities;
+  readonly initializationOptions?: InitialisationOptions;
 }
 
 /** A started server and its client. Call `stop` at the end of the test. */
@@ -88,6 +89,7 @@ export class Harness {
       processId: null,
       rootUri: null,
       capabilities: options.capabilities ?? CAPABILITIES,
+      ...(options.initializationOptions ? { initializationOptions: options.initializationOptions } : {}),
     });
     const harness = new Harness(client, toServer, result);
     harness.configuration = options.configuration ?? null;

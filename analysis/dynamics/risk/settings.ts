@@ -18,6 +18,8 @@ export interface TrainingSettings {
   /** Number of optimiser steps. */
   readonly steps: number;
   readonly assumed: readonly string[];
+  /** No optimiser was found: nothing of this is the user's. */
+  readonly unknown?: true;
 }
 
 interface Valued<T> {
@@ -26,6 +28,8 @@ interface Valued<T> {
 
 interface OptimiserLike {
   readonly kind: string;
+  /** Class of the model that it trains, where known. */
+  readonly model?: string | undefined;
   readonly wholeModel?: boolean | undefined;
   readonly groups: readonly {
     readonly parameters: readonly string[] | undefined;
@@ -45,6 +49,8 @@ export interface TrainingFactsLike {
   readonly accumulation?: Valued<number>;
   /** Number of optimiser steps, where known. */
   readonly steps?: Valued<number>;
+  /** What was assumed before, in words. */
+  readonly assumed?: readonly string[];
 }
 
 const ASSUMED_STEPS = 10_000;
@@ -65,7 +71,7 @@ export function settingsFor(
   facts: TrainingFactsLike,
   rank?: (parameter: string) => number | undefined,
 ): TrainingSettings {
-  const assumed: string[] = [];
+  const assumed: string[] = [...(facts.assumed ?? [])];
   const optimiser = facts.optimisers.find((o) => parameters.some((p) => groupOf(o, p))) ?? facts.optimisers[0];
   const kind = optimiser?.kind ?? "SGD";
   if (!optimiser) assumed.push("no optimiser was found: plain SGD without weight decay");
@@ -95,14 +101,23 @@ export function settingsFor(
     batchSize: (single ?? ASSUMED_BATCH) * (facts.accumulation?.value ?? 1),
     steps: steps ?? ASSUMED_STEPS,
     assumed,
+    ...(optimiser ? {} : { unknown: true as const }),
   };
 }
 
+type Group = OptimiserLike["groups"][number];
+
+/** Groups by parameter, made once per optimiser: models have thousands of symmetries. */
+const OWNERS = new WeakMap<OptimiserLike, ReadonlyMap<string, Group>>();
+
 /** The group of an optimiser that moves a parameter; its first one where the groups could not be followed. */
-function groupOf(optimiser: OptimiserLike, parameter: string): OptimiserLike["groups"][number] | undefined {
-  return (
-    optimiser.groups.find((g) => g.parameters?.includes(parameter)) ?? optimiser.groups.find((g) => g.parameters === undefined)
-  );
+function groupOf(optimiser: OptimiserLike, parameter: string): Group | undefined {
+  let owners = OWNERS.get(optimiser);
+  if (!owners) {
+    owners = new Map(optimiser.groups.flatMap((g) => (g.parameters ?? []).map((p) => [p, g] as const)).reverse());
+    OWNERS.set(optimiser, owners);
+  }
+  return owners.get(parameter) ?? optimiser.groups.find((g) => g.parameters === undefined);
 }
 
 function deciding(parameters: readonly string[], rank?: (p: string) => number | undefined): readonly string[] {

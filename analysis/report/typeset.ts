@@ -1,0 +1,29 @@
+/** @file Formulas as plain Unicode that editors and terminals show alike. */
+
+const GREEK: Readonly<Record<string, string>> = {
+  lambda: "λ",
+  sigma: "σ",
+  theta: "θ",
+  delta: "δ",
+  beta: "β",
+  eta: "η",
+};
+const SUPERSCRIPTS: Readonly<Record<string, string>> = { 2: "²", 4: "⁴", n: "ⁿ", T: "ᵀ" };
+const SUBSCRIPTS: Readonly<Record<string, string>> = { 0: "₀" };
+
+/** `sigma -> max(sigma - lambda, 0)` as `σ → max(σ − λ, 0)`. Signs that Unicode has no small form of stay as they are. */
+export function typeset(formula: string): string {
+  return formula
+    .replace(/\b(lambda|sigma|theta|delta|beta|eta)(?![a-z])/g, (name) => GREEK[name]!)
+    .replace(/sqrt\(/g, "√(")
+    .replace(/\^([24nT])(?![a-z])/g, (_, sign: string) => SUPERSCRIPTS[sign]!)
+    .replace(/_(0)/g, (_, sign: string) => SUBSCRIPTS[sign]!)
+    .replace(/->/g, "→")
+    .replace(/ - /g, " − ")
+    .replace(/(^|[\s(])-(?=[a-zλσθ])/g, "$1−");
+}
+
+/** A source with its arXiv numbers as links. */
+export function withLinks(source: string): string {
+  return source.replace(/arXiv (\d{4}\.\d{5})/g, "[arXiv $1](https://arxiv.org/abs/$1)");
+}
