@@ -1,5 +1,6 @@
 /** @file Reads the arguments of `noether probe`. */
 import { parsed, shape, splitTarget } from "./arguments";
+import { COMPARISONS, type Comparison, SWEEPS, type Sweep } from "../service/probe/settings";
 import { oneOf, UsageError } from "./usage";
 
 /** What `noether probe` was asked for. What is undefined comes from the code, or is the default. */
@@ -18,18 +19,14 @@ export interface ProbeArguments {
   readonly data: string | undefined;
   readonly device: "auto" | "cpu" | "cuda" | "webgpu" | "dml" | "coreml";
   /** Values of one setting, each a run of its own. */
-  readonly sweep: { readonly what: SweepKey; readonly values: readonly number[] } | undefined;
-  readonly compare: readonly ("syre" | "no-decay")[];
+  readonly sweep: Sweep | undefined;
+  readonly compare: readonly Comparison[];
   readonly budget: number | undefined;
   readonly cache: boolean;
   readonly format: "text" | "json" | "html";
   readonly output: string | undefined;
   readonly inputs: readonly (readonly number[])[];
 }
-
-/** Settings that can be swept. */
-export type SweepKey = (typeof SWEEPS)[number];
-const SWEEPS = ["lr", "weight-decay", "batch-size", "momentum"] as const;
 
 const OPTIONS = {
   steps: { type: "string" },
@@ -78,7 +75,7 @@ export function probeArguments(args: readonly string[]): ProbeArguments | "help"
     data: values.data,
     device: oneOf("--device", values.device ?? "auto", ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const),
     sweep: values.sweep === undefined ? undefined : sweep(values.sweep),
-    compare: (values.compare ?? []).map((c) => oneOf("--compare", c, ["syre", "no-decay"] as const)),
+    compare: (values.compare ?? []).map((c) => oneOf("--compare", c, COMPARISONS)),
     budget: optional("--budget", values.budget),
     cache: !values["no-cache"],
     format,

@@ -2,8 +2,9 @@
 import { statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { TrainingFacts } from "../frontends/python/facts/facts";
-import type { ProbeProgress, ProbeRequest, ProbeSetting, TrainingSettings } from "../probe/types";
-import type { ProbeText } from "../report/probe/text";
+import type { ProbeEvent } from "../probe/record/events";
+import type { ProbeRecord } from "../probe/record/record";
+import type { TrainingSettings } from "../probe/types";
 import type { LoadedModel } from "../service/models";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./probe-arguments";
@@ -59,142 +60,89 @@ async function run(
   facts: TrainingFacts | undefined,
   console: Console,
 ): Promise<number> {
-  const [{ Prober }, settings] = await Promise.all([import("../probe/probe"), import("../probe/settings")]);
-  const known = facts ? settings.settingsFromFacts(facts, model.name) : { training: settings.DEFAULT_TRAINING, notes: [] };
-  const loss = args.loss ?? ("loss" in known ? known.loss : undefined);
-  const prober = new Prober();
+  const [{ runProbe }, { ComparisonError }] = await Promise.all([
+    import("../service/probe/session"),
+    import("../service/probe/settings"),
+  ]);
   const bar = progressBar(console);
   const abort = new AbortController();
   const interrupt = () => abort.abort();
   process.once("SIGINT", interrupt);
   try {
-    const request: ProbeRequest = {
-      graph: model.graph,
-      settings: await settingsOf(args, model, known.training),
-      steps: args.steps,
-      replicas: args.replicas,
-      seed: args.seed,
-      data: args.data === undefined ? { kind: "synthetic" } : { kind: "path", path: args.data },
-      ...(loss ? { loss } : {}),
-      device: args.device,
-      ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
-      ...(args.cache ? { cache: probeCache(console.environment) } : {}),
-    };
-    const result = await prober.probe(request, { signal: abort.signal, onProgress: bar.show });
-    bar.end();
-    const [{ analyse }, { summarise }] = await Promise.all([
-      import("../symmetry/analyse"),
-      import("../dynamics/summary/summary"),
-    ]);
-    const analysis = result.graph === model.graph ? model.analysis : analyse(result.graph);
-    const summary = summarise(
-      analysis,
-      result.settings.map((s) => ({
-        name: s.name,
-        training: s.training,
-        ...(s.reparametrisation ? { reparametrisation: s.reparametrisation } : {}),
-      })),
-      result.runs,
+    const record = await runProbe(
+      { model, ...(facts ? { facts } : {}) },
+      {
+        steps: args.steps,
+        replicas: args.replicas,
+        seed: args.seed,
+        training: overrides(args),
+        ...(args.loss ? { loss: args.loss } : {}),
+        ...(args.data === undefined ? {} : { data: args.data }),
+        device: args.device,
+        ...(args.sweep ? { sweep: args.sweep } : {}),
+        compare: args.compare,
+        ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
+        ...(args.cache ? { cache: probeCache(console.environment) } : {}),
+      },
+      { signal: abort.signal, onEvent: bar.show },
     );
-    const page = { name: model.name, result: { ...withoutRuns(result), notes: [...known.notes, ...result.notes] }, summary };
-    const text = await rendered(page, args, console);
+    bar.end();
+    const text = await rendered(record, args, console);
     if (args.output !== undefined) writeFileSync(args.output, `${text}\n`);
     else console.out(text);
     return EXIT.ok;
   } catch (error) {
     bar.end();
-    if (error instanceof UsageError) throw error;
+    if (error instanceof ComparisonError) throw new UsageError(`--compare ${error.message}`);
     console.error(`noether: ${messageOf(error)}`);
     return EXIT.fatal;
   } finally {
     process.removeListener("SIGINT", interrupt);
-    prober.dispose();
   }
 }
 
-function withoutRuns<T extends { readonly runs: unknown; readonly graph: unknown }>({
-  runs: _r,
-  graph: _g,
-  ...rest
-}: T): Omit<T, "runs" | "graph"> {
-  return rest;
+async function rendered(record: ProbeRecord, { format }: ProbeArguments, console: Console): Promise<string> {
+  if (format === "html") return (await import("../report/probe/html")).probeHtml(record);
+  if (format === "json") return JSON.stringify(record, null, 2);
+  const [{ probeText }, { styleFor }] = await Promise.all([import("../report/probe/text"), import("../report/style")]);
+  return probeText(record, styleFor({ isTTY: console.isTTY }, console.environment));
 }
 
-async function rendered(page: ProbeText, { format }: ProbeArguments, console: Console): Promise<string> {
-  if (format === "html") return (await import("../report/probe/html")).probeHtml(page);
-  const { probeJson, probeText } = await import("../report/probe/text");
-  if (format === "json")
-    return JSON.stringify(probeJson(page), (_key, v: unknown) => (v instanceof Map ? Object.fromEntries(v) : v), 2);
-  const { styleFor } = await import("../report/style");
-  return probeText(page, styleFor({ isTTY: console.isTTY }, console.environment));
-}
-
-/** The settings to train with: the user's own first, then what is swept or compared with it. */
-async function settingsOf(args: ProbeArguments, model: LoadedModel, known: TrainingSettings): Promise<ProbeSetting[]> {
-  const training: TrainingSettings = {
-    ...known,
+/** What the command line says about training, over what the code says. */
+function overrides(args: ProbeArguments): Partial<TrainingSettings> {
+  return {
     ...(args.optimiser === undefined ? {} : { optimiser: args.optimiser }),
     ...(args.learningRate === undefined ? {} : { learningRate: args.learningRate }),
     ...(args.weightDecay === undefined ? {} : { weightDecay: args.weightDecay }),
     ...(args.momentum === undefined ? {} : { momentum: args.momentum }),
     ...(args.batchSize === undefined ? {} : { batchSize: args.batchSize }),
   };
-  const out: ProbeSetting[] = [];
-  if (args.sweep) {
-    const { what, values } = args.sweep;
-    const key = ({ lr: "learningRate", "weight-decay": "weightDecay", "batch-size": "batchSize", momentum: "momentum" } as const)[
-      what
-    ];
-    for (const value of values) out.push({ name: `${what}=${value}`, training: { ...training, [key]: value } });
-  } else out.push({ name: "as it is", training });
-  for (const fix of args.compare) {
-    if (training.weightDecay === 0) {
-      throw new UsageError(`--compare ${fix} needs weight decay to compare with; the code sets none: add --weight-decay`);
-    }
-    if (fix === "no-decay")
-      out.push({ name: "no decay", training: { ...training, weightDecay: 0, groups: withoutDecay(training) } });
-    else out.push({ name: "syre", training, reparametrisation: await anchors(model, args.seed) });
-  }
-  return out;
-}
-
-function withoutDecay(training: TrainingSettings): TrainingSettings["groups"] {
-  return training.groups.map((g) => ({ ...g, weightDecay: 0 }));
-}
-
-/** Anchors of syre (2408.15495): small fixed random shifts of all weights, towards which the decay then pulls. */
-async function anchors(model: LoadedModel, seed: number): Promise<NonNullable<ProbeSetting["reparametrisation"]>> {
-  const [{ anchorDeviation }, { Random }] = await Promise.all([
-    import("../dynamics/closed-forms/syre"),
-    import("../numerics/random"),
-  ]);
-  const random = new Random(seed ^ 0x5e);
-  const out = new Map<string, { shift: Float64Array }>();
-  for (const p of model.graph.parameters.values()) {
-    if (!p.trainable) continue;
-    const size = p.shape.reduce((a, b) => a * b, 1);
-    const fanIn = p.shape.length > 1 ? size / p.shape[0]! : 1;
-    out.set(p.name, { shift: random.normals(size, anchorDeviation(fanIn)) });
-  }
-  return out;
 }
 
 /** A bar on a terminal, nothing elsewhere. */
-function progressBar(console: Console): { show(p: ProbeProgress): void; end(): void } {
+function progressBar(console: Console): { show(event: ProbeEvent): void; end(): void } {
   if (!console.isTTY) return { show: () => {}, end: () => {} };
   const width = 30;
-  let shown = false;
+  let [shown, line, degree] = [false, "", ""];
+  const draw = (text: string) => {
+    shown = true;
+    line = text;
+    process.stderr.write(`\r${text}${degree}   `);
+  };
   return {
-    show(p) {
-      if (p.kind === "note") return;
-      shown = true;
-      const done = Math.round((width * p.step) / p.steps);
-      const losses = p.points?.map((x) => x.loss) ?? [];
-      const loss = losses.length > 0 ? `  loss ${(losses.reduce((a, b) => a + b, 0) / losses.length).toPrecision(3)}` : "";
-      process.stderr.write(`\r${"█".repeat(done)}${"░".repeat(width - done)} ${p.step}/${p.steps} steps${loss}   `);
+    show(event) {
+      if (event.kind === "measures" && event.degree !== null) {
+        degree = `  degree of breaking ${event.degree.toFixed(2)}`;
+        if (shown) draw(line);
+      } else if (event.kind === "points") {
+        const done = Math.round((width * event.step) / event.steps);
+        const losses = event.points.flatMap((x) => x.loss ?? []);
+        const loss = losses.length > 0 ? `  loss ${(losses.reduce((a, b) => a + b, 0) / losses.length).toPrecision(3)}` : "";
+        draw(`${"█".repeat(done)}${"░".repeat(width - done)} ${event.step}/${event.steps} steps${loss}`);
+      } else if (event.kind === "phase") draw(`${"█".repeat(width)} ${event.text}`);
     },
     end() {
-      if (shown) process.stderr.write(`\r${" ".repeat(width + 50)}\r`);
+      if (shown) process.stderr.write(`\r${" ".repeat(width + 70)}\r`);
       shown = false;
     },
   };

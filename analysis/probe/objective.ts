@@ -27,13 +27,19 @@ export async function openObjective(planned: PlannedJob, worker: ProbeProcess, b
     },
   });
   return {
-    async evaluate(parameters: ParameterValues) {
+    batches,
+    trainable: layout.parameters.flatMap((p) => p.entries.map((e) => e.name)),
+    async evaluate(parameters: ParameterValues, batch?: number) {
       const state: WireTensors = {};
       for (const pack of layout.parameters) {
         const shape = pack.flat ? [pack.size] : pack.entries[0]!.shape;
         state[pack.name] = { type: "float32", shape, data: packValues(pack, parameters) };
       }
-      const found = await model.run(Array.from({ length: batches }, (_, k) => ({ ...state, ...index(k) })));
+      const found = await model.run(
+        batch === undefined
+          ? Array.from({ length: batches }, (_, k) => ({ ...state, ...index(k) }))
+          : [{ ...state, ...index(batch) }],
+      );
       let loss = 0;
       const sums = new Map<string, Float64Array>();
       for (const out of found) {

@@ -6,6 +6,7 @@ import os from "node:os";
 import type { Graph } from "../graph/graph";
 import { RunCancelled } from "../runtime";
 import type { Trajectory } from "../dynamics/trajectory";
+import { anchorsOf } from "./anchors";
 import { type CachedProbe, type RawRun, readCache, requestKey, writeCache } from "./cache";
 import { stepSeconds } from "./cost";
 import type { DataSet } from "./data/dataset";
@@ -17,7 +18,7 @@ import { INDEX } from "./names";
 import { openObjective } from "./objective";
 import { optimiserSlots, scheduleFactor } from "./optimiser";
 import { chooseProvider, type ProviderChoice, type SelfCheck } from "./providers";
-import { shrink } from "./shrink";
+import { shrink, type TwinWidth } from "./shrink";
 import type { Objective, ProbeOptions, ProbeRequest, ProbeResult, ProbeSetting } from "./types";
 import { Variant } from "./variant";
 import { ProbeProcesses } from "./worker/process";
@@ -65,6 +66,13 @@ export class Prober {
     const plan = this.plan(request);
     const key = request.cache === undefined ? undefined : requestKey(request);
     const known = key === undefined ? undefined : readCache(request.cache!, key);
+    const [first] = plan.runs as [Run];
+    options.onPlan?.({
+      graph: first.variant.graph,
+      parameters: first.variant.cost.parameters,
+      settings: plan.settings,
+      ...(plan.twin ? { twin: plan.twin } : {}),
+    });
     if (known) return assemble(request, plan, known, true);
     const taken = new Taken(this.processes);
     const cancel = () => taken.killAll();
@@ -84,12 +92,13 @@ export class Prober {
   }
 
   /**
-   * The loss of a request's first setting as a function of the parameters, on a fixed large part of its training data.
-   * Parameters are those of `ProbeResult.graph`. Dispose it after use.
+   * The loss of one of a request's settings (the first by default) as a function of the parameters, on a fixed large part of
+   * its training data. Parameters are those of what `probe` trains for the same request. Dispose it after use.
    */
-  async objective(request: ProbeRequest, batches = 8): Promise<Objective> {
-    const plan = this.plan({ ...request, replicas: 1, settings: request.settings.slice(0, 1) });
-    const [run] = plan.runs as [Run];
+  async objective(request: ProbeRequest, batches = 8, setting = request.settings[0]?.name): Promise<Objective> {
+    const plan = this.plan(request);
+    const run = plan.runs.find((r) => r.setting.name === setting);
+    if (!run) throw new RangeError(`the request has no setting ${setting}`);
     const worker = this.processes.take();
     try {
       const data = await provideData(run.variant, dataOf(request, plan), request.seed, () => worker);
@@ -131,6 +140,7 @@ export class Prober {
       new Variant(graph, Math.max(1, setting.training.batchSize), request.loss, portable);
     let twin: Plan["twin"];
     const variants = new Map<Graph, Map<number, Variant>>();
+    let width: TwinWidth | undefined;
     const variantOf = (setting: ProbeSetting): Variant => {
       const graph = setting.graph ?? request.graph;
       const byBatch = variants.get(graph) ?? new Map<number, Variant>();
@@ -143,11 +153,13 @@ export class Prober {
       if (wanted) {
         const full = variant;
         const whole = full.cost.parameters;
-        const small = shrink(asFloat32(graph), size, (g) => affordable(make(g, setting)));
+        const small = shrink(asFloat32(graph), size, (g) => affordable(make(g, setting)), width);
         if ("reason" in small)
           notes.push(`the model is trained at full size, whatever it costs: it has no twin (${small.reason})`);
         else {
           variant = make(small.graph, setting);
+          // What is compared has to have the same widths.
+          width ??= small.width;
           const reason =
             request.budget?.twin === true
               ? "its twin was asked for"
@@ -161,18 +173,25 @@ export class Prober {
       return variant;
     };
     const runs: Run[] = [];
-    for (const setting of request.settings) {
-      const variant = variantOf(setting);
-      if (twin && (setting.initial || setting.reparametrisation)) {
+    const settings: ProbeSetting[] = [];
+    for (const asked of request.settings) {
+      const variant = variantOf(asked);
+      if (twin && (asked.initial || asked.reparametrisation)) {
         throw new RangeError(
-          `${setting.name} gives values for the parameters of the model itself, which is too large to be trained: raise the budget`,
+          `${asked.name} gives values for the parameters of the model itself, which is too large to be trained: raise the budget`,
         );
       }
+      const setting: ProbeSetting = {
+        ...asked,
+        ...(asked.graph ? { graph: variant.graph } : {}),
+        ...(asked.anchors ? { reparametrisation: anchorsOf(variant.graph, asked.anchors) } : {}),
+      };
+      settings.push(setting);
       for (let replica = 0; replica < request.replicas; replica++) {
         runs.push({ setting, variant, replica, seed: replicaSeed(request.seed, replica) });
       }
     }
-    return { runs, twin, notes: [...notes, ...(runs[0]?.variant.notes ?? [])] };
+    return { runs, settings, twin, notes: [...notes, ...(runs[0]?.variant.notes ?? [])] };
   }
 
   private async train(
@@ -195,6 +214,8 @@ export class Prober {
       notes.push("the twin has other input sizes, so it was trained on made-up data");
     const choice = await this.choose(request, first, data);
     const isWasm = choice.provider === "cpu" && (await taken.first().warm()) === "wasm";
+    const device = isWasm ? inWebAssembly(choice) : { device: choice.provider, trials: choice.trials };
+    options.onDevice?.(device.device, device.trials);
     const count = choice.provider === "cpu" ? this.count : 1;
     const groups = groupRuns(plan.runs, count, choice.provider);
     const processes = Math.min(count, groups.length);
@@ -228,7 +249,7 @@ export class Prober {
     return {
       runs: ledger.finish(),
       device: {
-        ...(isWasm ? inWebAssembly(choice) : { device: choice.provider, trials: choice.trials }),
+        ...device,
         processes,
         batched: Math.max(...groups.map((g) => g.length)),
       },
@@ -285,6 +306,8 @@ function inWebAssembly({ trials }: ProviderChoice): Pick<ProbeResult["device"], 
 /** Runs to train, and what is to be said of them. */
 interface Plan {
   readonly runs: readonly Run[];
+  /** As they are trained. */
+  readonly settings: readonly ProbeSetting[];
   readonly twin: ProbeResult["twin"] | undefined;
   readonly notes: readonly string[];
 }
@@ -368,7 +391,7 @@ class Ledger {
   }
 
   /** Takes in what a job tells. */
-  events({ runs, job }: PlannedJob) {
+  events({ runs, job, layout, frozen }: PlannedJob) {
     const places = runs.map((run) => this.runs.indexOf(run));
     return {
       progress: (step: number, losses: Float32Array, norms: Float32Array) => {
@@ -389,9 +412,13 @@ class Ledger {
       },
       recording: (recording: WireRecording) => {
         places.forEach((place, r) => {
-          this.raw[place]!.recordings.push(compact(recording, job.layout, r, runs[r]!.setting, this.steps));
+          const { setting, replica } = runs[r]!;
+          const own = compact(recording, job.layout, r, setting, this.steps);
+          this.raw[place]!.recordings.push(own);
           const { loss, accuracy } = recording.observed[r]!;
-          this.raw[place]!.evaluation = { loss, ...(accuracy === undefined ? {} : { accuracy }) };
+          const evaluation = { loss, ...(accuracy === undefined ? {} : { accuracy }) };
+          this.raw[place]!.evaluation = evaluation;
+          this.options.onRecording?.({ setting: setting.name, replica }, recordingOf(own, layout, frozen), evaluation);
         });
       },
     };
@@ -472,7 +499,7 @@ function assemble(request: ProbeRequest, plan: Plan, raw: CachedProbe, cached: b
     parameters: first.variant.cost.parameters,
     ...(plan.twin ? { twin: plan.twin } : {}),
     loss: first.variant.loss.kind,
-    settings: request.settings,
+    settings: plan.settings,
     data: raw.data,
     runs,
     device: raw.device,

@@ -1,5 +1,5 @@
 /** @file What a probe is asked and what it answers. */
-import type { Trajectory } from "../dynamics/trajectory";
+import type { Recording, Trajectory } from "../dynamics/trajectory";
 import type { Graph } from "../graph/graph";
 import type { Tensor } from "../graph/tensor";
 import type { ParameterValues } from "../symmetry/symmetry";
@@ -61,8 +61,19 @@ export interface ProbeSetting {
    * is evaluated at scale * theta + shift, the decay acts on theta.
    */
   readonly reparametrisation?: ReadonlyMap<string, { readonly scale?: Float64Array; readonly shift?: Float64Array }>;
+  /** Anchors of syre (2408.15495), drawn for what is trained, the model or its twin. Not together with a reparametrisation. */
+  readonly anchors?: AnchorPlan;
   /** Initial values instead of drawn ones, by name; absent parameters are drawn. Equal for all replicas. */
   readonly initial?: ParameterValues;
+}
+
+/** How the frozen anchors of syre are drawn: normal with deviation strength * 0.01 / sqrt(fan_in). */
+export interface AnchorPlan {
+  readonly seed: number;
+  /** 1 by default: the recommendation of the paper. */
+  readonly strength?: number;
+  /** Spread d of the diagonal of the advanced variant, D_ii = 1 + U(-d, d); absent for the plain one. */
+  readonly diagonal?: number;
 }
 
 /** Data to train on. */
@@ -143,6 +154,7 @@ export interface ProbeResult {
   /** Why the twin was trained, and what it leaves out; absent where the model itself was. */
   readonly twin?: { readonly reason: string; readonly originalParameters: number; readonly notes: readonly string[] };
   readonly loss: LossKind;
+  /** As they were trained: a setting's `graph` is its twin where twins were trained, anchors are drawn. */
   readonly settings: readonly ProbeSetting[];
   /** What it was trained on, in words. */
   readonly data: { readonly description: string; readonly examples: number };
@@ -172,15 +184,40 @@ export interface ProbeProgress {
   readonly text?: string;
 }
 
-/** What a probe may be given besides the request. */
+/** What a probe tells once it knows what it is going to train. */
+export interface ProbePlan {
+  /** What is trained: the request's graph, or its twin. */
+  readonly graph: Graph;
+  readonly parameters: number;
+  readonly twin?: ProbeResult["twin"];
+  /** As they are trained, see ProbeResult.settings. */
+  readonly settings: readonly ProbeSetting[];
+}
+
+/** What a probe may be given besides the request. Nothing of it is called for results from the cache but `onPlan`. */
 export interface ProbeOptions {
   readonly signal?: AbortSignal;
+  readonly onPlan?: (plan: ProbePlan) => void;
+  readonly onDevice?: (device: string, trials: readonly ProviderTrial[]) => void;
   readonly onProgress?: (progress: ProbeProgress) => void;
+  /** A state of one run, as soon as it is recorded, with its loss and accuracy on held-out data. */
+  readonly onRecording?: (
+    run: { readonly setting: string; readonly replica: number },
+    recording: Recording,
+    evaluation: { readonly loss: number; readonly accuracy?: number },
+  ) => void;
 }
 
 /** The loss of the training data as a function of the parameters, for measures that need gradients elsewhere (Lanczos). */
 export interface Objective {
-  /** Mean loss and its gradient by trainable parameter, on a fixed large batch, in float32 arithmetic. */
-  evaluate(parameters: ParameterValues): Promise<{ readonly loss: number; readonly gradient: ParameterValues }>;
+  /** Number of mini-batches that the loss is the mean of. */
+  readonly batches: number;
+  /** Parameters that train, in the order of the state. */
+  readonly trainable: readonly string[];
+  /**
+   * Mean loss and its gradient by trainable parameter, in float32 arithmetic: over all mini-batches, or on one of them.
+   * Parameters are those that train (of a reparametrised setting: not yet shifted and scaled).
+   */
+  evaluate(parameters: ParameterValues, batch?: number): Promise<{ readonly loss: number; readonly gradient: ParameterValues }>;
   dispose(): void;
 }

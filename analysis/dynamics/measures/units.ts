@@ -2,6 +2,7 @@
  * @file Units of a layer: which are dead, which are copies of each other (arXiv 2309.16932: what decay and noise do to
  * permutation and rescaling symmetries). Weights are compared in the balanced gauge, signs by the better of two.
  */
+import { dot, type Matrix, norm } from "../../numerics/matrix";
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { balance } from "../gauge/balance";
 import { oddFeatures, signEntries } from "../gauge/signs";
@@ -29,6 +30,20 @@ export interface UnitMeasures {
   readonly nearest: Float64Array;
 }
 
+/** Similarities between the units of one layer. */
+export interface UnitCosines {
+  readonly copy: number;
+  /** Indices of the units that are shown, ascending. */
+  readonly units: readonly number[];
+  /** Their norms at the last state. */
+  readonly norms: readonly number[];
+  /** Per state: units x units, -1 to 1. */
+  readonly cosines: readonly Float64Array[];
+}
+
+/** Units of which similarities are given at most. */
+const MOST_SHOWN = 64;
+
 /** Measures of all layers of a permutation symmetry; `symmetries` are all of the model, for the gauge. */
 export function unitMeasures(
   symmetry: Symmetry,
@@ -48,10 +63,48 @@ export class UnitMeter {
     this.layers = unitSets(symmetry).map((set) => ({ set, odd: oddFeatures(set, signs) }));
   }
 
+  /**
+   * Cosines between the units of the first layer (head, block) at several states, all in the balanced gauge: of all its units, or
+   * of the `most` with the largest norms at the last one. Undefined without two units.
+   */
+  similarity(states: readonly ParameterValues[], most = MOST_SHOWN): UnitCosines | undefined {
+    const [layer] = this.layers;
+    const last = states.at(-1);
+    if (!layer || layer.set.size < 2 || !last) return undefined;
+    const norms = rowNorms(unitVectors(layer.set, last));
+    const units = Array.from(norms.keys())
+      .sort((a, b) => norms[b]! - norms[a]!)
+      .slice(0, most)
+      .sort((a, b) => a - b);
+    return {
+      copy: layer.set.copy,
+      units,
+      norms: units.map((u) => norms[u]!),
+      cosines: states.map((state) => cosines(unitVectors(layer.set, state), units)),
+    };
+  }
+
   /** Measures of weights that are in the balanced gauge. */
   measure(balanced: ParameterValues): readonly UnitMeasures[] {
     return this.layers.map(({ set, odd }) => measureSet(set, balanced, odd));
   }
+}
+
+function rowNorms(z: Matrix): Float64Array {
+  return Float64Array.from({ length: z.rows }, (_, i) => norm(z.row(i)));
+}
+
+/** Cosines between some rows; 0 where one vanishes. */
+function cosines(z: Matrix, rows: readonly number[]): Float64Array {
+  const norms = rowNorms(z);
+  const out = new Float64Array(rows.length * rows.length);
+  rows.forEach((i, a) => {
+    rows.forEach((j, b) => {
+      const size = norms[i]! * norms[j]!;
+      out[a * rows.length + b] = size > 0 ? dot(z.row(i), z.row(j)) / size : 0;
+    });
+  });
+  return out;
 }
 
 function measureSet(set: UnitSet, parameters: ParameterValues, odd: readonly Uint8Array[]): UnitMeasures {

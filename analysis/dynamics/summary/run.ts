@@ -1,6 +1,7 @@
 /** @file What one run says by itself: measured recording by recording, so that its states need not all be kept. */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { Balancer } from "../gauge/balance";
+import { invariantSpectrum } from "../gauge/matrix-groups";
 import { independent, MirrorChains } from "../measures/breaking";
 import { chargeCourse, type ChargeStep } from "../measures/charges";
 import { type NormCourse, normCourse } from "../measures/norms";
@@ -41,6 +42,11 @@ export interface RunMeasures {
   readonly courses: readonly SymmetryCourse[];
   readonly charges: ReadonlyMap<Symmetry, ChargeCourse>;
   readonly norms: ReadonlyMap<Symmetry, NormCourse>;
+  /** Singular values of what matrix groups act on, by symmetry: per recorded state and frame (head). */
+  readonly spectra: ReadonlyMap<Symmetry, readonly (readonly Float64Array[])[]>;
+  readonly at: readonly number[];
+  /** The first state, in the balanced gauge. */
+  readonly balancedStart: ParameterValues;
   /** The last state before a divergence, as the model reads it, and in the balanced gauge. */
   readonly end: ParameterValues;
   readonly balancedEnd: ParameterValues;
@@ -61,13 +67,26 @@ export function measureRun(run: Trajectory, settings: RunSettings, ready: Prepar
     }
   }
   const finite = recordings.filter((r) => run.divergedAt === undefined || r.step < run.divergedAt);
-  const end = (finite.at(-1) ?? recordings[0]!).parameters;
+  const balancedOf = (r: Recording) => ready.balancer.apply(r.parameters);
+  const last = finite.at(-1) ?? recordings[0]!;
+  const end = last.parameters;
+  const framed = ready.chains.filter((c) => c.frames.length > 0);
+  const spectra = new Map<Symmetry, Float64Array[][]>(framed.map((c) => [c.symmetry, []]));
+  if (framed.length > 0) {
+    for (const r of finite) {
+      const balanced = balancedOf(r);
+      for (const c of framed) spectra.get(c.symmetry)!.push(c.frames.map((f) => invariantSpectrum(f, balanced)));
+    }
+  }
   return {
     courses: symmetryCourses(ready.chains, ready.balancer, whole, settings),
     charges,
     norms,
+    spectra,
+    at: finite.map((r) => r.step),
     end,
-    balancedEnd: ready.balancer.apply(end),
+    balancedStart: balancedOf(recordings[0]!),
+    balancedEnd: balancedOf(last),
   };
 }
 
@@ -86,7 +105,7 @@ function held(r: Recording, change: Reparametrisation | undefined): Recording {
 }
 
 /** Parameters as the model reads them. */
-function effective(values: ParameterValues, change: Reparametrisation | undefined): ParameterValues {
+export function effective(values: ParameterValues, change: Reparametrisation | undefined): ParameterValues {
   if (!change) return values;
   const out = new Map(values);
   for (const [name, { scale, shift }] of change) {

@@ -3,9 +3,9 @@
  * uncertainty over replicas.
  */
 import type { ModelAnalysis } from "../../symmetry/analysis";
-import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
+import type { Symmetry } from "../../symmetry/symmetry";
 import { align } from "../gauge/align";
-import { invariantSpectrum, type MatrixFrame } from "../gauge/matrix-groups";
+import type { MatrixFrame } from "../gauge/matrix-groups";
 import { unitSets } from "../gauge/units";
 import { gradientNoiseScale } from "../measures/noise";
 import type { NormCourse } from "../measures/norms";
@@ -108,12 +108,19 @@ function summariseSetting(setting: MeasuredSetting, runs: readonly Trajectory[],
     degree: estimate(degrees),
     degreeCourse: { at, values: at.map((_, k) => estimate(courses.map((c) => modelDegree(c, k)))) },
     symmetries: symmetries.map((s, i) => {
-      const ranks = summariseRanks(chains.find((c) => c.symmetry === s)?.frames ?? [], ends);
-      return { ...summariseSymmetry(s, measured, units[i], training), ...(ranks ? { ranks } : {}) };
+      const ranks = summariseRanks(chains.find((c) => c.symmetry === s)?.frames ?? [], s, measured);
+      const [run] = measured;
+      const similarity = run && ready.meters[i]?.similarity([run.balancedStart, run.balancedEnd]);
+      return {
+        ...summariseSymmetry(s, measured, units[i], training),
+        ...(ranks ? { ranks } : {}),
+        ...(similarity ? { similarity } : {}),
+      };
     }),
     replicaDistance: replicaDistance(measured.map((m) => m.end)),
     ...(alignment ? { alignment } : {}),
-    dormant: dormant(runs),
+    dormant: dormant(runs, -1),
+    dormantAtStart: dormant(runs, 0),
     ...(noise.some((n) => !Number.isNaN(n)) ? { noiseScale: estimate(noise) } : {}),
   };
   const count = (of: (u: UnitMeasures) => number) =>
@@ -165,16 +172,34 @@ function summariseUnits(perRun: readonly (readonly UnitMeasures[])[]): UnitSumma
   };
 }
 
-function summariseRanks(frames: readonly MatrixFrame[], ends: readonly ParameterValues[]): RankSummary | undefined {
+function summariseRanks(
+  frames: readonly MatrixFrame[],
+  symmetry: Symmetry,
+  runs: readonly RunMeasures[],
+): RankSummary | undefined {
   if (frames.length === 0) return undefined;
-  const perRun = ends.map((end) => frames.map((f) => spectrumMeasures(invariantSpectrum(f, end))));
-  const mean = (of: (m: SpectrumMeasures) => number) =>
-    estimate(perRun.map((list) => list.reduce((s, m) => s + of(m), 0) / list.length));
+  const spectra = runs.map((r) => r.spectra.get(symmetry) ?? []);
+  const perRun = spectra.map((s) => s.map((state) => state.map((values) => spectrumMeasures(values))));
+  const at = longest(runs.map((r) => r.at));
+  const mean = (k: number, of: (m: SpectrumMeasures) => number) =>
+    estimate(
+      perRun.map((states) => {
+        const list = states.at(k);
+        return list && list.length > 0 ? list.reduce((s, m) => s + of(m), 0) / list.length : Number.NaN;
+      }),
+    );
+  const values = (k: number): Estimate[] => {
+    const first = spectra.flatMap((s) => s.at(k)?.[0] ?? []);
+    const count = Math.max(0, ...first.map((v) => v.length));
+    return Array.from({ length: count }, (_, i) => estimate(first.map((v) => v[i] ?? Number.NaN)));
+  };
   return {
     full: frames.reduce((n, f) => n + Math.min(f.basis.rows, f.set.size), 0) / frames.length,
-    effective: mean((m) => m.effectiveRank),
-    stable: mean((m) => m.stableRank),
-    numerical: mean((m) => m.numericalRank),
+    effective: mean(-1, (m) => m.effectiveRank),
+    stable: mean(-1, (m) => m.stableRank),
+    numerical: mean(-1, (m) => m.numericalRank),
+    course: { at, values: at.map((_, k) => mean(k, (m) => m.effectiveRank)) },
+    spectrum: { start: values(0), end: values(-1) },
   };
 }
 
@@ -246,14 +271,14 @@ function longest(lists: readonly (readonly number[])[]): readonly number[] {
   return lists.reduce((a, b) => (b.length > a.length ? b : a), []);
 }
 
-function dormant(runs: readonly Trajectory[]): Map<string, Estimate> {
+function dormant(runs: readonly Trajectory[], index: 0 | -1): Map<string, Estimate> {
   const out = new Map<string, Estimate>();
-  for (const layer of runs[0]?.recordings.at(-1)?.activity.keys() ?? []) {
+  for (const layer of runs[0]?.recordings.at(index)?.activity.keys() ?? []) {
     out.set(
       layer,
       estimate(
         runs.map((r) => {
-          const activity = r.recordings.at(-1)?.activity.get(layer);
+          const activity = r.recordings.at(index)?.activity.get(layer);
           return activity ? dormantFraction(activity) : Number.NaN;
         }),
       ),

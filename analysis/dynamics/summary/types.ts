@@ -2,6 +2,7 @@
 import type { Symmetry } from "../../symmetry/symmetry";
 import type { ReplicaDistance } from "../measures/replica-distance";
 import type { Estimate } from "../measures/statistics";
+import type { UnitCosines } from "../measures/units";
 import type { Verdict } from "../verdict/verdict";
 
 /** A quantity along the steps, mean over replicas. */
@@ -38,6 +39,10 @@ export interface RankSummary {
   readonly stable: Estimate;
   /** Singular values above a thousandth of the largest. */
   readonly numerical: Estimate;
+  /** Effective rank along the run. */
+  readonly course: Course;
+  /** Singular values of the first head, falling, at the first and the last recorded state. */
+  readonly spectrum: { readonly start: readonly Estimate[]; readonly end: readonly Estimate[] };
 }
 
 /** Norms of scale-invariant weights. */
@@ -59,6 +64,8 @@ export interface SymmetrySummary {
   readonly units?: UnitSummary;
   readonly norms?: NormSummary;
   readonly ranks?: RankSummary;
+  /** Of permutations: cosines of units in the first replica, at start and end. */
+  readonly similarity?: UnitCosines;
 }
 
 /** All replicas of one setting. */
@@ -81,6 +88,8 @@ export interface SettingSummary {
   readonly alignment?: { readonly raw: Estimate; readonly remaining: Estimate; readonly ratio: Estimate };
   /** Share of dormant units by layer at the end (ReDo score at most 0.1). */
   readonly dormant: ReadonlyMap<string, Estimate>;
+  /** The same at the start. */
+  readonly dormantAtStart: ReadonlyMap<string, Estimate>;
   /** Gradient noise scale in examples; absent where it was not recorded. */
   readonly noiseScale?: Estimate;
 }

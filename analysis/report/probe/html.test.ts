@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { summarise } from "../../dynamics/summary/summary";
 import { runSettings, TestModel } from "../../dynamics/testing/trainer";
+import { makeRecord } from "../../probe/record/make";
 import type { TrainingSettings } from "../../probe/types";
 import { probeHtml } from "./html";
 
@@ -28,27 +29,32 @@ function page(replicas: number) {
     clipNorm: Infinity,
     schedule: { kind: "constant" },
   });
-  return probeHtml({
-    name: "Tiny & small",
-    summary: summarise(model.analysis, settings, runs),
-    result: {
-      parameters: 49,
-      loss: "mse",
-      settings: settings.map((s) => ({ name: s.name, training: training(s.training) })),
-      data: { description: "constant targets", examples: 8 },
-      device: {
-        device: "cpu",
-        trials: [{ provider: "cuda", outcome: "unavailable", reason: "no library" }],
-        processes: 1,
-        batched: 1,
+  return probeHtml(
+    makeRecord({
+      name: "Tiny & small",
+      summary: summarise(model.analysis, settings, runs),
+      modelOf: () => model.analysis,
+      replicas,
+      result: {
+        parameters: 49,
+        loss: "mse",
+        settings: settings.map((s) => ({ name: s.name, training: training(s.training) })),
+        data: { description: "constant targets", examples: 8 },
+        device: {
+          device: "cpu",
+          trials: [{ provider: "cuda", outcome: "unavailable", reason: "no library" }],
+          processes: 1,
+          batched: 1,
+        },
+        runs,
+        steps: 120,
+        seed: 1,
+        notes: ["a <note>"],
+        seconds: 0.5,
+        cached: false,
       },
-      steps: 120,
-      seed: 1,
-      notes: ["a <note>"],
-      seconds: 0.5,
-      cached: false,
-    },
-  });
+    }),
+  );
 }
 
 describe("the page of a probe", () => {

@@ -2,18 +2,8 @@
  * @file The report of a probe as one HTML page without anything outside of itself: no scripts, no fonts, no images from
  * elsewhere. Light and dark follow the reader's system. Every number stands with its standard error and where it comes from.
  */
-import type { SettingSummary, ProbeSummary, SymmetrySummary, Course } from "../../dynamics/summary/types";
-import type { Estimate } from "../../dynamics/measures/statistics";
-import type { ProbeResult } from "../../probe/types";
+import type { Measured, MeasuredCourse, ProbeRecord, RecordedMeasures, RecordedSetting } from "../../probe/record/record";
 import { type Chart, escapeText, lineChart, type Series } from "../plot/svg";
-
-/** What the page is about. */
-export interface ProbePage {
-  /** Name of the model, for the heading. */
-  readonly name: string;
-  readonly result: Omit<ProbeResult, "runs" | "graph">;
-  readonly summary: ProbeSummary;
-}
 
 /** Rows of the table of symmetries that are shown at most; the others are counted. */
 const MOST_ROWS = 60;
@@ -35,17 +25,17 @@ th{font-weight:600}code{font-family:ui-monospace,monospace;font-size:.9em;backgr
 `;
 
 /** The page as text. */
-export function probeHtml(page: ProbePage): string {
-  const { name, result, summary } = page;
+export function probeHtml(record: ProbeRecord): string {
+  const name = record.model;
   const body = [
     `<h1>${escapeText(name)}: what training does with its symmetries</h1>`,
-    `<p class="quiet">${escapeText(conditions(result))}</p>`,
-    lead(summary),
-    charts(summary),
-    comparisons(summary),
-    ...summary.settings.map((s) => symmetryTable(s, summary.settings.length > 1)),
-    details(summary),
-    notes(result, summary),
+    `<p class="quiet">${escapeText(conditions(record))}</p>`,
+    lead(record),
+    charts(record),
+    comparisons(record),
+    ...record.settings.map((s) => symmetryTable(s, record.settings.length > 1)),
+    details(record),
+    notes(record),
     METHOD,
   ];
   return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeText(
@@ -53,7 +43,7 @@ export function probeHtml(page: ProbePage): string {
   )}</title><style>${STYLE}</style></head><body>\n${body.filter((b) => b !== "").join("\n")}\n</body></html>\n`;
 }
 
-function conditions(result: ProbePage["result"]): string {
+function conditions(result: ProbeRecord): string {
   const trained = result.twin
     ? `its twin with ${result.parameters} parameters (${result.twin.reason}; the model has ${result.twin.originalParameters})`
     : `${result.parameters} parameters`;
@@ -64,8 +54,8 @@ function conditions(result: ProbePage["result"]): string {
   return `${trained}; ${result.data.description} (${result.data.examples} examples), ${result.loss}; ${result.steps} steps on ${result.device.device}, seed ${result.seed}, ${result.seconds.toFixed(1)} s. ${runs.join(". ")}.`;
 }
 
-function lead(summary: ProbeSummary): string {
-  return summary.settings
+function lead(record: ProbeRecord): string {
+  return record.settings
     .map((s) => {
       const collapsed = s.symmetries.filter((x) => x.verdict?.kind === "collapses").length;
       const stuck = s.symmetries.filter((x) => x.verdict?.kind === "stays symmetric").length;
@@ -73,7 +63,7 @@ function lead(summary: ProbeSummary): string {
         ...(collapsed > 0 ? [`<span class="collapses">${collapsed} of its symmetries collapse</span>`] : []),
         ...(stuck > 0 ? [`<span class="stays">${stuck} stay symmetric</span>`] : []),
       ];
-      return `<p class="lead"><b>${escapeText(s.setting)}</b>: degree of symmetry breaking ${value(s.degree)} over ${s.replicas} replica${
+      return `<p class="lead"><b>${escapeText(s.name)}</b>: degree of symmetry breaking ${value(s.degree)} over ${s.replicas} replica${
         s.replicas === 1 ? "" : "s"
       }${verdicts.length > 0 ? `; ${verdicts.join(", ")}` : "; nothing collapses"}. Final loss ${value(s.finalLoss)}${
         s.accuracy ? `, accuracy ${value(s.accuracy)}` : ""
@@ -82,32 +72,35 @@ function lead(summary: ProbeSummary): string {
     .join("\n");
 }
 
-function series(name: string, course: Course): Series {
+function series(name: string, course: MeasuredCourse): Series {
   return {
     name,
-    points: course.at.map((x, i) => ({ x, y: course.values[i]!.value, error: course.values[i]!.error })),
+    points: course.at.map((x, i) => {
+      const { value: y, error } = course.values[i]!;
+      return { x, y: y ?? Number.NaN, error: error ?? Number.NaN };
+    }),
   };
 }
 
-function charts(summary: ProbeSummary): string {
-  const positive = summary.settings.every((s) => s.loss.values.every((v) => v.value > 0));
+function charts(record: ProbeRecord): string {
+  const positive = record.settings.every((s) => s.loss.values.every((v) => (v.value ?? 0) > 0));
   const list: Chart[] = [
     {
       title: "Loss",
       xLabel: "step",
       yLabel: "mini-batch loss",
-      series: summary.settings.map((s) => series(s.setting, s.loss)),
+      series: record.settings.map((s) => series(s.name, s.loss)),
       yScale: positive ? "log" : "linear",
     },
     {
       title: "Degree of symmetry breaking",
       xLabel: "step",
       yLabel: "share of broken mirrors",
-      series: summary.settings.map((s) => series(s.setting, s.degreeCourse)),
+      series: record.settings.map((s) => series(s.name, s.degreeCourse)),
       yInclude: [0, 1],
     },
   ];
-  for (const s of summary.settings) {
+  for (const s of record.settings) {
     // Those that move most say most.
     const moving = s.symmetries
       .filter((x) => x.course && x.course.values.length > 1)
@@ -115,7 +108,7 @@ function charts(summary: ProbeSummary): string {
       .slice(0, MOST_CHARTS);
     if (moving.length > 0) {
       list.push({
-        title: summary.settings.length > 1 ? `By symmetry: ${s.setting}` : "By symmetry",
+        title: record.settings.length > 1 ? `By symmetry: ${s.name}` : "By symmetry",
         xLabel: "step",
         yLabel: "share of broken mirrors",
         series: moving.map((x) => series(title(x), x.course!)),
@@ -123,11 +116,11 @@ function charts(summary: ProbeSummary): string {
       });
     }
   }
-  const imbalances = summary.settings.flatMap((s) =>
+  const imbalances = record.settings.flatMap((s) =>
     s.symmetries
       .filter((x) => x.symmetry.kind === "rescaling" && x.charges)
       .slice(0, MOST_CHARTS)
-      .map((x) => series(label(summary, s, title(x)), x.charges!.imbalance)),
+      .map((x) => series(label(record, s, title(x)), x.charges!.imbalance)),
   );
   if (imbalances.length > 0) {
     list.push({
@@ -138,11 +131,11 @@ function charts(summary: ProbeSummary): string {
       yInclude: [0, 1],
     });
   }
-  const rates = summary.settings.flatMap((s) =>
+  const rates = record.settings.flatMap((s) =>
     s.symmetries
       .filter((x) => x.norms)
       .slice(0, MOST_CHARTS)
-      .map((x) => series(label(summary, s, title(x)), x.norms!.effectiveRate)),
+      .map((x) => series(label(record, s, title(x)), x.norms!.effectiveRate)),
   );
   if (rates.length > 0) {
     list.push({
@@ -156,38 +149,38 @@ function charts(summary: ProbeSummary): string {
   return `<div class="charts">${list.map(lineChart).join("\n")}</div>`;
 }
 
-function label(summary: ProbeSummary, setting: SettingSummary, name: string): string {
-  return summary.settings.length > 1 ? `${setting.setting}: ${name}` : name;
+function label(record: ProbeRecord, setting: RecordedSetting, name: string): string {
+  return record.settings.length > 1 ? `${setting.name}: ${name}` : name;
 }
 
-function change(s: SymmetrySummary): number {
+function change(s: RecordedMeasures): number {
   const values = s.course?.values ?? [];
   return (values.at(-1)?.value ?? 0) - (values[0]?.value ?? 0);
 }
 
-function title(s: SymmetrySummary): string {
+function title(s: RecordedMeasures): string {
   const [first, ...more] = s.symmetry.parameters;
   return `${s.symmetry.group} ${s.symmetry.kind}, ${first ?? ""}${more.length > 0 ? ` +${more.length}` : ""}`;
 }
 
-function comparisons(summary: ProbeSummary): string {
-  if (summary.comparisons.length === 0) return "";
-  const rows = summary.comparisons.map(
+function comparisons(record: ProbeRecord): string {
+  if (record.comparisons.length === 0) return "";
+  const rows = record.comparisons.map(
     (c) =>
       `<tr><td><b>${escapeText(c.setting)}</b> against ${escapeText(c.against)}</td><td>${signed(c.degree)}</td><td>${signed(c.deadUnits)}</td><td>${signed(c.distinctUnits)}</td><td>${signed(c.loss)}</td><td>${c.accuracy ? signed(c.accuracy) : "not measured"}</td></tr>`,
   );
   return `<h2>What the settings change</h2><p class="quiet">Differences of paired replicas (same initial weights, same order of the data), mean +- standard error. Below two standard errors nothing can be said.</p><div class="wide"><table><tr><th></th><th>degree</th><th>dead units</th><th>distinct units</th><th>loss</th><th>accuracy</th></tr>${rows.join("")}</table></div>`;
 }
 
-function symmetryTable(setting: SettingSummary, several: boolean): string {
+function symmetryTable(setting: RecordedSetting, several: boolean): string {
   const shown = setting.symmetries.filter((s) => s.degree !== undefined);
   // What collapses comes first, then what stays symmetric.
   const order = { collapses: 0, "stays symmetric": 1, breaks: 2 } as const;
-  const rank = (s: SymmetrySummary) => (s.verdict ? order[s.verdict.kind] : 3);
+  const rank = (s: RecordedMeasures) => (s.verdict ? order[s.verdict.kind] : 3);
   const sorted = [...shown].sort((a, b) => rank(a) - rank(b));
   const rows = sorted.slice(0, MOST_ROWS).map((s) => {
     const v = s.verdict;
-    const when = v?.step ? ` at step ${v.step.value.toFixed(0)}` : "";
+    const when = v?.step ? ` at step ${v.step.value?.toFixed(0) ?? "?"}` : "";
     const kind = v ? `<span class="${v.kind.split(" ")[0]}">${v.kind}${when}</span>` : "";
     const names = s.symmetry.parameters.slice(0, 3).map((p) => `<code>${escapeText(p)}</code>`);
     const more = s.symmetry.parameters.length > 3 ? ` +${s.symmetry.parameters.length - 3}` : "";
@@ -198,26 +191,26 @@ function symmetryTable(setting: SettingSummary, several: boolean): string {
     return `<tr><td>${escapeText(s.symmetry.group)}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}${ranks}</td></tr>`;
   });
   const left = sorted.length - rows.length;
-  return `<h2>Symmetries${several ? `: ${escapeText(setting.setting)}` : ""}</h2><div class="wide"><table><tr><th>group</th><th>acts on</th><th>degree of breaking</th><th>verdict</th><th>evidence</th></tr>${rows.join("")}</table></div>${left > 0 ? `<p class="quiet">${left} more.</p>` : ""}`;
+  return `<h2>Symmetries${several ? `: ${escapeText(setting.name)}` : ""}</h2><div class="wide"><table><tr><th>group</th><th>acts on</th><th>degree of breaking</th><th>verdict</th><th>evidence</th></tr>${rows.join("")}</table></div>${left > 0 ? `<p class="quiet">${left} more.</p>` : ""}`;
 }
 
-function details(summary: ProbeSummary): string {
+function details(record: ProbeRecord): string {
   const rows: string[] = [];
   const row = (setting: string, what: string, number: string, meaning: string) =>
     rows.push(
       `<tr><td>${escapeText(setting)}</td><td>${escapeText(what)}</td><td>${number}</td><td class="quiet">${escapeText(meaning)}</td></tr>`,
     );
-  for (const s of summary.settings) {
+  for (const s of record.settings) {
     row(
-      s.setting,
+      s.name,
       "replica distance",
       value(s.replicaDistance.mean),
       "Wasserstein distance of weight distributions over their spread, mean over layers; smaller: replicas agree (2409.06402)",
     );
     if (s.alignment) {
-      row(s.setting, "distance of replicas", value(s.alignment.raw), "|a - b|^2 / (|a|^2 + |b|^2): 1 for unrelated weights");
+      row(s.name, "distance of replicas", value(s.alignment.raw), "|a - b|^2 / (|a|^2 + |b|^2): 1 for unrelated weights");
       row(
-        s.setting,
+        s.name,
         "the same modulo symmetry",
         value(s.alignment.remaining),
         "after permutations, signs and scalings are matched (2209.04836)",
@@ -226,7 +219,7 @@ function details(summary: ProbeSummary): string {
     const identities = s.symmetries.flatMap((x) => x.charges?.identity.value ?? []);
     if (identities.length > 0) {
       row(
-        s.setting,
+        s.name,
         "largest violation of a gradient identity",
         small(Math.max(...identities)),
         "0 for exact symmetries; rounding of float32 leaves up to about 1e-4",
@@ -235,7 +228,7 @@ function details(summary: ProbeSummary): string {
     const residuals = s.symmetries.flatMap((x) => x.charges?.residual?.value ?? []);
     if (residuals.length > 0) {
       row(
-        s.setting,
+        s.name,
         "largest residual of the charge recursion",
         small(Math.max(...residuals)),
         "Q' = (1 - eta lambda)^2 Q + eta^2 (|g_out|^2 - |g_in|^2), exact for SGD (2012.04728)",
@@ -244,7 +237,7 @@ function details(summary: ProbeSummary): string {
     const drives = s.symmetries.flatMap((x) => x.charges?.drive.value ?? []);
     if (drives.length > 0) {
       row(
-        s.setting,
+        s.name,
         "largest kinetic symmetry breaking",
         small(Math.max(...drives)),
         "share of updates along symmetry directions: 0 for SGD (2105.02716)",
@@ -253,45 +246,40 @@ function details(summary: ProbeSummary): string {
     for (const x of s.symmetries) {
       if (x.norms?.equilibriumRatio) {
         row(
-          s.setting,
+          s.name,
           `norm^4 over equilibrium, ${title(x)}`,
           value(x.norms.equilibriumRatio),
           "1: where decay and steps balance (2105.02716)",
         );
       }
     }
-    for (const [layer, share] of s.dormant) {
-      if (share.value > 0)
-        row(s.setting, `dormant units, ${layer}`, value(share), "share with a ReDo score of at most 0.1 (2302.12902)");
+    for (const { layer, end: share } of s.dormant) {
+      if ((share.value ?? 0) > 0)
+        row(s.name, `dormant units, ${layer}`, value(share), "share with a ReDo score of at most 0.1 (2302.12902)");
     }
     if (s.noiseScale)
-      row(
-        s.setting,
-        "gradient noise scale",
-        value(s.noiseScale, 0),
-        "examples; batches far below it are mostly noise (1812.06162)",
-      );
+      row(s.name, "gradient noise scale", value(s.noiseScale, 0), "examples; batches far below it are mostly noise (1812.06162)");
   }
   return `<h2>Other measures</h2><div class="wide"><table><tr><th>setting</th><th>measure</th><th>value</th><th>meaning</th></tr>${rows.join("")}</table></div>`;
 }
 
-function notes(result: ProbePage["result"], summary: ProbeSummary): string {
+function notes(result: ProbeRecord): string {
   const trials = result.device.trials.map((t) => `${t.provider}: ${t.outcome} (${t.reason})`);
-  const all = [...result.notes, ...(result.twin?.notes ?? []), ...summary.notes, ...trials];
+  const all = [...result.notes, ...(result.twin?.notes ?? []), ...trials];
   return all.length > 0 ? `<h2>Notes</h2><ul>${all.map((t) => `<li>${escapeText(t)}</li>`).join("")}</ul>` : "";
 }
 
 const METHOD = `<h2>How this was measured</h2><p class="quiet">The degree of symmetry breaking is the share of broken mirrors: B = (1/M) sum of min(1, s<sub>m</sub> / (tau s<sub>0</sub>)), with s<sub>m</sub> the distance of the weights from the m-th mirror of a chain (between units for permutations, the norm of a unit for signs and scalings), s<sub>0</sub> the largest unit of the layer, tau = sqrt(0.001), in the gauge of least norm. 0: fully symmetric; 1: every mirror is broken. Values are means over replicas with their standard errors (pairs of replicas: jackknife).</p>`;
 
-function value(e: Estimate, digits?: number): string {
+function value(e: Measured, digits?: number): string {
+  if (e.value === null) return "not measured";
   const text = digits === undefined ? small(e.value) : e.value.toFixed(digits);
-  if (!Number.isFinite(e.value)) return "not measured";
-  if (e.replicas < 2 || !Number.isFinite(e.error)) return `${text} <span class="quiet">(too few replicas for an error)</span>`;
+  if (e.error === null) return `${text} <span class="quiet">(too few replicas for an error)</span>`;
   return `${text} &plusmn; ${digits === undefined ? small(e.error) : e.error.toFixed(digits)}`;
 }
 
-function signed(e: Estimate): string {
-  return Number.isFinite(e.value) && e.value > 0 ? `+${value(e)}` : value(e);
+function signed(e: Measured): string {
+  return e.value !== null && e.value > 0 ? `+${value(e)}` : value(e);
 }
 
 function small(x: number): string {

@@ -1,7 +1,5 @@
 /** @file The report of a probe for a terminal: what was trained, small charts, verdicts with their evidence. */
-import type { Course, ProbeSummary, SettingSummary } from "../../dynamics/summary/types";
-import type { Estimate } from "../../dynamics/measures/statistics";
-import type { ProbeResult } from "../../probe/types";
+import type { Measured, MeasuredCourse, ProbeRecord, RecordedSetting } from "../../probe/record/record";
 import type { Style } from "../style";
 
 const BLOCKS = "▁▂▃▄▅▆▇█";
@@ -18,8 +16,10 @@ function short(value: number): string {
 }
 
 /** A mean with its standard error. */
-function withError(e: Estimate): string {
-  return Number.isFinite(e.error) ? `${short(e.value)} ± ${short(e.error)}` : `${short(e.value)} (one replica)`;
+export function withError({ value, error, replicas }: Measured): string {
+  if (value === null) return "not measured";
+  if (error !== null) return `${short(value)} ± ${short(error)}`;
+  return `${short(value)} (${replicas < 2 ? "one replica" : "too few replicas for an error"})`;
 }
 
 /** A curve as a row of blocks, from its least to its largest value. */
@@ -36,38 +36,31 @@ export function sparkline(values: readonly number[], width = WIDTH): string {
   return means.map((v) => BLOCKS[high === low ? 0 : Math.round(((v - low) / (high - low)) * (BLOCKS.length - 1))]!).join("");
 }
 
-function chart(label: string, course: Course): string {
-  const values = course.values.map((v) => v.value);
+function chart(label: string, course: MeasuredCourse): string {
+  const values = course.values.flatMap((v) => v.value ?? []);
   if (values.length === 0) return "";
   return `  ${label.padEnd(18)} ${sparkline(values)}  ${short(values[0]!)} to ${short(values.at(-1)!)}`;
 }
 
-/** What the text is about. */
-export interface ProbeText {
-  readonly name: string;
-  readonly result: Omit<ProbeResult, "runs" | "graph">;
-  readonly summary: ProbeSummary;
-}
-
 /** The report as lines. */
-export function probeText({ name, result, summary }: ProbeText, style: Style): string {
-  const { device, twin } = result;
+export function probeText(record: ProbeRecord, style: Style): string {
+  const { device, twin } = record;
   const lines = [
-    style.title(`${name}: what training does with its symmetries`),
+    style.title(`${record.model}: what training does with its symmetries`),
     style.quiet(
-      `${result.parameters} parameters; ${result.loss} on ${result.data.description}; ${result.steps} steps, ${summary.settings[0]?.replicas ?? 0} replicas, ` +
-        `on ${device.device} (${device.processes} ${device.processes === 1 ? "process" : "processes"}), ${result.cached ? "from the cache" : `${result.seconds.toFixed(1)} s`}`,
+      `${record.parameters} parameters; ${record.loss} on ${record.data.description}; ${record.steps} steps, ${record.replicas} replicas, ` +
+        `on ${device.device} (${device.processes} ${device.processes === 1 ? "process" : "processes"}), ${record.cached ? "from the cache" : `${record.seconds.toFixed(1)} s`}`,
     ),
   ];
   for (const t of device.trials.filter((x) => x.outcome !== "used"))
     lines.push(style.quiet(`${t.provider}: ${t.outcome}, ${t.reason}`));
   if (twin) {
     lines.push(
-      style.warning(`trained as its twin with ${result.parameters} of ${twin.originalParameters} parameters: ${twin.reason}`),
+      style.warning(`trained as its twin with ${record.parameters} of ${twin.originalParameters} parameters: ${twin.reason}`),
     );
   }
-  for (const s of summary.settings) lines.push("", ...setting(s, result, style));
-  for (const c of summary.comparisons) {
+  for (const s of record.settings) lines.push("", ...setting(s, style));
+  for (const c of record.comparisons) {
     lines.push(
       "",
       style.title(`${c.setting} against ${c.against}`),
@@ -75,18 +68,16 @@ export function probeText({ name, result, summary }: ProbeText, style: Style): s
       `  dead units ${withError(c.deadUnits)}, distinct units ${withError(c.distinctUnits)}`,
     );
   }
-  const notes = [...new Set([...(twin?.notes ?? []), ...result.notes, ...summary.notes])];
+  const notes = [...new Set([...(twin?.notes ?? []), ...record.notes])];
   if (notes.length > 0) lines.push("", ...notes.map((n) => style.quiet(`note: ${n}`)));
   return lines.join("\n");
 }
 
-function setting(s: SettingSummary, result: ProbeText["result"], style: Style): string[] {
-  const training = result.settings.find((x) => x.name === s.setting)?.training;
-  const how = training
-    ? ` (${training.optimiser}, learning rate ${training.learningRate}, weight decay ${training.weightDecay}, batch ${training.batchSize})`
-    : "";
+function setting(s: RecordedSetting, style: Style): string[] {
+  const { optimiser, learningRate, weightDecay, batchSize } = s.training;
+  const how = ` (${optimiser}, learning rate ${learningRate}, weight decay ${weightDecay}, batch ${batchSize})`;
   const out = [
-    `${style.title(s.setting)}${style.quiet(how)}`,
+    `${style.title(s.name)}${style.quiet(how)}`,
     chart("loss", s.loss),
     chart("symmetry breaking", s.degreeCourse),
     `  degree of breaking ${withError(s.degree)} (0 symmetric, 1 fully broken); final loss ${withError(s.finalLoss)}${
@@ -108,37 +99,4 @@ function setting(s: SettingSummary, result: ProbeText["result"], style: Style): 
   }
   if (told.length > MOST_ROWS) out.push(style.quiet(`  and ${told.length - MOST_ROWS} more symmetries`));
   return out.filter((line) => line !== "");
-}
-
-/** The report as plain data, for JSON: everything of the summary, symmetries by their names. */
-export function probeJson({ name, result, summary }: ProbeText): unknown {
-  return {
-    schema: 1,
-    model: name,
-    result: {
-      ...result,
-      settings: result.settings.map(({ name: label, training }) => ({ name: label, training: finite(training) })),
-    },
-    settings: summary.settings.map((s) => ({
-      ...s,
-      dormant: Object.fromEntries(s.dormant),
-      symmetries: s.symmetries.map(({ symmetry, ...rest }) => ({
-        id: symmetry.id,
-        kind: symmetry.kind,
-        group: symmetry.group,
-        dimension: symmetry.dimension,
-        parameters: symmetry.parameters,
-        ...rest,
-      })),
-    })),
-    comparisons: summary.comparisons,
-    notes: summary.notes,
-  };
-}
-
-/** JSON has no infinity: a norm that is not clipped is null. */
-function finite<T extends { readonly clipNorm: number }>(
-  training: T,
-): Omit<T, "clipNorm"> & { readonly clipNorm: number | null } {
-  return { ...training, clipNorm: Number.isFinite(training.clipNorm) ? training.clipNorm : null };
 }
