@@ -39,6 +39,8 @@ export interface JobPlan {
   readonly noise: boolean;
   readonly chunk: number;
   readonly limit: number;
+  /** See {@link TrainingSpec.block}. */
+  readonly block?: number | undefined;
   data(variant: Variant): DataSet;
 }
 
@@ -167,6 +169,7 @@ export class JobMaker {
         settings: runs.map((r) => r.setting.training),
         batching: variant.batching,
         portable: variant.isPortable,
+        block: this.plan.block,
         ...(setting.reparametrisation ? { reparametrisation: setting.reparametrisation } : {}),
       });
     if (runs.length > 1) return make();

@@ -10,6 +10,7 @@ import { GraphBuilder } from "../operators/gradients/builder";
 import { backpropagate } from "../operators/gradients/reverse";
 import { concat, ints } from "../operators/lower/build";
 import { operatorTable } from "../operators/table";
+import { blockConvolutions } from "./blocked";
 import { addLoss, type LossPlan } from "./loss";
 import { dataName, gradientOf, INDEX, LOSSES, nextOf, NORMS, numberInput, scanInput, TARGETS } from "./names";
 import { addClipping, addUpdate, optimiserSlots, stepNumbers } from "./optimiser";
@@ -32,6 +33,8 @@ export interface TrainingSpec {
   readonly batching: "rows" | "whole";
   /** Leaves out operators that GPU providers do not have. */
   readonly portable?: boolean;
+  /** Channels of a block of the CPU provider's own layout for convolutions, where it has one (see blocked.ts). */
+  readonly block?: number | undefined;
 }
 
 /** A tensor of the state: parameters, optimiser's memory, running statistics. */
@@ -164,6 +167,7 @@ function addBody(spec: TrainingSpec): Body {
     if (out.variance !== undefined) next.set(`${pack.name}:variance`, out.variance);
   });
   for (const pack of layout.statistics) next.set(pack.name, addStatistics(b, trainable, pack, replicas));
+  if (spec.block !== undefined) blockConvolutions(b, spec.block);
   return {
     builder: b,
     state,

@@ -35,10 +35,11 @@ const batchNormalization: GradientRule = (g) => {
   const dx = () => {
     if (!training) return mul(g, dy, channel(slope));
     const n = product(shape) / shape[1]!;
-    const linear = scaled(g, mul(g, mul(g, slope, inverse), moment), -1 / n);
-    const constant = scaled(g, mul(g, slope, sum), -1 / n);
-    const direct = mul(g, dy, channel(slope));
-    return g.add("Add", [g.add("Add", [direct, mul(g, centred, channel(linear))]), channel(constant)]);
+    // With these as gain and shift the inference form is - a (mean dy + xhat mean(dy xhat)), in one pass over the data.
+    const part = (value: string) => scaled(g, mul(g, slope, value), -1 / n);
+    const epsilon = numberAttribute(g.node, "epsilon", 1e-5);
+    const rest = g.add("BatchNormalization", [x, part(moment), part(sum), mean, variance], { epsilon });
+    return g.add("Add", [mul(g, dy, channel(slope)), rest]);
   };
   return [g.wants(0) ? dx() : undefined, g.wants(1) ? moment : undefined, g.wants(2) ? sum : undefined];
 };

@@ -4,7 +4,7 @@ import { type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows, type Windows } from "../kernels/window";
 import { concat, range, reshape, scaled } from "../lower/build";
 import type { Gradient } from "../operator";
-import { expandTo, type GradientRule, number, only, pad, product, sliceAxes, where } from "./common";
+import { expandTo, type GradientRule, mask, only, pad, product, sliceAxes, where } from "./common";
 
 function windowsOf(g: Gradient): Windows {
   const shape = g.shape(g.node.inputs[0]!);
@@ -67,9 +67,8 @@ function tiledMaximum(g: Gradient, x: string, y: string, dy: string, w: Windows)
     }
     order[k] = taps - tap;
   }
-  const isMaximum = g.add("Equal", [x, enlarged(g, y, w)]);
-  const places = g.addConstant(tensor(w.spatial, order, g.type(x).type));
-  const ranked = g.add("Where", [isMaximum, places, number(g, x, 0)]);
+  const isMaximum = mask(g, g.add("Equal", [x, enlarged(g, y, w)]), x);
+  const ranked = g.add("Mul", [isMaximum, g.addConstant(tensor(w.spatial, order, g.type(x).type))]);
   const best = g.add("MaxPool", [ranked], { kernel_shape: w.kernel, strides: w.strides });
   return where(g, g.add("Equal", [ranked, enlarged(g, best, w)]), enlarged(g, dy, w));
 }
