@@ -7,6 +7,7 @@ import type { Graph } from "../graph/graph";
 import { RunCancelled } from "../runtime";
 import type { Trajectory } from "../dynamics/trajectory";
 import { anchorsOf } from "./anchors";
+import { findBlock } from "./blocked";
 import { type CachedProbe, type RawRun, readCache, requestKey, writeCache } from "./cache";
 import { stepSeconds } from "./cost";
 import type { DataSet } from "./data/dataset";
@@ -40,6 +41,8 @@ export interface ProberOptions {
 export class Prober {
   private readonly processes: ProbeProcesses;
   private readonly count: number;
+  /** Found once, when the first network with convolutions trains. */
+  private block: Promise<number | undefined> | undefined;
 
   constructor(options: ProberOptions = {}) {
     this.processes = new ProbeProcesses(options.entry);
@@ -116,6 +119,16 @@ export class Prober {
       return await openObjective(planned, worker, Math.max(1, Math.min(batches, Math.floor(data.training / run.variant.rows))));
     } catch (error) {
       worker.kill();
+      throw error;
+    }
+  }
+
+  private async blockOf(taken: Taken): Promise<number | undefined> {
+    try {
+      return await (this.block ??= findBlock(taken.first()));
+    } catch (error) {
+      // A processor on which the check ends the process does without; a probe that was cancelled has found out nothing.
+      this.block = taken.isOver ? undefined : Promise.resolve(undefined);
       throw error;
     }
   }
@@ -220,8 +233,10 @@ export class Prober {
     const groups = groupRuns(plan.runs, count, choice.provider);
     const processes = Math.min(count, groups.length);
     const seconds = request.budget?.seconds ?? DEFAULTS.seconds;
+    const hasConvolutions = plan.runs.some((run) => run.variant.trainable.graph.nodes.some((n) => n.operator === "Conv"));
     const maker = new JobMaker({
       provider: { name: choice.provider, threads: Math.max(1, Math.floor(count / processes)) },
+      block: hasConvolutions && choice.provider === "cpu" && !isWasm ? await this.blockOf(taken) : undefined,
       steps: request.steps,
       recordAt: recordingSteps(request, plan, notes),
       gradients: request.recordGradients ?? true,
@@ -346,7 +361,7 @@ function recordingSteps(request: ProbeRequest, plan: Plan, notes: string[]): num
 /** The processes of one probe. */
 class Taken {
   private readonly list: (ReturnType<ProbeProcesses["take"]> | undefined)[] = [];
-  private isOver = false;
+  isOver = false;
 
   constructor(private readonly pool: ProbeProcesses) {}
 
