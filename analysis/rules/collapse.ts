@@ -14,7 +14,7 @@ export const collapse: Rule = {
   measured: true,
   documentation: {
     what: "A probe's weights fell onto the fixed set of a symmetry: what the group could distinguish is gone.",
-    why: "On the fixed set of a mirror, O^T theta = 0, the gradient along O vanishes: weights that get there stay. Decay and gradient noise make it attractive when h + lambda + lr v / (2 B) > 0, h being the curvature along O and v its variance over examples. The degree of breaking falls from near one towards zero.",
+    why: "On the fixed set of a mirror, O^T theta = 0, the gradient along O vanishes: weights that get there stay. Decay and gradient noise make it attractive when h + lambda + lr v / (2 B) > 0, h being the curvature along O and v its variance over examples. The share of broken mirrors falls from near one towards zero.",
     whenNot: "A symmetry that is restored in part of a wide layer may only say that it is wider than the task needs.",
     references: [
       "Ziyin 2024, Symmetry Induces Structure and Constraint of Learning (arXiv 2309.16932)",
@@ -25,7 +25,7 @@ export const collapse: Rule = {
     fall: {
       takes: { kind: "number", minimum: 0 },
       default: 0.3,
-      description: "Fall of the degree of breaking from which on a symmetry is reported.",
+      description: "Fall of the share of broken mirrors from which on a symmetry is reported.",
     },
   },
   examples: trainedExamples("lr=0.1, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
@@ -41,7 +41,7 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     if (verdict?.kind !== "collapses" || verdict.start.value - verdict.end.value < least) return [];
     if (!exceeds(verdict.start, least)) return [];
     const lines = [
-      `units of ${code(name)} collapse in the probe: degree of breaking from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
+      `units of ${code(name)} collapse in the probe: share of broken mirrors from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
       `Driven by ${verdict.driver}. ${measuredBy(probed)}`,
     ];
     return atParameter(file, model, writer, lines, summary.symmetry.group);

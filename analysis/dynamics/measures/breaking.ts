@@ -2,16 +2,24 @@
  * @file The degree of symmetry breaking, of one symmetry and of a model.
  *
  * A symmetry is broken as far as the weights are away from its mirrors (arXiv 2309.16932). Take a chain of M independent
- * mirrors O_1, ..., O_M of the group and the order parameters s_m = |O_m^T theta| in the balanced gauge, each relative to the
- * scale s_0 of the layer (its largest unit now, and at least a tenth of its largest unit at the start):
+ * mirrors O_1, ..., O_M of the group and the order parameters s_m = |O_m^T theta| in the balanced gauge. The degree is their
+ * mean, relative to what unrelated units of the layer's scale have:
  *
- *     B(G) = (1/M) sum_m min(1, s_m / (tau s_0)),   tau = sqrt(1e-3),
+ *     B(G) = (1/M) sum_m min(1, s_m / s_0),   s_0^2 = mean over units of |z|^2, now or at the start, whichever is larger.
  *
- * the share of mirrors that are broken. 0: the weights are on all mirrors (fully symmetric: all units equal, all dead, rank
- * zero). 1: no unit equals another, none is dead, full rank. Chains: permutations of n units have n - 1 mirrors, the distance
- * of each next unit (farthest first) from those before, up to sign where units may change it; signs and scalings have one mirror per factor, the norm of its
- * weights; matrix groups of size r have r, the root of the singular values of the product. The model's degree is the mean over
- * all mirrors of all its symmetries. The uncertainty is the standard error over replicas: a degree is an Estimate, always.
+ * 0: the weights are on all mirrors (fully symmetric: all units equal, all dead, rank zero). 1: units are of one size and as
+ * far apart as unrelated ones, all directions of a product equally strong. Random weights of wide layers start near 1, those of
+ * narrow ones lower, since many units cannot be unrelated in few dimensions. Chains: permutations of n units have n - 1
+ * mirrors, the distance |z_i - z_j| / sqrt 2 of each next unit (farthest first) from those before, up to sign where units may
+ * change it; signs and scalings have one mirror per factor, the norm of its weights; matrix groups of size r have r, the root
+ * of the singular values of the product. The model's degree is the mean over all mirrors of all its symmetries. The
+ * uncertainty is the standard error over replicas: a degree is an Estimate, always.
+ *
+ * Verdicts count mirrors instead: one is broken when s_m is more than a few hundredths of the largest unit,
+ *
+ *     share of broken mirrors = (1/M) sum_m min(1, s_m / (tau s_max)),   tau = sqrt(1e-3),
+ *
+ * s_max being the largest unit now, and at least a tenth of the largest at the start.
  */
 import type { ParameterValues, Symmetry } from "../../symmetry/symmetry";
 import { Balancer } from "../gauge/balance";
@@ -20,7 +28,7 @@ import { oddFeatures, signEntries } from "../gauge/signs";
 import { pairDistances, type UnitSet, unitSets, unitVectors } from "../gauge/units";
 import { type Estimate, estimate } from "./statistics";
 
-/** Order parameters below this share of the scale count as (partly) unbroken. */
+/** Order parameters below this share of the scale count as (partly) unbroken in verdicts. */
 export const TAU = Math.sqrt(1e-3);
 /** Share of the initial scale below which a whole layer counts as shrunk to the symmetric point. */
 const INITIAL_SHARE = 0.1;
@@ -31,6 +39,18 @@ export interface OrderParameters {
   readonly values: Float64Array;
   /** Largest unit norm of the layer. */
   readonly scale: number;
+  /** Root mean square of the unit norms. */
+  readonly typical: number;
+}
+
+/** Order parameters with the scale of the units that they are of. */
+function ordered(values: Float64Array, norms: ArrayLike<number>): OrderParameters {
+  let [largest, squares] = [0, 0];
+  for (let i = 0; i < norms.length; i++) {
+    largest = Math.max(largest, norms[i]!);
+    squares += norms[i]! ** 2;
+  }
+  return { values, scale: largest, typical: Math.sqrt(squares / Math.max(1, norms.length)) };
 }
 
 /** One layer or copy of one symmetry. */
@@ -63,16 +83,26 @@ export class MirrorChains {
     return this.chains.map((c) => c(balanced));
   }
 
-  /** B(G) of one state; `initial` are the order parameters at the start of training. NaN without mirrors. */
+  /** B(G) of one state, the degree of breaking; `initial` are the order parameters at the start of training. NaN without mirrors. */
   degree(now: readonly OrderParameters[], initial: readonly OrderParameters[]): number {
-    let [sum, n] = [0, 0];
-    now.forEach(({ values, scale }, i) => {
-      const reference = Math.max(scale, INITIAL_SHARE * (initial[i]?.scale ?? 0));
-      for (const s of values) sum += reference > 0 ? Math.min(1, s / (TAU * reference)) : 0;
-      n += values.length;
-    });
-    return n > 0 ? sum / n : Number.NaN;
+    return meanOver(now, (o, i) => Math.max(o.typical, initial[i]?.typical ?? 0));
   }
+
+  /** The share of broken mirrors of one state, which verdicts are about. NaN without mirrors. */
+  brokenShare(now: readonly OrderParameters[], initial: readonly OrderParameters[]): number {
+    return meanOver(now, (o, i) => TAU * Math.max(o.scale, INITIAL_SHARE * (initial[i]?.scale ?? 0)));
+  }
+}
+
+/** Mean over all mirrors of min(1, s / reference); 0 where there is nothing to compare with. */
+function meanOver(now: readonly OrderParameters[], referenceOf: (o: OrderParameters, chain: number) => number): number {
+  let [sum, n] = [0, 0];
+  now.forEach((o, i) => {
+    const reference = referenceOf(o, i);
+    for (const s of o.values) sum += reference > 0 ? Math.min(1, s / reference) : 0;
+    n += o.values.length;
+  });
+  return n > 0 ? sum / n : Number.NaN;
 }
 
 function mirrorCount(symmetry: Symmetry): number {
@@ -120,14 +150,14 @@ function exchangeChain(set: UnitSet, balanced: ParameterValues, odd: readonly Ui
     left.delete(farthest);
     latest = farthest;
   }
-  return { values, scale: Math.max(0, ...norms) };
+  return ordered(values, norms);
 }
 
 /** Norms of the directions that a matrix group moves, in its balanced gauge. */
 function matrixChain(frame: MatrixFrame): Chain {
   return (balanced) => {
     const values = matrixOrderParameters(frame, balanced);
-    return { values, scale: values[0] ?? 0 };
+    return ordered(values, values);
   };
 }
 
@@ -144,7 +174,7 @@ function factorChain(entries: ReturnType<NonNullable<Symmetry["diagonal"]>>, bal
   )
     .sort()
     .reverse();
-  return { values, scale: values[0] ?? 0 };
+  return ordered(values, values);
 }
 
 /** The symmetries without those whose factors are products of another one's (all units together besides each by itself). */

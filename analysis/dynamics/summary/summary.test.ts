@@ -30,7 +30,7 @@ describe("summary of a probe", () => {
     const permutation = plain.symmetries.find((s) => s.symmetry.kind === "permutation")!;
     assert.equal(permutation.units!.units, 10);
     assert.equal(permutation.course!.at.length, permutation.course!.values.length);
-    assert.ok(plain.degree.value > 0.9 && plain.degree.error >= 0 && plain.degree.replicas === 3);
+    assert.ok(plain.degree.value > 0.5 && plain.degree.value < 1 && plain.degree.error > 0 && plain.degree.replicas === 3);
     assert.equal(plain.loss.at.length, 100);
     assert.ok(plain.finalLoss.value < plain.loss.values[0]!.value);
     assert.ok(plain.alignment!.ratio.value > 0 && plain.alignment!.ratio.value < 1);

@@ -26,6 +26,8 @@ export interface SymmetryCourse {
   /** Recorded steps, and the degree B at each (0 fully symmetric, 1 broken). */
   readonly at: readonly number[];
   readonly degrees: Float64Array;
+  /** The share of broken mirrors at each, which verdicts are about. */
+  readonly broken: Float64Array;
   /** Smallest order parameter over the scale, at each recorded step: where the weakest mirror is heading. */
   readonly weakest: Float64Array;
   /** Of all weights that the symmetry moves; absent without recorded gradients or for adaptive decay in the gradient. */
@@ -46,6 +48,7 @@ export function symmetryCourses(
     const orders = balanced.map((b) => chain.orderParameters(b));
     const initial = orders[0]!;
     const degrees = Float64Array.from(orders, (o) => chain.degree(o, initial));
+    const broken = Float64Array.from(orders, (o) => chain.brokenShare(o, initial));
     const weakest = Float64Array.from(orders, (o) =>
       o.reduce((least, { values, scale }) => Math.min(least, scale > 0 ? (values.at(-1) ?? 0) / scale : 0), Infinity),
     );
@@ -55,6 +58,7 @@ export function symmetryCourses(
       mirrors: chain.mirrors,
       at: recordings.map((r) => r.step),
       degrees,
+      broken,
       weakest,
       ...(budget ? { budget } : {}),
     };

@@ -60,6 +60,7 @@ describe("verdicts on given courses", () => {
     mirrors: 100,
     at: degrees.map((_, i) => 10 * i),
     degrees: Float64Array.from(degrees),
+    broken: Float64Array.from(degrees),
     weakest: Float64Array.from(degrees, (d) => d / 10),
     ...(budget ? { budget } : {}),
   });

@@ -26,7 +26,7 @@ export interface Verdict {
   readonly kind: VerdictKind;
   /** Recorded step at which half of the change had happened (collapse, or breaking of symmetric starts), mean over replicas. */
   readonly step?: Estimate;
-  /** Degree of breaking at the start and at the end. */
+  /** Share of broken mirrors at the start and at the end. */
   readonly start: Estimate;
   readonly end: Estimate;
   /** About how many of its mirrors are restored at the end. */
@@ -42,9 +42,9 @@ export interface Verdict {
   readonly heading?: number;
 }
 
-/** At most this degree at start and end: it was never broken. */
+/** At most this share at start and end: it was never broken. */
 const SYMMETRIC = 0.5;
-/** A fall of the degree below this says nothing, however small its error: a handful of weak units comes and goes. */
+/** A fall of the share below this says nothing, however small its error: a handful of weak units comes and goes. */
 const LEAST_FALL = 0.05;
 /** Falls have to exceed this many standard errors. */
 const SIGNIFICANT = 2;
@@ -55,9 +55,9 @@ const REACHED = 1e-3;
 export function verdictOf(courses: readonly SymmetryCourse[], settings: RunSettings): Verdict {
   const first = courses[0];
   if (!first) throw new RangeError("a verdict needs at least one run");
-  const start = estimate(courses.map((c) => c.degrees[0]!));
-  const end = estimate(courses.map((c) => c.degrees.at(-1)!));
-  const fall = estimate(courses.map((c) => c.degrees[0]! - c.degrees.at(-1)!));
+  const start = estimate(courses.map((c) => c.broken[0]!));
+  const end = estimate(courses.map((c) => c.broken.at(-1)!));
+  const fall = estimate(courses.map((c) => c.broken[0]! - c.broken.at(-1)!));
   const restored = (1 - end.value) * first.mirrors;
   // Half of a mirror is no mirror: in small groups one unit is a large share.
   const least = Math.max(LEAST_FALL, 0.5 / first.mirrors);
@@ -72,7 +72,7 @@ export function verdictOf(courses: readonly SymmetryCourse[], settings: RunSetti
   const heading = kind === "breaks" ? extrapolate(courses) : undefined;
   const { driver, sentence } = findDriver(kind, start, courses, settings);
   const evidence = [
-    `degree of breaking ${withError(start)} at the start, ${withError(end)} at the end`,
+    `share of broken mirrors ${withError(start)} at the start, ${withError(end)} at the end`,
     ...(kind === "collapses" || kind === "stays symmetric"
       ? [`about ${Math.round(restored)} of ${first.mirrors} mirrors are not broken at the end`]
       : []),
@@ -99,16 +99,16 @@ export function withError(e: Estimate): string {
   return `${e.value.toFixed(2)} +- ${e.error.toFixed(2)}`;
 }
 
-/** First recorded step after which the degree stays on the far side of the middle between start and end, interpolated. */
+/** First recorded step after which the share stays on the far side of the middle between start and end, interpolated. */
 function halfway(course: SymmetryCourse): number {
-  const { degrees, at } = course;
-  const [start, end] = [degrees[0]!, degrees.at(-1)!];
+  const { broken, at } = course;
+  const [start, end] = [broken[0]!, broken.at(-1)!];
   const middle = (start + end) / 2;
   const beyond = (d: number) => (end < start ? d <= middle : d >= middle);
-  let k = degrees.length - 1;
-  while (k > 0 && beyond(degrees[k - 1]!)) k--;
+  let k = broken.length - 1;
+  while (k > 0 && beyond(broken[k - 1]!)) k--;
   if (k === 0) return at[0]!;
-  const [before, after] = [degrees[k - 1]!, degrees[k]!];
+  const [before, after] = [broken[k - 1]!, broken[k]!];
   const share = before === after ? 1 : (middle - before) / (after - before);
   return at[k - 1]! + share * (at[k]! - at[k - 1]!);
 }

@@ -95,7 +95,7 @@ function charts(record: ProbeRecord): string {
     {
       title: "Degree of symmetry breaking",
       xLabel: "step",
-      yLabel: "share of broken mirrors",
+      yLabel: "degree of breaking",
       series: record.settings.map((s) => series(s.name, s.degreeCourse)),
       yInclude: [0, 1],
     },
@@ -110,7 +110,7 @@ function charts(record: ProbeRecord): string {
       list.push({
         title: record.settings.length > 1 ? `By symmetry: ${s.name}` : "By symmetry",
         xLabel: "step",
-        yLabel: "share of broken mirrors",
+        yLabel: "degree of breaking",
         series: moving.map((x) => series(title(x), x.course!)),
         yInclude: [0, 1],
       });
@@ -269,7 +269,7 @@ function notes(result: ProbeRecord): string {
   return all.length > 0 ? `<h2>Notes</h2><ul>${all.map((t) => `<li>${escapeText(t)}</li>`).join("")}</ul>` : "";
 }
 
-const METHOD = `<h2>How this was measured</h2><p class="quiet">The degree of symmetry breaking is the share of broken mirrors: B = (1/M) sum of min(1, s<sub>m</sub> / (tau s<sub>0</sub>)), with s<sub>m</sub> the distance of the weights from the m-th mirror of a chain (between units for permutations, the norm of a unit for signs and scalings), s<sub>0</sub> the largest unit of the layer, tau = sqrt(0.001), in the gauge of least norm. 0: fully symmetric; 1: every mirror is broken. Values are means over replicas with their standard errors (pairs of replicas: jackknife).</p>`;
+const METHOD = `<h2>How this was measured</h2><p class="quiet">The degree of symmetry breaking is the mean order parameter over a chain of mirrors: B = (1/M) sum of min(1, s<sub>m</sub> / s<sub>0</sub>), with s<sub>m</sub> the distance of the weights from the m-th mirror (between units for permutations, the norm of a unit for signs and scalings, the root of a singular value for matrix groups) and s<sub>0</sub> the root mean square norm of the layer's units, now or at the start, whichever is larger, in the gauge of least norm. 0: fully symmetric (all units equal, all dead, rank zero); 1: units of one size, as far apart as unrelated ones. Verdicts count mirrors: one is broken when s<sub>m</sub> exceeds about 0.03 of the layer's largest unit. Values are means over replicas with their standard errors (pairs of replicas: jackknife).</p>`;
 
 function value(e: Measured, digits?: number): string {
   if (e.value === null) return "not measured";
