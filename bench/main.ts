@@ -1,10 +1,11 @@
 /**
  * @file `npm run bench`: how fast Noether is on this machine, beside the machine's own speed. Arguments choose sections
- * (inference, depth, opening, numeric, certification, probe, python; all of them unless told);
+ * (inference, depth, opening, numeric, certification, probe, python, editor; all of them unless told);
  * `--json` prints JSON instead of a table.
  */
 import os from "node:os";
 import path from "node:path";
+import { editorSection } from "./editor";
 import { depthSection, inferenceSection } from "./inference";
 import { certificationSection, numericSection } from "./numeric";
 import { openingSection } from "./opening-section";
@@ -23,6 +24,7 @@ const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
   certification: () => certificationSection(path.join(import.meta.dirname, "certification.mjs")),
   probe: probeSection,
   python: pythonSection,
+  editor: editorSection,
 };
 
 async function main(args: readonly string[]): Promise<number> {

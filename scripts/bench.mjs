@@ -22,7 +22,7 @@ await build({
   },
   outdir: out,
   outExtension: { ".js": ".mjs" },
-  external: ["onnxruntime-node"],
+  external: ["onnxruntime-node", "onnxruntime-web"],
   // Bundled CommonJS modules call require; ES modules have none.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
