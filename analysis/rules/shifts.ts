@@ -18,13 +18,27 @@ export interface ShiftQuestion {
 
 const PREFIX = "shift~";
 
+type Unseen = ReadonlyMap<string, readonly InertParameter[]>;
+
+/** Answers by the questions that they answer. */
+const answers = new WeakMap<Graph, Map<string, Unseen>>();
+
 /**
  * For each question that the model does not see, how the shift is forgotten. Parts of a shift may be inert by themselves.
  * Dropout counts as something that sees every shift.
  */
-export function unseenShifts(graph: Graph, questions: readonly ShiftQuestion[]): ReadonlyMap<string, readonly InertParameter[]> {
+export function unseenShifts(graph: Graph, questions: readonly ShiftQuestion[]): Unseen {
+  if (questions.length === 0) return new Map();
+  let known = answers.get(graph);
+  if (!known) answers.set(graph, (known = new Map()));
+  const asked = JSON.stringify(questions);
+  let answer = known.get(asked);
+  if (!answer) known.set(asked, (answer = answered(graph, questions)));
+  return answer;
+}
+
+function answered(graph: Graph, questions: readonly ShiftQuestion[]): Unseen {
   const out = new Map<string, readonly InertParameter[]>();
-  if (questions.length === 0) return out;
   const parameters = new Map([...graph.parameters].map(([n, p]): [string, Parameter] => [n, { ...p, trainable: false }]));
   const constants = new Map(graph.constants);
   const types = new Map(graph.types);

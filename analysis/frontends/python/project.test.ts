@@ -50,6 +50,18 @@ test("after an edit, only what depends on it is evaluated again", () => {
   assert.deepEqual(after[1]!.graph.parameters.get("inner.fc.weight")?.shape, [3, 5]);
 });
 
+test("what somebody is typing below is of no concern to the classes above", () => {
+  const p = project();
+  const text = `${TWO}\n\nclass Fourth(nn.Module):\n    def __init__(self, width: int):\n        super().__init__()\n        self.fc = nn.Linear(7, width)\n`;
+  p.update("m.py", text.slice(0, TWO.length + 2));
+  const before = p.analyse("m.py").models;
+  for (let end = TWO.length + 3; end <= text.length; end++) {
+    p.update("m.py", text.slice(0, end));
+    const after = p.analyse("m.py").models;
+    for (const [k, m] of before.entries()) assert.equal(after[k]!.graph, m.graph, text.slice(TWO.length, end));
+  }
+});
+
 test("lines added above move all places, without another evaluation", () => {
   const p = project();
   p.update("m.py", TWO);

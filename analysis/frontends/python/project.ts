@@ -7,7 +7,7 @@ import { relocateModel, type Shift } from "./models/relocate";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";
-import { SCRIPT_FUNCTION } from "./models/observe";
+import { makesCalls, SCRIPT_FUNCTION } from "./models/observe";
 import { ModuleResolver, type PythonHost } from "./modules/resolve";
 import type { SourceScope } from "./modules/scope";
 import { sharedLibrary, splitKey, World } from "./modules/world";
@@ -270,6 +270,8 @@ function statementsOf(bindings: Bindings, name: string): readonly TopLevel[] {
   if (name === "*") {
     return bindings.statements.filter(({ statement: s }) => {
       if (s.kind === "FunctionDef") return SCRIPT_FUNCTION.test(s.name);
+      // Half a name or half a class, as it stands there while somebody types, makes nothing.
+      if (s.kind === "Expression") return makesCalls(s);
       return s.kind !== "ClassDef" && s.kind !== "Import" && s.kind !== "ImportFrom";
     });
   }

@@ -15,6 +15,20 @@ import { required } from "./invent";
 /** Functions that a script is likely to run. */
 export const SCRIPT_FUNCTION = /^(?:main|train|test|run|demo|_?test_\w+)$/;
 
+const calling = new WeakMap<object, boolean>();
+
+/** Whether a statement, or a part of it, calls something. */
+export function makesCalls(statement: Stmt): boolean {
+  const holds = (x: unknown): boolean => {
+    if (typeof x !== "object" || x === null) return false;
+    if (Array.isArray(x)) return x.some(holds);
+    return (x as { kind?: string }).kind === "Call" || Object.values(x).some(holds);
+  };
+  let known = calling.get(statement);
+  if (known === undefined) calling.set(statement, (known = holds(statement)));
+  return known;
+}
+
 /** One construction that was seen. */
 export interface Sighting {
   readonly cls: ClassValue;
