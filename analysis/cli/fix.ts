@@ -1,7 +1,8 @@
 /** @file `noether check --fix`: applies fixes until none is left, and shows or writes what changed. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createTwoFilesPatch } from "diff";
 import { applyEdits, compatibleFixes } from "../fixes/apply";
+import { replaceFile } from "../fixes/replace-file";
 import type { TextEdit } from "../rules/finding";
 import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments";
@@ -37,10 +38,9 @@ export async function fixFiles(
         break;
       }
       try {
-        for (const [name, { after }] of texts) writeFileSync(name, after);
+        for (const [name, { after }] of texts) replaceFile(name, after);
       } catch (error) {
-        const failure = `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`;
-        report = { ...report, failure };
+        report = { ...report, failure: error instanceof Error ? error.message : String(error) };
         break;
       }
       fixed += chosen.length;

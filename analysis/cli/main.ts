@@ -1,6 +1,7 @@
 /** @file The command `noether`: hands the process's arguments and streams to `run`. */
 import { PART } from "./part-argument";
 import { run } from "./run";
+import { EXIT } from "./usage";
 
 if (process.argv[2] === PART && process.send !== undefined) void import("./part").then(({ servePart }) => servePart());
 else main();
@@ -8,8 +9,9 @@ else main();
 function main(): void {
   // A reader that has seen enough (`| head`) closes the pipe; that is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
+    if (error.code === "EPIPE") process.exit(0);
+    process.stderr.write(`noether: the report cannot be written to standard output: ${error.message}\n`);
+    process.exit(EXIT.fatal);
   });
 
   void run(process.argv.slice(2), {

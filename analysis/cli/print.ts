@@ -1,12 +1,11 @@
 /** @file Prints what `noether check` found, in the format that was asked for. */
-import { writeFileSync } from "node:fs";
+import { replaceFile } from "../fixes/replace-file";
 import type { Finding } from "../rules/finding";
 import type { FileReport } from "../service/linter";
 import type { CheckArguments } from "./arguments";
 import { type Console, version } from "./run";
-import { UsageError } from "./usage";
 
-/** Prints findings; to a file if `--output` names one. @throws UsageError when that file cannot be written */
+/** Prints findings; to a file if `--output` names one. @throws WriteError when that file cannot be written */
 export async function printReport(
   args: CheckArguments,
   files: readonly string[],
@@ -16,12 +15,8 @@ export async function printReport(
 ): Promise<void> {
   const shown = args.quiet ? found.filter((f) => f.severity === "error") : found;
   const text = await rendered(args, files, reports, shown, console);
-  if (args.output === undefined) return console.out(text);
-  try {
-    writeFileSync(args.output, `${text}\n`);
-  } catch (error) {
-    throw new UsageError(`--output ${args.output} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  if (args.output === undefined) console.out(text);
+  else replaceFile(args.output, `${text}\n`);
 }
 
 async function rendered(

@@ -1,6 +1,7 @@
 /** @file `noether probe`: short trainings that measure what symmetries do. */
-import { statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import path from "node:path";
+import { replaceFile } from "../fixes/replace-file";
 import type { TrainingFacts } from "../frontends/python/facts/facts";
 import type { ProbeEvent } from "../probe/record/events";
 import type { ProbeRecord } from "../probe/record/record";
@@ -88,7 +89,7 @@ async function run(
     );
     bar.end();
     const text = await rendered(record, args, console);
-    if (args.output !== undefined) writeFileSync(args.output, `${text}\n`);
+    if (args.output !== undefined) replaceFile(args.output, `${text}\n`);
     else console.out(text);
     return EXIT.ok;
   } catch (error) {

@@ -2,6 +2,7 @@
  * @file Runs a command line. Only what a command needs is loaded, so that help and errors come at once: analysis, the
  * Python parser and ONNX Runtime are imported when they are used.
  */
+import { WriteError } from "../fixes/replace-file";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { COMMAND_HELP, COMMANDS, EXIT, HELP, meant, UsageError } from "./usage";
@@ -25,6 +26,10 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     if (error instanceof UsageError) {
       console.error(`noether: ${error.message}\nTry: noether --help`);
       return EXIT.usage;
+    }
+    if (error instanceof WriteError) {
+      console.error(`noether: ${error.message}`);
+      return EXIT.fatal;
     }
     const defect = error instanceof Error ? (error.stack ?? error.message) : String(error);
     console.error(`noether: this should not have happened; please report it.\n${defect}`);

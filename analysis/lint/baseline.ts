@@ -2,8 +2,9 @@
  * @file The baseline: how many findings of each rule a file had when the project adopted Noether. Only what exceeds it is
  * reported, so that old code stays quiet and new code does not. Counts survive edits that move lines.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { replaceFile } from "../fixes/replace-file";
 import type { Finding } from "../rules/finding";
 
 /** Counts by file (relative to the baseline's folder, with slashes) and rule. */
@@ -52,10 +53,10 @@ export function countFindings(findings: readonly Finding[], folder: string): Bas
   return sorted([...counts].map(([name, rules]): [string, Record<string, number>] => [name, sorted(rules)]));
 }
 
-/** Writes a baseline of the findings. @throws Error naming the file when it cannot be written */
+/** Writes a baseline of the findings. @throws WriteError when it cannot be written */
 export function writeBaseline(file: string, findings: readonly Finding[]): void {
   const text = `${JSON.stringify({ version: 1, files: countFindings(findings, path.dirname(path.resolve(file))) }, undefined, 2)}\n`;
-  writeFileSync(file, text);
+  replaceFile(file, text);
 }
 
 /** Findings beyond a baseline, and how much of it is no longer needed. */
