@@ -9,18 +9,22 @@ import type { Mended } from "./mended";
 import { parameterGroups } from "./parameter-groups";
 import { randomStart } from "./random-start";
 import { removeStatement } from "./remove-statement";
+import { trainingFixes } from "./training/registry";
 
 /** The findings of a file; `options` are those of the configuration, by rule. Never throws on a consistent analysis. */
 export function checkFile(file: CheckedFile, options?: (rule: string) => RuleOptions | undefined): Finding[] {
   return detect(file, options).map(({ rule, detection }) => {
-    const { remedy, severity, message, ...rest } = detection;
+    const { remedy, subject, severity, message, ...rest } = detection;
     const mended = remedy && file.text !== undefined ? mend(remedy, file.text) : undefined;
     return {
       ...rest,
       rule: rule.id,
       severity: severity ?? rule.severity,
       message: mended && "reason" in mended ? `${message}\n${mended.reason}` : message,
-      fixes: mended && "fix" in mended ? [mended.fix] : [],
+      fixes: [
+        ...(mended && "fix" in mended ? [mended.fix] : []),
+        ...(subject && file.language === "python" ? trainingFixes(rule.id, file, subject) : []),
+      ],
     };
   });
 }

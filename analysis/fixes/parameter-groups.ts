@@ -6,8 +6,11 @@ import { classifyPython, lineStarts, offsetAt, positionAt } from "./python-text"
 
 const WHOLE = /((?:[A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*)\.parameters\(\s*\)/g;
 
-/** Splits `model.parameters()` in an optimiser's call into matrices, which decay, and vectors, which do not. */
-export function parameterGroups({ call }: ParameterGroups, text: string): Mended {
+/**
+ * Splits `model.parameters()` in an optimiser's call into matrices, which decay, and vectors, which do not.
+ * @param option what the group of matrices is given, where the optimiser itself gives no decay
+ */
+export function parameterGroups({ call }: ParameterGroups, text: string, option?: readonly [string, string]): Mended {
   const refusal = {
     reason: "No fix: the optimiser's parameters are not `model.parameters()`; give vectors weight_decay=0 by hand.",
   };
@@ -29,7 +32,8 @@ export function parameterGroups({ call }: ParameterGroups, text: string): Mended
   const owner = match[1]!;
   const group = (test: string, more: string) =>
     `${indent}    {"params": [p for p in ${owner}.parameters() if p.ndim ${test}]${more}},`;
-  const newText = ["[", group("> 1", ""), group("<= 1", `, "weight_decay": 0.0`), `${indent}]`].join(eol);
+  const [decays, spared] = option ? [`, "${option[0]}": ${option[1]}`, ""] : ["", `, "weight_decay": 0.0`];
+  const newText = ["[", group("> 1", decays), group("<= 1", spared), `${indent}]`].join(eol);
   const edits: TextEdit[] = [{ range: { file: call.file, start, end }, newText }];
   return { fix: { title: "Decay matrices only: two parameter groups", exact: true, edits } };
 }

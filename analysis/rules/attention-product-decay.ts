@@ -70,7 +70,11 @@ class Attention(nn.Module):
 
 
 model = Attention()
-optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.0)
+factors = ("query.weight", "key.weight", "value.weight", "out.weight")
+optimizer = torch.optim.AdamW([
+    {"params": [p for n, p in model.named_parameters() if not n.endswith(factors)]},
+    {"params": [p for n, p in model.named_parameters() if n.endswith(factors)], "weight_decay": 0.0},
+], lr=3e-4, weight_decay=0.1)
 `,
     good: `import torch
 from torch import nn
@@ -116,6 +120,7 @@ function detections(file: CheckedFile, least: number): Detection[] {
         file: file.file,
         related: [],
         symmetry: `GL(d) per head on ${products[0]!.first}, ${products[0]!.second}`,
+        subject: { model, parameters: products.flatMap((p) => [p.first, p.second]), optimiser },
       },
     ];
   });

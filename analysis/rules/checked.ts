@@ -1,5 +1,5 @@
 /** @file What rules look at: the models of one file, and what the source says of their layers. */
-import type { Inventory, TrainingFacts } from "../frontends/python/index";
+import type { Chunk, Inventory, TrainingFacts } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { Probed } from "./measured";
@@ -62,6 +62,8 @@ export interface CheckedFile {
   /** Source text; absent for ONNX. */
   readonly text?: string;
   readonly models: readonly CheckedModel[];
+  /** The syntax of the text, for fixes; absent for ONNX. */
+  syntax?(): readonly Chunk[];
   /** What the code says about training, read when a rule asks for it; absent for ONNX. */
   facts?(): TrainingFacts;
   /** Models of other files that optimisers of this one train, read when a rule asks for them. */

@@ -1,5 +1,6 @@
 /** @file `decay-on-scale-invariant`: what weight decay does to weights before a normalisation. */
 import { angularStep, relaxationSteps } from "../dynamics/closed-forms/scale-invariance";
+import { roundedDown } from "../dynamics/risk/levers";
 import { isDecoupled } from "./decay";
 import { codes, layerName } from "./layers";
 import type { Detection, Rule } from "./rule";
@@ -117,6 +118,8 @@ function detection(file: string, { optimiser, model, weights, weightDecay, learn
   const closed = known && (decoupled || /^SGD$/.test(optimiser.kind));
   const angle = closed ? angularStep(learningRate, weightDecay, momentum, decoupled ? "adamw" : "sgd") : undefined;
   const steps = closed ? relaxationSteps(learningRate, weightDecay, decoupled ? 0 : momentum) : undefined;
+  // What learning rate times decay may be at most.
+  const product = ((LARGEST_ANGLE ** 2 / 2) * (1 + momentum)) / (decoupled ? 1 - momentum : 1);
   const lines = [
     head,
     `A normalisation divides by the scale of ${few(codes(names))}; the function does not see it.`,
@@ -135,5 +138,13 @@ function detection(file: string, { optimiser, model, weights, weightDecay, learn
     file,
     related: [],
     symmetry: `R+ on ${weights.slice(0, 3).join(", ")}${n > 3 ? ` and ${n - 3} more` : ""}`,
+    ...(tooFast
+      ? { subject: { model, parameters: weights, optimiser, values: slower(learningRate!, weightDecay, product) } }
+      : {}),
   };
+}
+
+/** The decay, or the rate, at which the angle stays below the largest one. */
+function slower(rate: number, decay: number, product: number): { readonly weightDecay: number; readonly learningRate: number } {
+  return { weightDecay: roundedDown(product / rate), learningRate: roundedDown(product / decay) };
 }

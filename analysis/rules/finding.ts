@@ -12,6 +12,8 @@ export interface TextEdit {
 /** A change that mends a finding. */
 export interface Fix {
   readonly title: string;
+  /** The remedy behind it, for fixes that change training: `syre`, `input-expansion`, ... */
+  readonly remedy?: string;
   /** True when the function the model computes is exactly unchanged. */
   readonly exact: boolean;
   readonly edits: readonly TextEdit[];

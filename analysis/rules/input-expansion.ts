@@ -55,8 +55,7 @@ class Net(nn.Module):
         self.fc2 = nn.Linear(16, 3)
 
     def forward(self, x):
-        x = torch.cat([x, x.new_ones(x.shape[0], 4)], dim=-1)
-        return self.fc2(self.fc1(x).relu())
+        return self.fc2(self.fc1(nn.functional.pad(x, (0, 4), value=1.0)).relu())
 
 
 model = Net()
@@ -106,6 +105,7 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
         ...place,
         related: [],
         symmetry: `R^m per unit on ${weight.name} once m constants are appended`,
+        subject: { model, parameters: [weight.name] },
       },
     ];
   });

@@ -169,6 +169,7 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
         ...place,
         related: last && last.constructor !== place.range ? [{ label: `${names.at(-1)!} follows`, range: last.constructor }] : [],
         symmetry: `GL(${rank}) on ${weights.slice(0, 2).join(", ")}`,
+        subject: { model, parameters: weights, ...(decay ? { optimiser: decay.optimiser } : {}) },
       },
     ];
   });

@@ -63,7 +63,9 @@ export function atParameter(
   symmetry: string,
 ): Detection[] {
   const place = placeOf(file, model, parameter);
-  return place ? [{ message: message.join("\n"), ...place, related: [], symmetry }] : [];
+  return place
+    ? [{ message: message.join("\n"), ...place, related: [], symmetry, subject: { model, parameters: [parameter] } }]
+    : [];
 }
 
 /**

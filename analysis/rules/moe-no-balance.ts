@@ -54,6 +54,13 @@ class Moe(nn.Module):
 from torch import nn
 
 
+def with_noise(scores: torch.Tensor, training: bool) -> torch.Tensor:
+    """Noise on the scores of experts in training, so that all are tried (arXiv 1701.06538)."""
+    if not training:
+        return scores
+    return scores + torch.randn_like(scores) / scores.shape[-1]
+
+
 class Moe(nn.Module):
     def __init__(self, dim=16, experts=4):
         super().__init__()
@@ -61,13 +68,10 @@ class Moe(nn.Module):
         self.experts = nn.ModuleList([nn.Linear(dim, dim) for _ in range(experts)])
 
     def forward(self, x):
-        shares = torch.softmax(self.router(x), dim=-1)
-        weights, chosen = torch.topk(shares, 2, dim=-1)
+        weights, chosen = torch.topk(torch.softmax(with_noise(self.router(x), self.training), dim=-1), 2, dim=-1)
         every = torch.stack([expert(x) for expert in self.experts], dim=-2)
         picked = torch.gather(every, -2, chosen.unsqueeze(-1).expand(*chosen.shape, x.shape[-1]))
-        load = nn.functional.one_hot(chosen, shares.shape[-1]).float().mean((0, 1))
-        balance = shares.shape[-1] * (load * shares.mean(0)).sum()
-        return (weights.unsqueeze(-1) * picked).sum(-2), balance
+        return (weights.unsqueeze(-1) * picked).sum(-2)
 `,
     good: `import torch
 from torch import nn
@@ -112,6 +116,7 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
         ...place,
         related: choice.origin.range ? [{ label: "the experts are chosen here", range: choice.origin.range }] : [],
         symmetry: `S(${experts}) on the experts with the rows of ${router}`,
+        subject: { model, parameters: [router] },
       },
     ];
   });

@@ -67,12 +67,13 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc1 = nn.Linear(32, 64)
+        self.fc1_norm = nn.LayerNorm(64)
         self.fc2 = nn.Linear(64, 10)
-        nn.init.kaiming_normal_(self.fc1.weight, nonlinearity="relu")
-        nn.init.kaiming_normal_(self.fc2.weight)
+        nn.init.normal_(self.fc1.weight, std=1.0)
+        nn.init.normal_(self.fc2.weight, std=0.001)
 
     def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
+        return self.fc2(self.fc1_norm(self.fc1(x)).relu())
 
 
 model = Net()
@@ -125,6 +126,7 @@ function detections(file: CheckedFile, ratio: number): Detection[] {
           ...place,
           related: [],
           symmetry: `R+ per unit on ${large}, ${small}`,
+          subject: { model, parameters: [large, small], optimiser },
         },
       ];
     });

@@ -1,6 +1,7 @@
 /** @file What a rule is: its documentation, examples and detection in one place. Fixes are in ../fixes, by remedy. */
 import type { SourceRange } from "../graph/source";
-import type { CheckedFile, Layer } from "./checked";
+import type { OptimiserFact } from "../frontends/python/index";
+import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import type { Finding, Severity } from "./finding";
 
 /** What a rule page says. */
@@ -59,11 +60,23 @@ export interface RemoveStatement {
 /** A change that fixes can turn into edits. */
 export type Remedy = DropBias | Comprehension | RandomStart | ParameterGroups | RemoveStatement;
 
+/** What a detection is about, for fixes that change training. */
+export interface Subject {
+  readonly model: CheckedModel;
+  /** The parameters in question, by name; of a chain in the order in which they are applied. */
+  readonly parameters: readonly string[];
+  /** The optimiser that moves them, where the detection is about its options. */
+  readonly optimiser?: OptimiserFact;
+  /** Options of the optimiser with the values that the thresholds ask for. */
+  readonly values?: { readonly weightDecay?: number; readonly learningRate?: number };
+}
+
 /** A finding before fixes are worked out. */
 export interface Detection extends Omit<Finding, "rule" | "severity" | "fixes"> {
   /** Where it differs from the rule's own. */
   readonly severity?: Severity;
   readonly remedy?: Remedy;
+  readonly subject?: Subject;
 }
 
 /** One number that configuration may set. */

@@ -1,4 +1,6 @@
 /** @file `undecayed-scale-invariant`: without decay the effective learning rate of normalised weights falls by itself. */
+import { roundedDown } from "../dynamics/risk/levers";
+import { isDecoupled } from "./decay";
 import { codes, layerName } from "./layers";
 import type { Rule } from "./rule";
 import { invariantGroups, type InvariantGroup } from "./scale-decay";
@@ -51,15 +53,19 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3)
+        self.conv = nn.Conv2d(3, 16, 3, bias=False)
+        self.norm = nn.BatchNorm2d(16)
         self.head = nn.Linear(16, 10)
 
     def forward(self, x):
-        return self.head(self.conv(x).relu().mean((2, 3)))
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
 
 
 model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+optimizer = torch.optim.SGD([
+    {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 2.5e-5},
+    {"params": [p for p in model.parameters() if p.ndim <= 1]},
+], lr=0.1, momentum=0.9)
 `,
     good: `import torch
 from torch import nn
@@ -97,8 +103,19 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
           file: file.file,
           related: [],
           symmetry: `R+ on ${weights.slice(0, 3).join(", ")}${n > 3 ? ` and ${n - 3} more` : ""}`,
+          subject: { model, parameters: weights, optimiser, ...wanted(g) },
         },
       ];
     });
   },
 };
+
+/** Steps within which the norm should reach its equilibrium. */
+const SETTLED = 10_000;
+
+/** The decay with which (1 - b) / (4 lr lambda) is that number of steps, where the closed form holds. */
+function wanted({ optimiser, learningRate, momentum }: InvariantGroup): { readonly values?: { readonly weightDecay: number } } {
+  const decoupled = isDecoupled(optimiser.kind);
+  if (learningRate === undefined || !(learningRate > 0) || (!decoupled && optimiser.kind !== "SGD")) return {};
+  return { values: { weightDecay: roundedDown((1 - (decoupled ? 0 : momentum)) / (4 * learningRate * SETTLED)) } };
+}

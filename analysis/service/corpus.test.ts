@@ -1,6 +1,7 @@
 /** @file The corpus (testing/corpus.ts): what is found, what fixes write, and the numbers behind both. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { compatibleFixes } from "../fixes/apply";
 import { checkFile } from "../fixes/check";
 import type { CheckedModel } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
@@ -66,16 +67,16 @@ for (const rule of corpusRules()) {
           }
         }
         if (isInert) for (const m of checkedFile(loaded).models) checkClaims(m);
-        const edits = findings.flatMap((f) => f.fixes.flatMap((fix) => fix.edits));
+        const edits = compatibleFixes(findings, "exact").flatMap(({ fix }) => fix.edits);
         if (edits.length === 0) return;
         const fixed = await loader.loadPython(name, edited(python, edits));
         assert.deepEqual(
-          checkFile(checkedFile(fixed)).filter((f) => f.fixes.length > 0),
+          checkFile(checkedFile(fixed)).filter((f) => f.fixes.some((fix) => fix.exact)),
           [],
         );
         assert.equal(fixed.models.length, loaded.models.length);
         // Without a bias that nothing sees the model is smaller and the same function.
-        if (!findings.some((f) => f.fixes.length > 0 && INERT.has(f.rule))) return;
+        if (!findings.some((f) => f.fixes.some((fix) => fix.exact) && INERT.has(f.rule))) return;
         assert.ok(parameters(fixed) < parameters(loaded), "the fix takes parameters away");
         fixed.models.forEach((m, i) => {
           const d = difference(loaded.models[i]!.analysis.graph, m.analysis.graph);

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { before, describe, it } from "node:test";
+import { compatibleFixes } from "../fixes/apply";
 import { checkFile } from "../fixes/check";
 import { rules } from "../rules/registry";
 import { checkedFile, Loader } from "./models";
@@ -126,7 +127,7 @@ async function fixedSnippets(): Promise<Record<string, string>> {
       // What this PyTorch, or this machine, does not have.
       if (/RMSNorm|lightning|Lazy|torch\.vmap|timm|transformers|\bfrom \.|SyncBatchNorm/.test(python)) continue;
       const loaded = await loader.loadPython("net.py", python);
-      const edits = checkFile(checkedFile(loaded)).flatMap((f) => f.fixes.slice(0, 1).flatMap((fix) => fix.edits));
+      const edits = compatibleFixes(checkFile(checkedFile(loaded)), "exact").flatMap(({ fix }) => fix.edits);
       if (edits.length > 0) out[`${rule}: ${title}`] = edited(python, edits);
     }
   }

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type {
+  Chunk,
   GivenInput,
   Inventory,
   PythonFile,
@@ -54,6 +55,8 @@ export interface LoadedFile {
   readonly cells?: Cells;
   readonly models: readonly LoadedModel[];
   readonly problems: readonly Problem[];
+  /** The syntax of the text as it was read; absent for ONNX. */
+  readonly syntax?: readonly Chunk[];
   /** What a Python file says about training. */
   facts?(): TrainingFacts;
   /** Models of other files that it trains. */
@@ -125,6 +128,7 @@ export function checkedFile(file: LoadedFile): CheckedFile {
     language: file.language,
     ...(file.text === undefined ? {} : { text: file.text }),
     models: file.models.map(checkedModel),
+    ...(file.syntax ? { syntax: () => file.syntax! } : {}),
     ...(file.trained ? { trained: () => file.trained!().map(checkedModel) } : {}),
     ...(file.facts ? { facts: () => file.facts!() } : {}),
   };
@@ -205,6 +209,7 @@ export class Loader {
       text,
       models,
       problems,
+      syntax: project.syntax(file),
       ...(cells ? { cells } : {}),
       ...(facts ? { facts } : {}),
       ...(trained ? { trained } : {}),

@@ -1,6 +1,8 @@
 /** @file The Python front end. */
 export { loadPythonParser, type PythonParser, type PythonParserOptions } from "./parser/parser";
 export { type NotebookCode, readNotebook } from "./parser/notebook";
+export type { Chunk } from "./parser/document";
+export type * as Syntax from "./parser/syntax";
 export type { PythonHost } from "./modules/resolve";
 export type { Inventory, RegisteredParameter, SharedModule, TiedParameter, UnreadPart } from "./models/inventory";
 export type { BiasArgument, PythonLayer } from "./models/layers";

@@ -89,6 +89,11 @@ export class PythonProject {
     this.resolver.clear();
   }
 
+  /** The syntax of a file, statement by statement at top level; empty where the file cannot be read. */
+  syntax(path: string): readonly Chunk[] {
+    return this.document(path)?.chunks ?? [];
+  }
+
   private document(path: string): PythonDocument | undefined {
     const known = this.documents.get(path);
     if (known) return known;

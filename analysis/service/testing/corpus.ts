@@ -57,7 +57,8 @@ function textAt(text: string, range: SourceRange, extra = 0): string {
 /** A finding as the corpus writes it, with what its fix makes of the text that it stands on. */
 export function written(text: string, f: Finding): string {
   const before = `${f.rule}: ${textAt(text, f.range!)}`;
-  const [fix] = f.fixes;
+  // What changes training has tests of its own.
+  const fix = f.fixes.find((x) => x.exact);
   if (!fix) return before;
   const starts = lineStarts(text);
   const at = (p: { readonly line: number; readonly column: number }) => offsetAt(starts, p, text.length);
