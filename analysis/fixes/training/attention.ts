@@ -1,7 +1,7 @@
 /** @file Fixes for the products of attention: fields of query and value biases (arXiv 2601.22257), factors without decay. */
-import { type Draft, refuse } from "../source/draft";
+import { refuse } from "../source/draft";
 import { decayingOptimiser } from "./anchored-decay";
-import { constructorOf, nameOf, type Site, soleLayer, type TrainingRemedy } from "./remedy";
+import { constructorOf, nameOf, soleLayer, type TrainingRemedy } from "./remedy";
 
 /** Unlearned query and value biases. */
 export const biasFields: TrainingRemedy = {
@@ -16,7 +16,7 @@ export const biasFields: TrainingRemedy = {
     const weights = [...new Set(parameters)];
     // Query, key, value, output: of each product the first factor gets the field.
     const targets = weights.filter((_, i) => i % 2 === 0).map((w) => soleLayer(site, w));
-    if (weights.length < 4 || weights.length > 4 || targets.length !== 2) refuse("queries, keys and values share a layer");
+    if (weights.length !== 4 || targets.length !== 2) refuse("queries, keys and values share a layer");
     if (targets.some((l) => l.kind !== "Linear")) refuse("the projections are no Linear layers");
     if (model.layers.some((l) => l.kind === "MultiheadAttention")) refuse("the projections are inside of MultiheadAttention");
     const [torch, nn] = ["torch", "torch.nn"].map((m) => draft.module(m));

@@ -1,5 +1,5 @@
 /** @file Linear maps that follow each other: an activation between them, or one map instead of two. */
-import { layerOf } from "../../rules/layers";
+import type { Layer } from "../../rules/checked";
 import { argumentOf } from "../source/python-source";
 import { type Draft, refuse } from "../source/draft";
 import {
@@ -77,7 +77,7 @@ export const mergeChain: TrainingRemedy = {
   },
 };
 
-function merged(first: NonNullable<ReturnType<typeof layerOf>>, second: typeof first): string {
+function merged(first: Layer, second: Layer): string {
   return `Make \`${nameOf(first)}\` and \`${nameOf(second)}\` one layer`;
 }
 

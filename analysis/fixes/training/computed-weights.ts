@@ -155,7 +155,7 @@ export const weightNorm: TrainingRemedy = {
   rules: ["rescaling-imbalance", "dead-units"],
   write(site, draft) {
     const { call } = computable(site, weightOf(site));
-    if (/weight_norm\($/.test(site.source.text.slice(0, call.start))) refuse("it has weight normalisation");
+    if (site.source.text.slice(0, call.start).endsWith("weight_norm(")) refuse("it has weight normalisation");
     const name = wrap(site, draft, undefined, `${draft.module("torch.nn")}.utils.weight_norm`);
     return `Give \`${name}\` weight normalisation`;
   },

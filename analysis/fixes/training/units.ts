@@ -1,7 +1,7 @@
 /** @file Fixes around the activation of a layer's units: FiGLU (arXiv 2405.20231), and a normalisation before it. */
 import type { Layer } from "../../rules/checked";
 import type { Syntax } from "../../frontends/python/index";
-import { type Draft, refuse } from "../source/draft";
+import { refuse } from "../source/draft";
 import { argumentOf, dottedName, expressionsIn, type Located } from "../source/python-source";
 import {
   assignmentOf,
@@ -25,7 +25,7 @@ function unitsOf(site: Site): { layer: Layer; call: Call; width: string } {
   const weight = parameters.find((p) => (model.graph.parameters.get(p)?.shape.length ?? 0) > 1) ?? refuse("there is no matrix");
   const layer = soleLayer(site, weight);
   const call = constructorOf(site, layer);
-  const size = argumentOf(call.node, 1, /^Conv/.test(layer.kind) ? "out_channels" : "out_features");
+  const size = argumentOf(call.node, 1, layer.kind.startsWith("Conv") ? "out_channels" : "out_features");
   if (!size || size === "starred") refuse("the number of units is not written out");
   return { layer, call, width: site.source.source(call.top, size.value) };
 }
