@@ -4,10 +4,12 @@
 // dist/server.js     language server           dist/worker.js  child process that runs ONNX Runtime
 // dist/analysis.js   child process that analyses documents for the server
 // dist/probe.js      child process that trains
+// dist/probe-session.js  child process that runs a probe for the server
+// dist/webview/      scripts and styles of pages in VS Code
 // dist/ort/          ONNX Runtime's native files, of the target platform only; or else
 // dist/ort-web/      its WebAssembly build
 // dist/*.wasm        the Python parser
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { build } from "esbuild";
@@ -18,6 +20,9 @@ process.chdir(root);
 const production = process.argv.includes("--production");
 const target = process.argv.find((a) => a.startsWith("--target="))?.slice(9) ?? `${process.platform}-${process.arch}`;
 const [platform, arch = ""] = target.split("-");
+
+/** Bytes of a script or style sheet of a page; what is larger is felt when it opens. */
+const LARGEST_PAGE = 300_000;
 
 /** The folder of an installed package. */
 function packageFolder(name) {
@@ -74,6 +79,14 @@ const results = await Promise.all([
     banner: { js: preamble },
   }),
   build({
+    ...common,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    entryPoints: { probe: "client/webview/probe/main.ts", "probe-style": "client/webview/probe/panel.css" },
+    outdir: "dist/webview",
+  }),
+  build({
     ...bundle,
     entryPoints: { cli: "analysis/cli/main.ts" },
     outdir: "dist",
@@ -81,6 +94,10 @@ const results = await Promise.all([
   }),
 ]);
 chmodSync("dist/cli.js", 0o755);
+for (const file of readdirSync("dist/webview").filter((f) => !f.endsWith(".map"))) {
+  const size = statSync(path.join("dist/webview", file)).size;
+  if (size > LARGEST_PAGE) throw new Error(`dist/webview/${file} has ${size} bytes; pages have at most ${LARGEST_PAGE}`);
+}
 
 const native = path.join(packageFolder("onnxruntime-node"), "bin", "napi-v6", platform, arch);
 if (existsSync(native)) {

@@ -144,7 +144,10 @@ export class Chart {
       labelFont: font,
       labelSize: 18,
       ticks: { stroke: grid, width: 1, size: 4 },
-      grid: { stroke: this.#palette.highContrast ? "transparent" : grid, width: 1 },
+      grid: {
+        stroke: this.#palette.highContrast ? "transparent" : grid,
+        width: 1,
+      },
     };
     const include = this.#view.include ?? [];
     const options: uPlot.Options = {
@@ -169,8 +172,21 @@ export class Chart {
               },
       },
       axes: [
-        { ...axis, label: this.#view.x, size: 28, values: (_u, ticks) => ticks.map(tick) },
-        { ...axis, label: this.#view.y, size: 52, values: (_u, ticks) => ticks.map(tick) },
+        {
+          ...axis,
+          label: this.#view.x,
+          size: 28,
+          values: (_u, ticks) => ticks.map(tick),
+          ...(this.#view.names ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] } : {}),
+        },
+        {
+          ...axis,
+          label: this.#view.y,
+          size: 52,
+          values: (_u, ticks) => ticks.map(tick),
+          // Between powers of ten a grid would be a wall.
+          ...(this.#view.logarithmic === true ? { filter: (_u, ticks) => ticks.map((v) => (isPowerOfTen(v) ? v : null)) } : {}),
+        },
       ],
       hooks: { setCursor: [(chart) => this.#followCursor(chart)] },
     };
@@ -243,7 +259,12 @@ export class Chart {
       const error = high === null || high === undefined ? "" : ` ± ${small(high - value)}`;
       return [`${line.name} ${small(value)}${error}`];
     });
-    return `${this.#view.x} ${small(this.#aligned.x[index] ?? Number.NaN)}: ${values.join(", ")}`;
+    return `${this.#place(this.#aligned.x[index] ?? Number.NaN)}: ${values.join(", ")}`;
+  }
+
+  /** A point of the horizontal axis in words. */
+  #place(x: number): string {
+    return this.#view.names?.[x - 1] ?? `${this.#view.x} ${small(x)}`;
   }
 
   #describe(): void {
@@ -262,7 +283,12 @@ export class Chart {
     const every = Math.max(1, Math.ceil(x.length / MOST_ROWS));
     const rows = x.flatMap((at, i) =>
       i % every === 0 || i === x.length - 1
-        ? [[at, ...lines.map(({ y }) => y[i])].map((v) => ({ text: v === null || v === undefined ? "" : small(v), number: true }))]
+        ? [
+            [
+              { text: this.#view.names?.[at - 1] ?? small(at), number: true },
+              ...lines.map(({ y }) => ({ text: y[i] === null || y[i] === undefined ? "" : small(y[i]), number: true })),
+            ],
+          ]
         : [],
     );
     const head = [this.#view.x, ...lines.map(({ line }) => line.name)];
@@ -273,6 +299,10 @@ export class Chart {
 /** A colour that lets the grid through. */
 function faint(colour: string): string {
   return /^#[0-9a-f]{6}$/i.test(colour) ? `${colour}30` : `color-mix(in srgb, ${colour} 19%, transparent)`;
+}
+
+function isPowerOfTen(value: number): boolean {
+  return Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
 }
 
 function tick(value: number | null): string {

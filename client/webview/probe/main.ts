@@ -53,7 +53,7 @@ new MutationObserver(draw).observe(document.body, { attributes: true, attributeF
 function draw(): void {
   if (!panel || !current) return;
   const { history, options, phase, record, shown } = current;
-  const view = record ? recordView(record) : liveView(live);
+  const view = record ? recordView(record, live) : liveView(live);
   panel.show(view, {
     phase,
     options,

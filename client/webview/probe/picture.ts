@@ -37,7 +37,7 @@ export function pictureOf(words: Words, charts: readonly Chart[], maps: readonly
     const row = Math.floor(i / columns);
     rowHeights[row] = Math.max(rowHeights[row] ?? 0, total);
   });
-  const top = GAP + 30 + lines.length * 20;
+  const top = GAP + 32 + lines.length * 20 + GAP;
   const height = top + rowHeights.reduce((sum, h) => sum + h + GAP, 0);
   canvas.width = full * SCALE;
   canvas.height = height * SCALE;

@@ -2,6 +2,8 @@
 import type { ProbeRecord } from "../../../server/protocol";
 import { t } from "../text";
 import { mostMoved } from "./lines";
+import type { LiveProbe } from "./live";
+import { liveView } from "./live-view";
 import { change, count, duration, estimated, plural, small } from "./numbers";
 import type { Cell, ChartView, HeatMapView, Line, PanelView, Sentence, TableView, Tone } from "./view";
 
@@ -10,16 +12,21 @@ type Measured = Setting["degree"];
 type Measures = Setting["symmetries"][number];
 type Course = Setting["loss"];
 
+/** Charts of the running probe that the record has nothing better for. */
+const ALIVE = ["order", "ranks", "dormant"];
 const MOST_MAPS = 4;
 const MOST_ROWS = 60;
 
-/** Everything that a record says. */
-export function recordView(record: ProbeRecord): PanelView {
+/** Everything that a record says; what was measured on the way and is not in the record comes from `live`. */
+export function recordView(record: ProbeRecord, live: LiveProbe): PanelView {
+  const own = charts(record);
+  const alive = liveView(live).charts;
+  const only = (id: string): readonly ChartView[] => (own.some((c) => c.id === id) ? [] : alive.filter((c) => c.id === id));
   return {
     title: record.model,
     conditions: conditions(record),
     verdicts: [...record.settings.flatMap((s) => verdicts(s, record)), ...differences(record)],
-    charts: charts(record),
+    charts: [...own, ...ALIVE.flatMap(only)],
     maps: maps(record),
     tables: [comparisons(record), ...record.settings.map((s) => symmetries(s, record)), other(record)].filter((x) => x !== undefined),
     notes: [
@@ -113,7 +120,6 @@ function charts(record: ProbeRecord): ChartView[] {
   const collect = (of: (m: Measures, s: Setting) => readonly Line[]): Line[] =>
     mostMoved(settings.flatMap((s) => s.symmetries.flatMap((m) => of(m, s))));
   const losses = settings.map((s) => lineOf(s.name, s.loss));
-  const [only] = settings;
   const found: ChartView[] = [
     {
       id: "loss",
@@ -122,10 +128,7 @@ function charts(record: ProbeRecord): ChartView[] {
       x: t("step"),
       y: t("loss"),
       logarithmic: losses.every((l) => l.y.every((v) => v > 0 || Number.isNaN(v))),
-      lines:
-        settings.length === 1 && only!.runs.length > 1
-          ? only!.runs.map((r): Line => ({ name: t("replica {0}", r.replica + 1), x: r.at, y: r.losses.map((v) => v ?? Number.NaN) }))
-          : losses,
+      lines: losses,
     },
     {
       id: "degree",
@@ -137,8 +140,8 @@ function charts(record: ProbeRecord): ChartView[] {
       lines: settings.map((s) => lineOf(s.name, s.degreeCourse)),
     },
     {
-      id: "order",
-      title: t("Order parameters by symmetry"),
+      id: "degrees",
+      title: t("Degree of breaking by symmetry"),
       about: t("Degree of breaking of the symmetries that moved most."),
       x: t("step"),
       y: t("degree"),
@@ -152,7 +155,7 @@ function charts(record: ProbeRecord): ChartView[] {
       x: t("step"),
       y: t("imbalance"),
       include: [0],
-      lines: collect((m, s) => (m.symmetry.kind === "rescaling" && m.charges ? [lineOf(label(s, placeOf(m)), m.charges.imbalance)] : [])),
+      lines: collect((m, s) => (m.symmetry.kind === "rescaling" && m.charges ? [lineOf(label(s, nameOf(m)), m.charges.imbalance)] : [])),
     },
     {
       id: "ranks",
@@ -170,7 +173,7 @@ function charts(record: ProbeRecord): ChartView[] {
       x: t("step"),
       y: "η / r²",
       logarithmic: true,
-      lines: collect((m, s) => (m.norms ? [lineOf(label(s, placeOf(m)), m.norms.effectiveRate)] : [])),
+      lines: collect((m, s) => (m.norms ? [lineOf(label(s, nameOf(m)), m.norms.effectiveRate)] : [])),
     },
     ...settings.flatMap((s) =>
       s.symmetries
@@ -195,6 +198,7 @@ function charts(record: ProbeRecord): ChartView[] {
       about: t("Wasserstein distance of the weight distributions of replicas over their spread, by layer; smaller where replicas agree (2409.06402)."),
       x: t("layer"),
       y: t("distance"),
+      names: settings[0]?.replicaDistance.layers.map((l) => l.parameter) ?? [],
       include: [0],
       lines: settings
         .filter((s) => s.replicaDistance.layers.length > 1)

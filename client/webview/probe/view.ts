@@ -25,6 +25,8 @@ export interface ChartView {
   readonly y: string;
   readonly logarithmic?: boolean;
   readonly logarithmicX?: boolean;
+  /** What the whole numbers from 1 on of the horizontal axis are called; absent where they are numbers. */
+  readonly names?: readonly string[];
   /** Values that the vertical axis shows in any case. */
   readonly include?: readonly number[];
   readonly lines: readonly Line[];
