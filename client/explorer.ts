@@ -66,6 +66,7 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
         const item = new vscode.TreeItem(entry.model.name, Expanded);
         item.description = entry.model.summary;
         item.iconPath = new vscode.ThemeIcon("symbol-class");
+        item.contextValue = "model";
         item.accessibilityInformation = { label: `Model ${entry.model.name}, ${entry.model.summary}` };
         item.tooltip = [`${entry.model.name}: ${entry.model.summary}`, entry.model.riskReason].filter((t) => t !== "").join("\n");
         if (entry.model.range) item.command = reveal(entry.model.range);

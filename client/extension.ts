@@ -4,6 +4,7 @@ import * as commands from "./commands";
 import * as explorer from "./explorer";
 import { NoetherClient } from "./noether-client";
 import * as onnxEditor from "./onnx-editor";
+import * as probe from "./probe/commands";
 import * as statusItem from "./status-item";
 import * as symmetriesDocument from "./symmetries-document";
 
@@ -14,6 +15,8 @@ export interface NoetherApi {
   readonly onDidChangeStatus: NoetherClient["onDidChangeStatus"];
   /** The page that the open view of an .onnx file shows, as HTML. */
   readonly onnxPage: typeof onnxEditor.pageOf;
+  /** What the panel of a model's probes shows. */
+  readonly drawnProbe: typeof probe.drawnProbe;
 }
 
 let client: NoetherClient | undefined;
@@ -21,7 +24,7 @@ let client: NoetherClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<NoetherApi> {
   const noether = new NoetherClient(context);
   client = noether;
-  for (const part of [statusItem, symmetriesDocument, onnxEditor, explorer, commands]) part.register(context, noether);
+  for (const part of [statusItem, symmetriesDocument, onnxEditor, explorer, probe, commands]) part.register(context, noether);
   await noether.start();
   return {
     get status() {
@@ -29,6 +32,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Noethe
     },
     onDidChangeStatus: noether.onDidChangeStatus,
     onnxPage: onnxEditor.pageOf,
+    drawnProbe: probe.drawnProbe,
   };
 }
 

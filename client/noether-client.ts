@@ -1,8 +1,11 @@
 /** @file The language client: starts, restarts and talks to the bundled server. */
+import { randomUUID } from "node:crypto";
 import * as vscode from "vscode";
 import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
 import {
   ONNX_REQUEST,
+  PROBE_NOTIFICATION,
+  PROBE_REQUEST,
   STRUCTURE_REQUEST,
   STATUS_NOTIFICATION,
   SYMMETRIES_REQUEST,
@@ -10,6 +13,11 @@ import {
   type InitialisationOptions,
   type OnnxParams,
   type OnnxSummary,
+  type ProbeAnswer,
+  type ProbeChoices,
+  type ProbeEvent,
+  type ProbeNotice,
+  type ProbeParams,
   type ServerStatus,
   type StructureParams,
   type SymmetriesParams,
@@ -17,7 +25,7 @@ import {
 } from "../server/protocol";
 
 /** Commands that links in hovers and lenses may run. */
-const LINKED_COMMANDS: readonly string[] = ["noether.showSymmetries", "noether.nextMember"];
+const LINKED_COMMANDS: readonly string[] = ["noether.probe", "noether.showSymmetries", "noether.nextMember"];
 
 /** `starting` and `stopped` are the client's own findings, the others the server's. */
 export type ClientStatus =
@@ -30,15 +38,20 @@ export class NoetherClient {
   readonly onDidChangeStatus: vscode.Event<ClientStatus>;
   readonly #changed = new vscode.EventEmitter<ClientStatus>();
   readonly #client: LanguageClient;
+  /** Who listens to which running probe. */
+  readonly #probes = new Map<string, (event: ProbeEvent) => void>();
   #status: ClientStatus = { state: "starting", message: "Starting" };
 
   constructor(context: vscode.ExtensionContext) {
     this.onDidChangeStatus = this.#changed.event;
     this.output = vscode.window.createOutputChannel("Noether", { log: true });
     const module = context.asAbsolutePath("dist/server.js");
+    // What is measured and certified is kept with the workspace's other data, not in the workspace.
+    const cache = vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, "cache").fsPath;
+    const env = { ...process.env, NOETHER_CACHE_DIR: process.env["NOETHER_CACHE_DIR"] ?? cache };
     const server: ServerOptions = {
-      run: { module, transport: TransportKind.ipc },
-      debug: { module, transport: TransportKind.ipc, options: { execArgv: ["--nolazy", "--enable-source-maps"] } },
+      run: { module, transport: TransportKind.ipc, options: { env } },
+      debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
     };
     const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
     context.subscriptions.push(this.output, this.#changed, files);
@@ -55,6 +68,7 @@ export class NoetherClient {
     };
     this.#client = new LanguageClient("noether", "Noether", server, options);
     this.#client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
+    this.#client.onNotification(PROBE_NOTIFICATION, ({ event, id }: ProbeNotice) => this.#probes.get(id)?.(event));
     this.#client.onDidChangeState(({ newState }) => {
       if (newState === State.Starting) this.#setStatus({ state: "starting", message: "Starting" });
       if (newState === State.Stopped) this.#setStatus({ state: "stopped", message: "The language server is not running" });
@@ -90,6 +104,27 @@ export class NoetherClient {
   /** Where the symmetries of an open document are; null where there are none to tell. */
   structure(uri: vscode.Uri): Promise<DocumentStructure | null> {
     return this.#request<StructureParams, DocumentStructure | null>(STRUCTURE_REQUEST, { uri: uri.toString() });
+  }
+
+  /**
+   * Trains a model of a document for a short while, and tells on the way. Rejects with an Error that says why there is no
+   * result, or because `token` was cancelled: then the probe's processes end.
+   */
+  async probe(
+    uri: vscode.Uri,
+    model: string | undefined,
+    choices: ProbeChoices,
+    tell: (event: ProbeEvent) => void,
+    token: vscode.CancellationToken,
+  ): Promise<ProbeAnswer> {
+    const id = randomUUID();
+    this.#probes.set(id, tell);
+    try {
+      const params = { id, uri: uri.toString(), choices, ...(model === undefined ? {} : { model }) };
+      return await this.#request<ProbeParams, ProbeAnswer>(PROBE_REQUEST, params, token);
+    } finally {
+      this.#probes.delete(id);
+    }
   }
 
   async dispose(): Promise<void> {

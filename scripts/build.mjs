@@ -74,6 +74,7 @@ const results = await Promise.all([
       analysis: "server/worker/main.ts",
       worker: "analysis/runtime/worker.ts",
       probe: "analysis/probe/worker/main.ts",
+      "probe-session": "server/probe/main.ts",
     },
     outdir: "dist",
     banner: { js: preamble },

@@ -139,6 +139,11 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     return abortable(slot.structure, signal);
   }
 
+  /** An open document as it is analysed: for a cell its whole notebook; undefined for documents that are not open. */
+  document(uri: string): TextDocument | undefined {
+    return this.#slot(uri)?.document;
+  }
+
   #input({ document }: Slot): AnalysisInput {
     return { kind: "python", path: pathOf(document.uri), text: document.getText(), settings: this.#settings().lint };
   }

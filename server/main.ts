@@ -3,8 +3,13 @@ import path from "node:path";
 import { createConnection, ProposedFeatures } from "vscode-languageserver/node";
 import { version } from "../package.json";
 import { AnalysisHost } from "./analysis-host";
+import { ProbeHost } from "./probe/host";
 import { startServer } from "./server";
 
 const host = new AnalysisHost({ path: path.join(__dirname, "analysis.js") });
-process.on("exit", () => host.dispose());
-startServer(createConnection(ProposedFeatures.all), host, version);
+const probes = new ProbeHost({ path: path.join(__dirname, "probe-session.js") });
+process.on("exit", () => {
+  host.dispose();
+  probes.dispose();
+});
+startServer(createConnection(ProposedFeatures.all), host, probes, version);

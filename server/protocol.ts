@@ -4,10 +4,12 @@
  */
 import type { ProbeEvent } from "../analysis/probe/record/events";
 import type { ProbeRecord } from "../analysis/probe/record/record";
+import type { DocumentProbe, DocumentProbeAnswer as ProbeAnswer, ProbeChoices } from "../analysis/service/probe/document";
 import type { DocumentStructure } from "../analysis/service/structure";
 import type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary } from "../analysis/service/types";
 
-export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings, ModelSummary, ProbeEvent, ProbeRecord };
+export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings, ModelSummary };
+export type { DocumentProbe, ProbeAnswer, ProbeChoices, ProbeEvent, ProbeRecord };
 export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;
@@ -71,33 +73,7 @@ export interface ProbeParams {
   readonly uri: string;
   /** Class in a Python file; not needed where the file has one model. */
   readonly model?: string;
-  readonly options: ProbeOptions;
-}
-
-/** What is undefined comes from the user's code, or is the default. */
-export interface ProbeOptions {
-  readonly steps?: number;
-  readonly replicas?: number;
-  readonly seed?: number;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly batchSize?: number;
-  readonly optimiser?: "sgd" | "adam" | "adamw";
-  /** Path of the user's data; made up where absent. */
-  readonly data?: string;
-  readonly device?: "auto" | "cpu" | "cuda" | "webgpu" | "dml" | "coreml";
-  /** Values of one setting, each a run of its own: `lr=0.01,0.1`. */
-  readonly sweep?: string;
-  /** Fixes to compare with, by name. */
-  readonly compare?: readonly string[];
-  /** Seconds of training. */
-  readonly budget?: number;
-}
-
-export interface ProbeAnswer {
-  readonly record: ProbeRecord;
-  /** The record as a page that stands alone. */
-  readonly html: string;
+  readonly choices: ProbeChoices;
 }
 
 /** Notification from server to client, while a probe runs. `ProbeNotice`. */
@@ -106,18 +82,6 @@ export const PROBE_NOTIFICATION = "noether/probeEvent";
 export interface ProbeNotice {
   readonly id: string;
   readonly event: ProbeEvent;
-}
-
-/** Request: the models of a document, open or not. `ModelsParams` -> `ModelsAnswer`. */
-export const MODELS_REQUEST = "noether/models";
-
-export interface ModelsParams {
-  readonly uri: string;
-}
-
-export interface ModelsAnswer {
-  readonly models: readonly { readonly name: string; readonly parameters: number; readonly line?: number }[];
-  readonly problems: readonly { readonly message: string }[];
 }
 
 /** Notification from server to client: what the server is doing. `ServerStatus`. */

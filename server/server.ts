@@ -19,7 +19,9 @@ import * as highlight from "./features/highlight";
 import * as hover from "./features/hover";
 import * as inlayHint from "./features/inlay-hint";
 import * as models from "./features/models";
+import * as probe from "./features/probe";
 import * as status from "./features/status";
+import type { ProbeHost } from "./probe/host";
 import { followNotebooks } from "./notebooks";
 import type { Settings } from "./protocol";
 import { DEFAULT_SETTINGS, parseSettings } from "./settings";
@@ -27,8 +29,8 @@ import { SOURCE } from "./convert";
 import type { ServerState } from "./state";
 import { sameDocument } from "./uris";
 
-/** Serves on a connection until the client says exit. The host is freed at shutdown. */
-export function startServer(connection: Connection, host: AnalysisHost, version: string): void {
+/** Serves on a connection until the client says exit. The hosts are freed at shutdown. */
+export function startServer(connection: Connection, host: AnalysisHost, probes: ProbeHost, version: string): void {
   const documents = new TextDocuments(TextDocument);
   const notebooks = new NotebookDocuments(documents);
   let client: ClientCapabilities = {};
@@ -97,6 +99,7 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   connection.onShutdown(() => {
     analyses.dispose();
     host.dispose();
+    probes.dispose();
   });
 
   // A notebook's cells are no files: their notebook is analysed as a whole.
@@ -109,6 +112,10 @@ export function startServer(connection: Connection, host: AnalysisHost, version:
   const refreshDiagnostics = diagnostics.register(connection, state);
   for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models])
     feature.register(connection, state);
+  probe.register(connection, state, probes, () => {
+    analyses.invalidate();
+    refreshDiagnostics();
+  });
   followNotebooks(connection, notebooks, analyses, refreshDiagnostics);
   documents.listen(connection);
   connection.listen();

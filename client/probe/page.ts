@@ -8,13 +8,15 @@ export interface PageSources {
   readonly origin: string;
   /** Language of the editor, such as `en`. */
   readonly language: string;
+  /** What VS Code keeps for the panel over a reload. */
+  readonly state: unknown;
 }
 
 /**
  * The page as HTML. Nothing but the extension's own script and styles may load, nothing can be sent anywhere, and no text of
  * a model is in it: that comes by messages.
  */
-export function probePage({ language, origin, script, style }: PageSources): string {
+export function probePage({ language, origin, script, state, style }: PageSources): string {
   const policy = `default-src 'none'; script-src ${origin}; style-src ${origin}; img-src data:`;
   return `<!DOCTYPE html>
 <html lang="${escape(language)}"><head><meta charset="utf-8">
@@ -23,7 +25,7 @@ export function probePage({ language, origin, script, style }: PageSources): str
 <title>Noether Probe</title>
 <link rel="stylesheet" href="${escape(style)}">
 <script type="module" src="${escape(script)}"></script></head>
-<body><main id="root"></main></body></html>`;
+<body><main id="root" data-state="${escape(JSON.stringify(state))}"></main></body></html>`;
 }
 
 function escape(text: string): string {

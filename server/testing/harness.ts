@@ -25,6 +25,7 @@ import {
 } from "vscode-languageserver/node";
 import { AnalysisHost, type TimeLimits } from "../analysis-host";
 import { STATUS_NOTIFICATION, type InitialisationOptions, type ServerStatus } from "../protocol";
+import { ProbeHost } from "../probe/host";
 import { startServer } from "../server";
 
 const CAPABILITIES: ClientCapabilities = {
@@ -70,7 +71,8 @@ export class Harness {
     const toClient = new PassThrough();
     const execArgv = ["--import", "tsx"];
     const host = new AnalysisHost({ path: path.join(import.meta.dirname, "fake-worker.ts"), execArgv }, options.limits);
-    startServer(createConnection(ProposedFeatures.all, toServer, toClient), host, "0.0.0");
+    const probes = new ProbeHost({ path: path.join(import.meta.dirname, "fake-probe.ts"), execArgv });
+    startServer(createConnection(ProposedFeatures.all, toServer, toClient), host, probes, "0.0.0");
     const client = createProtocolConnection(toClient, toServer);
     const early: { harness?: Harness } = {};
     client.onRequest(ConfigurationRequest.type, ({ items }) => items.map(() => early.harness?.configuration ?? null));

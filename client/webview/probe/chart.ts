@@ -205,7 +205,15 @@ export class Chart {
       ...(several ? this.legend : []).map(({ name, colour, dash }) =>
         element("li", {}, [
           vector("svg", { width: 26, height: 8, viewBox: "0 0 26 8" }, [
-            vector("line", { x1: 0, x2: 26, y1: 4, y2: 4, stroke: colour, "stroke-width": 2, "stroke-dasharray": dash.join(" ") }),
+            vector("line", {
+              x1: 0,
+              x2: 26,
+              y1: 4,
+              y2: 4,
+              stroke: colour,
+              "stroke-width": 2,
+              "stroke-dasharray": dash.join(" "),
+            }),
           ]),
           element("span", {}, [name]),
         ]),

@@ -12,7 +12,9 @@ export function liveView(live: LiveProbe): PanelView {
   return {
     title: live.model,
     conditions: [
-      ...(live.twin === undefined ? trained : [t("Its twin with {0} parameters is trained: {1}", count(live.parameters), live.twin)]),
+      ...(live.twin === undefined
+        ? trained
+        : [t("Its twin with {0} parameters is trained: {1}", count(live.parameters), live.twin)]),
       ...(live.device === undefined ? [] : [t("on {0}", live.device)]),
       ...(live.replicas > 0 ? [plural(live.replicas, "replica")] : []),
     ],
@@ -129,7 +131,9 @@ function byName(
   return [...found].map(([name, steps]) => ({ name, ...courseOf(steps) }));
 }
 
-function mean(runs: readonly { readonly x: readonly number[]; readonly y: readonly number[] }[]): Pick<Line, "x" | "y" | "error"> {
+function mean(
+  runs: readonly { readonly x: readonly number[]; readonly y: readonly number[] }[],
+): Pick<Line, "x" | "y" | "error"> {
   const steps = new Map<number, number[]>();
   for (const { x, y } of runs) x.forEach((step, i) => steps.set(step, [...(steps.get(step) ?? []), y[i]!]));
   return courseOf(steps);

@@ -6,24 +6,27 @@ import type { ToHost, ToPage } from "./messages";
 import { Panel } from "./panel";
 import { recordView } from "./record-view";
 
-declare function acquireVsCodeApi(): { postMessage(message: ToHost): void };
+declare function acquireVsCodeApi(): { postMessage(message: ToHost): void; setState(state: unknown): void };
 
 const host = acquireVsCodeApi();
 const root = document.getElementById("root")!;
+// What VS Code hands back when it opens the panel again after a reload.
+host.setState(JSON.parse(root.dataset["state"] ?? "null"));
 let panel: Panel | undefined;
 let current: Extract<ToPage, { kind: "show" }> | undefined;
 let live: LiveProbe = nothingYet("");
 let pending = false;
 
 /** Milliseconds between drawings: messages come in bursts, and readers who asked for less motion get fewer. */
-const PAUSE = matchMedia("(prefers-reduced-motion: reduce)").matches || document.body.classList.contains("vscode-reduce-motion") ? 1000 : 150;
+const PAUSE =
+  matchMedia("(prefers-reduced-motion: reduce)").matches || document.body.classList.contains("vscode-reduce-motion") ? 1000 : 150;
 
 window.addEventListener("message", ({ data }: MessageEvent<ToPage>) => {
   switch (data.kind) {
     case "show":
       translateWith(data.translations);
       panel ??= new Panel(root, {
-        run: (options) => host.postMessage({ kind: "run", options }),
+        run: (choices) => host.postMessage({ kind: "run", choices }),
         cancel: () => host.postMessage({ kind: "cancel" }),
         open: (id) => host.postMessage({ kind: "open", id }),
         forget: () => host.postMessage({ kind: "forget" }),
@@ -52,11 +55,11 @@ new MutationObserver(draw).observe(document.body, { attributes: true, attributeF
 
 function draw(): void {
   if (!panel || !current) return;
-  const { history, options, phase, record, shown } = current;
+  const { choices, history, phase, record, shown } = current;
   const view = record ? recordView(record, live) : liveView(live);
   panel.show(view, {
     phase,
-    options,
+    choices,
     history,
     step: live.step,
     steps: live.steps,

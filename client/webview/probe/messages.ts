@@ -1,5 +1,5 @@
 /** @file What the probe panel's page and its host in the extension say to each other. */
-import type { ProbeEvent, ProbeOptions, ProbeRecord } from "../../../server/protocol";
+import type { ProbeEvent, ProbeChoices, ProbeRecord } from "../../../server/protocol";
 
 /** Where the probe of a panel stands. */
 export type Phase =
@@ -21,7 +21,7 @@ export type ToPage =
   | {
       readonly kind: "show";
       readonly model: string;
-      readonly options: ProbeOptions;
+      readonly choices: ProbeChoices;
       readonly phase: Phase;
       readonly events: readonly ProbeEvent[];
       readonly record?: ProbeRecord;
@@ -38,7 +38,7 @@ export type ToPage =
 /** Page -> host. */
 export type ToHost =
   | { readonly kind: "ready" }
-  | { readonly kind: "run"; readonly options: ProbeOptions }
+  | { readonly kind: "run"; readonly choices: ProbeChoices }
   | { readonly kind: "cancel" }
   | { readonly kind: "open"; readonly id: string }
   | { readonly kind: "forget" }

@@ -1,5 +1,5 @@
 /** @file The page of the probe panel: what a view says, kept up to date without making anew what stays. */
-import type { ProbeOptions } from "../../../server/protocol";
+import type { ProbeChoices } from "../../../server/protocol";
 import { element } from "../elements";
 import { t } from "../text";
 import { Chart } from "./chart";
@@ -14,7 +14,7 @@ import type { PanelView } from "./view";
 
 /** What the buttons do. */
 export interface PanelActions {
-  run(options: ProbeOptions): void;
+  run(choices: ProbeChoices): void;
   cancel(): void;
   open(id: string): void;
   forget(): void;
@@ -24,7 +24,7 @@ export interface PanelActions {
 /** What is shown besides the view. */
 export interface PanelState {
   readonly phase: Phase;
-  readonly options: ProbeOptions;
+  readonly choices: ProbeChoices;
   readonly history: readonly PastRun[];
   readonly shown?: string;
   /** Updates done and wanted. */
@@ -75,8 +75,20 @@ export class Panel {
     this.#showControls(state);
     this.#verdicts.replaceChildren(...view.verdicts.map(({ text, tone }) => element("li", { class: tone }, [text])));
     const colours = palette();
-    reconcile(this.#charts, this.#shown.charts, view.charts, (v) => new Chart(v, colours), (chart, v) => chart.update(v, colours));
-    reconcile(this.#maps, this.#shown.maps, view.maps, (v) => new HeatMap(v, colours), (map, v) => map.update(v, colours));
+    reconcile(
+      this.#charts,
+      this.#shown.charts,
+      view.charts,
+      (v) => new Chart(v, colours),
+      (chart, v) => chart.update(v, colours),
+    );
+    reconcile(
+      this.#maps,
+      this.#shown.maps,
+      view.maps,
+      (v) => new HeatMap(v, colours),
+      (map, v) => map.update(v, colours),
+    );
     this.#tables.replaceChildren(
       ...view.tables.flatMap((table) => [
         element("h2", {}, [table.title]),
@@ -85,7 +97,8 @@ export class Panel {
       ]),
     );
     this.#notes.replaceChildren(...view.notes.map((note) => element("li", {}, [note])));
-    for (const section of document.querySelectorAll("section")) section.hidden = section.querySelector("li, figure, table") === null;
+    for (const section of document.querySelectorAll("section"))
+      section.hidden = section.querySelector("li, figure, table") === null;
   }
 
   /** A PNG of what is shown, as a data URL. */
@@ -100,7 +113,8 @@ export class Panel {
     this.#bar.hidden = !running;
     if (running && steps > 0 && step < steps) this.#bar.value = step / steps;
     else this.#bar.removeAttribute("value");
-    const training = step > 0 && step < steps ? t("Training: step {0} of {1}", count(step), count(steps)) : (doing ?? t("Preparing"));
+    const training =
+      step > 0 && step < steps ? t("Training: step {0} of {1}", count(step), count(steps)) : (doing ?? t("Preparing"));
     const words = {
       running: training,
       done: "",
@@ -116,8 +130,8 @@ export class Panel {
     this.#status.hidden = words === "";
   }
 
-  #showControls({ history, options, phase, shown }: PanelState): void {
-    const key = JSON.stringify([phase.kind, history, shown, options]);
+  #showControls({ choices, history, phase, shown }: PanelState): void {
+    const key = JSON.stringify([phase.kind, history, shown, choices]);
     if (key === this.#made) return;
     this.#made = key;
     const running = phase.kind === "running";
@@ -134,7 +148,7 @@ export class Panel {
       running
         ? buttons([{ label: t("Cancel"), press: cancel, kind: "primary" }])
         : buttons([
-            { label: t("Run again"), press: () => run(options), kind: "primary" },
+            { label: t("Run again"), press: () => run(choices), kind: "primary" },
             ...(phase.kind === "done"
               ? [
                   { label: t("Export as HTML"), press: () => save("html") },
@@ -142,8 +156,10 @@ export class Panel {
                 ]
               : []),
           ]),
-      ...(history.length > 0 ? [element("div", { class: "buttons" }, [select, buttons([{ label: t("Forget all"), press: forget }])])] : []),
-      ...(running ? [] : [foldedForm(options, run)]),
+      ...(history.length > 0
+        ? [element("div", { class: "buttons" }, [select, buttons([{ label: t("Forget all"), press: forget }])])]
+        : []),
+      ...(running ? [] : [foldedForm(choices, run)]),
     );
   }
 }

@@ -6,8 +6,24 @@ import type { Cell, TableView } from "./view";
 export function tableElement({ head, rows, title }: TableView, hidden = false): HTMLTableElement {
   return element("table", {}, [
     element("caption", hidden ? { class: "spoken" } : {}, [title]),
-    element("thead", {}, [element("tr", {}, head.map((text) => element("th", { scope: "col" }, [text])))]),
-    element("tbody", {}, rows.map((row) => element("tr", {}, row.map((cell, i) => cellElement(cell, i === 0))))),
+    element("thead", {}, [
+      element(
+        "tr",
+        {},
+        head.map((text) => element("th", { scope: "col" }, [text])),
+      ),
+    ]),
+    element(
+      "tbody",
+      {},
+      rows.map((row) =>
+        element(
+          "tr",
+          {},
+          row.map((cell, i) => cellElement(cell, i === 0)),
+        ),
+      ),
+    ),
   ]);
 }
 

@@ -1,0 +1,96 @@
+/** @file A probe of one model of one document, as a server asks for it: everything that crosses processes is plain data. */
+import type { ProbeEvent } from "../../probe/record/events";
+import type { ProbeRecord } from "../../probe/record/record";
+import type { DeviceChoice, TrainingSettings } from "../../probe/types";
+import { probeHtml } from "../../report/probe/html";
+import { Loader, type LoadedFile, type LoadedModel } from "../models";
+import { runProbe } from "./session";
+import type { Comparison, Sweep } from "./settings";
+
+/** What may be asked of a probe. What is absent comes from the code, or is the default. */
+export interface ProbeChoices {
+  /** Updates per run (300). */
+  readonly steps?: number;
+  /** Runs per setting (4). */
+  readonly replicas?: number;
+  readonly seed?: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly momentum?: number;
+  readonly batchSize?: number;
+  readonly optimiser?: TrainingSettings["optimiser"];
+  /** A file or folder of the user's; made-up data by default. */
+  readonly data?: string;
+  readonly device?: DeviceChoice;
+  /** Values of one setting, each trained by itself. */
+  readonly sweep?: Sweep;
+  /** Changes to compare with. */
+  readonly compare?: readonly Comparison[];
+  /** Seconds of training (60). */
+  readonly budget?: number;
+}
+
+/** What is probed, and how. */
+export interface DocumentProbe {
+  readonly path: string;
+  /** Of an open document; absent: the file on disk counts. */
+  readonly text?: string;
+  /** Class or factory function of a Python file; not needed where it has one model. */
+  readonly model?: string;
+  /** How classes are made and called, where the configuration says it. */
+  readonly calls?: readonly string[];
+  readonly choices: ProbeChoices;
+  /** Folder for results by content. */
+  readonly cache?: string;
+}
+
+/** What a probe of a document answers. */
+export interface DocumentProbeAnswer {
+  readonly record: ProbeRecord;
+  /** The record as a page that stands alone. */
+  readonly html: string;
+}
+
+/**
+ * Loads, trains, measures.
+ * @throws Error naming the file and what it has when there is no such model, and what `runProbe` throws
+ */
+export async function probeDocument(
+  probe: DocumentProbe,
+  host: { readonly signal?: AbortSignal; readonly onEvent?: (event: ProbeEvent) => void } = {},
+): Promise<DocumentProbeAnswer> {
+  const { model, facts } = await modelOf(probe);
+  const { budget, cache, choices } = { ...probe, budget: probe.choices.budget };
+  const { batchSize, learningRate, momentum, optimiser, weightDecay, ...rest } = choices;
+  const training = defined({ batchSize, learningRate, momentum, optimiser, weightDecay });
+  const options = { ...rest, training, budget: budget === undefined ? undefined : { seconds: budget }, cache };
+  const record = await runProbe({ model, ...(facts ? { facts } : {}) }, defined(options), host);
+  return { record, html: probeHtml(record) };
+}
+
+async function modelOf({ calls, model, path, text }: DocumentProbe) {
+  const options = calls === undefined || calls.length === 0 ? {} : { calls };
+  const load = (loader: Loader): Promise<LoadedFile> => (text === undefined ? loader.load(path) : loader.loadPython(path, text));
+  const file = await load(new Loader(options));
+  let found: readonly LoadedModel[] = model === undefined ? file.models : file.models.filter((m) => m.name === model);
+  if (found.length === 0 && model !== undefined && file.language === "python") {
+    // A factory function is no model of the file by itself.
+    found = (await load(new Loader({ ...options, className: model }))).models;
+  }
+  const [first, ...more] = found;
+  if (!first) {
+    const why = file.problems.map((p) => p.message);
+    throw new Error([`${path} has no model ${model ?? "that could be made"}`, ...why].join("\n"));
+  }
+  if (more.length > 0 && model === undefined) {
+    throw new Error(`${path} has ${found.length} models; name one of ${found.map((m) => m.name).join(", ")}`);
+  }
+  return { model: first, facts: file.facts?.() };
+}
+
+/** The members that are not undefined. */
+function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

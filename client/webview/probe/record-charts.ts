@@ -1,0 +1,142 @@
+/** @file Charts and maps of a finished probe. */
+import type { ProbeRecord } from "../../../server/protocol";
+import { t } from "../text";
+import { mostMoved } from "./lines";
+import { plural } from "./numbers";
+import { type Measured, type Measures, nameOf, placeOf, type Setting } from "./record-words";
+import type { ChartView, HeatMapView, Line } from "./view";
+
+type Course = Setting["loss"];
+
+const MOST_MAPS = 4;
+
+/** All charts that have something to show. */
+export function charts(record: ProbeRecord): ChartView[] {
+  const { settings } = record;
+  const label = (s: Setting, name: string): string => (settings.length > 1 ? `${s.name}: ${name}` : name);
+  const collect = (of: (m: Measures, s: Setting) => readonly Line[]): Line[] =>
+    mostMoved(settings.flatMap((s) => s.symmetries.flatMap((m) => of(m, s))));
+  const losses = settings.map((s) => lineOf(s.name, s.loss));
+  const found: ChartView[] = [
+    {
+      id: "loss",
+      title: t("Loss"),
+      about: t("Mini-batch loss, mean over replicas with its standard error."),
+      x: t("step"),
+      y: t("loss"),
+      logarithmic: losses.every((l) => l.y.every((v) => v > 0 || Number.isNaN(v))),
+      lines: losses,
+    },
+    {
+      id: "degree",
+      title: t("Degree of symmetry breaking"),
+      about: t("Share of broken mirrors, mean over replicas: 0 fully symmetric, 1 every mirror broken."),
+      x: t("step"),
+      y: t("degree"),
+      include: [0, 1],
+      lines: settings.map((s) => lineOf(s.name, s.degreeCourse)),
+    },
+    {
+      id: "degrees",
+      title: t("Degree of breaking by symmetry"),
+      about: t("Degree of breaking of the symmetries that moved most."),
+      x: t("step"),
+      y: t("degree"),
+      include: [0, 1],
+      lines: collect((m, s) => (m.course ? [lineOf(label(s, nameOf(m)), m.course)] : [])),
+    },
+    {
+      id: "imbalance",
+      title: t("Charges of rescalings"),
+      about: t(
+        "Imbalance |out² − in²| / (out² + in²) of each rescaling; decay shrinks it, gradient flow alone conserves its charge.",
+      ),
+      x: t("step"),
+      y: t("imbalance"),
+      include: [0],
+      lines: collect((m, s) =>
+        m.symmetry.kind === "rescaling" && m.charges ? [lineOf(label(s, nameOf(m)), m.charges.imbalance)] : [],
+      ),
+    },
+    {
+      id: "ranks",
+      title: t("Effective rank"),
+      about: t("Effective rank of products of weights with nothing nonlinear between; in brackets the largest that it can be."),
+      x: t("step"),
+      y: t("effective rank"),
+      include: [0],
+      lines: collect((m, s) => (m.ranks ? [lineOf(label(s, `${placeOf(m)} (${m.ranks.full})`), m.ranks.course)] : [])),
+    },
+    {
+      id: "rates",
+      title: t("Effective learning rate"),
+      about: t("Learning rate over the squared norm of scale-invariant weights: what their direction sees (2105.02716)."),
+      x: t("step"),
+      y: "η / r²",
+      logarithmic: true,
+      lines: collect((m, s) => (m.norms ? [lineOf(label(s, nameOf(m)), m.norms.effectiveRate)] : [])),
+    },
+    ...settings.flatMap((s) =>
+      s.symmetries
+        .filter((m) => m.ranks && m.ranks.spectrum.end.length > 1)
+        .slice(0, 2)
+        .map((m): ChartView => {
+          const { end, start } = m.ranks!.spectrum;
+          return {
+            id: `spectrum-${s.name}-${m.symmetry.id}`,
+            title: t("Singular values: {0}", label(s, placeOf(m))),
+            about: t("Singular values of the product, falling; a cliff is a lost rank."),
+            x: t("index"),
+            y: t("singular value"),
+            logarithmic: true,
+            lines: [spectrum(t("at the end"), end), { ...spectrum(t("at the start"), start), predicted: true }],
+          };
+        }),
+    ),
+    {
+      id: "distances",
+      title: t("Distance of replicas"),
+      about: t(
+        "Wasserstein distance of the weight distributions of replicas over their spread, by layer; smaller where replicas agree (2409.06402).",
+      ),
+      x: t("layer"),
+      y: t("distance"),
+      names: settings[0]?.replicaDistance.layers.map((l) => l.parameter) ?? [],
+      include: [0],
+      lines: settings
+        .filter((s) => s.replicaDistance.layers.length > 1)
+        .map((s) => ({
+          name: s.name,
+          x: s.replicaDistance.layers.map((_, i) => i + 1),
+          y: s.replicaDistance.layers.map((l) => l.distance.value ?? Number.NaN),
+          error: s.replicaDistance.layers.map((l) => l.distance.error ?? Number.NaN),
+        })),
+    },
+  ];
+  return found.filter((c) => c.lines.some((l) => l.y.some(Number.isFinite)));
+}
+
+/** How similar the units of layers are to each other. */
+export function maps({ settings }: ProbeRecord): HeatMapView[] {
+  const all = settings.flatMap((s) => s.symmetries.flatMap((m) => (m.similarity ? [{ s, m, similarity: m.similarity }] : [])));
+  return all.slice(0, MOST_MAPS).map(({ m, s, similarity: { end, units } }) => ({
+    id: `similarity-${s.name}-${m.symmetry.id}`,
+    title: t("Similarity of units: {0}", settings.length > 1 ? `${s.name}, ${placeOf(m)}` : placeOf(m)),
+    about: t(
+      "Cosines between the weights of {0} at the end, in the balanced gauge, first replica. Blocks off the diagonal are duplicates.",
+      plural(units.length, "unit"),
+    ),
+    of: t("unit"),
+    values: units.map((_, i) => end.slice(i * units.length, (i + 1) * units.length)),
+    low: -1,
+    high: 1,
+  }));
+}
+
+function lineOf(name: string, { at, values }: Course): Line {
+  return { name, x: at, y: values.map((v) => v.value ?? Number.NaN), error: values.map((v) => v.error ?? Number.NaN) };
+}
+
+function spectrum(name: string, values: readonly Measured[]): Line {
+  return lineOf(name, { at: values.map((_, i) => i + 1), values });
+}
