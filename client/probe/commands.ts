@@ -37,8 +37,9 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
     }
   };
   context.subscriptions.push(
-    vscode.commands.registerCommand("noether.probe", (place?: unknown, model?: unknown) =>
-      withTarget(place, model, (target) => panelOf(target).run({})),
+    // Keybindings may say how: ["", "Net", { "steps": 100 }].
+    vscode.commands.registerCommand("noether.probe", (place?: unknown, model?: unknown, choices?: unknown) =>
+      withTarget(place, model, (target) => panelOf(target).run(typeof choices === "object" && choices !== null ? choices : {})),
     ),
     vscode.commands.registerCommand("noether.showProbes", (place?: unknown, model?: unknown) =>
       withTarget(place, model, async (target) => {
@@ -108,7 +109,7 @@ async function pick(
 
 function uriOf(place: unknown): vscode.Uri | undefined {
   if (place instanceof vscode.Uri) return place;
-  if (typeof place === "string") return vscode.Uri.parse(place);
+  if (typeof place === "string") return place === "" ? undefined : vscode.Uri.parse(place);
   if (typeof place !== "object" || place === null) return undefined;
   const { file } = place as { readonly file?: unknown };
   return typeof file === "string" ? vscode.Uri.parse(file) : undefined;

@@ -5,30 +5,31 @@ import { close, file, find, noether, open, until } from "./vs-code";
 describe("probes", () => {
   afterEach(close);
 
-  it("train a model of a file and show curves, verdicts and tables", async () => {
+  it("can be started above a model", async () => {
     const document = await open("net.py");
-    const api = await noether();
-    const position = find(document, "class Net");
-    const lens = await until("the lens", async () =>
-      (await vscode.commands.executeCommand<vscode.CodeLens[]>("vscode.executeCodeLensProvider", document.uri)).find(
-        (l) => l.command?.command === "noether.probe" && l.range.start.line === position.line,
+    const { line } = find(document, "class Net");
+    await until("the lens", async () =>
+      (await vscode.commands.executeCommand<vscode.CodeLens[]>("vscode.executeCodeLensProvider", document.uri)).some(
+        (l) => l.command?.command === "noether.probe" && l.range.start.line === line,
       ),
     );
-    void vscode.commands.executeCommand(lens.command!.command, ...lens.command!.arguments!);
+  });
+
+  it("train a model and show curves, verdicts and tables, and are kept", async () => {
+    const document = await open("zoo.py");
+    const api = await noether();
+    void vscode.commands.executeCommand("noether.probe", document.uri, "MlpRelu", { steps: 40, replicas: 2 });
     const drawn = await until("a finished probe", () => {
-      const shown = api.drawnProbe(document.uri, "Net");
+      const shown = api.drawnProbe(document.uri, "MlpRelu");
       return shown !== undefined && shown.phase !== "running" && shown;
     });
     assert.equal(drawn.phase, "done", drawn.text);
     for (const title of ["Loss", "Degree of symmetry breaking", "Symmetries"]) assert.ok(drawn.titles.includes(title), title);
-    assert.match(drawn.text, /Probe of Net[^]*Degree of symmetry breaking \d/);
-  });
-
-  it("are kept, and shown again without training", async () => {
-    const document = await open("net.py");
-    const api = await noether();
-    await vscode.commands.executeCommand("noether.showProbes", document.uri, "Net");
-    await until("the kept probe", () => api.drawnProbe(document.uri, "Net")?.titles.includes("Symmetries"));
+    assert.match(drawn.text, /Probe of MlpRelu[^]*Degree of symmetry breaking \d/);
+    await close();
+    await until("the panel to close", () => api.drawnProbe(document.uri, "MlpRelu") === undefined);
+    await vscode.commands.executeCommand("noether.showProbes", document.uri, "MlpRelu");
+    await until("the kept probe", () => api.drawnProbe(document.uri, "MlpRelu")?.titles.includes("Symmetries"));
   });
 
   it("end when cancelled, and say so", async () => {
