@@ -128,12 +128,13 @@ test("p-norms and mean-variance normalisation", async () => {
   await check({ operator: "MeanVarianceNormalization", inputs: [random([2, 3, 4, 5], 9)], attributes: { axes: [1, 2] } });
 });
 
-test("local response normalisation stays opaque", () => {
-  const { graph } = graphOf({ operator: "LRN", inputs: [random([1, 4, 3, 3], 1)], attributes: { size: 3 } });
-  assert.deepEqual(
-    normalForm(graph).graph.nodes.map((n) => n.operator),
-    ["LRN"],
-  );
+test("local response normalisation", async () => {
+  await check({
+    operator: "LRN",
+    inputs: [random([2, 5, 3, 4], 1, 0, 3)],
+    attributes: { size: 3, alpha: 0.5, beta: 0.6, bias: 2 },
+  });
+  await check({ operator: "LRN", inputs: [random([1, 6, 3, 3], 2)], attributes: { size: 5 } });
 });
 
 test("statistics of the wrong size are a sentence, not a crash", () => {

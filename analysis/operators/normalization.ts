@@ -163,7 +163,7 @@ const entries: readonly Operator[] = [
     lower: lower.lowerMeanVarianceNormalization,
   },
   // Local response normalisation mixes neighbouring channels: no permutation passes, so it stays opaque.
-  { name: "LRN", infer: inferLikeInput() },
+  { name: "LRN", infer: inferLikeInput(), lower: lower.lowerLocalResponseNormalization },
   // ONNX Runtime writes this one into the standard domain as well.
   simplified,
   { ...simplified, domain: MICROSOFT },

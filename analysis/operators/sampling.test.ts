@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
+import { check, constant, sharedRunner } from "../lowering/testing/lowering-case";
 import { quantizationOperators } from "./quantization";
 import { samplingOperators } from "./sampling";
 import { type Case, entryOf, floats, ints, listed, nodeOf, testOperators } from "./testing/reference";
+
+after(() => sharedRunner().dispose());
 
 const picture = floats([2, 3, 6, 8]);
 
@@ -54,6 +57,81 @@ testOperators("sampling shapes", samplingOperators, [
   { operator: "Bernoulli", attributes: { dtype: 9 }, inputs: [floats([2, 5], 1, 0, 1)] },
   { operator: "Multinomial", attributes: { sample_size: 4 }, inputs: [floats([2, 5])] },
 ]);
+
+describe("sampling, lowered", () => {
+  // Places inside and outside of the picture, none in the middle between two entries.
+  const grid = floats([2, 4, 5, 2], 7, -1.3, 1.3);
+  for (const mode of ["linear", "nearest", "cubic"]) {
+    for (const padding_mode of ["zeros", "border", "reflection"]) {
+      for (const align_corners of [0, 1]) {
+        it(`GridSample ${mode} ${padding_mode} ${align_corners}`, async () => {
+          const attributes = { mode, padding_mode, align_corners };
+          await check({ operator: "GridSample", opset: 20, inputs: [picture, grid], attributes });
+        });
+      }
+    }
+  }
+  it("GridSample of volumes and of operator set 16", async () => {
+    await check({ operator: "GridSample", opset: 20, inputs: [floats([1, 2, 3, 4, 5]), floats([1, 2, 3, 4, 3], 8, -1.2, 1.2)] });
+    await check({ operator: "GridSample", opset: 16, inputs: [picture, grid], attributes: { mode: "bicubic" } });
+  });
+  it("AffineGrid", async () => {
+    for (const align_corners of [0, 1]) {
+      const attributes = { align_corners };
+      await check({ operator: "AffineGrid", opset: 20, attributes, inputs: [floats([2, 2, 3]), constant(ints([2, 3, 5, 7]))] });
+      const volume = [floats([2, 3, 4]), constant(ints([2, 3, 4, 5, 7]))];
+      await check({ operator: "AffineGrid", opset: 20, attributes, inputs: volume });
+    }
+  });
+  it("RoiAlign with a fixed raster", async () => {
+    const regions = listed([0.3, 0.2, 4, 4.6, 1, 1, 5.5, 5, -3, 1, 3, 9], [3, 4]);
+    const inputs = [picture, regions, constant(ints([0, 1, 1]))];
+    const attributes = { output_height: 3, output_width: 2, sampling_ratio: 2, spatial_scale: 0.9 };
+    await check({ operator: "RoiAlign", opset: 16, attributes, inputs });
+    await check({ operator: "RoiAlign", opset: 10, attributes, inputs });
+  });
+  it("MaxUnpool", async () => {
+    const attributes = { kernel_shape: [2, 2], strides: [2, 2] };
+    const inputs = [floats([1, 1, 2, 2]), constant(ints([5, 7, 13, 15], [1, 1, 2, 2]))];
+    await check({ operator: "MaxUnpool", opset: 11, attributes, inputs });
+    await check({ operator: "MaxUnpool", opset: 11, attributes, inputs: [...inputs, constant(ints([1, 1, 5, 5]))] });
+  });
+  it("Col2Im", async () => {
+    const sizes = (...image: number[]) => [constant(ints(image)), constant(ints([2, 2]))];
+    await check({ operator: "Col2Im", opset: 18, inputs: [floats([2, 12, 6]), ...sizes(3, 4)] });
+    const attributes = { strides: [2, 3], pads: [1, 0, 1, 1], dilations: [1, 2] };
+    await check({ operator: "Col2Im", opset: 18, attributes, inputs: [floats([2, 8, 6]), ...sizes(5, 7)] });
+  });
+  it("CenterCropPad", async () => {
+    await check({
+      operator: "CenterCropPad",
+      opset: 18,
+      attributes: { axes: [2, 3] },
+      inputs: [picture, constant(ints([3, 11]))],
+    });
+    await check({ operator: "CenterCropPad", opset: 18, inputs: [floats([3, 5]), constant(ints([6, 2]))] });
+  });
+  it("DFT", async () => {
+    await check({ operator: "DFT", opset: 17, attributes: { axis: 1 }, inputs: [floats([2, 8, 3, 1])] });
+    await check({ operator: "DFT", opset: 17, attributes: { axis: 1, onesided: 1 }, inputs: [floats([2, 7, 1])] });
+    await check({ operator: "DFT", opset: 20, attributes: { inverse: 1 }, inputs: [floats([2, 6, 2])] });
+    await check({ operator: "DFT", opset: 17, attributes: { axis: 1 }, inputs: [floats([2, 8, 2]), constant(ints([6], []))] });
+    await check({ operator: "DFT", opset: 17, attributes: { axis: 1 }, inputs: [floats([2, 4, 2]), constant(ints([6], []))] });
+  });
+  it("DeformConv", async () => {
+    const inputs = [floats([2, 4, 5, 6]), floats([6, 4, 3, 3], 2), floats([2, 18, 5, 4], 3, -1.4, 1.4)];
+    await check({ operator: "DeformConv", opset: 19, attributes: { pads: [1, 0, 1, 0] }, inputs });
+    const grouped = [
+      floats([1, 4, 6, 6]),
+      floats([6, 2, 3, 2], 2),
+      floats([1, 24, 3, 3], 3, -1.4, 1.4),
+      floats([6], 4),
+      floats([1, 12, 3, 3], 5, 0, 1),
+    ];
+    const attributes = { group: 2, offset_group: 2, strides: [2, 2], pads: [1, 0, 1, 1], dilations: [1, 1] };
+    await check({ operator: "DeformConv", opset: 19, attributes, inputs: grouped });
+  });
+});
 
 const bytes = (values: number[], shape?: number[]): ReturnType<typeof ints> => ints(values, shape ?? [values.length], "uint8");
 

@@ -17,7 +17,7 @@ export const PRIMITIVES: ReadonlySet<string> = new Set(
   `Add Sub Mul Div Neg Pow Sqrt Reciprocal ReduceSumSquare ReduceMean ReduceSum ReduceMax ReduceMin MaxPool AveragePool
   Relu LeakyRelu PRelu Tanh Erf Sin Cos Sigmoid HardSigmoid Exp Log Abs Clip Max Min Softmax Reshape Transpose Slice
   Concat Gather Expand Pad DepthToSpace Where MatMul Einsum Conv ConvTranspose Softplus Elu ThresholdedRelu Floor Ceil
-  Round Sign Cast Shrink Greater Less Equal LessOrEqual GreaterOrEqual And Or Not OneHot Resize`.split(/\s+/),
+  Round Sign Cast Shrink Greater Less Equal LessOrEqual GreaterOrEqual And Or Not OneHot Resize ScatterElements`.split(/\s+/),
 );
 
 /** A reproducible source of numbers in [-1, 1). */

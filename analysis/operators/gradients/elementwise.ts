@@ -164,11 +164,11 @@ const none: GradientRule = () => [];
 const cast: GradientRule = (g) => (g.wants(0) ? [g.add("CastLike", [only(g), g.node.inputs[0]!])] : []);
 const identity: GradientRule = (g) => [only(g)];
 
-/** x - floor(x / b) b by pieces: the slope in x is 1. */
-const modulo: GradientRule = (g) => {
-  if (g.wants(1)) throw new Error("the gradient of the divisor is not covered");
-  return [unbroadcast(g, only(g), g.shape(g.node.inputs[0]!))];
-};
+/** x - q b with a whole q that stays the same nearby: the slope is 1 in x and -q in b. */
+const modulo = binary(
+  (_g, _x, _b, _y, dy) => dy,
+  (g, x, b, y, dy) => mul(g, dy, g.add("Round", [div(g, g.add("Sub", [y, x]), b)])),
+);
 
 export const elementwiseGradients: Readonly<Record<string, GradientRule>> = {
   Add: binary(

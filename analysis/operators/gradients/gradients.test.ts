@@ -4,54 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as ort from "onnxruntime-node";
-import { writeOnnx } from "../../frontends/onnx/write";
 import type { Attribute, Graph } from "../../graph/graph";
-import { elementCount, isFloating, type Shape, type Tensor } from "../../graph/tensor";
-import { toWire } from "../../runtime/values";
-import { Random } from "../../numerics/random";
+import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
 import { evaluateGraph } from "../evaluate";
-import { inferShapes } from "../inference";
 import { operatorTable } from "../table";
+import { build, type Case, checkGradients, fixed, label, values, whole } from "../testing/differentiation";
 import { GraphBuilder } from "./builder";
-import { backpropagate, GradientError } from "./reverse";
 import { gradients } from "./index";
-
-interface Case {
-  readonly operator: string;
-  readonly inputs: readonly (Tensor | undefined)[];
-  readonly attributes?: Readonly<Record<string, Attribute>>;
-  /** Inputs that do not vary, besides those that are not floating. */
-  readonly constants?: readonly number[];
-  readonly outputs?: number;
-  /** Outputs that the scalar depends on (default: the first). */
-  readonly seeds?: readonly number[];
-  readonly note?: string;
-  /** False where ONNX Runtime has no kernel. */
-  readonly runtime?: boolean;
-}
-
-const random = new Random(11);
-/** Values between low and high, no two of which are closer than a hundredth of the range where there are few. */
-function values(shape: Shape, low = -1.5, high = 1.5): Tensor {
-  const n = elementCount(shape);
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return {
-    type: "float32",
-    shape,
-    data: Float64Array.from(order, (k) => Math.fround(low + ((k + 0.3 + 0.4 * random.uniform()) / n) * (high - low))),
-  };
-}
-const whole = (list: readonly number[], shape: Shape = [list.length], type: Tensor["type"] = "int64"): Tensor => ({
-  type,
-  shape,
-  data: Float64Array.from(list),
-});
-const fixed = (list: readonly number[], shape: Shape = [list.length]): Tensor => whole(list, shape, "float32");
+import { backpropagate, GradientError } from "./reverse";
 
 const unary = (operator: string, low = -1.5, high = 1.5, attributes: Record<string, Attribute> = {}): Case => ({
   operator,
@@ -84,6 +44,7 @@ const cases: readonly Case[] = [
   { operator: "Sum", inputs: [values([3]), values([2, 3]), values([2, 1])] },
   { operator: "Mean", inputs: [values([3]), values([2, 3]), values([2, 1])] },
   { operator: "Mod", inputs: [values([2, 3]), fixed([0.7, 0.8, 0.9])], constants: [1], attributes: { fmod: 1 } },
+  { operator: "Mod", inputs: [values([2, 3]), fixed([0.37, 0.41, 0.23])], attributes: { fmod: 1 } },
   { operator: "Where", inputs: [whole([1, 0, 0], [3], "bool"), values([2, 3]), values([2, 1])] },
   { operator: "Identity", inputs: [values([2, 3])] },
   { operator: "Cast", inputs: [values([2, 3])], attributes: { to: 1 } },
@@ -181,12 +142,25 @@ const cases: readonly Case[] = [
     inputs: [values([1, 2, 6, 6])],
     attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 },
   },
+  ...[1, 2, 3].map(
+    (p): Case => ({
+      operator: "LpPool",
+      inputs: [values([1, 2, 7, 6])],
+      attributes: { p, kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 1, 0] },
+    }),
+  ),
   { operator: "GlobalAveragePool", inputs: [values([2, 3, 4, 5])] },
   { operator: "GlobalMaxPool", inputs: [values([2, 3, 4, 5])] },
   ...["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSumExp"].flatMap(
     (name) => reductions(name),
   ),
   ...["ReduceLogSum", "ReduceProd"].flatMap((name) => reductions(name, 0.5, 2)),
+  {
+    operator: "ReduceProd",
+    inputs: [fixed([0, 2, 3, 0, 0, 3, 1, 2, -3], [3, 3]), whole([1])],
+    attributes: { keepdims: 1 },
+    note: "none, one and two zeros",
+  },
   ...["Softmax", "LogSoftmax"].flatMap((operator): Case[] => [
     { operator, inputs: [values([2, 3, 4])], attributes: { axis: -1 } },
     { operator, inputs: [values([2, 3, 4])], attributes: { axis: 1 } },
@@ -238,6 +212,17 @@ const cases: readonly Case[] = [
   { operator: "GatherElements", inputs: [values([2, 4]), whole([1, 1, 0, 3], [2, 2])], attributes: { axis: 1 } },
   { operator: "GatherND", inputs: [values([3, 4, 2]), whole([0, 1, 2, 3, 0, 1], [3, 2])] },
   {
+    operator: "GatherND",
+    inputs: [values([2, 3, 4]), whole([1, 0, 2, 1], [2, 2, 1])],
+    attributes: { batch_dims: 1 },
+  },
+  {
+    operator: "GatherND",
+    inputs: [values([2, 3, 4]), whole([1, 3, 1, 0, 2, 2], [2, 3, 1])],
+    attributes: { batch_dims: 2 },
+  },
+  { operator: "OneHot", inputs: [whole([1, 0, 3], [3]), whole([4], []), values([2])], attributes: { axis: 0 } },
+  {
     operator: "ScatterElements",
     inputs: [values([2, 4]), whole([1, 2, 0, 3], [2, 2]), values([2, 2])],
     attributes: { axis: 1 },
@@ -263,52 +248,6 @@ const cases: readonly Case[] = [
   { operator: "LayerNormalization", inputs: [values([2, 3, 4]), values([3, 4])], attributes: { axis: 1 } },
 ];
 
-/** A graph of the case's node, the sum of its seeded outputs times given weights differentiated by its inputs. */
-function build(c: Case): { forward: Graph; backward: Graph; wanted: string[] } {
-  const isMoving = (i: number) => c.inputs[i] !== undefined && isFloating(c.inputs[i].type) && !c.constants?.includes(i);
-  const entries = c.inputs.flatMap((t, i) => (t === undefined ? [] : [[`x${i}`, t, isMoving(i)] as const]));
-  const node = {
-    name: "node",
-    operator: c.operator,
-    domain: "",
-    inputs: c.inputs.map((t, i) => (t === undefined ? "" : `x${i}`)),
-    outputs: Array.from({ length: c.outputs ?? 1 }, (_, i) => `y${i}`),
-    attributes: c.attributes ?? {},
-    origin: {},
-  };
-  const forward = inferShapes({
-    name: "case",
-    opset: 21,
-    inputs: entries.flatMap(([name, t, moving]) => (moving ? [{ name, type: t.type, shape: t.shape }] : [])),
-    outputs: node.outputs,
-    nodes: [node],
-    parameters: new Map(),
-    constants: new Map(entries.flatMap(([name, t, moving]) => (moving ? [] : [[name, t] as const]))),
-    types: new Map(),
-  }).graph;
-  const builder = new GraphBuilder(forward, operatorTable);
-  const seeds = new Map<string, string>();
-  for (const k of c.seeds ?? [0]) {
-    const type = forward.types.get(`y${k}`)!;
-    if (isFloating(type.type)) seeds.set(`y${k}`, builder.addInput(`c${k}`, "float32", type.shape!));
-  }
-  const wanted = forward.inputs.map((i) => i.name);
-  const found = backpropagate(builder, seeds, wanted);
-  return { forward, backward: builder.finish([...found.values()]), wanted: wanted.filter((w) => found.has(w)) };
-}
-
-const label = (c: Case): string =>
-  `${c.operator} ${c.inputs.map((t) => (t ? `[${t.shape.join()}]` : "-")).join(" ")} ${JSON.stringify(c.attributes ?? {})}${c.note ? ` (${c.note})` : ""}`;
-
-function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
-  assert.equal(actual.length, expected.length, `${what}: number of elements`);
-  const scale = Math.max(1e-3, ...Array.from(expected, Math.abs));
-  for (let i = 0; i < expected.length; i++) {
-    const [a, e] = [actual[i]!, expected[i]!];
-    assert.ok(Math.abs(a - e) <= tolerance * scale, `${what}: element ${i} is ${a}, expected ${e}`);
-  }
-}
-
 describe("gradients against central differences", () => {
   it("has a case for every rule that can be differentiated", () => {
     const covered = new Set(cases.map((c) => c.operator));
@@ -323,52 +262,7 @@ describe("gradients against central differences", () => {
     );
   });
   for (const c of cases) {
-    it(label(c), async () => {
-      const { forward, backward, wanted } = build(c);
-      const point = new Map(forward.inputs.map((i) => [i.name, c.inputs[Number(i.name.slice(1))]!]));
-      const weights = new Map(
-        backward.inputs.filter((i) => i.name.startsWith("c")).map((i) => [i.name, values(i.shape)] as const),
-      );
-      const scalar = (at: ReadonlyMap<string, Tensor>): number => {
-        const all = evaluateGraph(forward, at);
-        let sum = 0;
-        for (const [name, w] of weights) {
-          const y = all.get(`y${name.slice(1)}`)!;
-          for (let k = 0; k < w.data.length; k++) sum += w.data[k]! * y.data[k]!;
-        }
-        return sum;
-      };
-      const exact = evaluateGraph(backward, new Map([...point, ...weights]));
-      for (const [k, name] of wanted.entries()) {
-        const x = point.get(name)!;
-        const gradient = exact.get(backward.outputs[k]!)!;
-        assert.deepEqual([...gradient.shape], [...x.shape], `${name}: shape`);
-        const h = 1e-5;
-        const numeric = x.data.map((v, i) => {
-          const moved = (to: number) => scalar(new Map([...point, [name, { ...x, data: x.data.with(i, to) }]]));
-          return (moved(v + h) - moved(v - h)) / (2 * h);
-        });
-        close(gradient.data, numeric, 1e-6, name);
-      }
-      for (const input of forward.inputs.filter((i) => !wanted.includes(i.name))) {
-        const x = point.get(input.name)!;
-        const up = scalar(new Map([...point, [input.name, { ...x, data: x.data.map((v) => v + 1e-6) }]]));
-        assert.ok(Math.abs(up - scalar(point)) < 1e-12, `${input.name} has no gradient but moves the output`);
-      }
-      if (c.runtime === false || wanted.length === 0) return;
-      const session = await ort.InferenceSession.create(writeOnnx(backward), { logSeverityLevel: 4, intraOpNumThreads: 1 });
-      const feeds: Record<string, ort.Tensor> = {};
-      for (const [name, t] of [...point, ...weights]) {
-        if (!session.inputNames.includes(name)) continue;
-        const wire = toWire(t);
-        feeds[name] = new ort.Tensor("float32", wire.data as Float32Array, [...wire.shape]);
-      }
-      const found = await session.run(feeds);
-      for (const name of backward.outputs) {
-        close(found[name]!.data as Float32Array, exact.get(name)!.data, 3e-5, `${name} in ONNX Runtime`);
-      }
-      await session.release();
-    });
+    it(label(c), () => checkGradients(c));
   }
 });
 

@@ -240,12 +240,27 @@ const gatherElements: GradientRule = (g) => {
   return [g.add("ScatterElements", [zeros(g, dy, g.shape(x)), indices, dy], { axis, reduction: "add" })];
 };
 
+/** Under batch axes each index names its own item of the batch as well. */
 const gatherND: GradientRule = (g) => {
   if (!g.wants(0)) return [];
   const [x, indices] = g.node.inputs as [string, string];
-  if (numberAttribute(g.node, "batch_dims", 0) !== 0) throw new Error("batch axes are not covered");
   const dy = only(g);
-  return [g.add("ScatterND", [zeros(g, dy, g.shape(x)), indices, dy], { reduction: "add" })];
+  const shape = g.shape(x);
+  const batch = shape.slice(0, numberAttribute(g.node, "batch_dims", 0));
+  const own = g.shape(indices);
+  const columns = batch.map((size, axis) => {
+    const numbers = Float64Array.from({ length: size }, (_, i) => i);
+    const column = g.addConstant(
+      tensor(
+        own.map((_, k) => (k === axis ? size : 1)),
+        numbers,
+        "int64",
+      ),
+    );
+    return g.add("Expand", [column, ints(g, own.with(-1, 1))]);
+  });
+  const places = concat(g, [...columns, indices], own.length - 1);
+  return [g.add("ScatterND", [zeros(g, dy, shape), places, dy], { reduction: "add" })];
 };
 
 /**
@@ -300,6 +315,20 @@ const compress: GradientRule = (g) => {
   return [reshape(g, at === 0 ? sum : transpose(g, sum, back), shape)];
 };
 
+/** The two values see the sums of what lies off and on the marked places. */
+const oneHot: GradientRule = (g) => {
+  if (!g.wants(2)) return [];
+  const dy = only(g);
+  const [indices, depth, pair] = g.node.inputs as [string, string, string];
+  const { type } = g.type(pair);
+  const axis = numberAttribute(g.node, "axis", -1);
+  const marks = g.add("OneHot", [indices, depth, g.addConstant(tensor([2], [0, 1], type))], { axis });
+  const all = range(0, g.shape(dy).length);
+  const total = reduce(g, "ReduceSum", dy, all, 0);
+  const on = reduce(g, "ReduceSum", g.add("Mul", [dy, marks]), all, 0);
+  return [undefined, undefined, concat(g, [reshape(g, g.add("Sub", [total, on]), [1]), reshape(g, on, [1])], 0)];
+};
+
 const none: GradientRule = () => [];
 
 export const movementGradients: Readonly<Record<string, GradientRule>> = {
@@ -330,10 +359,7 @@ export const movementGradients: Readonly<Record<string, GradientRule>> = {
   Size: none,
   ConstantOfShape: none,
   Range: none,
-  OneHot: (g) => {
-    if (g.wants(2)) throw new Error("the gradient of the two values is not covered");
-    return [];
-  },
+  OneHot: oneHot,
   NonZero: none,
   EyeLike: none,
 };

@@ -1,10 +1,10 @@
 /** @file Gradients of pools. */
 import { numberAttribute, numbersAttribute } from "../../graph/graph";
-import { type Shape, tensor } from "../../graph/tensor";
+import { filled, type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows, type Windows } from "../kernels/window";
 import { concat, range, reshape, scaled } from "../lower/build";
 import type { Gradient } from "../operator";
-import { expandTo, type GradientRule, mask, only, pad, product, sliceAxes, where } from "./common";
+import { expandTo, type GradientRule, mask, number, only, pad, product, sliceAxes, where } from "./common";
 
 function windowsOf(g: Gradient): Windows {
   const shape = g.shape(g.node.inputs[0]!);
@@ -172,6 +172,21 @@ function divisors(g: Gradient, w: Windows): Float64Array {
   return out;
 }
 
+/** (sum |x|^p)^(1/p): each entry's share is sign(x) (|x| / y)^(p - 1); windows of zeros have the gradient zero. */
+const lpPool: GradientRule = (g) => {
+  const w = windowsOf(g);
+  const [x, y, dy] = [g.node.inputs[0]!, g.node.outputs[0]!, only(g)];
+  const shape = g.shape(x);
+  const p = numberAttribute(g.node, "p", 2);
+  const power = (value: string, exponent: number) => g.add("Pow", [value, number(g, value, exponent)]);
+  const zero = g.add("Equal", [y, number(g, y, 0)]);
+  const share = g.add("Mul", [dy, power(g.add("Where", [zero, number(g, y, 1), y]), 1 - p)]);
+  const ones = g.addConstant(filled([1, 1, ...w.kernel], 1, g.type(dy).type));
+  const spreadShare = spread(g, reshape(g, share, [shape[0]! * shape[1]!, 1, ...w.output]), ones, shape, w);
+  const magnitude = g.add("Mul", [g.add("Sign", [x]), power(g.add("Abs", [x]), p - 1)]);
+  return [g.add("Mul", [magnitude, spreadShare])];
+};
+
 const globalAverage: GradientRule = (g) => {
   const shape = g.shape(g.node.inputs[0]!);
   return [expandTo(g, scaled(g, only(g), 1 / product(shape.slice(2))), shape)];
@@ -198,6 +213,7 @@ const globalMaximum: GradientRule = (g) => {
 export const poolingGradients: Readonly<Record<string, GradientRule>> = {
   MaxPool: maxPool,
   AveragePool: averagePool,
+  LpPool: lpPool,
   GlobalAveragePool: globalAverage,
   GlobalMaxPool: globalMaximum,
 };

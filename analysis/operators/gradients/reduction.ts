@@ -80,8 +80,16 @@ const topK: GradientRule = (g) => {
   return [g.add("ScatterElements", [zeros(g, dy, g.shape(x)), indices, dy], { axis, reduction: "add" })];
 };
 
-/** Products: y / x, which is exact only without zeros. */
-const reduceProd = reduction((g, x, y, dy) => mul(g, dy, g.add("Div", [y, x])));
+/** Products of the other factors: y / x without zeros among them; a single zero gets the product of the rest. */
+const reduceProd = reduction((g, x, _y, dy, axes) => {
+  const zero = number(g, x, 0);
+  const isZero = g.add("Equal", [x, zero]);
+  const count = reduce(g, "ReduceSum", g.add("CastLike", [isZero, x]), axes);
+  const safe = g.add("Where", [isZero, number(g, x, 1), x]);
+  const rest = reduce(g, "ReduceProd", safe, axes);
+  const where = (zeros: number, value: string) => g.add("Where", [g.add("Equal", [count, number(g, x, zeros)]), value, zero]);
+  return mul(g, dy, g.add("Where", [isZero, where(1, rest), where(0, g.add("Div", [rest, safe]))]));
+});
 
 export const reductionGradients: Readonly<Record<string, GradientRule>> = {
   ReduceSum: reduction((g, x, _y, dy) => expandTo(g, dy, g.shape(x))),

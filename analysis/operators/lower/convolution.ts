@@ -2,7 +2,7 @@
 import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import type { Lowering } from "../operator";
 import { namedActivation } from "./activation";
-import { input, perChannel, plus, range, reduce, shapeOf } from "./build";
+import { input, perChannel, plus, range, reduce, scalarLike, shapeOf } from "./build";
 
 type Attributes = Node["attributes"];
 
@@ -137,6 +137,10 @@ export function lowerGlobalMaxPool(l: Lowering): readonly string[] | undefined {
 /** GlobalLpPool for p = 1 and 2. */
 export function lowerGlobalLpPool(l: Lowering): readonly string[] | undefined {
   const p = numberAttribute(l.node, "p", 2);
-  if (p !== 1 && p !== 2) return undefined;
-  return globalPool(l, p === 2 ? "ReduceL2" : "ReduceL1");
+  if (p === 1 || p === 2) return globalPool(l, p === 2 ? "ReduceL2" : "ReduceL1");
+  const [x] = l.node.inputs;
+  const rank = shapeOf(l, x)?.length;
+  if (!x || rank === undefined || rank < 3) return undefined;
+  const powers = l.add("Pow", [l.add("Abs", [x]), scalarLike(l, x, p)]);
+  return [l.add("Pow", [reduce(l, "ReduceSum", powers, range(2, rank)), scalarLike(l, x, 1 / p)])];
 }

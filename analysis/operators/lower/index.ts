@@ -5,16 +5,22 @@ import * as convolution from "./convolution";
 import * as elementwise from "./elementwise";
 import * as movement from "./movement";
 import * as reduction from "./reduction";
+import * as sampling from "./sampling";
 
 /** Lowerings of standard operators; the table joins them with their entries. */
 export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>> = {
+  AffineGrid: sampling.lowerAffineGrid,
   Cast: elementwise.lowerCast,
   CastLike: elementwise.lowerCast,
   Celu: elementwise.lowerCelu,
+  CenterCropPad: sampling.lowerCenterCropPad,
   Clip: elementwise.lowerClip,
+  Col2Im: sampling.lowerCol2Im,
   Conv: convolution.lowerConv,
   ConvTranspose: convolution.lowerConvTranspose,
   CumSum: reduction.lowerCumSum,
+  DeformConv: sampling.lowerDeformConv,
+  DFT: sampling.lowerDft,
   Dropout: elementwise.lowerDropout,
   Einsum: contraction.lowerEinsum,
   Expand: movement.lowerExpand,
@@ -25,12 +31,14 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   GlobalAveragePool: convolution.lowerGlobalAveragePool,
   GlobalLpPool: convolution.lowerGlobalLpPool,
   GlobalMaxPool: convolution.lowerGlobalMaxPool,
+  GridSample: sampling.lowerGridSample,
   Hardmax: reduction.lowerSoftmax,
   HardSwish: elementwise.lowerHardSwish,
   Identity: elementwise.lowerIdentity,
   LeakyRelu: elementwise.lowerLeakyRelu,
   LogSoftmax: reduction.lowerLogSoftmax,
   Max: elementwise.lowerMax,
+  MaxUnpool: sampling.lowerMaxUnpool,
   Mean: elementwise.lowerMean,
   Min: elementwise.lowerMin,
   Mish: elementwise.lowerMish,
@@ -47,6 +55,8 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   ReduceSumSquare: reduction.lowerReduction,
   Reshape: movement.lowerReshape,
   Resize: movement.lowerResize,
+  RoiAlign: sampling.lowerRoiAlign,
+  Scatter: sampling.lowerScatter,
   Selu: elementwise.lowerSelu,
   Shape: movement.lowerShape,
   Size: movement.lowerSize,

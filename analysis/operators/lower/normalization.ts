@@ -3,7 +3,7 @@
  * form no engine has to recognise a norm: what it forgets (a shift, a scale) follows from its parts.
  */
 import { numberAttribute, numbersAttribute } from "../../graph/graph";
-import { elementCount } from "../../graph/tensor";
+import { elementCount, tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import {
   input,
@@ -14,6 +14,7 @@ import {
   range,
   reduce,
   reshape,
+  scalarLike,
   scaled,
   shapeOf,
   shifted,
@@ -238,4 +239,27 @@ export function lowerMeanVarianceNormalization(l: Lowering): readonly string[] |
   const centred = l.add("Sub", [x, reduce(l, "ReduceMean", x, axes)]);
   const deviation = l.add("Sqrt", [meanSquare(l, centred, axes)]);
   return [l.add("Div", [centred, shifted(l, deviation, 1e-9)])];
+}
+
+/**
+ * LRN: x_c (bias + alpha / size * sum of x^2 over the channels around c)^-beta, the sums a product with a constant band.
+ */
+export function lowerLocalResponseNormalization(l: Lowering): readonly string[] | undefined {
+  const x = input(l, 0);
+  const shape = shapeOf(l, x);
+  if (x === undefined || shape === undefined || shape.length < 3) return undefined;
+  const channels = shape[1]!;
+  const size = numberAttribute(l.node, "size", 1);
+  const weight = numberAttribute(l.node, "alpha", 1e-4) / size;
+  const band = new Float64Array(channels * channels);
+  for (let c = 0; c < channels; c++) {
+    const last = Math.min(channels - 1, c + Math.ceil((size - 1) / 2));
+    for (let k = Math.max(0, c - Math.floor((size - 1) / 2)); k <= last; k++) band[c * channels + k] = weight;
+  }
+  const flat = reshape(l, x, [shape[0]!, channels, elementCount(shape.slice(2))]);
+  const squares = l.add("Mul", [flat, flat]);
+  const sums = l.add("MatMul", [l.addConstant(tensor([channels, channels], band, l.type(x).type)), squares]);
+  const exponent = scalarLike(l, x, -numberAttribute(l.node, "beta", 0.75));
+  const factor = l.add("Pow", [shifted(l, sums, numberAttribute(l.node, "bias", 1)), exponent]);
+  return [reshape(l, l.add("Mul", [flat, factor]), shape)];
 }
