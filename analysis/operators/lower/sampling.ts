@@ -2,7 +2,7 @@
  * @file Sampling at places that are values themselves: grids, regions of interest, deformable convolutions. A sample is a
  * sum of entries that a Gather picks times weights, so its derivatives with respect to data and places come by themselves.
  */
-import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, type ElementType, filled, type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows } from "../kernels/window";
 import type { Builder, Lowering } from "../operator";
