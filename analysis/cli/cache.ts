@@ -26,9 +26,14 @@ interface Stored {
 
 /**
  * Opens the cache in a folder. `salt`: whatever else a report depends on.
- * `configurationFiles`: the files that configure a file.
+ * `configurationFiles`: the files that configure a file. `state`: of what else reports on files of its folder depend on.
  */
-export function openCache(folder: string, salt: string, configurationFiles: (file: string) => readonly string[]): ReportCache {
+export function openCache(
+  folder: string,
+  salt: string,
+  configurationFiles: (file: string) => readonly string[],
+  state: (file: string) => string = () => "",
+): ReportCache {
   const projects = new Map<string, { readonly stored: Stored; readonly at: string; changed: boolean }>();
 
   const project = (file: string): { readonly stored: Stored; readonly at: string; changed: boolean } => {
@@ -36,7 +41,7 @@ export function openCache(folder: string, salt: string, configurationFiles: (fil
     const root = projectFolder(own) ?? own;
     let known = projects.get(root);
     if (!known) {
-      const key = hash([salt, ...stamps(pythonFiles(root)), ...stamps(configurationFiles(file))].join("\n"));
+      const key = hash([salt, state(file), ...stamps(pythonFiles(root)), ...stamps(configurationFiles(file))].join("\n"));
       const at = path.join(folder, `${hash(root)}.json`);
       known = { stored: { key, reports: read(at, key) }, at, changed: false };
       projects.set(root, known);

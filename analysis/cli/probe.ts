@@ -6,7 +6,8 @@ import type { TrainingFacts } from "../frontends/python/facts/facts";
 import type { ProbeEvent } from "../probe/record/events";
 import type { ProbeRecord } from "../probe/record/record";
 import type { TrainingSettings } from "../probe/types";
-import type { LoadedModel } from "../service/models";
+import type { Finding } from "../rules/finding";
+import type { LoadedFile, LoadedModel } from "../service/models";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./probe-arguments";
 import type { Console } from "./run";
@@ -19,6 +20,7 @@ export async function probe(args: ProbeArguments, console: Console): Promise<num
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it`);
   const { Loader, UnknownModel } = await import("../service/models");
   let model: LoadedModel;
+  let file: LoadedFile;
   let facts: TrainingFacts | undefined;
   try {
     const options = {
@@ -30,13 +32,14 @@ export async function probe(args: ProbeArguments, console: Console): Promise<num
     if (loaded.language === "python") facts = (await loader.readPython(args.file)).facts;
     for (const p of loaded.problems) console.error(`noether: ${p.message}`);
     model = chosen(loaded.models, args);
+    file = loaded;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     if (error instanceof UnknownModel) throw new UsageError(`${error.message}${meant(error.wanted, error.classes)}`);
     console.error(`noether: ${messageOf(error)}`);
     return EXIT.fatal;
   }
-  return run(args, model, facts, console);
+  return run(args, { file, model, ...(facts ? { facts } : {}) }, console);
 }
 
 /** The model that was asked for, or the only one. */
@@ -55,15 +58,19 @@ function chosen(models: readonly LoadedModel[], { className, file }: ProbeArgume
   return model;
 }
 
-async function run(
-  args: ProbeArguments,
-  model: LoadedModel,
-  facts: TrainingFacts | undefined,
-  console: Console,
-): Promise<number> {
-  const [{ runProbe }, { ComparisonError }] = await Promise.all([
+/** What was loaded: the file, the model of it that is probed, and what the code says about training. */
+interface Loaded {
+  readonly file: LoadedFile;
+  readonly model: LoadedModel;
+  readonly facts?: TrainingFacts;
+}
+
+async function run(args: ProbeArguments, loaded: Loaded, console: Console): Promise<number> {
+  const [{ runProbe }, { ComparisonError }, { recordsFolder }, { measuredFindings }] = await Promise.all([
     import("../service/probe/session"),
     import("../service/probe/settings"),
+    import("../service/probe/records"),
+    import("../service/probe/findings"),
   ]);
   const bar = progressBar(console);
   const abort = new AbortController();
@@ -71,7 +78,7 @@ async function run(
   process.once("SIGINT", interrupt);
   try {
     const record = await runProbe(
-      { model, ...(facts ? { facts } : {}) },
+      loaded,
       {
         steps: args.steps,
         replicas: args.replicas,
@@ -83,12 +90,12 @@ async function run(
         ...(args.sweep ? { sweep: args.sweep } : {}),
         compare: args.compare,
         ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
-        ...(args.cache ? { cache: probeCache(console.environment) } : {}),
+        ...(args.cache ? { cache: probeCache(console.environment), records: recordsFolder(args.file, console.environment) } : {}),
       },
       { signal: abort.signal, onEvent: bar.show },
     );
     bar.end();
-    const text = await rendered(record, args, console);
+    const text = await rendered(record, measuredFindings(loaded.file, loaded.model, record), args, console);
     if (args.output !== undefined) replaceFile(args.output, `${text}\n`);
     else console.out(text);
     return EXIT.ok;
@@ -102,11 +109,18 @@ async function run(
   }
 }
 
-async function rendered(record: ProbeRecord, { format }: ProbeArguments, console: Console): Promise<string> {
-  if (format === "html") return (await import("../report/probe/html")).probeHtml(record);
-  if (format === "json") return JSON.stringify(record, null, 2);
+async function rendered(
+  record: ProbeRecord,
+  findings: readonly Finding[],
+  { format }: ProbeArguments,
+  console: Console,
+): Promise<string> {
+  if (format === "html") return (await import("../report/probe/html")).probeHtml(record, findings);
+  const { findingBlocks, findingJson } = await import("../report/findings");
+  if (format === "json") return JSON.stringify({ ...record, findings: findings.map(findingJson) }, null, 2);
   const [{ probeText }, { styleFor }] = await Promise.all([import("../report/probe/text"), import("../report/style")]);
-  return probeText(record, styleFor({ isTTY: console.isTTY }, console.environment));
+  const style = styleFor({ isTTY: console.isTTY }, console.environment);
+  return [probeText(record, style), ...findingBlocks(findings, style)].join("\n\n");
 }
 
 /** What the command line says about training, over what the code says. */

@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import type { FileReport, Linter } from "../service/linter";
+import { recordsFolder, recordsStamp } from "../service/probe/records";
 import type { CheckArguments } from "./arguments";
 import { openCache } from "./cache";
 import { cacheFolder } from "./cache-folder";
@@ -25,9 +26,11 @@ export async function reportsOf(
   { environment, program }: Console,
 ): Promise<FileReport[]> {
   const said = JSON.stringify([args.configuration, [...args.rules]]);
+  // Rules that judge measures depend on the probes that were run meanwhile.
+  const probes = (f: string): string => recordsStamp(recordsFolder(f));
   const folder = args.cacheFolder ?? cacheFolder(environment);
   const cache = args.cache
-    ? openCache(folder, `${version()} ${said}`, (f) => linter.configurationFor(f).configuration.files)
+    ? openCache(folder, `${version()} ${said}`, (f) => linter.configurationFor(f).configuration.files, probes)
     : undefined;
   const known = new Map<string, FileReport>();
   for (const file of files) {

@@ -92,8 +92,13 @@ const PAINT: Readonly<Record<Severity, (style: Style, text: string) => string>> 
 
 /** The report of findings, with a summary as its last line; no line break at the end. */
 export function findingsText(findings: readonly Finding[], summary: CheckSummary, style: Style = PLAIN): string {
-  const blocks = sortFindings(findings).map((f) => block(f, style));
+  const blocks = findingBlocks(findings, style);
   return [...blocks, summaryLine(findings, summary, style)].join(blocks.length > 0 ? "\n\n" : "\n");
+}
+
+/** Findings as blocks of lines, in the order in which a person meets them. */
+export function findingBlocks(findings: readonly Finding[], style: Style = PLAIN): string[] {
+  return sortFindings(findings).map((f) => block(f, style));
 }
 
 function block(f: Finding, style: Style): string {

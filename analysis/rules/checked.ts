@@ -2,7 +2,7 @@
 import type { Chunk, Inventory, TrainingFacts } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
-import type { Probed } from "./measured";
+import type { ProbeRecord } from "../probe/record/record";
 import type { ModelAnalysis } from "../symmetry/analysis";
 
 /** How the constructor call of a layer says whether there is a bias. */
@@ -50,8 +50,8 @@ export interface CheckedModel {
   readonly inventory?: Inventory;
   /** The class statement; absent for ONNX. */
   readonly range?: SourceRange;
-  /** What a probe measured, once there was one. */
-  readonly probed?: Probed;
+  /** What a probe measured, once there was one of the present model and settings. */
+  probed?(): ProbeRecord | undefined;
 }
 
 /** A file and all models found in it. */

@@ -1,6 +1,6 @@
 /** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, trainedExamples, withError } from "./measured";
+import { atParameter, exceeds, measuredBy, numbers, probedUnits, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -24,26 +24,26 @@ export const collapse: Rule = {
   options: {
     fall: {
       takes: { kind: "number", minimum: 0 },
-      default: 0.3,
+      default: 0.2,
       description: "Fall of the share of broken mirrors from which on a symmetry is reported.",
     },
   },
-  examples: trainedExamples("lr=0.1, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
+  examples: trainedExamples("lr=1.0, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 
 function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
-  const { probed } = model;
-  if (!probed) return [];
+  const record = model.probed?.();
+  if (!record) return [];
   const least = optionOf(collapse, "fall", options);
-  return probedUnits(model).flatMap(({ summary, writer, name }) => {
-    const { verdict } = summary;
-    if (verdict?.kind !== "collapses" || verdict.start.value - verdict.end.value < least) return [];
-    if (!exceeds(verdict.start, least)) return [];
+  return probedUnits(model, record).flatMap(({ measures, writer, name }) => {
+    const { verdict } = measures;
+    if (verdict?.kind !== "collapses" || !exceeds(numbers(verdict.start), least)) return [];
+    if (!(numbers(verdict.start).value - numbers(verdict.end).value >= least)) return [];
     const lines = [
       `units of ${code(name)} collapse in the probe: share of broken mirrors from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
-      `Driven by ${verdict.driver}. ${measuredBy(probed)}`,
+      `Driven by ${verdict.driver}. ${measuredBy(record)}`,
     ];
-    return atParameter(file, model, writer, lines, summary.symmetry.group);
+    return atParameter(file, model, writer, lines, measures.symmetry.group);
   });
 }

@@ -10,6 +10,18 @@ export interface Contraction {
   readonly data: string;
 }
 
+/** Two matrices that are multiplied without anything between that bends, in the order in which data pass. */
+export interface MatrixPair {
+  readonly first: FactorMatrix;
+  readonly second: FactorMatrix;
+}
+
+/** A matrix parameter, and whether its rows are what it reads (as ONNX's MatMul has it) or what it writes (PyTorch). */
+export interface FactorMatrix {
+  readonly parameter: string;
+  readonly rows: "in" | "out";
+}
+
 /** Operators that hand a weight on in another layout. */
 const LAYOUT: ReadonlySet<string> = new Set(["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze"]);
 
@@ -55,6 +67,21 @@ export class Linear {
       at = node.inputs[0]!;
     }
     return undefined;
+  }
+
+  /** Which axis of its parameter a matrix product reads; undefined where the weight gets there through a reshape. */
+  rowsOf({ node, data }: Contraction): FactorMatrix["rows"] | undefined {
+    if (node.operator !== "MatMul") return undefined;
+    const isLeft = node.inputs[0] === data;
+    let at = node.inputs[isLeft ? 1 : 0]!;
+    let isTurned = false;
+    for (let steps = 0; steps < 12 && !this.graph.parameters.has(at); steps++) {
+      const writer = this.writers.get(at);
+      if (writer?.operator === "Transpose") isTurned = !isTurned;
+      else if (writer?.operator !== "Identity" && writer?.operator !== "Cast") return undefined;
+      at = writer.inputs[0]!;
+    }
+    return isLeft === isTurned ? "out" : "in";
   }
 
   private contraction(node: Node): Contraction | undefined {
@@ -132,4 +159,20 @@ export function linearStructure(normal: Graph): Linear {
     known.set(normal, found);
   }
   return found;
+}
+
+/** All pairs of matrices that are multiplied without anything between that bends, of a graph in normal form. */
+export function matrixPairs(normal: Graph): MatrixPair[] {
+  const linear = linearStructure(normal);
+  const out: MatrixPair[] = [];
+  for (const c of linear.contractions.values()) {
+    const rows = linear.rowsOf(c);
+    if (rows === undefined) continue;
+    for (const next of linear.followers(c.node)?.next ?? []) {
+      const nextRows = linear.rowsOf(next);
+      if (nextRows === undefined) continue;
+      out.push({ first: { parameter: c.weight.name, rows }, second: { parameter: next.weight.name, rows: nextRows } });
+    }
+  }
+  return out;
 }

@@ -1,6 +1,6 @@
 /** @file `dead-units`: units that vanished in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, trainedExamples, withError } from "./measured";
+import { atParameter, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -29,21 +29,21 @@ export const deadUnits: Rule = {
       description: "Share of dead units from which on a layer is reported.",
     },
   },
-  examples: trainedExamples("lr=0.1, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
+  examples: trainedExamples("lr=1.0, weight_decay=0.05", "lr=0.1, weight_decay=1e-4"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 
 function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
-  const { probed } = model;
-  if (!probed) return [];
+  const record = model.probed?.();
+  if (!record) return [];
   const least = optionOf(deadUnits, "share", options);
-  return probedUnits(model).flatMap(({ summary, writer, name }) => {
-    const { units, dead } = summary.units!;
-    if (!exceeds({ value: dead.value / units, error: dead.error / units }, least)) return [];
+  return probedUnits(model, record).flatMap(({ measures, writer, name }) => {
+    const { units, dead } = measures.units;
+    if (!exceeds(shareOf(dead, units), least)) return [];
     const lines = [
-      `${Math.round(dead.value)} of ${units} units of ${code(name)} died in the probe: their weights are all but zero`,
-      `${withError(dead)} units per run. ${measuredBy(probed)} Less weight decay, a smaller learning rate or larger batches keep them.`,
+      `${Math.round(dead.value ?? 0)} of ${units} units of ${code(name)} died in the probe: their weights are all but zero`,
+      `${withError(dead)} units per run. ${measuredBy(record)} Less weight decay, a smaller learning rate or larger batches keep them.`,
     ];
-    return atParameter(file, model, writer, lines, summary.symmetry.group);
+    return atParameter(file, model, writer, lines, measures.symmetry.group);
   });
 }

@@ -1,6 +1,6 @@
 /** @file `duplicate-units`: units that became copies of each other in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, trainedExamples, withError } from "./measured";
+import { atParameter, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -29,21 +29,21 @@ export const duplicateUnits: Rule = {
       description: "Share of duplicates from which on a layer is reported.",
     },
   },
-  examples: trainedExamples("lr=0.5, weight_decay=0.01", "lr=0.05"),
+  examples: trainedExamples("lr=1.0, weight_decay=0.05", "lr=0.05"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 
 function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
-  const { probed } = model;
-  if (!probed) return [];
+  const record = model.probed?.();
+  if (!record) return [];
   const least = optionOf(duplicateUnits, "share", options);
-  return probedUnits(model).flatMap(({ summary, writer, name }) => {
-    const { units, duplicates, distinct } = summary.units!;
-    if (!exceeds({ value: duplicates.value / units, error: duplicates.error / units }, least)) return [];
+  return probedUnits(model, record).flatMap(({ measures, writer, name }) => {
+    const { units, duplicates, distinct } = measures.units;
+    if (!exceeds(shareOf(duplicates, units), least)) return [];
     const lines = [
-      `${Math.round(duplicates.value)} of ${units} units of ${code(name)} are copies of others at the end of the probe`,
-      `${withError(distinct)} units are distinct. ${measuredBy(probed)} Random starts, smaller learning rates or larger batches keep them apart.`,
+      `${Math.round(duplicates.value ?? 0)} of ${units} units of ${code(name)} are copies of others at the end of the probe`,
+      `${withError(distinct)} units are distinct. ${measuredBy(record)} Random starts, smaller learning rates or larger batches keep them apart.`,
     ];
-    return atParameter(file, model, writer, lines, summary.symmetry.group);
+    return atParameter(file, model, writer, lines, measures.symmetry.group);
   });
 }

@@ -1,12 +1,7 @@
 /** @file `low-rank`: products of weights that lost their rank in a probe. */
-import { productSpectrum, spectrumMeasures } from "../dynamics/measures/rank";
-import { estimate } from "../dynamics/measures/statistics";
-import { Matrix } from "../numerics/matrix";
-import type { ParameterValues } from "../symmetry/symmetry";
-import { linearStructure } from "./contractions";
 import { layerName } from "./layers";
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, measuredBy } from "./measured";
+import { atParameter, measuredBy, ownSetting, shareOf, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -35,7 +30,8 @@ export const lowRank: Rule = {
     },
   },
   examples: {
-    bad: `from torch import nn
+    bad: `import torch
+from torch import nn
 
 
 class Head(nn.Module):
@@ -46,8 +42,13 @@ class Head(nn.Module):
 
     def forward(self, x):
         return x + self.up(self.down(x))
+
+
+model = Head()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.3, weight_decay=0.1)
 `,
-    fixed: `from torch import nn
+    fixed: `import torch
+from torch import nn
 
 
 class Head(nn.Module):
@@ -57,6 +58,10 @@ class Head(nn.Module):
 
     def forward(self, x):
         return x + self.all(x)
+
+
+model = Head()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.3, weight_decay=0.1)
 `,
     good: `from torch import nn
 
@@ -75,40 +80,18 @@ class Net(nn.Module):
 };
 
 function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
-  const { probed } = model;
-  if (!probed) return [];
+  const record = model.probed?.();
+  if (!record) return [];
   const least = optionOf(lowRank, "share", options);
-  return matrixProducts(model).flatMap(([first, second]): Detection[] => {
-    const rank = (index: number) =>
-      estimate(probed.runs.flatMap((r) => share(r.recordings.at(index)?.parameters, model, first, second) ?? []));
-    const [start, end] = [rank(0), rank(-1)];
-    if (!(end.value <= least) || !(end.value < 0.7 * start.value)) return [];
+  return ownSetting(record).products.flatMap(({ first, second, full, ...ranks }): Detection[] => {
+    const [start, end] = [shareOf(ranks.start, full), shareOf(ranks.end, full)];
+    // Random matrices do not use all of their rank either: what was lost counts.
+    if (!(end.value <= least) || !(end.value + 2 * (end.error || 0) < 0.7 * start.value)) return [];
     const percent = (x: number): string => `${Math.round(100 * x)}%`;
     const lines = [
       `product of ${code(layerName(model, first))} and ${code(layerName(model, second))} uses ${percent(end.value)} of its rank after the probe, ${percent(start.value)} before`,
-      `Effective rank over full rank. ${measuredBy(probed)} Less decay on one of the two keeps directions alive.`,
+      `Effective rank ${withError(ranks.end)} of ${full}. ${measuredBy(record)} Less decay on one of the two keeps directions alive.`,
     ];
     return atParameter(file, model, first, lines, `GL(r) on ${first}, ${second}`);
   });
-}
-
-/** Pairs of matrices that are multiplied without anything between that bends. */
-function matrixProducts(model: CheckedModel): (readonly [string, string])[] {
-  const linear = linearStructure(model.normal());
-  const out: (readonly [string, string])[] = [];
-  for (const c of linear.contractions.values()) {
-    if (c.weight.shape.length !== 2) continue;
-    for (const next of linear.followers(c.node)?.next ?? [])
-      if (next.weight.shape.length === 2) out.push([c.weight.name, next.weight.name]);
-  }
-  return out;
-}
-
-/** Effective rank of a product over its full rank; layouts are PyTorch's, rows being outputs. */
-function share(parameters: ParameterValues | undefined, model: CheckedModel, first: string, second: string): number | undefined {
-  const [a, b] = [parameters?.get(first), parameters?.get(second)];
-  const [p, q] = [model.graph.parameters.get(first)?.shape, model.graph.parameters.get(second)?.shape];
-  if (!a || !b || !p || !q || q[1] !== p[0]) return undefined;
-  const { effectiveRank, full } = spectrumMeasures(productSpectrum(new Matrix(q[0]!, q[1]!, b), new Matrix(p[0]!, p[1]!, a)));
-  return full > 0 ? effectiveRank / full : undefined;
 }

@@ -1,56 +1,65 @@
-/** @file What probe runs measured of a model, as rules read it. */
-import type { SettingSummary, SymmetrySummary } from "../dynamics/summary/types";
-import type { Trajectory } from "../dynamics/trajectory";
-import type { ChannelSpace } from "../symmetry/symmetry";
+/** @file What a probe measured of a model, as rules read it. */
+import type { Measured, ProbeRecord, RecordedMeasures, RecordedSetting } from "../probe/record/record";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { layerName, placeOf } from "./layers";
 import type { Detection, Rule } from "./rule";
 
-/** A probe of one model with the author's own setting. */
-export interface Probed {
-  readonly summary: SettingSummary;
-  /** The runs behind it. */
-  readonly runs: readonly Trajectory[];
-  readonly steps: number;
+/** What rules judge: the author's own setting, which is a probe's first. */
+export function ownSetting(record: ProbeRecord): RecordedSetting {
+  return record.settings[0]!;
+}
+
+/** A mean with its standard error, as numbers; NaN where there is none. */
+export interface MeanWithError {
+  readonly value: number;
+  readonly error: number;
+}
+
+/** A measured value as numbers. */
+export function numbers({ value, error }: Measured): MeanWithError {
+  return { value: value ?? Number.NaN, error: error ?? Number.NaN };
+}
+
+/** A measured count as a share of a whole. */
+export function shareOf(count: Measured, whole: number): MeanWithError {
+  const { value, error } = numbers(count);
+  return { value: value / whole, error: error / whole };
 }
 
 /** A layer of units in a probe: the symmetry that exchanges them, and the weight that writes them. */
 export interface ProbedUnits {
-  readonly summary: SymmetrySummary;
-  readonly space: ChannelSpace | undefined;
+  readonly measures: RecordedMeasures & { readonly units: NonNullable<RecordedMeasures["units"]> };
   readonly writer: string;
   readonly name: string;
 }
 
 /** The permutation symmetries of a probe with what became of their units. */
-export function probedUnits(model: CheckedModel): ProbedUnits[] {
-  if (!model.probed) return [];
-  const { spaces } = model.analysis();
-  return model.probed.summary.symmetries.flatMap((summary): ProbedUnits[] => {
-    const { symmetry, units } = summary;
-    if (symmetry.kind !== "permutation" || !units) return [];
-    const space = spaces.find((s) => symmetry.spaces.includes(s.id));
-    const acts = space?.acts ?? [];
-    const writer =
-      acts.find((a) => a.axis === 0 && (model.graph.parameters.get(a.parameter)?.shape.length ?? 0) >= 2)?.parameter ??
-      symmetry.parameters[0];
-    return writer === undefined ? [] : [{ summary, space, writer, name: layerName(model, writer) }];
+export function probedUnits(model: CheckedModel, record: ProbeRecord): ProbedUnits[] {
+  return ownSetting(record).symmetries.flatMap((measures): ProbedUnits[] => {
+    const { symmetry, units } = measures;
+    const writer = symmetry.writer ?? symmetry.parameters[0];
+    if (symmetry.kind !== "permutation" || !units || writer === undefined) return [];
+    return [{ measures: { ...measures, units }, writer, name: layerName(model, writer) }];
   });
 }
 
 /** Whether a measured share is at least some least share, beyond two standard errors; one replica has no error to tell. */
-export function exceeds(estimate: { readonly value: number; readonly error: number }, least: number): boolean {
-  return estimate.value >= least && !(estimate.value - 2 * estimate.error <= 0);
+export function exceeds({ value, error }: MeanWithError, least: number): boolean {
+  return value >= least && !(value - 2 * error <= 0);
 }
 
 /** How a measure was obtained, in words. */
-export function measuredBy({ summary, steps }: Probed): string {
-  const replicas = `${summary.replicas} ${summary.replicas === 1 ? "replica" : "replicas"}`;
-  return `Measured in a probe of ${steps} steps with ${replicas}.`;
+export function measuredBy(record: ProbeRecord): string {
+  const { replicas, training } = ownSetting(record);
+  const runs = `${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+  const how = `${training.optimiser}, learning rate ${training.learningRate}, weight decay ${training.weightDecay}`;
+  const what = record.twin ? " on a smaller copy of the model" : "";
+  return `Measured in a probe of ${record.steps} steps with ${runs}${what} (${how}).`;
 }
 
 /** `3.2 +- 0.4`, or the value alone where one replica says nothing of its error. */
-export function withError({ value, error }: { readonly value: number; readonly error: number }, digits = 1): string {
+export function withError(measured: Measured, digits = 1): string {
+  const { value, error } = numbers(measured);
   return Number.isFinite(error) ? `${value.toFixed(digits)} ± ${error.toFixed(digits)}` : value.toFixed(digits);
 }
 

@@ -1,8 +1,6 @@
 /** @file `plasticity-loss`: units that fell silent in a probe. */
-import { estimate } from "../dynamics/measures/statistics";
-import { dormantFraction } from "../dynamics/measures/units";
 import type { CheckedFile, CheckedModel } from "./checked";
-import { exceeds, measuredBy, trainedExamples } from "./measured";
+import { exceeds, measuredBy, numbers, ownSetting, trainedExamples } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -31,22 +29,17 @@ export const plasticityLoss: Rule = {
       description: "Share of dormant units at the end from which on a layer is reported.",
     },
   },
-  examples: trainedExamples("lr=1.0", "lr=0.05"),
+  examples: trainedExamples("lr=6.0", "lr=0.05"),
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 
 function detections(file: CheckedFile, model: CheckedModel, options: Parameters<Rule["check"]>[1]): Detection[] {
-  const { probed } = model;
-  if (!probed) return [];
+  const record = model.probed?.();
+  if (!record) return [];
   const least = optionOf(plasticityLoss, "share", options);
   const scopes = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n.origin.scope ?? ""] as const)));
-  return [...probed.summary.dormant].flatMap(([value, end]): Detection[] => {
-    const start = estimate(
-      probed.runs.flatMap((r) => {
-        const first = r.recordings[0]?.activity.get(value);
-        return first ? [dormantFraction(first)] : [];
-      }),
-    );
+  return ownSetting(record).dormant.flatMap(({ layer: value, ...share }): Detection[] => {
+    const [start, end] = [numbers(share.start), numbers(share.end)];
     if (!exceeds(end, least) || end.value - start.value < 0.1 || !model.range) return [];
     const scope = scopes.get(value) ?? "";
     const range = model.layers.find((l) => l.scope === scope)?.constructor ?? model.range;
@@ -55,7 +48,7 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
       {
         message: [
           `${percent(end.value)} of the units behind ${code(scope === "" ? value : scope)} are dormant at the end of the probe, ${percent(start.value)} at its start`,
-          `${measuredBy(probed)} Leaky activations, a smaller learning rate, or decay towards the initial weights keep units alive.`,
+          `${measuredBy(record)} Leaky activations, a smaller learning rate, or decay towards the initial weights keep units alive.`,
         ].join("\n"),
         range,
         file: file.file,

@@ -17,13 +17,15 @@ import type {
 } from "../frontends/python/index";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
+import type { ProbeRecord } from "../probe/record/record";
 import type { ReportedModel } from "../report/json";
 import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
 import { normalForm } from "../lowering/normal-form";
-import type { TrainedBy } from "../dynamics/risk/model";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
 import type { Cells } from "./cells";
+import { findRecord, measuredSymmetries, recordsFolder } from "./probe/records";
+import { knownTraining } from "./probe/settings";
 import { DiskHost, importRoot } from "./python-host";
 
 /** A model that was read. It is analysed when somebody asks for its analysis. */
@@ -36,6 +38,8 @@ export interface LoadedModel extends ReportedModel {
   readonly layers: readonly Layer[];
   /** What the source registers; absent for ONNX. */
   readonly inventory?: Inventory;
+  /** What the last probe of the present model and settings measured; looked up at each call. */
+  probed?(): ProbeRecord | undefined;
 }
 
 /** Why something in a file was not analysed. */
@@ -114,6 +118,7 @@ function checkedModel(m: LoadedModel): CheckedModel {
     layers,
     normal: () => normalOf(graph),
     analysis: () => m.analysis,
+    ...(m.probed ? { probed: () => m.probed?.() } : {}),
     ...(inventory ? { inventory } : {}),
     ...(range ? { range } : {}),
   };
@@ -193,10 +198,10 @@ export class Loader {
       found = all.models;
       facts = () => all.facts;
     } else found = [named(project, file, className)];
-    const training = (): TrainedBy => ({ facts: facts ? facts() : project.analyse(file).facts });
+    const trainedBy = () => (facts ? facts() : project.analyse(file).facts);
     const models = found.flatMap((m): LoadedModel[] => {
       try {
-        return [this.#pythonModel(file, this.#withInputs(project, file, m), training)];
+        return [this.#pythonModel(file, this.#withInputs(project, file, m), trainedBy)];
       } catch (error) {
         problems.push({ message: `${m.name} is not analysed: ${messageOf(error)}`, range: m.range });
         return [];
@@ -270,7 +275,7 @@ export class Loader {
       models ??= facts().optimisers.flatMap(({ model, modelFile }): LoadedModel[] => {
         if (model === undefined || modelFile === undefined || modelFile === file) return [];
         try {
-          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model), () => ({ facts: facts() }))];
+          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model), facts)];
         } catch {
           return [];
         }
@@ -279,7 +284,7 @@ export class Loader {
     };
   }
 
-  #pythonModel(file: string, m: PythonModel, training: () => TrainedBy): LoadedModel {
+  #pythonModel(file: string, m: PythonModel, facts: () => TrainingFacts): LoadedModel {
     const followed = understanding(m);
     const understood = followed === undefined ? "" : `; ${followed}`;
     const about = {
@@ -290,18 +295,24 @@ export class Loader {
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
       inventory: m.inventory,
-      training,
     };
-    return this.#model(about, freeze(m.graph, this.#options.frozen ?? []));
+    return this.#model(about, freeze(m.graph, this.#options.frozen ?? []), facts);
   }
 
   /** A model whose analysis is made once for its graph, when it is asked for. */
-  #model(about: Omit<LoadedModel, "analysis" | "graph">, graph: Graph): LoadedModel {
+  #model(about: Omit<LoadedModel, "analysis" | "graph">, graph: Graph, facts?: () => TrainingFacts): LoadedModel {
     const analyses = this.#analyses;
     const options = this.#options.analysis;
+    const probed = (): ProbeRecord | undefined =>
+      findRecord(recordsFolder(about.file), graph, () => knownTraining(facts?.(), about.name).training);
     return {
       ...about,
       graph,
+      probed,
+      training() {
+        const record = probed();
+        return { ...(facts ? { facts: facts() } : {}), ...(record ? { measured: measuredSymmetries(record) } : {}) };
+      },
       get analysis() {
         let made = analyses.get(graph);
         if (made === undefined) {

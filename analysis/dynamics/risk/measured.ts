@@ -1,11 +1,19 @@
 /** @file The risk of a symmetry after a probe: what its runs measured takes the place of the closed form's typical values. */
 import type { Estimate } from "../measures/statistics";
-import type { SymmetrySummary } from "../summary/types";
+import type { Symmetry } from "../../symmetry/symmetry";
 import type { CollapseRisk, RiskLevel, RiskNumber } from "./risk";
 
 /** Shares of a layer that are lost: from the first on a risk is medium, from the second on high. */
 const NOTABLE_SHARE = 0.05;
 const LARGE_SHARE = 0.3;
+
+/** What a probe measured of one symmetry, as far as its risk depends on it (a SymmetrySummary fits). */
+export interface MeasuredSymmetry {
+  readonly symmetry: Pick<Symmetry, "kind" | "parameters">;
+  readonly units?: { readonly units: number; readonly dead: Estimate; readonly duplicates: Estimate };
+  readonly ranks?: { readonly full: number; readonly numerical: Estimate };
+  readonly verdict?: { readonly kind: string; readonly driver: string; readonly start: Estimate; readonly end: Estimate };
+}
 
 /** One way in which a probe saw something being lost. */
 interface Loss {
@@ -17,7 +25,7 @@ interface Loss {
  * The closed form's risk with the level, sentence and numbers of a probe. A loss counts where it exceeds two standard errors.
  * Symmetries of which a probe measures no loss (scales, shifts) keep the closed form.
  */
-export function measuredRisk(closed: CollapseRisk, summary: SymmetrySummary): CollapseRisk {
+export function measuredRisk(closed: CollapseRisk, summary: MeasuredSymmetry): CollapseRisk {
   const losses = lossesOf(summary);
   if (losses.length === 0) return closed;
   const largest = losses.reduce((a, b) => (b.share.value > a.share.value ? b : a));
@@ -40,7 +48,7 @@ export function measuredRisk(closed: CollapseRisk, summary: SymmetrySummary): Co
   };
 }
 
-function lossesOf({ units, ranks, verdict }: SymmetrySummary): Loss[] {
+function lossesOf({ units, ranks, verdict }: MeasuredSymmetry): Loss[] {
   const out: Loss[] = [];
   if (units && units.units > 0) {
     out.push({ name: "of the units dead", share: over(units.dead, units.units) });

@@ -1,8 +1,7 @@
 /** @file The collapse risks of all symmetries of a model: from the user's settings, sharper where a probe measured. */
 import type { ModelAnalysis } from "../../symmetry/analysis";
 import type { Symmetry } from "../../symmetry/symmetry";
-import type { SymmetrySummary } from "../summary/types";
-import { measuredRisk } from "./measured";
+import { measuredRisk, type MeasuredSymmetry } from "./measured";
 import { type CollapseRisk, collapseRisk, type RiskLevel } from "./risk";
 import { settingsFor, type TrainingFactsLike, type TrainingSettings } from "./settings";
 
@@ -29,7 +28,7 @@ export interface TrainedBy {
   /** Facts of the code, or of a probe's settings. */
   readonly facts?: TrainingFactsLike;
   /** What a probe measured, of the model or of its twin. */
-  readonly measured?: readonly SymmetrySummary[];
+  readonly measured?: readonly MeasuredSymmetry[];
 }
 
 /** Levels from low to high, as numbers. */
@@ -72,7 +71,7 @@ export function modelRisk(name: string, analysis: ModelAnalysis, trained: Traine
 }
 
 /** Names a symmetry on a model and on its twin alike: by what it is and moves. */
-function nameOf({ kind, parameters }: Symmetry): string {
+function nameOf({ kind, parameters }: Pick<Symmetry, "kind" | "parameters">): string {
   return [kind, ...parameters].join(" ");
 }
 

@@ -20,6 +20,7 @@ import type {
   ProbeRecord,
   RecordedComparison,
   RecordedMeasures,
+  RecordedProduct,
   RecordedRanks,
   RecordedRun,
   RecordedSetting,
@@ -43,11 +44,13 @@ export interface ProbeFindings {
   readonly summary: ProbeSummary;
   /** The model that a setting trained. */
   modelOf(setting: string): TrainedModel;
+  /** Products of matrices in the model that a setting trained. */
+  productsOf?(setting: string): readonly RecordedProduct[];
   readonly replicas: number;
 }
 
 /** The record. */
-export function makeRecord({ name, result, summary, modelOf, replicas }: ProbeFindings): ProbeRecord {
+export function makeRecord({ name, result, summary, modelOf, productsOf, replicas }: ProbeFindings): ProbeRecord {
   const { twin } = result;
   return {
     schema: 1,
@@ -63,7 +66,8 @@ export function makeRecord({ name, result, summary, modelOf, replicas }: ProbeFi
     settings: summary.settings.map((s) => {
       const { training } = result.settings.find((x) => x.name === s.setting)!;
       const runs = result.runs.filter((r) => r.setting === s.setting);
-      return recordSetting(s, training, runs, modelOf(s.setting));
+      const products = productsOf?.(s.setting) ?? [];
+      return { ...recordSetting(s, training, runs, modelOf(s.setting)), products };
     }),
     comparisons: summary.comparisons.map(recordComparison),
     notes: [...new Set([...result.notes, ...summary.notes])],
@@ -92,7 +96,7 @@ function recordSetting(
   training: TrainingSettings,
   runs: readonly Trajectory[],
   model: TrainedModel,
-): RecordedSetting {
+): Omit<RecordedSetting, "products"> {
   return {
     name: s.setting,
     training: recordTraining(training),

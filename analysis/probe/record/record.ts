@@ -119,6 +119,19 @@ export interface RecordedMeasures {
   readonly similarity?: UnitSimilarity;
 }
 
+/** A product of two weight matrices with nothing between that bends: what decay on both makes of its rank. */
+export interface RecordedProduct {
+  readonly first: string;
+  readonly second: string;
+  /** The largest rank that it can have. */
+  readonly full: number;
+  /** Effective rank exp(-sum p log p), p = sigma / sum sigma. */
+  readonly start: Measured;
+  readonly end: Measured;
+  /** Singular values, falling. */
+  readonly spectrum: { readonly start: readonly Measured[]; readonly end: readonly Measured[] };
+}
+
 /** One run of one setting. */
 export interface RecordedRun {
   readonly replica: number;
@@ -149,6 +162,8 @@ export interface RecordedSetting {
   readonly degree: Measured;
   readonly degreeCourse: MeasuredCourse;
   readonly symmetries: readonly RecordedMeasures[];
+  /** Products of matrices that follow each other. */
+  readonly products: readonly RecordedProduct[];
   readonly replicaDistance: {
     readonly mean: Measured;
     readonly layers: readonly { readonly parameter: string; readonly distance: Measured }[];

@@ -3,6 +3,8 @@
  * elsewhere. Light and dark follow the reader's system. Every number stands with its standard error and where it comes from.
  */
 import type { Measured, MeasuredCourse, ProbeRecord, RecordedMeasures, RecordedSetting } from "../../probe/record/record";
+import type { Finding } from "../../rules/finding";
+import { sortFindings } from "../findings";
 import { type Chart, escapeText, lineChart, type Series } from "../plot/svg";
 
 /** Rows of the table of symmetries that are shown at most; the others are counted. */
@@ -24,13 +26,14 @@ th{font-weight:600}code{font-family:ui-monospace,monospace;font-size:.9em;backgr
 .collapses{color:var(--bad);font-weight:600}.breaks{color:var(--good)}.stays{font-weight:600}
 `;
 
-/** The page as text. */
-export function probeHtml(record: ProbeRecord): string {
+/** The page as text; `findings` are what rules say of it. */
+export function probeHtml(record: ProbeRecord, findings: readonly Finding[] = []): string {
   const name = record.model;
   const body = [
     `<h1>${escapeText(name)}: what training does with its symmetries</h1>`,
     `<p class="quiet">${escapeText(conditions(record))}</p>`,
     lead(record),
+    findingList(findings),
     charts(record),
     comparisons(record),
     ...record.settings.map((s) => symmetryTable(s, record.settings.length > 1)),
@@ -70,6 +73,16 @@ function lead(record: ProbeRecord): string {
       }.</p>`;
     })
     .join("\n");
+}
+
+function findingList(findings: readonly Finding[]): string {
+  if (findings.length === 0) return "";
+  const items = sortFindings(findings).map(({ file, message, range, rule, severity }) => {
+    const [first, ...rest] = message.split("\n");
+    const place = range ? `${file}:${range.start.line + 1}` : file;
+    return `<li><b>${escapeText(first!)}</b> <span class="quiet">${severity}, ${escapeText(rule)}, ${escapeText(place)}. ${escapeText(rest.join(" "))}</span></li>`;
+  });
+  return `<h2>Findings</h2><ul>${items.join("")}</ul>`;
 }
 
 function series(name: string, course: MeasuredCourse): Series {

@@ -25,6 +25,8 @@ import type {
 import { analyse } from "../../symmetry/analyse";
 import type { ModelAnalysis } from "../../symmetry/analysis";
 import type { LoadedModel } from "../models";
+import { productsOf } from "./products";
+import { keepRecord } from "./records";
 import { type ComparedSetting, type Comparison, knownTraining, probeSettings, type Sweep } from "./settings";
 
 /** What a session is asked for. What is absent comes from the code, or is the default. */
@@ -46,6 +48,8 @@ export interface ProbeSessionOptions {
   readonly budget?: ProbeBudget;
   /** Folder for results by content; no caching where absent. */
   readonly cache?: string;
+  /** Folder where the record is kept for rules and risks (recordsFolder of the model's file); it is not kept where absent. */
+  readonly records?: string;
 }
 
 /** What is probed. */
@@ -107,7 +111,12 @@ export async function runProbe(
       ...(host.onEvent ? listeners(model.name, request, host.onEvent) : {}),
     });
     tell({ kind: "phase", text: "measuring" });
-    return recordOf(model, request, { ...result, notes: [...known.notes, ...result.notes] });
+    const record = recordOf(model, request, { ...result, notes: [...known.notes, ...result.notes] });
+    // The first setting of a sweep is one of many; rules judge what the author would train.
+    if (options.records !== undefined && !options.sweep) {
+      keepRecord(options.records, { graph: model.graph, training: knownTraining(facts, model.name).training }, record);
+    }
+    return record;
   } finally {
     if (!host.prober) prober.dispose();
   }
@@ -137,6 +146,11 @@ function recordOf(model: ProbedModel["model"], request: ProbeRequest, result: Pr
     result,
     summary,
     modelOf: (setting) => trained(result.settings.find((s) => s.name === setting)),
+    productsOf: (setting) =>
+      productsOf(
+        trained(result.settings.find((s) => s.name === setting)).normal,
+        result.runs.filter((r) => r.setting === setting),
+      ),
     replicas: request.replicas,
   });
 }
