@@ -98,7 +98,7 @@ export default {
     restrict(["analysis/**"], HOSTS),
     ...rooms,
     restrict(["server/**"], EDITOR, ANALYSIS),
-    restrict(["server/protocol.ts", "server/worker/main.ts", "server/probe/main.ts"], EDITOR),
+    restrict(["server/protocol.ts", "server/worker/main.ts", "server/worker/layout.ts", "server/probe/main.ts"], EDITOR),
     restrict(["client/**"], SERVER),
     // An evaluator's cases call each other, whatever files they are in; and its values print by String on purpose.
     {

@@ -3,7 +3,8 @@ import type * as vscode from "vscode";
 import * as commands from "./commands";
 import * as explorer from "./explorer";
 import { NoetherClient } from "./noether-client";
-import * as onnxEditor from "./onnx-editor";
+import * as onnxEditor from "./onnx/editor";
+import * as onnxText from "./onnx/text-document";
 import * as probe from "./probe/commands";
 import * as statusItem from "./status-item";
 import * as symmetriesDocument from "./symmetries-document";
@@ -13,8 +14,8 @@ export interface NoetherApi {
   /** Whether the server runs and what it does; changes with `onDidChangeStatus`. */
   readonly status: NoetherClient["status"];
   readonly onDidChangeStatus: NoetherClient["onDidChangeStatus"];
-  /** The page that the open view of an .onnx file shows, as HTML. */
-  readonly onnxPage: typeof onnxEditor.pageOf;
+  /** What the open view of an .onnx file shows. */
+  readonly onnxView: typeof onnxEditor.viewOf;
   /** What the panel of a model's probes shows. */
   readonly drawnProbe: typeof probe.drawnProbe;
 }
@@ -24,14 +25,15 @@ let client: NoetherClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<NoetherApi> {
   const noether = new NoetherClient(context);
   client = noether;
-  for (const part of [statusItem, symmetriesDocument, onnxEditor, explorer, probe, commands]) part.register(context, noether);
+  for (const part of [statusItem, symmetriesDocument, onnxEditor, onnxText, explorer, probe, commands])
+    part.register(context, noether);
   await noether.start();
   return {
     get status() {
       return noether.status;
     },
     onDidChangeStatus: noether.onDidChangeStatus,
-    onnxPage: onnxEditor.pageOf,
+    onnxView: onnxEditor.viewOf,
     drawnProbe: probe.drawnProbe,
   };
 }

@@ -3,13 +3,20 @@ import { randomUUID } from "node:crypto";
 import * as vscode from "vscode";
 import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
 import {
+  DRAWING_REQUEST,
+  LAYOUT_REQUEST,
   ONNX_REQUEST,
   PROBE_NOTIFICATION,
   PROBE_REQUEST,
+  ONNX_TEXT_REQUEST,
+  SOURCE_REQUEST,
   STRUCTURE_REQUEST,
   STATUS_NOTIFICATION,
   SYMMETRIES_REQUEST,
   type DocumentStructure,
+  type DrawnFile,
+  type Layout,
+  type LayoutRequest,
   type InitialisationOptions,
   type OnnxParams,
   type OnnxSummary,
@@ -18,7 +25,10 @@ import {
   type ProbeEvent,
   type ProbeNotice,
   type ProbeParams,
+  type OnnxTextView,
   type ServerStatus,
+  type SourceMatch,
+  type SourceParams,
   type StructureParams,
   type SymmetriesParams,
   type SymmetriesReport,
@@ -91,6 +101,27 @@ export class NoetherClient {
   /** The analysis of an .onnx file. Rejects with a CancellationError or with an Error that says what is wrong. */
   onnx(uri: vscode.Uri, certify: boolean, token: vscode.CancellationToken): Promise<OnnxSummary> {
     return this.#request<OnnxParams, OnnxSummary>(ONNX_REQUEST, { uri: uri.toString(), certify }, token);
+  }
+
+  /** An .onnx file drawn; null where there is no model in it. Rejects as `onnx`. */
+  onnxDrawing(uri: vscode.Uri, token: vscode.CancellationToken): Promise<DrawnFile | null> {
+    return this.#request<OnnxParams, DrawnFile | null>(DRAWING_REQUEST, { uri: uri.toString() }, token);
+  }
+
+  /** An .onnx file as text; null where there is no model in it. Rejects as `onnx`. */
+  onnxText(uri: vscode.Uri, token?: vscode.CancellationToken): Promise<OnnxTextView | null> {
+    return this.#request<OnnxParams, OnnxTextView | null>(ONNX_TEXT_REQUEST, { uri: uri.toString() }, token);
+  }
+
+  /** The Python class of some folders that an .onnx file was exported from. Rejects as `onnx`. */
+  onnxSource(uri: vscode.Uri, folders: readonly vscode.Uri[], token: vscode.CancellationToken): Promise<SourceMatch | null> {
+    const params: SourceParams = { uri: uri.toString(), folders: folders.map((f) => f.toString()) };
+    return this.#request<SourceParams, SourceMatch | null>(SOURCE_REQUEST, params, token);
+  }
+
+  /** Places the boxes of a drawing; cancelling ends the work. */
+  layout(request: LayoutRequest, token: vscode.CancellationToken): Promise<Layout> {
+    return this.#request<LayoutRequest, Layout>(LAYOUT_REQUEST, request, token);
   }
 
   /** The text report of the model at a position, null where the document has no model. */

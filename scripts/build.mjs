@@ -3,6 +3,7 @@
 // dist/extension.js  VS Code client            dist/cli.js     the command `noether`
 // dist/server.js     language server           dist/worker.js  child process that runs ONNX Runtime
 // dist/analysis.js   child process that analyses documents for the server
+// dist/layout.js     child process that places the boxes of drawn networks
 // dist/probe.js      child process that trains
 // dist/probe-session.js  child process that runs a probe for the server
 // dist/webview/      scripts and styles of pages in VS Code
@@ -72,6 +73,7 @@ const results = await Promise.all([
     entryPoints: {
       server: "server/main.ts",
       analysis: "server/worker/main.ts",
+      layout: "server/worker/layout.ts",
       worker: "analysis/runtime/worker.ts",
       probe: "analysis/probe/worker/main.ts",
       "probe-session": "server/probe/main.ts",
@@ -84,7 +86,12 @@ const results = await Promise.all([
     platform: "browser",
     format: "esm",
     target: "es2022",
-    entryPoints: { probe: "client/webview/probe/main.ts", "probe-style": "client/webview/probe/panel.css" },
+    entryPoints: {
+      probe: "client/webview/probe/main.ts",
+      "probe-style": "client/webview/probe/panel.css",
+      onnx: "client/webview/onnx/view.ts",
+      "onnx-style": "client/webview/onnx/view.css",
+    },
     outdir: "dist/webview",
   }),
   build({

@@ -2,7 +2,17 @@
  * @file Owns the processes that analyse. One answers at typing speed. Certifying takes seconds and must not stand in the
  * way of that, nor the Python files in the background in the way of the .onnx file that somebody looks at.
  */
-import type { DocumentAnalysis, DocumentStructure, LintSettings } from "./protocol";
+import { LayoutHost } from "./layout-host";
+import type {
+  DocumentAnalysis,
+  DocumentStructure,
+  DrawnFile,
+  Layout,
+  LayoutRequest,
+  LintSettings,
+  OnnxTextView,
+  SourceMatch,
+} from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
 import { AnalysisProcess, type WorkerModule } from "./worker/process";
 
@@ -26,12 +36,15 @@ export class AnalysisHost {
   readonly #quick: AnalysisProcess;
   readonly #certifiers: Readonly<Record<AnalysisInput["kind"], AnalysisProcess>>;
   readonly #limits: TimeLimits;
+  readonly #layouts: LayoutHost;
 
-  constructor(module: WorkerModule, limits: TimeLimits = LIMITS) {
+  /** @param layout the module of the process that lays drawings out */
+  constructor(module: WorkerModule, limits: TimeLimits = LIMITS, layout: WorkerModule = module) {
     const make = (): AnalysisProcess => new AnalysisProcess(module, { grace: limits.grace });
     this.#quick = make();
     this.#certifiers = { python: make(), onnx: make() };
     this.#limits = limits;
+    this.#layouts = new LayoutHost(layout);
   }
 
   /** Starts the quick process ahead of the first request. */
@@ -40,28 +53,52 @@ export class AnalysisHost {
   }
 
   analyse(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
-    return this.#quick.run({
-      calls: [analysisCall(input)],
-      signal,
-      timeLimit: this.#limits.analyse,
-    }) as Promise<DocumentAnalysis>;
+    return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limits.analyse });
   }
 
   /** Analyses and then certifies. */
   certify(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "certify", args: [input.path] }];
-    const run = this.#certifiers[input.kind].run({ calls, signal, timeLimit: this.#limits.certify });
-    return run as Promise<DocumentAnalysis>;
+    return this.#certifiers[input.kind].run({ calls, signal, timeLimit: this.#limits.certify });
   }
 
   /** Analyses, and says where the symmetries are; once a document is certified, with what that found. */
   structure(input: AnalysisInput, certified: boolean, signal: AbortSignal): Promise<DocumentStructure> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "structure", args: [input.path] }];
     const process = certified ? this.#certifiers[input.kind] : this.#quick;
-    return process.run({ calls, signal, timeLimit: this.#limits.analyse }) as Promise<DocumentStructure>;
+    return process.run({ calls, signal, timeLimit: this.#limits.analyse });
+  }
+
+  /** Analyses an .onnx file, and draws it. */
+  drawing(input: AnalysisInput, signal: AbortSignal): Promise<DrawnFile | null> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "drawing", args: [input.path] }];
+    return this.#quick.run({ calls, signal, timeLimit: this.#limits.analyse });
+  }
+
+  /** Analyses an .onnx file, and writes it as text. */
+  onnxText(input: AnalysisInput, signal: AbortSignal): Promise<OnnxTextView | null> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "onnxText", args: [input.path] }];
+    return this.#quick.run({ calls, signal, timeLimit: this.#limits.analyse });
+  }
+
+  /** The Python class that an .onnx file was exported from; nobody types meanwhile in the process that looks. */
+  sourceOf(input: AnalysisInput, folders: readonly string[], signal: AbortSignal): Promise<SourceMatch | null> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "sourceOf", args: [input.path, folders] }];
+    return this.#certifiers.onnx.run({ calls, signal, timeLimit: this.#limits.certify });
+  }
+
+  /** Starts the process that lays drawings out ahead of the first request. */
+  warmUpLayout(): void {
+    this.#layouts.warmUp();
+  }
+
+  /** Places the boxes of a drawing; aborting ends the work at once. */
+  layout(request: LayoutRequest, signal: AbortSignal): Promise<Layout> {
+    return this.#layouts.layout(request, signal);
   }
 
   dispose(): void {
+    this.#layouts.dispose();
     this.#quick.dispose();
     this.#certifiers.python.dispose();
     this.#certifiers.onnx.dispose();

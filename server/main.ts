@@ -5,9 +5,11 @@ import { version } from "../package.json";
 import { AnalysisHost } from "./analysis-host";
 import { ProbeHost } from "./probe/host";
 import { startServer } from "./server";
+import type { WorkerModule } from "./worker/process";
 
-const host = new AnalysisHost({ path: path.join(__dirname, "analysis.js") });
-const probes = new ProbeHost({ path: path.join(__dirname, "probe-session.js") });
+const module = (name: string): WorkerModule => ({ path: path.join(__dirname, name) });
+const host = new AnalysisHost(module("analysis.js"), undefined, module("layout.js"));
+const probes = new ProbeHost(module("probe-session.js"));
 process.on("exit", () => {
   host.dispose();
   probes.dispose();

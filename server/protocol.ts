@@ -5,11 +5,16 @@
 import type { ProbeEvent } from "../analysis/probe/record/events";
 import type { ProbeRecord } from "../analysis/probe/record/record";
 import type { DocumentProbe, DocumentProbeAnswer as ProbeAnswer, ProbeChoices } from "../analysis/service/probe/document";
+import type { Drawing } from "../analysis/drawing/drawing";
+import type { Layout, LayoutBox, LayoutRequest } from "../analysis/drawing/layout";
+import type { DrawnFile, OnnxTextView } from "../analysis/service/onnx-views";
+import type { SourceMatch } from "../analysis/service/source-match";
 import type { DocumentStructure } from "../analysis/service/structure";
 import type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary } from "../analysis/service/types";
 
 export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings, ModelSummary };
 export type { DocumentProbe, ProbeAnswer, ProbeChoices, ProbeEvent, ProbeRecord };
+export type { DrawnFile, Drawing, Layout, LayoutBox, LayoutRequest, OnnxTextView, SourceMatch };
 export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;
@@ -37,6 +42,22 @@ export interface OnnxSummary {
   readonly problems: readonly { readonly message: string }[];
   readonly milliseconds: number;
 }
+
+/** Requests about an .onnx file, by `OnnxParams`: it drawn (`DrawnFile | null`), and as text (`OnnxTextView | null`). */
+export const DRAWING_REQUEST = "noether/onnxDrawing";
+export const ONNX_TEXT_REQUEST = "noether/onnxText";
+
+/** Request: the Python class that an .onnx file was exported from. `SourceParams` -> `SourceMatch | null`. */
+export const SOURCE_REQUEST = "noether/onnxSource";
+
+export interface SourceParams {
+  readonly uri: string;
+  /** URIs of the folders to look in. */
+  readonly folders: readonly string[];
+}
+
+/** Request: where the boxes of a drawing go. `LayoutRequest` -> `Layout`; cancelling it ends the work. */
+export const LAYOUT_REQUEST = "noether/layout";
 
 /** Request: the text report of the model at a position. `SymmetriesParams` -> `SymmetriesReport | null`. */
 export const SYMMETRIES_REQUEST = "noether/symmetries";

@@ -20,6 +20,7 @@ import * as hover from "./features/hover";
 import * as inlayHint from "./features/inlay-hint";
 import * as models from "./features/models";
 import * as probe from "./features/probe";
+import * as onnx from "./features/onnx";
 import * as status from "./features/status";
 import type { ProbeHost } from "./probe/host";
 import { followNotebooks } from "./notebooks";
@@ -110,7 +111,7 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
 
   const showStatus = status.register(connection, state);
   const refreshDiagnostics = diagnostics.register(connection, state);
-  for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models])
+  for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models, onnx])
     feature.register(connection, state);
   probe.register(connection, state, probes, () => {
     analyses.invalidate();

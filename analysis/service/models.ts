@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import type { FileHeader } from "../frontends/onnx/index";
 import type {
   Chunk,
   GivenInput,
@@ -57,6 +58,8 @@ export interface LoadedFile {
   readonly text?: string;
   /** Of a notebook: the cell that a line of the text is in. */
   readonly cells?: Cells;
+  /** Of an ONNX file: what it says besides its graph. */
+  readonly header?: FileHeader;
   readonly models: readonly LoadedModel[];
   readonly problems: readonly Problem[];
   /** The syntax of the text as it was read; absent for ONNX. */
@@ -173,7 +176,7 @@ export class Loader {
       (p) => `${p.node.operator} ${p.node.name}: ${p.message}; what follows has no shape`,
     );
     const loaded = this.#model({ name, file, notes: [...model.notes, ...contradictions], layers: [] }, model.graph);
-    return { file, language: "onnx", models: [loaded], problems: [] };
+    return { file, language: "onnx", header: model.header, models: [loaded], problems: [] };
   }
 
   /**

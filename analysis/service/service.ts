@@ -14,6 +14,8 @@ import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
 import { checkedFile, type LoadedFile, type LoadedModel, type Problem } from "./models";
+import { type DrawnFile, drawnFile, type OnnxTextView, onnxTextView } from "./onnx-views";
+import { matchSource, type SourceMatch } from "./source-match";
 import { type DocumentStructure, structureOf } from "./structure";
 import type { AnalysisService, DocumentAnalysis, LintSettings, ReportedFinding } from "./types";
 
@@ -97,6 +99,34 @@ class Service implements AnalysisService {
       }
     });
     return inCells(structureOf(path, readable), path, this.#files.get(path)?.file.cells);
+  }
+
+  async onnxText(path: string): Promise<OnnxTextView | null> {
+    return this.#view(path, (known, model) => onnxTextView(known.file, model, reported(path, known.file, known.read)));
+  }
+
+  async drawing(path: string): Promise<DrawnFile | null> {
+    return this.#view(path, (known, model) => drawnFile(model, reported(path, known.file, known.read)));
+  }
+
+  async sourceOf(path: string, folders: readonly string[]): Promise<SourceMatch | null> {
+    const known = this.#files.get(path);
+    const graph = known?.file.models[0]?.graph;
+    if (!known || !graph) return null;
+    const match = await matchSource(graph, folders, this.#configured.loaderFor(known.read.configuration)).catch(() => undefined);
+    return match ?? null;
+  }
+
+  /** Something made of the one model of an ONNX file; null where there is none or its analysis fails, which `analyse` says. */
+  #view<T>(path: string, make: (known: Known, model: LoadedModel) => T): T | null {
+    const known = this.#files.get(path);
+    const model = known?.file.models[0];
+    if (!known || !model) return null;
+    try {
+      return make(known, { ...model, ...this.#certified.get(graphKey(model.graph)) });
+    } catch {
+      return null;
+    }
   }
 
   dispose(): void {

@@ -5,6 +5,8 @@
 import type { SourceRange } from "../graph/source";
 import type { Finding, Fix } from "../rules/finding";
 import type { Hover } from "./hover";
+import type { DrawnFile, OnnxTextView } from "./onnx-views";
+import type { SourceMatch } from "./source-match";
 import type { DocumentStructure } from "./structure";
 
 /** What was found in one model. */
@@ -65,6 +67,12 @@ export interface AnalysisService {
   certify(path: string): Promise<DocumentAnalysis>;
   /** Where the symmetries are that the last analysis of this path found. */
   structure(path: string): Promise<DocumentStructure>;
+  /** An ONNX file as text, as the last analysis of this path found it; null where that found no model. */
+  onnxText(path: string): Promise<OnnxTextView | null>;
+  /** An ONNX file as a drawing, as the last analysis of this path found it; null where that found no model. */
+  drawing(path: string): Promise<DrawnFile | null>;
+  /** The class below some folders that an ONNX file was exported from, as far as names tell; null where there is none. */
+  sourceOf(path: string, folders: readonly string[]): Promise<SourceMatch | null>;
   /** Frees everything, child processes included. */
   dispose(): void;
 }

@@ -1,7 +1,7 @@
 /** @file The command that probes a model, from lenses, hovers, the explorer, files and the palette. */
 import * as vscode from "vscode";
 import type { NoetherClient } from "../noether-client";
-import { VIEW_TYPE as ONNX_VIEW } from "../onnx-editor";
+import { VIEW_TYPE as ONNX_VIEW } from "../onnx/editor";
 import { ProbeHistory } from "./history";
 import { type DrawnProbe, nameOf, type ProbedModel, ProbePanel, VIEW_TYPE } from "./panel";
 

@@ -50,6 +50,9 @@ const service: AnalysisService = {
       }),
     };
   },
+  onnxText: () => Promise.resolve(null),
+  drawing: () => Promise.resolve(null),
+  sourceOf: () => Promise.resolve(null),
   dispose() {},
 };
 

@@ -3,7 +3,8 @@
  * hang, so it never runs in the server's own process; killing the child is the way to stop it.
  */
 import { fork, type ChildProcess } from "node:child_process";
-import type { AnalysisCall, AnalysisResult, WorkerReply, WorkerRequest } from "./messages";
+import type { DocumentAnalysis } from "../protocol";
+import type { AnalysisCall, LayoutCall, WorkerReply, WorkerRequest } from "./messages";
 
 /** How to start the process: a module that calls `serveAnalysis`. */
 export interface WorkerModule {
@@ -26,17 +27,20 @@ export class AnalysisFailure extends Error {
   }
 }
 
+/** What the last call of a job answers. */
+export type Answer = Extract<WorkerReply, { readonly kind: "result" }>["result"];
+
 /** What to do, and within which limits. */
 export interface Job {
   /** Answered one after the other; the last answer is the job's result. */
-  readonly calls: readonly AnalysisCall[];
+  readonly calls: readonly (AnalysisCall | LayoutCall)[];
   readonly signal: AbortSignal;
   /** Milliseconds from the moment that the process takes it up. */
   readonly timeLimit: number;
 }
 
 interface QueuedJob extends Job {
-  readonly resolve: (result: AnalysisResult) => void;
+  readonly resolve: (result: Answer) => void;
   readonly reject: (reason: unknown) => void;
   next: number;
 }
@@ -74,9 +78,9 @@ export class AnalysisProcess {
     if (!this.#disposed && !this.#child && !this.#restart) this.#start();
   }
 
-  /** Rejects with `AnalysisFailure`, or with the signal's reason once that is aborted. */
-  run(job: Job): Promise<AnalysisResult> {
-    return new Promise<AnalysisResult>((resolve, reject) => {
+  /** Resolves with what the last call answers, which the caller knows the kind of. Rejects with `AnalysisFailure`, or with the signal's reason once that is aborted. */
+  run<R extends Answer = DocumentAnalysis>(job: Job): Promise<R> {
+    return new Promise<Answer>((resolve, reject) => {
       if (job.signal.aborted) return reject(job.signal.reason);
       if (this.#disposed) return reject(new AnalysisFailure("crash", "the analysis host is closed"));
       const abort = (): void => this.#abort(queued);
@@ -95,7 +99,7 @@ export class AnalysisProcess {
       job.signal.addEventListener("abort", abort);
       this.#queue.push(queued);
       this.#advance();
-    });
+    }) as Promise<R>;
   }
 
   dispose(): void {

@@ -1,19 +1,39 @@
-/** @file Answers analysis requests on this process's IPC channel with a service. */
-import type { AnalysisService } from "../protocol";
-import type { AnalysisResult, WorkerReply, WorkerRequest } from "./messages";
+/** @file Answers requests on this process's IPC channel: those about documents, or those for layouts. */
+import type { AnalysisService, Layout, LayoutRequest } from "../protocol";
+import type { WorkerReply, WorkerRequest } from "./messages";
+import type { Answer } from "./process";
+
+/** Serves the analysis of documents. */
+export function serveAnalysis(service: AnalysisService): void {
+  serve(
+    (request) => callService(service, request),
+    () => service.dispose(),
+  );
+}
+
+/** Serves the layout of drawings. */
+export function serveLayout(layout: (request: LayoutRequest) => Promise<Layout>): void {
+  serve(
+    async (request) => {
+      if (request.method !== "layout") throw new TypeError(`this process lays drawings out; it knows no ${request.method}`);
+      return layout(...request.args);
+    },
+    () => {},
+  );
+}
 
 /**
- * Serves until the parent goes away, then frees the service and ends the process. A call that throws is answered with an
+ * Serves until the parent goes away, then frees what there is to free and ends the process. A call that throws is answered with an
  * error; what cannot be caught ends the process, and the parent starts another.
  */
-export function serveAnalysis(service: AnalysisService): void {
+function serve(call: (request: WorkerRequest) => Promise<Answer>, dispose: () => void): void {
   const reply = (message: WorkerReply): void => {
     process.send?.(message, (error) => {
       if (error) process.exit(1);
     });
   };
   process.on("message", (request: WorkerRequest) => {
-    call(service, request).then(
+    call(request).then(
       (result) => reply({ kind: "result", id: request.id, result }),
       (thrown: unknown) => {
         const error = thrown instanceof Error ? thrown : new Error(String(thrown));
@@ -23,13 +43,13 @@ export function serveAnalysis(service: AnalysisService): void {
     );
   });
   process.on("disconnect", () => {
-    service.dispose();
+    dispose();
     process.exit(0);
   });
   reply({ kind: "ready" });
 }
 
-async function call(service: AnalysisService, request: WorkerRequest): Promise<AnalysisResult> {
+async function callService(service: AnalysisService, request: WorkerRequest): Promise<Answer> {
   switch (request.method) {
     case "analysePython":
       return service.analysePython(...request.args);
@@ -39,5 +59,13 @@ async function call(service: AnalysisService, request: WorkerRequest): Promise<A
       return service.certify(...request.args);
     case "structure":
       return service.structure(...request.args);
+    case "onnxText":
+      return service.onnxText(...request.args);
+    case "drawing":
+      return service.drawing(...request.args);
+    case "sourceOf":
+      return service.sourceOf(...request.args);
+    case "layout":
+      throw new TypeError("drawings are laid out by a process of their own");
   }
 }

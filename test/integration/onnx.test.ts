@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
-import { close, file, noether, until } from "./vs-code";
+import { close, file, hover, noether, until } from "./vs-code";
 
 /** Opens an .onnx file as a double click does, and waits until its view says something. */
 async function view(name: string, holds: RegExp): Promise<string> {
@@ -8,8 +8,8 @@ async function view(name: string, holds: RegExp): Promise<string> {
   const uri = file(name);
   await vscode.commands.executeCommand("vscode.open", uri);
   return until(`the view of ${name} to show ${holds}`, () => {
-    const page = api.onnxPage(uri);
-    return page !== undefined && holds.test(page) && page;
+    const report = api.onnxView(uri)?.report;
+    return report !== undefined && holds.test(report) && report;
   });
 }
 
@@ -43,9 +43,52 @@ describe("the view of .onnx files", () => {
     assert.doesNotMatch(page, /undefined|\[object/);
   });
 
-  it("shows no script and nothing remote", async () => {
-    const page = await view("MlpRelu.onnx", /Channel spaces/);
+  it("draws the graph, and marks what shares a symmetry with a node", async () => {
+    const api = await noether();
+    const uri = file("resnet18.onnx");
+    await view("resnet18.onnx", /Channel spaces/);
+    const drawn = await until("a drawing", () => api.onnxView(uri)?.drawn);
+    assert.ok(drawn.boxes > 20 && drawn.boxes <= 75, `${drawn.boxes} boxes`);
+    assert.ok(drawn.elements < 2000, `${drawn.elements} elements`);
+    await vscode.commands.executeCommand("noether.revealOnnxNode", uri.toString(), "/layer4/layer4.0/conv1/Conv");
+    await until("the node to be selected", () => api.onnxView(uri)?.drawn?.selected !== undefined);
+  });
+
+  it("finds the Python class behind a file", async () => {
+    const api = await noether();
+    await view("MlpRelu.onnx", /Channel spaces/);
+    const source = await until("the class", () => api.onnxView(file("MlpRelu.onnx"))?.source);
+    assert.equal(source, "zoo.py (MlpRelu)");
+  });
+
+  it("shows the graph as text, with an outline, hovers and folding", async () => {
+    await view("MlpRelu.onnx", /Channel spaces/);
+    await vscode.commands.executeCommand("noether.showOnnxText", file("MlpRelu.onnx"));
+    const editor = vscode.window.activeTextEditor!;
+    assert.equal(editor.document.uri.scheme, "noether-onnx");
+    assert.equal(editor.document.languageId, "onnx-text");
+    const text = editor.document.getText();
+    assert.match(text, /^# MlpRelu\.onnx: .*\n<ir_version: \d+, opset_import: \["" : \d+\]>/);
+    const at = editor.document.positionAt(text.indexOf('"fc1.weight"') + 3);
+    assert.match(await hover(editor.document, at), /interchangeable/);
+    const symbols = await vscode.commands.executeCommand<vscode.DocumentSymbol[]>(
+      "vscode.executeDocumentSymbolProvider",
+      editor.document.uri,
+    );
+    assert.ok(symbols.length > 0);
+    const folds = await vscode.commands.executeCommand<vscode.FoldingRange[]>(
+      "vscode.executeFoldingRangeProvider",
+      editor.document.uri,
+    );
+    assert.ok(folds.length >= 2);
+  });
+
+  it("runs its own script only, and loads nothing remote", async () => {
+    await view("MlpRelu.onnx", /Channel spaces/);
+    const page = (await noether()).onnxView(file("MlpRelu.onnx"))!.page;
     assert.match(page, /default-src 'none'/);
-    assert.doesNotMatch(page, /<script|https?:/);
+    const nonce = /script-src 'nonce-(\w+)'/.exec(page)![1];
+    assert.equal(page.match(/<script/g)?.length, 1);
+    assert.ok(page.includes(`<script type="module" nonce="${nonce}"`));
   });
 });

@@ -1,30 +1,26 @@
-/** @file The pages of the .onnx view, as HTML without scripts. Pure functions; everything from the file is escaped. */
-import type { Finding, ModelSummary, OnnxSummary } from "../server/protocol";
-import { readSymmetries, type Certificate, type ChannelSpace, type ModelSymmetries } from "./public-json";
+/** @file The report on an .onnx file as HTML. Pure functions; everything from the file is escaped. */
+import type { Finding, ModelSummary, OnnxSummary } from "../../server/protocol";
+import { readSymmetries, type Certificate, type ChannelSpace, type ModelSymmetries } from "../public-json";
 
 /** Shown while the file is being read. */
-export function progressPage(name: string, nonce: string): string {
-  return page(name, nonce, `<p role="status">Reading the graph and its symmetries…</p>`);
+export function progressReport(): string {
+  return `<p role="status">Reading the graph and its symmetries…</p>`;
 }
 
 /** Shown when there was no answer. */
-export function errorPage(name: string, message: string, nonce: string): string {
-  return page(name, nonce, problems([{ message }]));
+export function errorReport(message: string): string {
+  return problems([{ message }]);
 }
 
 /** The models of a file; `certifying` while the numeric check is still running. */
-export function summaryPage(
-  name: string,
-  summary: OnnxSummary,
-  options: { readonly nonce: string; readonly certifying: boolean },
-): string {
+export function summaryReport(summary: OnnxSummary, options: { readonly certifying: boolean }): string {
   const parts = [
     summary.problems.length > 0 ? problems(summary.problems) : "",
     ...summary.models.map((m) => modelSection(m, options.certifying)),
     findings(summary.findings),
     summary.models.length > 0 ? `<footer>Read in ${Math.max(1, Math.round(summary.milliseconds))} ms.</footer>` : "",
   ];
-  return page(name, options.nonce, parts.join("\n"));
+  return parts.join("\n");
 }
 
 function modelSection(model: ModelSummary, certifying: boolean): string {
@@ -138,40 +134,4 @@ function number(value: number): string {
 /** Text as HTML text or attribute value. */
 export function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
-
-const STYLE = `
-body { font-family: var(--vscode-font-family); font-size: var(--vscode-font-size); color: var(--vscode-foreground); padding: 0 1.5rem 2rem; max-width: 70rem; }
-h1 { font-size: 1.5em; font-weight: 600; margin: 1.2rem 0 0.2rem; }
-h2 { font-size: 1.2em; font-weight: 600; margin: 1.4rem 0 0.4rem; }
-h3 { font-size: 1em; margin: 1.2rem 0 0.3rem; }
-code, pre, .group { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size); }
-.group { white-space: nowrap; }
-code { color: var(--vscode-textPreformat-foreground); background: var(--vscode-textPreformat-background); border-radius: 3px; padding: 0 0.25em; white-space: nowrap; }
-table { border-collapse: collapse; margin: 1rem 0; }
-caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; white-space: nowrap; }
-th, td { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid var(--vscode-editorWidget-border, rgba(128, 128, 128, 0.35)); line-height: 1.6; }
-th { font-weight: 600; } .families th { font-weight: normal; }
-.number, .families td { text-align: right; font-variant-numeric: tabular-nums; }
-.facts span { display: inline-block; margin-right: 1.2rem; } .facts { margin: 0.4rem 0; }
-.badge { border: 1px solid var(--vscode-descriptionForeground); border-radius: 0.7em; padding: 0 0.6em; }
-.good { border-color: var(--vscode-testing-iconPassed); color: var(--vscode-testing-iconPassed); }
-.bad { border-color: var(--vscode-errorForeground); color: var(--vscode-errorForeground); }
-.problems { border-left: 4px solid var(--vscode-errorForeground); background: var(--vscode-textBlockQuote-background); padding: 0.2rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.findings { padding-left: 1.2rem; } .error strong { color: var(--vscode-errorForeground); } .warning strong { color: var(--vscode-editorWarning-foreground); }
-details.more { display: inline; } details.more[open] summary { display: none; }
-summary { cursor: pointer; color: var(--vscode-textLink-foreground); } summary:focus-visible { outline: 1px solid var(--vscode-focusBorder); }
-pre { background: var(--vscode-textCodeBlock-background); padding: 0.8rem; overflow-x: auto; }
-.how { color: var(--vscode-descriptionForeground); margin: 0.4rem 0; }
-footer { color: var(--vscode-descriptionForeground); margin-top: 1.5rem; }`;
-
-function page(name: string, nonce: string, body: string): string {
-  return `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'nonce-${nonce}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(name)}</title><style nonce="${nonce}">${STYLE}</style></head>
-<body><h1>${escape(name)}</h1>
-${body}
-</body></html>`;
 }

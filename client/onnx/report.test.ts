@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { OnnxSummary } from "../server/protocol";
-import { errorPage, summaryPage } from "./onnx-page";
+import type { OnnxSummary } from "../../server/protocol";
+import { viewPage } from "./page";
+import { errorReport, summaryReport } from "./report";
 
 const JSON_OF_MLP = {
   name: "Mlp",
@@ -27,9 +28,9 @@ function summary(json: unknown, changes: Partial<OnnxSummary> = {}): OnnxSummary
   return { uri: "file:///mlp.onnx", models: [model], findings: [], problems: [], milliseconds: 3.2, ...changes };
 }
 
-describe("the page of an .onnx file", () => {
+describe("the report on an .onnx file", () => {
   it("lists spaces, families, swaps, opaque operators and the certificate", () => {
-    const page = summaryPage("mlp.onnx", summary(JSON_OF_MLP), { nonce: "n", certifying: false });
+    const page = summaryReport(summary(JSON_OF_MLP), { certifying: false });
     for (const text of [
       "S(8) with R+^8",
       "fc2.weight/1",
@@ -50,23 +51,16 @@ describe("the page of an .onnx file", () => {
 
   it("says that claims are not certified as long as they are not", () => {
     const { certificate: _, ...json } = JSON_OF_MLP;
-    assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: true }), /certifying…/);
-    assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: false }), /not certified/);
+    assert.match(summaryReport(summary(json), { certifying: true }), /certifying…/);
+    assert.match(summaryReport(summary(json), { certifying: false }), /not certified/);
     const failed = { ...json, certificate: { status: "failed", reason: "fc1 moved the output" } };
-    assert.match(
-      summaryPage("m", summary(failed), { nonce: "n", certifying: false }),
-      /certification failed.*fc1 moved the output/s,
-    );
-    assert.match(
-      summaryPage("m", summary({ ...json, counted: "scalings" }), { nonce: "n", certifying: false }),
-      /at least 16 continuous/,
-    );
+    assert.match(summaryReport(summary(failed), { certifying: false }), /certification failed.*fc1 moved the output/s);
+    assert.match(summaryReport(summary({ ...json, counted: "scalings" }), { certifying: false }), /at least 16 continuous/);
   });
 
   it("folds long lists of addresses", () => {
     const acts = Array.from({ length: 40 }, (_, i) => `layer.${i}.weight/0`);
-    const page = summaryPage("m", summary({ ...JSON_OF_MLP, spaces: [{ size: 64, group: "S(64)", acts }] }), {
-      nonce: "n",
+    const page = summaryReport(summary({ ...JSON_OF_MLP, spaces: [{ size: 64, group: "S(64)", acts }] }), {
       certifying: false,
     });
     assert.match(page, /36 more/);
@@ -75,21 +69,16 @@ describe("the page of an .onnx file", () => {
 
   it("shows the text report open where the JSON cannot be read", () => {
     for (const json of [undefined, null, 3, "x", []]) {
-      assert.match(summaryPage("m", summary(json), { nonce: "n", certifying: false }), /<details open>.*the text report/s);
+      assert.match(summaryReport(summary(json), { certifying: false }), /<details open>.*the text report/s);
     }
   });
 
   it("shows why there is nothing", () => {
-    const page = summaryPage(
-      "b.onnx",
-      summary(undefined, { models: [], problems: [{ message: "b.onnx: byte 0: not an ONNX file" }] }),
-      {
-        nonce: "n",
-        certifying: false,
-      },
-    );
+    const page = summaryReport(summary(undefined, { models: [], problems: [{ message: "b.onnx: byte 0: not an ONNX file" }] }), {
+      certifying: false,
+    });
     assert.match(page, /role="alert".*byte 0: not an ONNX file/s);
-    assert.match(errorPage("b.onnx", "the server is not running", "n"), /the server is not running/);
+    assert.match(errorReport("the server is not running"), /the server is not running/);
   });
 
   it("lets nothing from a file become markup, and never breaks on odd JSON", () => {
@@ -108,10 +97,20 @@ describe("the page of an .onnx file", () => {
     fc.assert(
       fc.property(json, evil, (j, name) => {
         const model = { name, file: name, parameters: 1, text: name, json: j };
-        const page = summaryPage(name, summary(j, { models: [model] }), { nonce: "n", certifying: true });
+        const page = summaryReport(summary(j, { models: [model] }), { certifying: true });
         assert.ok(!page.includes("<img"));
       }),
       { seed: 7, numRuns: 300 },
     );
+  });
+});
+
+describe("the page of an .onnx file", () => {
+  it("allows nothing but its own script and style", () => {
+    const parts = { nonce: "0123", cspSource: "https://files", script: "https://files/view.js", style: "https://files/view.css" };
+    const page = viewPage('<b>"m".onnx', parts);
+    assert.match(page, /default-src 'none'; style-src https:\/\/files; script-src 'nonce-0123'"/);
+    assert.deepEqual(page.match(/<script[^>]*>/g), ['<script type="module" nonce="0123" src="https://files/view.js">']);
+    assert.ok(!page.includes("<b>"));
   });
 });

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { readOnnx } from "../frontends/onnx/read";
+import { analyse } from "../symmetry/analyse";
+import { type Drawing, drawingOf } from "./drawing";
+import { layout } from "./layout";
+
+function drawn(path: string): Drawing {
+  return drawingOf(analyse(readOnnx({ path }).graph, { numeric: false }));
+}
+
+const resnet = drawn("testFixtures/models/resnet18.onnx");
+const at = (name: string, d = resnet) => d.nodes.findIndex((n) => n.name === name);
+
+describe("a drawing", () => {
+  it("has every operator of a plain network, in its modules", () => {
+    assert.equal(resnet.nodes.length, 71);
+    assert.equal(resnet.hidden, 0);
+    const conv = resnet.nodes[at("/layer1/layer1.0/conv1/Conv")]!;
+    assert.equal(conv.title, "Conv");
+    assert.equal(conv.detail, "3×3");
+    assert.equal(conv.shape, "64×56×56");
+    assert.deepEqual(conv.parameters, ["layer1.0.conv1.weight"]);
+    assert.equal(conv.weights, 64 * 64 * 9);
+    assert.equal(resnet.modules[conv.module!]!.path, "layer1.0");
+    const total = resnet.nodes.reduce((n, v) => n + v.weights, 0);
+    assert.equal(total, 11_689_512);
+  });
+
+  it("joins what flows, inputs and outputs included", () => {
+    const edges = new Set(resnet.edges.map(([a, b]) => `${resnet.nodes[a]!.name} > ${resnet.nodes[b]!.name}`));
+    assert.ok(edges.has("x > /conv1/Conv"));
+    assert.ok(edges.has("/fc/Gemm > y"));
+    assert.ok(edges.has("/maxpool/MaxPool > /layer1/layer1.0/Add"), "the shortcut");
+  });
+
+  it("colours what a channel space runs through: the stream of a layer is one", () => {
+    const space = resnet.nodes[at("/conv1/Conv")]!.writes;
+    assert.equal(space.length, 1);
+    for (const name of ["/relu/Relu", "/maxpool/MaxPool", "/layer1/layer1.1/Add", "/layer1/layer1.0/bn2/BatchNormalization"]) {
+      assert.deepEqual(resnet.nodes[at(name)]!.writes, space, name);
+    }
+    assert.notDeepEqual(resnet.nodes[at("/layer1/layer1.0/conv1/Conv")]!.writes, space);
+    assert.deepEqual(resnet.nodes[at("/fc/Gemm")]!.writes, [], "outputs are fixed");
+    for (const { acts } of resnet.spaces) for (const { node } of acts) assert.ok(node !== undefined && node < 71);
+  });
+
+  it("leaves out arithmetic on shapes, but nothing that data flows through", () => {
+    const path = "testFixtures/models/vit_b_16.onnx";
+    const { graph } = readOnnx({ path });
+    const vit = drawn(path);
+    const count = (title: string) => vit.nodes.filter((n) => n.title === title).length;
+    const inFile = (operator: string) => graph.nodes.filter((n) => n.operator === operator).length;
+    assert.ok(vit.hidden > 300, `${vit.hidden} hidden`);
+    assert.equal(count("Shape"), 0);
+    assert.equal(count("Softmax"), inFile("Softmax"));
+    assert.equal(count("Gemm"), inFile("Gemm"));
+    for (const node of graph.nodes) assert.ok((vit.standsFor[node.name] ?? 0) >= 0 || node.operator === "Constant", node.name);
+    // Whatever is drawn is joined to an input: nothing hangs in the air.
+    const reached = new Set<number>([0]);
+    for (const [a, b] of [...vit.edges].sort((x, y) => x[1] - y[1])) if (reached.has(a)) reached.add(b);
+    const loose = vit.nodes.filter((n, i) => !reached.has(i) && n.parameters.length === 0);
+    assert.deepEqual(loose, []);
+  });
+});
+
+describe("a layout", () => {
+  const request = {
+    boxes: [
+      { id: "m", width: 0, height: 0 },
+      { id: "a", width: 80, height: 30 },
+      { id: "b", width: 120, height: 30, parent: "m" },
+      { id: "c", width: 60, height: 30, parent: "m" },
+      { id: "d", width: 80, height: 30 },
+    ],
+    lines: [
+      ["a", "b"],
+      ["b", "c"],
+      ["c", "d"],
+      ["a", "d"],
+    ] as const,
+  };
+
+  it("goes downwards, keeps boxes apart and frames around what is in them", async () => {
+    const made = await layout(request);
+    const box = new Map(made.boxes.map((b) => [b.id, b]));
+    const of = (id: string) => box.get(id)!;
+    assert.ok(of("a").y + 30 <= of("b").y && of("b").y + 30 <= of("c").y && of("c").y + 30 <= of("d").y);
+    for (const id of ["b", "c"]) {
+      assert.ok(of(id).x >= of("m").x && of(id).x + of(id).width <= of("m").x + of("m").width);
+      assert.ok(of(id).y >= of("m").y && of(id).y + 30 <= of("m").y + of("m").height);
+    }
+    made.lines.forEach((points, i) => {
+      const [from, to] = request.lines[i]!;
+      assert.ok(points.length >= 4);
+      assert.ok(Math.abs(points[1]! - (of(from).y + 30)) < 1, `${from} to ${to} begins at the lower edge`);
+      assert.ok(Math.abs(points.at(-1)! - of(to).y) < 1, `${from} to ${to} ends at the upper edge`);
+    });
+  });
+
+  it("is the same for the same request", async () => {
+    assert.deepEqual(await layout(request), await layout(request));
+  });
+});
