@@ -76,7 +76,8 @@ export class Draft {
     const gap = source.eol.repeat(3);
     // Two blank lines around; those that are there count.
     const blank = /(\r?\n)*$/.exec(source.text.slice(0, at))![0].split("\n").length - 1;
-    const lead = isFirst ? "" : source.eol.repeat(Math.max(0, 3 - blank));
+    const follows = this.changes.some((c) => c.start === at && c.end === at);
+    const lead = isFirst || follows ? "" : source.eol.repeat(Math.max(0, 3 - blank));
     this.insertRaw(at, `${lead}${text}${gap}`);
   }
 

@@ -113,7 +113,7 @@ ${loop(`                    p.grad.add_(${by}, alpha=-group["weight_decay"])`)}
         generator = ${torch}.Generator().manual_seed(self.seed + len(self.param_groups))
 ${lists}
         for p in group["params"]:
-            if p.dtype not in (${torch}.float32, ${torch}.float64):
+            if p.dtype in (${torch}.float16, ${torch}.bfloat16):
                 raise TypeError(f"keep float32 weights (use autocast), not {p.dtype}")
 ${draw}${diagonal ? spread : ""}
 
@@ -173,14 +173,9 @@ export const syreParametrization: TrainingRemedy = {
     Weight decay acts on the trained part, so it pulls the weight towards the anchor.
     """
 
-    def __init__(self, weight: ${torch}.Tensor, seed: int) -> None:
+    def __init__(self, anchor: ${torch}.Tensor) -> None:
         super().__init__()
-        if weight.dtype not in (${torch}.float32, ${torch}.float64):
-            raise TypeError(f"keep float32 weights (use autocast), not {weight.dtype}")
-        generator = ${torch}.Generator().manual_seed(seed)
-        noise = ${torch}.randn(weight.shape, generator=generator)
-        fan_in = weight[0].numel()
-        self.register_buffer("anchor", (${SIGMA} * noise).to(weight))
+        self.register_buffer("anchor", anchor)
 
     def forward(self, weight: ${torch}.Tensor) -> ${torch}.Tensor:
         return weight + self.anchor
@@ -193,10 +188,17 @@ export const syreParametrization: TrainingRemedy = {
       "add_anchors",
       `def add_anchors(model: ${nn}.Module, seed: int = 0) -> None:
     """Gives every weight of the model an anchor; call it before making the optimizer."""
-    for number, module in enumerate(list(model.modules())):
-        if isinstance(module, ${kinds.length > 1 ? `(${classes})` : classes}):
-            anchor = Anchor(module.weight, seed + number)
-            ${parametrize}.register_parametrization(module, "weight", anchor)`,
+    generator = ${torch}.Generator().manual_seed(seed)
+    for module in list(model.modules()):
+        if not isinstance(module, ${kinds.length > 1 ? `(${classes})` : classes}):
+            continue
+        weight = module.weight
+        if weight.dtype in (${torch}.float16, ${torch}.bfloat16):
+            raise TypeError(f"keep float32 weights (use autocast), not {weight.dtype}")
+        fan_in = weight[0].numel()
+        noise = ${SIGMA} * ${torch}.randn(weight.shape, generator=generator)
+        anchor = Anchor(noise.to(weight))
+        ${parametrize}.register_parametrization(module, "weight", anchor)`,
       call.top,
     );
     draft.before(enclosed.statement, `add_anchors(${owner})`);

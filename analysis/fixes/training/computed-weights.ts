@@ -77,8 +77,9 @@ export const asymmetricWeights: TrainingRemedy = {
         frozen = order < max(1, round(share * order.shape[1]))
         values = 0.5 * ${torch}.randn(weight.shape, generator=generator)
         self.register_buffer("seed", ${torch}.tensor(seed))
-        self.register_buffer("frozen", frozen.reshape(weight.shape).to(weight.device))
-        self.register_buffer("values", values.to(weight))
+        frozen = frozen.reshape(weight.shape).to(weight.device)
+        self.frozen = ${nn}.Parameter(frozen, requires_grad=False)
+        self.values = ${nn}.Parameter(values.to(weight), requires_grad=False)
 
     def forward(self, weight: ${torch}.Tensor) -> ${torch}.Tensor:
         return ${torch}.where(self.frozen, self.values, weight)`,

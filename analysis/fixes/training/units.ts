@@ -66,7 +66,7 @@ export const figlu: TrainingRemedy = {
         generator = ${torch}.Generator().manual_seed(seed)
         mixing = ${torch}.randn(width, width, generator=generator) / width**0.5
         self.register_buffer("seed", ${torch}.tensor(seed))
-        self.register_buffer("mixing", mixing)
+        self.mixing = ${nn}.Parameter(mixing, requires_grad=False)
 
     def forward(self, x: ${torch}.Tensor) -> ${torch}.Tensor:
         return x * ${torch}.sigmoid(${functional}.linear(x, self.mixing))`,

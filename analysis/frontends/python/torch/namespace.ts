@@ -37,7 +37,7 @@ import { drawnTensor, tensorFrom } from "./operations/creation";
 import { optimiserNamespace } from "./optimisers";
 import { packing } from "./packing";
 import { COMPLEX_FUNCTIONS } from "../modules/prelude/complex";
-import { removeNorm, spectralNorm, weightNorm } from "./parametrise";
+import { registerParametrization, removeNorm, spectralNorm, weightNorm } from "./parametrise";
 
 const DTYPES: Readonly<Record<string, ElementType>> = {
   float32: "float32",
@@ -159,7 +159,16 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
       remove_spectral_norm: (i, a) => removeNorm(i, a.positional[0] ?? null, "weight"),
       fuse_conv_bn_eval: (_, a) => a.positional[0] ?? null,
     }),
-    (n) => (n === "rnn" ? sequences : n.startsWith("clip_grad") ? factCall(`torch.nn.utils.${n}`) : undefined),
+    (n) =>
+      n === "rnn"
+        ? sequences
+        : n === "parametrize"
+          ? parametrize
+          : n === "parametrizations"
+            ? parametrizations
+            : n.startsWith("clip_grad")
+              ? factCall(`torch.nn.utils.${n}`)
+              : undefined,
   );
   const parametrizations = namespaceOf(
     "torch.nn.utils.parametrizations",
@@ -169,6 +178,19 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
         return weightNorm(i, r.value("module"), r.text("name", "weight"), r.has("dim") ? r.value("dim") : int(0), true);
       },
       spectral_norm: (i, a) => spectralNorm(i, a.positional[0] ?? null, "weight", true),
+    }),
+  );
+  const parametrize = namespaceOf(
+    "torch.nn.utils.parametrize",
+    functions("torch.nn.utils.parametrize", {
+      register_parametrization: (i, a) => {
+        const r = norm(["module", "tensor_name", "parametrization"], a, i);
+        return registerParametrization(i, r.value("module"), r.text("tensor_name", "weight"), r.value("parametrization"));
+      },
+      is_parametrized: (_, a) => {
+        const [m] = a.positional;
+        return is(m, "instance") && [...m.attributes.keys()].some((k) => k.startsWith("parametrizations."));
+      },
     }),
   );
   const sequences = namespaceOf("torch.nn.utils.rnn", packing());
@@ -377,6 +399,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ["torch.nn.init", init],
     ["torch.nn.utils", utilities],
     ["torch.nn.utils.parametrizations", parametrizations],
+    ["torch.nn.utils.parametrize", parametrize],
     ["torch.nn.attention", attention],
     ["torch.nn.utils.rnn", sequences],
     ["torch.nn.modules", nn],

@@ -1,7 +1,9 @@
 /** @file torch.nn.utils: weight and spectral normalisation, which compute a layer's weight from other parameters. */
 import { elementCount } from "../../../graph/tensor";
 import type { Interpreter } from "../evaluator/interpreter";
-import { type InstanceValue, intOf, is, type TensorValue, type Value } from "../values/value";
+import { findInClass, getAttribute } from "../evaluator/attributes";
+import { call, callModule } from "../evaluator/functions";
+import { type InstanceValue, intOf, is, positional, type TensorValue, type Value } from "../values/value";
 
 /** Weights that are computed whenever they are read. */
 export interface Computed {
@@ -77,6 +79,70 @@ export function spectralNorm(interpreter: Interpreter, m: Value, name: string, m
     return i.builder.node("Div", [w, sigma]);
   });
   return m;
+}
+
+/**
+ * torch.nn.utils.parametrize.register_parametrization: the tensor is what the module's forward makes of its originals, of which
+ * there are several where `right_inverse` returns several.
+ */
+export function registerParametrization(interpreter: Interpreter, m: Value, name: string, by: Value): Value {
+  if (!is(m, "instance") || !is(by, "instance")) return m;
+  const before = computedWeight(m, name);
+  const w = m.attributes.get(name);
+  if (before === undefined && !is(w, "tensor")) return m;
+  const { journal } = interpreter;
+  const key = `parametrizations.${name}`;
+  const index = [...m.attributes.keys()].filter((k) => k.startsWith(`${key}.`) && /\.\d+$/.test(k)).length;
+  let read: (i: Interpreter) => Value[];
+  if (before !== undefined) read = (i) => [before(i)];
+  else {
+    const originals = originalsOf(interpreter, w as TensorValue, by);
+    journal.delete(m.attributes, name);
+    originals.forEach((t, i) => journal.set(m.attributes, `${key}.original${originals.length > 1 ? i : ""}`, t));
+    read = () => originals;
+    // How many originals there are could not be found out: nothing is claimed of what is made of them.
+    if (originals.length === 1 && requiredInputs(by) > 1) {
+      journal.set(m.attributes, `${key}.${index}`, by);
+      compute(m, name, (i) => i.builder.opaque(by.cls.name, i.tensorsIn([...originals, by])));
+      return m;
+    }
+  }
+  journal.set(m.attributes, `${key}.${index}`, by);
+  compute(m, name, (i) => {
+    const inputs = read(i);
+    const made = callModule(i, by, positional(...inputs));
+    return is(made, "tensor") ? made : i.builder.opaque(by.cls.name, i.tensorsIn([...inputs, by]));
+  });
+  return m;
+}
+
+/** Number of tensors that a parametrisation's forward cannot do without. */
+function requiredInputs(by: InstanceValue): number {
+  const forward = findInClass(by.cls, "forward");
+  return is(forward, "function")
+    ? forward.params.slice(1).filter((p) => p.form === "positional" && p.defaultValue === undefined).length
+    : 1;
+}
+
+/** What the module computes the tensor from: the tensor itself, or parameters of the shapes that `right_inverse` returns. */
+function originalsOf(interpreter: Interpreter, w: TensorValue, by: InstanceValue): TensorValue[] {
+  if (findInClass(by.cls, "right_inverse") === undefined || !w.parameter) return [w];
+  const { builder } = interpreter;
+  const inverse = call(interpreter, getAttribute(interpreter, by, "right_inverse"), positional(w), "right_inverse");
+  const parts = is(inverse, "tuple") || is(inverse, "list") ? inverse.items : [inverse];
+  const known = parts.filter((p): p is TensorValue => is(p, "tensor") && p.shape !== undefined);
+  if (known.length !== parts.length) return [w];
+  const [only] = known;
+  if (known.length === 1 && only!.shape!.join() === w.shape?.join()) return [w];
+  const { origin } = w.parameter;
+  return known.map(({ shape, type }) =>
+    builder.parameter([...shape!], type, {
+      buffer: false,
+      trainable: true,
+      initialisation: { scheme: "computed", ...(origin ? { origin } : {}) },
+      origin,
+    }),
+  );
 }
 
 /** Removes a weight normalisation: the weight is a parameter again. */
