@@ -78,6 +78,15 @@ class Attention(nn.Module):
         return self.out(torch.sigmoid(scores) @ self.value(x))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Of the 32 entries of both biases 16 directions do not move the function: one bias would do; not so under a sigmoid.",
+      parameters: ["value.bias", "out.bias"],
+      bad: 16,
+      good: 0,
+    },
+  ],
   check: (file) => file.models.flatMap((model) => detections(file, model)),
 };
 

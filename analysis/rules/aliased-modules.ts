@@ -68,6 +68,7 @@ class Steps(nn.Module):
         return x
 `,
   },
+  claims: [{ kind: "entries", says: "The repeated list has 68 trained entries, the comprehension 204.", bad: 68, fixed: 204 }],
   check: (file) =>
     file.models.flatMap((model) => (model.inventory?.shared ?? []).flatMap((shared) => detection(file, model, shared))),
 };

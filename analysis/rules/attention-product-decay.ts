@@ -36,41 +36,33 @@ export const attentionProductDecay: Rule = {
 from torch import nn
 
 
-class Attention(nn.Module):
-    def __init__(self, dim=16):
+class Block(nn.Module):
+    def __init__(self):
         super().__init__()
-        self.query = nn.Linear(dim, dim, bias=False)
-        self.key = nn.Linear(dim, dim, bias=False)
-        self.value = nn.Linear(dim, dim, bias=False)
-        self.out = nn.Linear(dim, dim, bias=False)
+        self.attn = nn.MultiheadAttention(6, 2, bias=False, batch_first=True)
 
     def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1) * 0.25
-        return x + self.out(torch.softmax(scores, dim=-1) @ self.value(x))
+        return x + self.attn(x, x, x, need_weights=False)[0]
 
 
-model = Attention()
+model = Block()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)
 `,
     fixed: `import torch
 from torch import nn
 
 
-class Attention(nn.Module):
-    def __init__(self, dim=16):
+class Block(nn.Module):
+    def __init__(self):
         super().__init__()
-        self.query = nn.Linear(dim, dim, bias=False)
-        self.key = nn.Linear(dim, dim, bias=False)
-        self.value = nn.Linear(dim, dim, bias=False)
-        self.out = nn.Linear(dim, dim, bias=False)
+        self.attn = nn.MultiheadAttention(6, 2, bias=False, batch_first=True)
 
     def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1) * 0.25
-        return x + self.out(torch.softmax(scores, dim=-1) @ self.value(x))
+        return x + self.attn(x, x, x, need_weights=False)[0]
 
 
-model = Attention()
-factors = ("query.weight", "key.weight", "value.weight", "out.weight")
+model = Block()
+factors = ("attn.in_proj_weight", "out_proj.weight")
 optimizer = torch.optim.AdamW([
     {"params": [p for n, p in model.named_parameters() if not n.endswith(factors)]},
     {"params": [p for n, p in model.named_parameters() if n.endswith(factors)], "weight_decay": 0.0},
@@ -94,6 +86,14 @@ model = Mlp()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "36 directions of the projections do not move the function: GL(3) on queries and keys and on values and outputs, for 2 heads.",
+      parameters: ["attn.in_proj_weight", "attn.out_proj.weight"],
+      bad: 36,
+    },
+  ],
   check: (file, options) => detections(file, optionOf(attentionProductDecay, "least", options)),
 };
 

@@ -32,23 +32,61 @@ export const batchNormFolded: Rule = {
     bad: `import torch
 from torch import nn
 
-model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
-torch.onnx.export(model.eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x)))
+
+
+torch.onnx.export(Net().eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
 `,
     fixed: `import torch
 from torch import nn
 
-model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x)))
+
+
 mode = torch.onnx.TrainingMode.TRAINING
-torch.onnx.export(model.train(), torch.zeros(2, 3, 8, 8), "model.onnx", training=mode, do_constant_folding=False)
+torch.onnx.export(Net().train(), torch.zeros(2, 3, 8, 8), "model.onnx", training=mode, do_constant_folding=False)
 `,
     good: `import torch
 from torch import nn
 
-model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-torch.onnx.export(model.eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return torch.relu(self.conv(x))
+
+
+torch.onnx.export(Net().eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "While it trains each of the 4 kernels has a direction that does not move the function, its size; folded it has none.",
+      parameters: ["conv.weight"],
+      bad: 4,
+      good: 0,
+    },
+  ],
   check: (file) => (file.language === "onnx" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

@@ -73,6 +73,16 @@ class Net(nn.Module):
         return self.head(x.mean((2, 3)))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "None of the 16 entries of `conv.bias` moves the function; after an activation all of them do.",
+      parameters: ["conv.bias"],
+      bad: 16,
+      good: 0,
+    },
+    { kind: "same-function", says: "Without the bias the model computes the same." },
+  ],
   check: (file) =>
     detectInertBiases(file, isSubtractedAgain, ({ subject, by, several, count }) => {
       return `${subject} has no effect: ${by} ${several ? "subtract" : "subtracts"} its mean (${values(count)})`;

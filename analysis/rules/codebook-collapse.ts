@@ -77,6 +77,24 @@ class Lookup(nn.Module):
         return self.score(self.table(ids)).argmax(-1)
 `,
   },
+  claims: [
+    {
+      kind: "exchange",
+      says: "Codes 0 and 1 may change places.",
+      pairs: [
+        [
+          { parameter: "codebook.weight", axis: 0, index: 0 },
+          { parameter: "codebook.weight", axis: 0, index: 1 },
+        ],
+      ],
+    },
+    {
+      kind: "no-gradient",
+      says: "A code that is far from the data gets no gradient.",
+      at: [{ parameter: "codebook.weight", axis: 0, index: 0, to: 100 }],
+      slices: [{ parameter: "codebook.weight", axis: 0, index: 0 }],
+    },
+  ],
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

@@ -37,36 +37,36 @@ export const decayOnNorm: Rule = {
 from torch import nn
 
 
-class Net(nn.Module):
+class Patches(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
+        self.cut = nn.Conv2d(3, 16, 4, stride=4, bias=False)
+        self.norm = nn.GroupNorm(4, 16)
+        self.head = nn.Linear(16, 5)
 
     def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x)).relu())
+        return self.head(self.norm(self.cut(x)).relu().mean((2, 3)))
 
 
-model = Net()
+model = Patches()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)
 `,
     fixed: `import torch
 from torch import nn
 
 
-class Net(nn.Module):
+class Patches(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
+        self.cut = nn.Conv2d(3, 16, 4, stride=4, bias=False)
+        self.norm = nn.GroupNorm(4, 16)
+        self.head = nn.Linear(16, 5)
 
     def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x)).relu())
+        return self.head(self.norm(self.cut(x)).relu().mean((2, 3)))
 
 
-model = Net()
+model = Patches()
 optimizer = torch.optim.AdamW([
     {"params": [p for p in model.parameters() if p.ndim > 1]},
     {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
@@ -76,21 +76,29 @@ optimizer = torch.optim.AdamW([
 from torch import nn
 
 
-class Net(nn.Module):
+class Patches(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
+        self.cut = nn.Conv2d(3, 16, 4, stride=4, bias=False)
+        self.norm = nn.GroupNorm(4, 16)
+        self.head = nn.Linear(16, 5)
 
     def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x)).relu())
+        return self.head(self.norm(self.cut(x)).relu().mean((2, 3)))
 
 
-model = Net()
+model = Patches()
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Each of the 16 gains, with its shift, trades scale with the column behind it: decay on both is a penalty on their product.",
+      parameters: ["norm.weight", "norm.bias", "head.weight"],
+      bad: 16,
+    },
+  ],
   check: (file, options) => byOptimiser(file, optionOf(decayOnNorm, "least", options)),
 };
 

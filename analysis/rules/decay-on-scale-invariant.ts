@@ -42,9 +42,9 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, bias=False)
-        self.norm = nn.BatchNorm2d(16)
-        self.head = nn.Linear(16, 10)
+        self.conv = nn.Conv2d(1, 8, 3, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 10)
 
     def forward(self, x):
         return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
@@ -63,8 +63,8 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3)
-        self.head = nn.Linear(16, 10)
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.head = nn.Linear(8, 10)
 
     def forward(self, x):
         return self.head(self.conv(x).relu().mean((2, 3)))
@@ -98,6 +98,15 @@ groups = [
 optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-4)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Each of the 8 kernels has one direction that does not move the function, its size; without the norm none has.",
+      parameters: ["conv.weight"],
+      bad: 8,
+      fixed: 0,
+    },
+  ],
   check: (file) => {
     const seen = new Set<InvariantGroup["optimiser"]>();
     return invariantGroups(file).flatMap((g) => {

@@ -67,6 +67,14 @@ class Cell(nn.Module):
         return torch.tanh(self.x(x) + self.h(h))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Of the 64 entries of both biases 32 directions do not move the function.",
+      parameters: ["lstm.bias_ih_l0", "lstm.bias_hh_l0"],
+      bad: 32,
+    },
+  ],
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

@@ -31,44 +31,52 @@ export const foldableNormGain: Rule = {
     bad: `from torch import nn
 
 
-class Net(nn.Module):
+class Words(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
+        self.embed = nn.Embedding(100, 16)
         self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
+        self.head = nn.Linear(16, 3)
 
-    def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x).tanh()))
+    def forward(self, ids):
+        return self.head(self.norm(self.embed(ids)))
 `,
     fixed: `from torch import nn
 
 
-class Net(nn.Module):
+class Words(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
+        self.embed = nn.Embedding(100, 16)
         self.norm = nn.LayerNorm(16, elementwise_affine=False)
-        self.fc2 = nn.Linear(16, 3)
+        self.head = nn.Linear(16, 3)
 
-    def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x).tanh()))
+    def forward(self, ids):
+        return self.head(self.norm(self.embed(ids)))
 `,
-    good: `import torch
-from torch import nn
+    good: `from torch import nn
 
 
-class Net(nn.Module):
+class Words(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
+        self.embed = nn.Embedding(100, 16)
         self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
+        self.head = nn.Linear(16, 3)
 
-    def forward(self, x):
-        return self.fc2(torch.sigmoid(self.norm(self.fc1(x).tanh())))
+    def forward(self, ids):
+        return self.head(self.norm(self.embed(ids)).tanh())
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Gains and the columns behind them trade scale: 16 directions; behind a tanh none.",
+      parameters: ["norm.weight", "head.weight"],
+      bad: 16,
+      good: 0,
+    },
+  ],
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

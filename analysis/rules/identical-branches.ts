@@ -77,6 +77,23 @@ class Stack(nn.Module):
         return x
 `,
   },
+  claims: [
+    {
+      kind: "equal-gradients",
+      says: "Branches that start equal get equal gradients, at the start and after each of 2 steps.",
+      at: [
+        { parameter: "right.0.weight", to: { parameter: "left.0.weight" } },
+        { parameter: "right.0.bias", to: { parameter: "left.0.bias" } },
+        { parameter: "right.2.weight", to: { parameter: "left.2.weight" } },
+        { parameter: "right.2.bias", to: { parameter: "left.2.bias" } },
+      ],
+      steps: 2,
+      pairs: [
+        [{ parameter: "left.0.weight" }, { parameter: "right.0.weight" }],
+        [{ parameter: "left.2.weight" }, { parameter: "right.2.weight" }],
+      ],
+    },
+  ],
   check: (file) => file.models.flatMap((model) => detections(file, model)),
 };
 

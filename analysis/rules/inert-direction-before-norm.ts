@@ -68,6 +68,15 @@ class Net(nn.Module):
         return self.fc2(self.norm(self.fc1(x).relu()))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "One direction of the 16 of `fc1.bias` does not move the function, and none where an activation stands between.",
+      parameters: ["fc1.bias"],
+      bad: 1,
+      good: 0,
+    },
+  ],
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

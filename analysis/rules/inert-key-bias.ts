@@ -74,6 +74,17 @@ class Attention(nn.Module):
         return torch.sigmoid(scores) @ self.value(x)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "None of the 32 entries of `key.bias` moves the function under softmax; under a sigmoid all of them do.",
+      parameters: ["key.bias"],
+      bad: 32,
+      good: 0,
+    },
+    { kind: "flat", says: "All entries of `query.bias` move it.", parameters: ["query.bias"], bad: 0 },
+    { kind: "same-function", says: "Without the keys' bias the model computes the same." },
+  ],
   check: (file) =>
     detectInertBiases(
       file,

@@ -77,6 +77,15 @@ class Net(nn.Module):
         return self.fc2(self.fc1(x).relu())
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Each of the 4 constants acts on each of the 16 units as its bias does: 64 directions more that do not move the function.",
+      parameters: ["fc1.weight", "fc1.bias"],
+      bad: 0,
+      fixed: 64,
+    },
+  ],
   check: (file) => {
     const facts = file.language === "python" ? file.facts?.() : undefined;
     if (!facts?.trains) return [];

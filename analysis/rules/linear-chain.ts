@@ -37,8 +37,8 @@ export const linearChain: Rule = {
 class Head(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(16, 32)
-        self.fc2 = nn.Linear(32, 10)
+        self.fc1 = nn.Linear(8, 16)
+        self.fc2 = nn.Linear(16, 4)
 
     def forward(self, x):
         return self.fc2(self.fc1(x))
@@ -49,8 +49,8 @@ class Head(nn.Module):
 class Head(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(16, 32)
-        self.fc2 = nn.Linear(32, 10)
+        self.fc1 = nn.Linear(8, 16)
+        self.fc2 = nn.Linear(16, 4)
 
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
@@ -68,6 +68,15 @@ class LowRank(nn.Module):
         return x + self.up(self.down(x))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Of 212 entries 176 directions do not move the function: it has the 36 of one linear map. With a ReLU 16 are left.",
+      parameters: ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"],
+      bad: 176,
+      fixed: 16,
+    },
+  ],
   check: (file) => file.models.flatMap((model) => detections(file, model)),
 };
 

@@ -37,8 +37,8 @@ from torch import nn
 class Head(nn.Module):
     def __init__(self):
         super().__init__()
-        self.down = nn.Linear(16, 12, bias=False)
-        self.up = nn.Linear(12, 16, bias=False)
+        self.down = nn.Linear(8, 6, bias=False)
+        self.up = nn.Linear(6, 8, bias=False)
 
     def forward(self, x):
         return x + self.up(self.down(x))
@@ -54,7 +54,7 @@ from torch import nn
 class Head(nn.Module):
     def __init__(self):
         super().__init__()
-        self.all = nn.Linear(16, 16, bias=False)
+        self.all = nn.Linear(8, 8, bias=False)
 
     def forward(self, x):
         return x + self.all(x)
@@ -76,6 +76,26 @@ class Net(nn.Module):
         return self.fc2(self.fc1(x).relu())
 `,
   },
+  claims: [
+    {
+      kind: "no-gradient",
+      says: "A direction of the product that is zero on both sides has a gradient of exactly zero: lost rank does not come back.",
+      at: [
+        { parameter: "down.weight", axis: 0, index: 0, to: 0 },
+        { parameter: "up.weight", axis: 1, index: 0, to: 0 },
+      ],
+      slices: [
+        { parameter: "down.weight", axis: 0, index: 0 },
+        { parameter: "up.weight", axis: 1, index: 0 },
+      ],
+    },
+    {
+      kind: "flat",
+      says: "36 directions do not move the product: GL(6).",
+      parameters: ["down.weight", "up.weight"],
+      bad: 36,
+    },
+  ],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 

@@ -89,6 +89,30 @@ class SoftMoe(nn.Module):
         return (shares.unsqueeze(-1) * every).sum(-2)
 `,
   },
+  claims: [
+    {
+      kind: "exchange",
+      says: "Experts 0 and 1 may change places together with their rows of the router.",
+      pairs: [
+        [{ parameter: "experts.0.weight" }, { parameter: "experts.1.weight" }],
+        [{ parameter: "experts.0.bias" }, { parameter: "experts.1.bias" }],
+        [
+          { parameter: "router.weight", axis: 0, index: 0 },
+          { parameter: "router.weight", axis: 0, index: 1 },
+        ],
+        [
+          { parameter: "router.bias", axis: 0, index: 0 },
+          { parameter: "router.bias", axis: 0, index: 1 },
+        ],
+      ],
+    },
+    {
+      kind: "no-gradient",
+      says: "An expert that no token chooses gets no gradient.",
+      at: [{ parameter: "router.bias", axis: 0, index: 3, to: -100 }],
+      slices: [{ parameter: "experts.3.weight" }, { parameter: "experts.3.bias" }],
+    },
+  ],
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 

@@ -55,6 +55,8 @@ export function rulePage(rule: Rule, findings: readonly string[]): string {
     python(examples.fixed),
     "Not reported:",
     python(examples.good),
+    "## Checked by numbers",
+    `A test computes these on the examples above, in double precision:\n\n${rule.claims.map((c) => `- ${c.says}`).join("\n")}`,
     ...(settings.length > 0 ? ["## Options", ["| option | default | |", "| --- | --- | --- |", ...settings].join("\n")] : []),
     "## Configuration",
     `\`\`\`toml\n[tool.noether.rules]\n${setting(rule)}\n\`\`\``,

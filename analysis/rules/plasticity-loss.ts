@@ -30,6 +30,18 @@ export const plasticityLoss: Rule = {
     },
   },
   examples: trainedExamples("lr=6.0", "lr=0.05"),
+  claims: [
+    {
+      kind: "no-gradient",
+      says: "A unit that is off on all data has a gradient of exactly zero.",
+      at: [{ parameter: "fc1.bias", axis: 0, index: 0, to: -100 }],
+      slices: [
+        { parameter: "fc1.weight", axis: 0, index: 0 },
+        { parameter: "fc1.bias", axis: 0, index: 0 },
+        { parameter: "fc2.weight", axis: 1, index: 0 },
+      ],
+    },
+  ],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 

@@ -47,8 +47,8 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(32, 64)
-        self.fc2 = nn.Linear(64, 10)
+        self.fc1 = nn.Linear(8, 16)
+        self.fc2 = nn.Linear(16, 3)
         nn.init.normal_(self.fc1.weight, std=1.0)
         nn.init.normal_(self.fc2.weight, std=0.001)
 
@@ -66,9 +66,9 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(32, 64)
-        self.fc1_norm = nn.LayerNorm(64)
-        self.fc2 = nn.Linear(64, 10)
+        self.fc1 = nn.Linear(8, 16)
+        self.fc1_norm = nn.LayerNorm(16)
+        self.fc2 = nn.Linear(16, 3)
         nn.init.normal_(self.fc1.weight, std=1.0)
         nn.init.normal_(self.fc2.weight, std=0.001)
 
@@ -86,8 +86,8 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(32, 64)
-        self.fc2 = nn.Linear(64, 10)
+        self.fc1 = nn.Linear(8, 16)
+        self.fc2 = nn.Linear(16, 3)
         nn.init.normal_(self.fc1.weight, std=1.0)
         nn.init.normal_(self.fc2.weight, std=0.001)
 
@@ -99,6 +99,15 @@ model = Net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Each of the 16 units trades scale between its two sides under ReLU, and none does under GELU.",
+      parameters: ["fc1.weight", "fc1.bias", "fc2.weight"],
+      bad: 16,
+      good: 0,
+    },
+  ],
   check: (file, options) => detections(file, optionOf(rescalingImbalance, "ratio", options)),
 };
 

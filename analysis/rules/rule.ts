@@ -1,6 +1,7 @@
 /** @file What a rule is: its documentation, examples and detection in one place. Fixes are in ../fixes, by remedy. */
 import type { SourceRange } from "../graph/source";
 import type { OptimiserFact } from "../frontends/python/index";
+import type { Claim } from "./claim";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import type { Finding, Severity } from "./finding";
 
@@ -105,6 +106,8 @@ export interface Rule {
    * must not give one. Where the rule is about exported files, the Python is what exports them.
    */
   readonly examples: { readonly bad: string; readonly fixed: string; readonly good: string };
+  /** What its page claims by numbers, evaluated on the examples. */
+  readonly claims: readonly Claim[];
   /** True where it finds something in ONNX files only. */
   readonly onnxOnly?: boolean;
   /** True where it judges what a probe measured: without a probe it finds nothing. */

@@ -115,6 +115,21 @@ def train(x, y):
 train(torch.randn(32, 8), torch.randn(32, 1))
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Under a softmax cross-entropy 17 directions of the head do not move the loss: its 16 inputs and one.",
+      parameters: ["head.weight", "head.bias"],
+      loss: "softmax",
+      bad: 17,
+    },
+    {
+      kind: "flat",
+      says: "Without the softmax all of them do.",
+      parameters: ["head.weight", "head.bias"],
+      bad: 0,
+    },
+  ],
   check: (file) => {
     const facts = file.facts?.();
     if (!facts?.losses.some((l) => /cross_?entropy/i.test(l.kind) && !/binary|bce/i.test(l.kind))) return [];

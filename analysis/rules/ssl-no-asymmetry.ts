@@ -79,6 +79,20 @@ class Verification(nn.Module):
         return F.cosine_embedding_loss(z1, z2, label)
 `,
   },
+  claims: [
+    {
+      kind: "output",
+      says: "A constant encoder reaches the least value that the loss can have, -1.",
+      at: [{ parameter: "encoder.2.weight", to: 0 }],
+      value: -1,
+    },
+    {
+      kind: "no-gradient",
+      says: "There the gradient is exactly zero.",
+      at: [{ parameter: "encoder.2.weight", to: 0 }],
+      slices: [{ parameter: "encoder.0.weight" }, { parameter: "encoder.2.bias" }],
+    },
+  ],
   check: (file) => (file.language === "python" && file.text !== undefined ? detections(file, file.text) : []),
 };
 

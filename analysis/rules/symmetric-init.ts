@@ -79,6 +79,28 @@ class Net(nn.Module):
         return self.fc2(self.fc1(x).relu())
 `,
   },
+  claims: [
+    {
+      kind: "equal-gradients",
+      says: "Units 0 and 1 get equal gradients, at the start and after each of 3 steps.",
+      at: "start",
+      steps: 3,
+      pairs: [
+        [
+          { parameter: "fc1.weight", axis: 0, index: 0 },
+          { parameter: "fc1.weight", axis: 0, index: 1 },
+        ],
+        [
+          { parameter: "fc1.bias", axis: 0, index: 0 },
+          { parameter: "fc1.bias", axis: 0, index: 1 },
+        ],
+        [
+          { parameter: "fc2.weight", axis: 1, index: 0 },
+          { parameter: "fc2.weight", axis: 1, index: 1 },
+        ],
+      ],
+    },
+  ],
   check: (file) => merged(file.models.flatMap((model) => detections(file, model))),
 };
 

@@ -73,6 +73,9 @@ class Lm(nn.Module):
         return self.head(self.emb(ids).tanh())
 `,
   },
+  claims: [
+    { kind: "entries", says: "With the broken tie there are 1,600 trained entries, with the tie 800.", bad: 1600, fixed: 800 },
+  ],
   check: (file) => [...brokenTies(file), ...steppedTwice(file)],
 };
 

@@ -32,36 +32,36 @@ export const undecayedScaleInvariant: Rule = {
 from torch import nn
 
 
-class Net(nn.Module):
+class Sound(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, bias=False)
-        self.norm = nn.BatchNorm2d(16)
-        self.head = nn.Linear(16, 10)
+        self.wave = nn.Conv1d(1, 12, 5, bias=False)
+        self.norm = nn.BatchNorm1d(12)
+        self.head = nn.Linear(12, 6)
 
     def forward(self, x):
-        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+        return self.head(self.norm(self.wave(x)).relu().mean(-1))
 
 
-model = Net()
+model = Sound()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 `,
     fixed: `import torch
 from torch import nn
 
 
-class Net(nn.Module):
+class Sound(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, bias=False)
-        self.norm = nn.BatchNorm2d(16)
-        self.head = nn.Linear(16, 10)
+        self.wave = nn.Conv1d(1, 12, 5, bias=False)
+        self.norm = nn.BatchNorm1d(12)
+        self.head = nn.Linear(12, 6)
 
     def forward(self, x):
-        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+        return self.head(self.norm(self.wave(x)).relu().mean(-1))
 
 
-model = Net()
+model = Sound()
 optimizer = torch.optim.SGD([
     {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 2.5e-5},
     {"params": [p for p in model.parameters() if p.ndim <= 1]},
@@ -71,20 +71,30 @@ optimizer = torch.optim.SGD([
 from torch import nn
 
 
-class Net(nn.Module):
+class Sound(nn.Module):
     def __init__(self):
         super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc2 = nn.Linear(16, 10)
+        self.wave = nn.Conv1d(1, 12, 5)
+        self.gate = nn.Conv1d(1, 12, 5)
+        self.head = nn.Linear(12, 6)
 
     def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
+        return self.head((self.wave(x) * self.gate(x).sigmoid()).mean(-1))
 
 
-model = Net()
+model = Sound()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 `,
   },
+  claims: [
+    {
+      kind: "flat",
+      says: "Each of the 12 kernels has one direction that does not move the function, its size; without a norm none has.",
+      parameters: ["wave.weight"],
+      bad: 12,
+      good: 0,
+    },
+  ],
   check: (file) => {
     const seen = new Set<InvariantGroup["optimiser"]>();
     return invariantGroups(file).flatMap((g) => {

@@ -69,6 +69,7 @@ class Net(nn.Module):
         return self.fc2(x)
 `,
   },
+  claims: [{ kind: "same-function", says: "Without the layer the model computes the same, at equal weights." }],
   check: (file) => {
     if (file.language !== "python") return [];
     // What one call makes is unused when none of its instances is used, in whatever model.

@@ -73,6 +73,14 @@ class LoraLinear(nn.Module):
         return self.base(x) + x @ self.a.T @ self.b.T
 `,
   },
+  claims: [
+    {
+      kind: "no-gradient",
+      says: "At the start the gradients of `a` and `b` are exactly zero.",
+      at: "start",
+      slices: [{ parameter: "a" }, { parameter: "b" }],
+    },
+  ],
   check: (file) => file.models.flatMap((model) => detections(file, model)),
 };
 

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { checkFile } from "../fixes/check";
+import type { Graph } from "../graph/graph";
 import type { Finding } from "../rules/finding";
 import { rules } from "../rules/registry";
+import { checkClaim } from "../rules/testing/check-claim";
 import { edited } from "./testing/edited";
 import { checkedFile, Loader } from "./models";
 
@@ -41,6 +43,30 @@ for (const { id, examples, onnxOnly, measured, severity } of rules) {
     });
   });
 }
+
+describe("what pages claim by numbers", () => {
+  const loader = new Loader({ analysis: { numeric: false } });
+  /** The model of an example, on small images where it takes images. */
+  const graphOf = async (python: string): Promise<Graph> => {
+    const { graph } = (await loader.loadPython("example.py", python)).models.at(-1)!;
+    const shapes = graph.inputs.map((i) => i.shape);
+    if (shapes.every((s) => s.length < 4)) return graph;
+    const inputShapes = shapes.map((s) => (s.length === 4 ? [4, s[1]!, 6, 6] : s));
+    return (await new Loader({ analysis: { numeric: false }, inputShapes }).loadPython("example.py", python)).models.at(-1)!
+      .graph;
+  };
+  for (const { claims, examples, id } of rules) {
+    it(id, async () => {
+      assert.ok(claims.length > 0, "every page claims something that can be computed");
+      const graphs = {
+        bad: await graphOf(examples.bad),
+        fixed: await graphOf(examples.fixed),
+        good: await graphOf(examples.good),
+      };
+      for (const claim of claims) checkClaim(claim, graphs);
+    });
+  }
+});
 
 describe("messages", () => {
   it("have a first line that stands alone in about a hundred characters", async () => {
