@@ -83,6 +83,7 @@ export async function chooseProvider(
 /** Runs the check in a process of its own: a driver may end the process. */
 async function attempt(name: string, check: SelfCheck, processes: ProbeProcesses): Promise<ProviderTrial> {
   const worker = processes.take();
+  let isUsed = false;
   const run = async (provider: Provider) => (await worker.run(check.model, check.feeds, [{}], provider))[0] ?? {};
   try {
     const expected = await run({ name: "cpu", threads: 1 });
@@ -92,12 +93,21 @@ async function attempt(name: string, check: SelfCheck, processes: ProbeProcesses
       const reason = `one step differs from the CPU's by ${worst.toPrecision(2)} (at most ${TOLERANCE} is expected)`;
       return { provider: name, outcome: "wrong results", reason };
     }
+    isUsed = true;
     return { provider: name, outcome: "used", reason: `one step agrees with the CPU's to ${worst.toPrecision(2)}` };
   } catch (error) {
-    return { provider: name, outcome: "unavailable", reason: error instanceof Error ? error.message : String(error) };
+    return { provider: name, outcome: "unavailable", reason: plainly(error) };
   } finally {
-    worker.kill();
+    // One that trains next has the device's programs compiled already.
+    if (isUsed) processes.give(worker);
+    else worker.kill();
   }
+}
+
+/** What the runtime says without the place in its source and the condition that did not hold. */
+function plainly(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/^\S*:\d+ .*? was false\. /s, "");
 }
 
 /** The largest |difference| over the largest |value|, over all outputs; Infinity where something is missing or not finite. */

@@ -4,7 +4,8 @@
  */
 import { loadOrt, RuntimeFailure } from "../../runtime/ort";
 import type { ProbeMessage, ProbeReply } from "./protocol";
-import { feedsOf, openSession, train, wireOf } from "./trainer";
+import { feedsOf, openSession, wireOf } from "./session";
+import { train } from "./trainer";
 
 /** Models that stay open, with what is fed to all of their runs. */
 const sessions = new Map<

@@ -1,59 +1,20 @@
 /**
- * @file The training loop, in the process that trains. On the CPU many steps run in one call (a Scan), as many as fit into a
- * chunk of time, so that progress and cancelling never wait long; state goes round as the runtime's own output arrays.
+ * @file The training loop, in the process that trains: as many steps per call as fit into a chunk of time, so that progress
+ * and cancelling never wait long, and states, gradients and looks at held-out data between them.
  */
 import type * as Ort from "onnxruntime-node";
-import { type LoadedOrt, loadOrt, RuntimeFailure } from "../../runtime/ort";
-import type { WireTensor, WireTensors } from "../../runtime/protocol";
-import { Batches } from "../data/batches";
-import { gradientOf, INDEX, LOSSES, nextOf, NORMS, scanInput } from "../names";
+import { type LoadedOrt, loadOrt } from "../../runtime/ort";
 import type { GradientNoise } from "../../dynamics/trajectory";
-import type { Observed, Provider, TrainJob, WireRecording } from "./protocol";
-
-type Tensors = Record<string, Ort.Tensor>;
+import { Batches } from "../data/batches";
+import { INDEX, scanInput } from "../names";
+import type { Observed, TrainJob, WireRecording } from "./protocol";
+import { call, feedsOf, openSession, type Tensors } from "./session";
+import { openStepper, type Stepper } from "./stepper";
 
 /** What a run tells while it goes. */
 export interface TrainEvents {
   progress(step: number, losses: Float32Array, norms: Float32Array): Promise<void>;
   recording(recording: WireRecording): Promise<void>;
-}
-
-/** A session of the given provider. @throws RuntimeFailure */
-export async function openSession(model: Uint8Array, provider: Provider): Promise<Ort.InferenceSession> {
-  const { ort, cpu } = await loadOrt();
-  try {
-    return await ort.InferenceSession.create(model, {
-      executionProviders: [provider.name === "cpu" ? cpu : provider.name],
-      graphOptimizationLevel: "all",
-      intraOpNumThreads: provider.threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      logSeverityLevel: 4,
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-    });
-  } catch (error) {
-    throw new RuntimeFailure("model", (error instanceof Error ? error.message : String(error)).split("\n")[0]!);
-  }
-}
-
-/** Tensors as the runtime takes them. */
-export async function feedsOf(wire: WireTensors): Promise<Tensors> {
-  const { ort } = await loadOrt();
-  const out: Tensors = {};
-  for (const [name, t] of Object.entries(wire)) {
-    out[name] = new ort.Tensor(t.type as Ort.Tensor.Type, t.data as Ort.Tensor.DataType, [...t.shape]);
-  }
-  return out;
-}
-
-/** Outputs as they travel. */
-export function wireOf(outputs: Tensors): Record<string, WireTensor> {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, t]) => [
-      name,
-      { type: t.type as WireTensor["type"], shape: [...t.dims], data: t.data as WireTensor["data"] },
-    ]),
-  );
 }
 
 /** Trains; returns the number of steps done. @throws RuntimeFailure */
@@ -71,12 +32,10 @@ class Trainer {
   private readonly order: readonly Batches[];
   /** Rows for the estimate of noise, drawn apart so that training sees the same data with and without it. */
   private readonly noiseOrder: readonly Batches[];
-  private scan!: Ort.InferenceSession;
-  private step!: Ort.InferenceSession;
+  private stepper!: Stepper;
   private observe!: Ort.InferenceSession;
   private fixed: Tensors = {};
   private batches: readonly Tensors[] = [];
-  private state: Tensors = {};
   /** Milliseconds per step, as measured last. */
   private pace = 0;
   private readonly started = performance.now();
@@ -91,19 +50,15 @@ class Trainer {
 
   async open(): Promise<void> {
     const { job } = this;
-    this.scan = await openSession(job.scan, job.provider);
-    this.step = await openSession(job.step, job.provider);
+    this.stepper = await openStepper(job, this.ort);
     this.observe = await openSession(job.observe.model, { ...job.provider, name: "cpu" });
     this.fixed = await feedsOf(job.fixed);
     this.batches = await Promise.all(job.observe.batches.map(feedsOf));
-    for (const s of job.layout) {
-      const shape = job.replicas > 0 ? [job.replicas, ...s.shape] : s.shape;
-      this.state[s.name] = new this.ort.Tensor("float32", job.state[s.name]!, [...shape]);
-    }
   }
 
   async close(): Promise<void> {
-    for (const s of [this.scan, this.step, this.observe]) await (s as Ort.InferenceSession | undefined)?.release();
+    await (this.stepper as Stepper | undefined)?.close();
+    await (this.observe as Ort.InferenceSession | undefined)?.release();
   }
 
   async run(events: TrainEvents): Promise<number> {
@@ -159,65 +114,44 @@ class Trainer {
     return out;
   }
 
-  /** Runs steps in one call and reports their losses; returns their number. */
+  private feeds(from: number, count: number, stacked: boolean): Tensors {
+    const name = stacked ? scanInput(INDEX) : INDEX;
+    return { ...this.numbers(from, count, stacked), [name]: this.index(count, stacked) };
+  }
+
+  /** Runs steps and reports their losses; returns their number. */
   private async advance(from: number, count: number, events: TrainEvents): Promise<number> {
     const start = performance.now();
-    const feeds: Tensors = { ...this.fixed, ...this.numbers(from, count, true), [scanInput(INDEX)]: this.index(count, true) };
-    for (const [name, value] of Object.entries(this.state)) feeds[scanInput(name)] = value;
-    const out = await this.call(this.scan, feeds);
-    for (const name of Object.keys(this.state)) this.state[name] = out[nextOf(name)]!;
+    const { losses, norms } = await this.stepper.advance(from, count, (at, n, stacked) => this.feeds(at, n, stacked));
     this.pace = Math.max(1e-3, (performance.now() - start) / count);
-    await events.progress(from + count, out[LOSSES]!.data as Float32Array, out[NORMS]!.data as Float32Array);
+    await events.progress(from + count, losses, norms);
     return count;
-  }
-
-  private async call(session: Ort.InferenceSession, feeds: Tensors): Promise<Tensors> {
-    try {
-      return (await session.run(feeds)) as Tensors;
-    } catch (error) {
-      throw new RuntimeFailure("model", (error instanceof Error ? error.message : String(error)).split("\n")[0]!);
-    }
-  }
-
-  /** One step by itself, on the given or on fresh rows. */
-  private single(at: number, index: Ort.Tensor): Promise<Tensors> {
-    return this.call(this.step, { ...this.fixed, ...this.state, ...this.numbers(at, 1, false), [INDEX]: index });
-  }
-
-  private copies(): Record<string, Float32Array> {
-    return Object.fromEntries(Object.entries(this.state).map(([name, t]) => [name, (t.data as Float32Array).slice()]));
   }
 
   /** Reports the state, and unless it is the last makes one step to report its gradient as well. */
   private async record(at: number, events: TrainEvents, last: boolean): Promise<void> {
     const { job } = this;
-    const state = this.copies();
-    const observed = await this.look();
+    const state = await this.stepper.copies();
+    const observed = await this.look(state);
     const noise = job.noise > 0 ? { noise: await this.estimateNoise(Math.min(at, job.steps - 1)) } : {};
     if (last || !job.gradients) {
       await events.recording({ step: at, state, observed, ...noise });
       return;
     }
-    const out = await this.single(at, this.index(1, false));
-    for (const name of Object.keys(this.state)) this.state[name] = out[nextOf(name)]!;
-    const gradient = Object.fromEntries(
-      job.layout
-        .filter((s) => s.kind === "parameters")
-        .map((s) => [s.name, (out[gradientOf(s.name)]!.data as Float32Array).slice()]),
-    );
-    await events.recording({ step: at, state, gradient, after: this.copies(), observed, ...noise });
-    await events.progress(at + 1, (out[LOSSES]!.data as Float32Array).slice(), (out[NORMS]!.data as Float32Array).slice());
+    const { gradient, losses, norms } = await this.stepper.single(this.feeds(at, 1, false), true);
+    await events.recording({ step: at, state, gradient, after: await this.stepper.copies(), observed, ...noise });
+    await events.progress(at + 1, losses, norms);
   }
 
   /** Loss, accuracy and activity of each run on the fixed batches. */
-  private async look(): Promise<Observed[]> {
+  private async look(current: Readonly<Record<string, Float32Array>>): Promise<Observed[]> {
     const { job } = this;
     const out: Observed[] = [];
     for (let r = 0; r < job.runs; r++) {
       const state: Tensors = {};
       for (const s of job.layout) {
         if (s.kind !== "parameters" && s.kind !== "statistics") continue;
-        const all = this.state[s.name]!.data as Float32Array;
+        const all = current[s.name]!;
         state[s.name] = new this.ort.Tensor("float32", all.subarray(r * s.size, (r + 1) * s.size), [...s.shape]);
       }
       let loss = 0;
@@ -230,7 +164,7 @@ class Trainer {
       for (const batch of this.batches) {
         const feeds: Tensors = { ...state, ...batch };
         for (const name of this.observe.inputNames) feeds[name] ??= this.fixed[name]!;
-        const found = await this.call(this.observe, feeds);
+        const found = await call(this.observe, feeds);
         loss += Number(found[job.observe.loss]!.data[0]) / this.batches.length;
         if (job.observe.correct !== undefined) correct += Number(found[job.observe.correct]!.data[0]);
         job.observe.activity.forEach((a, i) => {
@@ -262,9 +196,10 @@ class Trainer {
       const data = new BigInt64Array(job.runs * rows);
       for (let r = 0; r < job.runs; r++) this.noiseOrder[r]!.next(data, r * rows);
       const shape = [...(job.replicas > 0 ? [job.replicas] : []), ...(job.batch > 0 ? [job.batch] : [])];
-      const out = await this.single(at, new this.ort.Tensor("int64", data, shape));
+      const index = new this.ort.Tensor("int64", data, shape);
+      const { gradient } = await this.stepper.single({ ...this.numbers(at, 1, false), [INDEX]: index }, false);
       packs.forEach((s, i) => {
-        const g = out[gradientOf(s.name)]!.data as Float32Array;
+        const g = gradient[s.name]!;
         for (let r = 0; r < job.runs; r++) {
           for (let j = r * s.size; j < (r + 1) * s.size; j++) {
             sums[i]![j]! += g[j]!;
