@@ -10,8 +10,17 @@ const CODE = 0;
 const STRING = 1;
 const COMMENT = 2;
 
+/** A function of a text that remembers its last answer: fixes ask about the same file again and again. */
+export function ofLastText<T>(make: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly answer: T } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, answer: make(text) };
+    return last.answer;
+  };
+}
+
 /** Classifies every character of a text. Quotes count as part of their string. */
-export function classifyPython(text: string): Kinds {
+export const classifyPython = ofLastText((text: string): Kinds => {
   const kinds = new Uint8Array(text.length);
   for (let i = 0; i < text.length; ) {
     const c = text[i]!;
@@ -24,7 +33,7 @@ export function classifyPython(text: string): Kinds {
     } else i++;
   }
   return kinds;
-}
+});
 
 /** The offset behind a string that starts at `i`. An unterminated one ends with its line, a triple-quoted one with the text. */
 function stringEnd(text: string, i: number): number {
@@ -41,11 +50,11 @@ function stringEnd(text: string, i: number): number {
 }
 
 /** Offsets of the lines of a text. */
-export function lineStarts(text: string): number[] {
+export const lineStarts = ofLastText((text: string): readonly number[] => {
   const out = [0];
   for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) out.push(i + 1);
   return out;
-}
+});
 
 /** The offset of a position; clamped to the text. */
 export function offsetAt(starts: readonly number[], position: Position, length: number): number {

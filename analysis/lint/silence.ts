@@ -1,12 +1,15 @@
 /** @file Edits that silence a finding by a comment, for editors to offer. */
+import { ofLastText } from "../fixes/python-text";
 import type { Finding, Fix, TextEdit } from "../rules/finding";
 import { readSuppressions } from "./suppressions";
+
+const linesOf = ofLastText((text) => text.split(/\r\n|\n|\r/));
 
 /** Ways to silence a finding of a Python text: on its line, and in the whole file. */
 export function silencingFixes(finding: Finding, text: string): Fix[] {
   const { range, rule, file } = finding;
   if (!range || range.file !== file) return [];
-  const lines = text.split(/\r\n|\n|\r/);
+  const lines = linesOf(text);
   const newline = /\r\n/.test(text) ? "\r\n" : "\n";
   const fix = (title: string, edit: TextEdit): Fix => ({ title, exact: true, edits: [edit] });
   return [

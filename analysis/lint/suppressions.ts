@@ -5,6 +5,7 @@
  *   `# noether: ignore-file[rule] reason`   the whole file
  * Without brackets all rules are meant; several are separated by commas.
  */
+import { ofLastText } from "../fixes/python-text";
 import type { Finding, Severity } from "../rules/finding";
 import { type Comment, commentsOf } from "./comments";
 
@@ -23,7 +24,7 @@ export interface Suppression {
 const MARK = /#\s*noether:\s*(ignore-file|ignore|off|on)\b\s*(?:\[([^\]]*)\])?\s*(?:[-:\u2013\u2014]+\s*)?(.*)$/i;
 
 /** All suppressions of a text, by line. */
-export function readSuppressions(text: string): Suppression[] {
+export const readSuppressions = ofLastText((text: string): readonly Suppression[] => {
   if (!/noether:/i.test(text)) return [];
   const lines = text.split("\n");
   const out: Suppression[] = [];
@@ -63,7 +64,7 @@ export function readSuppressions(text: string): Suppression[] {
   }
   close([], lines.length);
   return out.sort((a, b) => a.comment.line - b.comment.line);
-}
+});
 
 /** The line of code that a comment of its own line speaks of. */
 function nextCode(lines: readonly string[], line: number): number {
