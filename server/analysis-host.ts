@@ -23,6 +23,7 @@ export type AnalysisInput =
 
 /** Limits in milliseconds, after which a process is taken to hang and is ended. */
 export interface TimeLimits {
+  /** For a short document; a long one has more. */
   readonly analyse: number;
   readonly certify: number;
   /** For what nobody waits for any more. */
@@ -30,6 +31,9 @@ export interface TimeLimits {
 }
 
 const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000, grace: 5_000 };
+
+/** Characters of text for which a document has the time of a short one once more. */
+const CHARACTERS_PER_LIMIT = 100_000;
 
 /** Analyses documents outside of this process. All promises reject with `AnalysisFailure` or the signal's reason. */
 export class AnalysisHost {
@@ -53,7 +57,7 @@ export class AnalysisHost {
   }
 
   analyse(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
-    return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limits.analyse });
+    return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limitFor(input) });
   }
 
   /** Analyses and then certifies. */
@@ -66,19 +70,24 @@ export class AnalysisHost {
   structure(input: AnalysisInput, certified: boolean, signal: AbortSignal): Promise<DocumentStructure> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "structure", args: [input.path] }];
     const process = certified ? this.#certifiers[input.kind] : this.#quick;
-    return process.run({ calls, signal, timeLimit: this.#limits.analyse });
+    return process.run({ calls, signal, timeLimit: this.#limitFor(input) });
+  }
+
+  /** A file of 20,000 lines takes seconds, on a busy machine a minute: that is no hang. */
+  #limitFor(input: AnalysisInput): number {
+    return this.#limits.analyse * (1 + (input.kind === "python" ? input.text.length / CHARACTERS_PER_LIMIT : 0));
   }
 
   /** Analyses an .onnx file, and draws it. */
   drawing(input: AnalysisInput, signal: AbortSignal): Promise<DrawnFile | null> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "drawing", args: [input.path] }];
-    return this.#quick.run({ calls, signal, timeLimit: this.#limits.analyse });
+    return this.#quick.run({ calls, signal, timeLimit: this.#limitFor(input) });
   }
 
   /** Analyses an .onnx file, and writes it as text. */
   onnxText(input: AnalysisInput, signal: AbortSignal): Promise<OnnxTextView | null> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "onnxText", args: [input.path] }];
-    return this.#quick.run({ calls, signal, timeLimit: this.#limits.analyse });
+    return this.#quick.run({ calls, signal, timeLimit: this.#limitFor(input) });
   }
 
   /** The Python class that an .onnx file was exported from; nobody types meanwhile in the process that looks. */

@@ -8,6 +8,7 @@ import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
+import { placeKey } from "./layers";
 import { code, isOwn, listed, shortPath } from "./words";
 import type { Detection, Remedy } from "./rule";
 
@@ -201,12 +202,29 @@ function largest(group: readonly InertBias[]): InertBias[] {
 }
 
 /** All layers of the file's models that one call makes. */
-function instances(file: CheckedFile, layer: Layer): { model: CheckedModel; layer: Layer }[] {
-  const { start } = layer.constructor;
-  const same = (r: SourceRange) =>
-    r.file === layer.constructor.file && r.start.line === start.line && r.start.column === start.column;
-  return file.models.flatMap((model) => model.layers.filter((l) => same(l.constructor)).map((l) => ({ model, layer: l })));
+function instances(file: CheckedFile, layer: Layer): readonly Instance[] {
+  let byCall = instancesByCall.get(file);
+  if (!byCall) {
+    byCall = new Map();
+    for (const model of file.models) {
+      for (const l of model.layers) {
+        const key = placeKey(l.constructor);
+        const known = byCall.get(key);
+        if (known) known.push({ model, layer: l });
+        else byCall.set(key, [{ model, layer: l }]);
+      }
+    }
+    instancesByCall.set(file, byCall);
+  }
+  return byCall.get(placeKey(layer.constructor)) ?? [];
 }
+
+interface Instance {
+  readonly model: CheckedModel;
+  readonly layer: Layer;
+}
+
+const instancesByCall = new WeakMap<CheckedFile, Map<string, Instance[]>>();
 
 /** Where the layer is applied, and where what forgets its bias is made or written. */
 function places(group: readonly InertBias[]): RelatedPlace[] {
