@@ -121,8 +121,9 @@ describe("the bundled server under load", () => {
 
   it("takes a file of 20,000 lines, and edits in it", async () => {
     const uri = "untitled:long.py";
-    const names = Array.from({ length: 2300 }, (_, k) => `Net${k}`);
-    const text = `from torch import nn\n\n\n${names.map(model).join("")}`;
+    const names = Array.from({ length: 400 }, (_, k) => `Net${k}`);
+    const between = names.map((name) => `def ${name.toLowerCase()}(x):\n${"    x = x + 1\n".repeat(40)}    return x\n\n\n`);
+    const text = `from torch import nn\n\n\n${names.map((name, k) => model(name) + between[k]!).join("")}`;
     assert.ok(text.split("\n").length > 20_000);
     await opened(uri, text);
     assert.equal((await pulled(uri)).length, names.length);
