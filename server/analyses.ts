@@ -50,13 +50,13 @@ const LONGEST_DEBOUNCE = 250;
 /** Analyses by URI. Knows nothing of the protocol but URIs and versions. */
 export class Analyses extends EventEmitter<AnalysisEvents> {
   readonly #host: AnalysisHost;
-  readonly #settings: () => Settings;
+  readonly #settings: (uri: string) => Promise<Settings>;
   readonly #slots = new Map<string, Slot>();
   /** Documents that are parts of others: cells and their notebooks. */
   readonly #wholes = new Map<string, { readonly whole: string; readonly part: TextDocument }>();
 
-  /** `settings`: those in force. */
-  constructor(host: AnalysisHost, settings: () => Settings) {
+  /** `settings`: those in force for a document. */
+  constructor(host: AnalysisHost, settings: (uri: string) => Promise<Settings>) {
     super();
     this.#host = host;
     this.#settings = settings;
@@ -133,7 +133,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     const slot = this.#slot(uri);
     if (!slot) return undefined;
     if (!slot.structure) {
-      slot.structure = this.#host.structure(this.#input(slot), slot.certified !== undefined, slot.current.signal);
+      slot.structure = this.#structure(slot);
       slot.structure.catch(() => {});
     }
     return abortable(slot.structure, signal);
@@ -144,8 +144,13 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     return this.#slot(uri)?.document;
   }
 
-  #input({ document }: Slot): AnalysisInput {
-    return { kind: "python", path: pathOf(document.uri), text: document.getText(), settings: this.#settings().lint };
+  async #structure(slot: Slot): Promise<DocumentStructure> {
+    return this.#host.structure(await this.#input(slot), slot.certified !== undefined, slot.current.signal);
+  }
+
+  async #input({ document }: Slot): Promise<AnalysisInput> {
+    const { lint: settings } = await this.#settings(document.uri);
+    return { kind: "python", path: pathOf(document.uri), text: document.getText(), settings };
   }
 
   /**
@@ -169,17 +174,13 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     this.emit("start", slot.document.uri, "analysing");
     const analysed = await this.#attempt(slot, false);
     slot.milliseconds = analysed.analysis.milliseconds;
-    if (!analysed.failure) this.#certifyWhenIdle(slot, analysed);
+    if (!analysed.failure) await this.#certifyWhenIdle(slot, analysed);
     return analysed;
   }
 
-  #certifies(): boolean {
-    const { enable, certify } = this.#settings();
-    return enable && certify === "idle";
-  }
-
-  #certifyWhenIdle(slot: Slot, analysed: Analysed): void {
-    if (analysed.analysis.models.length === 0 || !this.#certifies()) return;
+  async #certifyWhenIdle(slot: Slot, analysed: Analysed): Promise<void> {
+    const { certify, enable } = await this.#settings(slot.document.uri);
+    if (analysed.analysis.models.length === 0 || !enable || certify !== "idle" || slot.current.signal.aborted) return;
     const wait = Math.max(0, IDLE - (performance.now() - slot.changed));
     slot.idle = setTimeout(() => {
       this.emit("start", slot.document.uri, "certifying");
@@ -191,7 +192,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
   async #attempt(slot: Slot, certified: boolean): Promise<Analysed> {
     const { uri, version } = slot.document;
     const { signal } = slot.current;
-    const input = this.#input(slot);
+    const input = await this.#input(slot);
     try {
       const analysis = await (certified ? this.#host.certify(input, signal) : this.#host.analyse(input, signal));
       const analysed = { uri, version, analysis, certified };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { describe, it } from "node:test";
 import {
   CancellationTokenSource,
@@ -142,6 +143,28 @@ describe("language server", () => {
           ["Probe", "noether.probe"],
         ],
       );
+    });
+  });
+
+  it("has settings of its own for each folder of a workspace", async () => {
+    const scoped = {
+      "file:///project/a/": { lint: { rules: { "*": "off" }, configuration: "own.toml" } },
+      "file:///project/b/": { lint: { rules: { "*": "error" } } },
+    };
+    const folders = ["file:///project", "file:///project/a", "file:///project/b"];
+    await withServer({ scoped, folders, configuration: { lint: { configuration: "all.toml" } } }, async (server) => {
+      const said = async (uri: string): Promise<unknown> => {
+        await server.open(uri, "class A bias=True SETTINGS");
+        return JSON.parse(message(items(await server.pull(uri))[0])) as unknown;
+      };
+      const native = (file: string): string => path.join(path.sep, ...file.split("/"));
+      assert.deepEqual(await said("file:///project/a/net.py"), {
+        run: "onType",
+        configuration: native("project/a/own.toml"),
+        rules: { "*": "off" },
+      });
+      assert.deepEqual(await said("file:///project/b/net.py"), { run: "onType", configuration: "", rules: { "*": "error" } });
+      assert.deepEqual(await said(URI), { run: "onType", configuration: native("project/all.toml"), rules: {} });
     });
   });
 

@@ -24,8 +24,7 @@ import * as onnx from "./features/onnx";
 import * as status from "./features/status";
 import type { ProbeHost } from "./probe/host";
 import { followNotebooks } from "./notebooks";
-import type { Settings } from "./protocol";
-import { DEFAULT_SETTINGS, parseSettings } from "./settings";
+import { ClientSettings } from "./settings";
 import { SOURCE } from "./convert";
 import type { ServerState } from "./state";
 import { sameDocument } from "./uris";
@@ -36,17 +35,16 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
   const notebooks = new NotebookDocuments(documents);
   let client: ClientCapabilities = {};
   let commands: ReadonlySet<string> = new Set();
-  let settings: Settings = DEFAULT_SETTINGS;
-  let asked: Promise<Settings> | undefined;
-  const analyses = new Analyses(host, () => settings);
+  const settings = new ClientSettings(connection, () => client.workspace?.configuration === true);
+  const analyses = new Analyses(host, (uri) => settings.of(uri));
 
   const state: ServerState = {
     documents,
     analyses,
     host,
-    settings: () => (asked ??= askSettings()),
+    settings: (uri) => settings.of(uri),
     get enabled() {
-      return settings.enable;
+      return settings.known.enable;
     },
     get client() {
       return client;
@@ -86,8 +84,7 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
     }
   });
   connection.onDidChangeConfiguration(async ({ settings: sent }: { settings: unknown }) => {
-    asked = canAsk() ? askSettings() : Promise.resolve((settings = parseSettings(section(sent))));
-    await asked;
+    await settings.changed(sent);
     analyses.invalidate();
     showStatus();
     refreshDiagnostics();
@@ -107,7 +104,10 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
   documents.onDidChangeContent(({ document }) => {
     if (!isCell(document.uri)) analyses.update(document);
   });
-  documents.onDidClose(({ document }) => analyses.close(document.uri));
+  documents.onDidClose(({ document }) => {
+    analyses.close(document.uri);
+    settings.forget(document.uri);
+  });
 
   const showStatus = status.register(connection, state);
   const refreshDiagnostics = diagnostics.register(connection, state);
@@ -124,27 +124,10 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
   function isCell(uri: string): boolean {
     return uri.startsWith("vscode-notebook-cell:") || notebooks.getNotebookCell(uri) !== undefined;
   }
-
-  function canAsk(): boolean {
-    return client.workspace?.configuration === true;
-  }
-
-  async function askSettings(): Promise<Settings> {
-    if (canAsk()) {
-      // Without an answer the defaults hold.
-      settings = parseSettings(await connection.workspace.getConfiguration(SOURCE).catch(() => undefined));
-    }
-    return settings;
-  }
 }
 
 /** The commands that a client says it runs. */
 function commandsOf(sent: unknown): ReadonlySet<string> {
   const listed = typeof sent === "object" && sent !== null && "commands" in sent ? sent.commands : undefined;
   return new Set(Array.isArray(listed) ? listed.filter((c): c is string => typeof c === "string") : []);
-}
-
-/** Clients that push their configuration send it whole or by section. */
-function section(sent: unknown): unknown {
-  return typeof sent === "object" && sent !== null && SOURCE in sent ? sent[SOURCE] : sent;
 }

@@ -10,8 +10,8 @@ export interface ServerState {
   readonly documents: TextDocuments<TextDocument>;
   readonly analyses: Analyses;
   readonly host: AnalysisHost;
-  /** Settings in force; resolves once the client has been asked for them. */
-  settings(): Promise<Settings>;
+  /** Settings in force for a document, or for the window; resolves once the client has been asked for them. */
+  settings(uri?: string): Promise<Settings>;
   /** `enable` of the settings as far as they are known. */
   readonly enabled: boolean;
   /** What the client can do; empty before initialize. */

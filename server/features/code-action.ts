@@ -21,7 +21,7 @@ export const CODE_ACTION_KINDS: readonly string[] = [CodeActionKind.QuickFix, FI
 /** Answers `textDocument/codeAction`. */
 export function register(connection: Connection, state: ServerState): void {
   connection.onCodeAction(async ({ textDocument: { uri }, range, context }, token) => {
-    if (!(await state.settings()).enable) return [];
+    if (!(await state.settings(uri)).enable) return [];
     const analysed = await state.analyses.get(uri, signalOf(token)).catch(() => undefined); // cancelled, or the text changed
     if (!analysed) return [];
     const wanted = (kind: string): boolean => !context.only || context.only.some((k) => kind === k || kind.startsWith(`${k}.`));

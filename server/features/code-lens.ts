@@ -7,7 +7,7 @@ import { pathOf } from "../uris";
 /** Answers `textDocument/codeLens`, and asks for new ones when a certification changed what they say. */
 export function register(connection: Connection, state: ServerState): void {
   connection.onCodeLens(async ({ textDocument: { uri } }, token): Promise<CodeLens[]> => {
-    const { enable, codeLens } = await state.settings();
+    const { enable, codeLens } = await state.settings(uri);
     if (!enable || !codeLens) return [];
     const signal = signalOf(token);
     // While somebody types, what is said of the text before is not wrong enough to compute anew at each key.

@@ -33,7 +33,7 @@ export function register(connection: Connection, state: ServerState): () => void
   });
 
   connection.languages.diagnostics.on(async ({ textDocument: { uri }, previousResultId }, token) => {
-    const settings = await state.settings();
+    const settings = await state.settings(uri);
     const document = state.documents.get(uri);
     if (!document || !settings.enable) return report([], previousResultId).answer;
     if (settings.lint.run === "onSave" && document.version !== savedVersions.get(uri)) {
@@ -90,7 +90,7 @@ export function register(connection: Connection, state: ServerState): () => void
 
   /** For clients that cannot pull: analyses and pushes. */
   async function analyse(uri: string): Promise<void> {
-    const settings = await state.settings();
+    const settings = await state.settings(uri);
     if (!settings.enable) return send(uri, []);
     if (settings.lint.run === "onSave" && state.documents.get(uri)?.version !== savedVersions.get(uri)) return;
     const never = new AbortController().signal;

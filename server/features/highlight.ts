@@ -7,7 +7,7 @@ import { pathOf } from "../uris";
 /** Answers `textDocument/documentHighlight`. */
 export function register(connection: Connection, state: ServerState): void {
   connection.onDocumentHighlight(async ({ textDocument: { uri }, position }, token): Promise<DocumentHighlight[] | null> => {
-    if (!(await state.settings()).enable) return null;
+    if (!(await state.settings(uri)).enable) return null;
     const structure = await state.analyses.structure(uri, signalOf(token)).catch(() => undefined); // the text changed
     const path = pathOf(uri);
     const found = new Map<string, DocumentHighlight>();

@@ -8,7 +8,7 @@ import { pathOf, uriOf } from "../uris";
 /** Answers `textDocument/hover` with the texts of the smallest range around the position. */
 export function register(connection: Connection, state: ServerState): void {
   connection.onHover(async ({ textDocument: { uri }, position }, token) => {
-    if (!(await state.settings()).enable) return null;
+    if (!(await state.settings(uri)).enable) return null;
     const signal = signalOf(token);
     const analysed = await state.analyses.get(uri, signal).catch(() => undefined); // cancelled, or the text changed
     const path = pathOf(uri);

@@ -7,7 +7,7 @@ import { pathOf } from "../uris";
 /** Answers `textDocument/inlayHint` if the settings ask for it. */
 export function register(connection: Connection, state: ServerState): void {
   connection.languages.inlayHint.on(async ({ textDocument: { uri }, range }, token): Promise<InlayHint[]> => {
-    const { enable, inlayHints } = await state.settings();
+    const { enable, inlayHints } = await state.settings(uri);
     if (!enable || !inlayHints) return [];
     const signal = signalOf(token);
     const structure = await state.analyses

@@ -22,7 +22,7 @@ export function register(connection: Connection, state: ServerState): void {
     if (!uri.startsWith("file:")) {
       return nothing(uri, "Noether reads .onnx files from disk only; save a local copy of this one and open that.");
     }
-    const { lint: settings } = await state.settings();
+    const { lint: settings } = await state.settings(uri);
     const input = { kind: "onnx", path: pathOf(uri), settings } as const;
     const signal = signalOf(token);
     try {

@@ -1,7 +1,7 @@
 /**
  * @file An analysis process for tests of the server. What it finds and how it misbehaves is written in the text:
  * `class Name` is a model with a hover, `bias=True` a finding with an exact fix, `gain` one with a fix that is not;
- * `MISTAKE` is one in the configuration; `LINKED` gives hovers a link;
+ * `MISTAKE` is one in the configuration; `LINKED` gives hovers a link; `SETTINGS` puts the settings into the finding;
  * `THROW`, `CRASH`, `HANG` and `SLOW` do so, `DIES_LATER` crashes when certified; `PID` makes the
  * process name itself in a problem.
  */
@@ -12,14 +12,17 @@ const texts = new Map<string, string>();
 let analyses = 0;
 
 const service: AnalysisService = {
-  async analysePython(path, text) {
+  async analysePython(path, text, settings) {
     texts.set(path, text);
     analyses++;
     if (text.includes("THROW")) throw new Error("the fake service threw");
     if (text.includes("CRASH")) process.kill(process.pid, "SIGKILL");
     if (text.includes("HANG")) for (;;);
     if (text.includes("SLOW")) await new Promise((resolve) => setTimeout(resolve, 300));
-    return analyse(path, text, false);
+    const analysis = analyse(path, text, false);
+    if (!text.includes("SETTINGS")) return analysis;
+    const [first] = analysis.findings;
+    return { ...analysis, findings: [{ ...first!, message: JSON.stringify(settings) }] };
   },
   async analyseOnnx(path) {
     if (path.includes("broken")) return { ...analyse(path, "", false), problems: [{ message: `${path}: not an ONNX file` }] };

@@ -16,6 +16,7 @@ import {
   PublishDiagnosticsNotification,
   RegistrationRequest,
   ShutdownRequest,
+  WorkspaceFoldersRequest,
   type CancellationToken,
   type ClientCapabilities,
   type Diagnostic,
@@ -41,6 +42,9 @@ const CAPABILITIES: ClientCapabilities = {
 export interface HarnessOptions {
   /** What the client answers to `workspace/configuration`. */
   readonly configuration?: unknown;
+  /** What it answers for documents below a URI, instead. */
+  readonly scoped?: Readonly<Record<string, unknown>>;
+  readonly folders?: readonly string[];
   readonly limits?: TimeLimits;
   /** Replaces the client's capabilities. */
   readonly capabilities?: ClientCapabilities;
@@ -75,7 +79,13 @@ export class Harness {
     startServer(createConnection(ProposedFeatures.all, toServer, toClient), host, probes, "0.0.0");
     const client = createProtocolConnection(toClient, toServer);
     const early: { harness?: Harness } = {};
-    client.onRequest(ConfigurationRequest.type, ({ items }) => items.map(() => early.harness?.configuration ?? null));
+    client.onRequest(ConfigurationRequest.type, ({ items }) =>
+      items.map(({ scopeUri }) => {
+        const folder = Object.keys(options.scoped ?? {}).find((f) => scopeUri?.startsWith(f));
+        return (folder === undefined ? early.harness?.configuration : options.scoped?.[folder]) ?? null;
+      }),
+    );
+    client.onRequest(WorkspaceFoldersRequest.type, () => (options.folders ?? []).map((uri) => ({ uri, name: uri })));
     client.onRequest(RegistrationRequest.type, () => {});
     client.onRequest(DiagnosticRefreshRequest.type, () => {
       if (early.harness) early.harness.refreshes++;
