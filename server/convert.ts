@@ -7,6 +7,7 @@ import {
   type Range,
 } from "vscode-languageserver/node";
 import type { Finding, SourceRange } from "./protocol";
+import type { ServerState } from "./state";
 import { uriOf } from "./uris";
 
 /** The name that diagnostics and code actions carry; clients show it and users filter by it. */
@@ -23,8 +24,16 @@ export function rangeOf({ start, end }: SourceRange): Range {
   return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };
 }
 
-/** A finding with a place in text as a diagnostic; `related` only for clients that show it. */
-export function diagnosticOf(finding: Finding & { readonly range: SourceRange }, withRelated: boolean): Diagnostic {
+/** The client's command that opens the page of a rule. */
+export const OPEN_RULE = "noether.openRule";
+
+/** A finding with a place in text as a diagnostic, with what the client can show of it. */
+export function diagnosticOf(
+  finding: Finding & { readonly range: SourceRange },
+  { client, commands }: Pick<ServerState, "client" | "commands">,
+): Diagnostic {
+  const { diagnostic: pulled, publishDiagnostics: pushed } = client.textDocument ?? {};
+  const shows = pulled ?? pushed;
   const diagnostic: Diagnostic = {
     range: rangeOf(finding.range),
     severity: SEVERITIES[finding.severity],
@@ -32,7 +41,11 @@ export function diagnosticOf(finding: Finding & { readonly range: SourceRange },
     code: finding.rule,
     message: finding.message,
   };
-  if (withRelated && finding.related.length > 0) diagnostic.relatedInformation = finding.related.map(relatedOf);
+  if (shows?.codeDescriptionSupport === true && commands.has(OPEN_RULE)) {
+    diagnostic.codeDescription = { href: `command:${OPEN_RULE}?${encodeURIComponent(JSON.stringify([finding.rule]))}` };
+  }
+  if (shows?.relatedInformation === true && finding.related.length > 0)
+    diagnostic.relatedInformation = finding.related.map(relatedOf);
   return diagnostic;
 }
 

@@ -16,6 +16,7 @@ import {
   InlayHintRequest,
   LSPErrorCodes,
   type CodeAction,
+  type TextDocumentEdit,
   type Diagnostic,
   type DocumentDiagnosticReport,
   type ResponseError,
@@ -228,8 +229,10 @@ describe("language server", () => {
         const answer = await server.client.sendRequest(CodeActionRequest.type, { textDocument: { uri: URI }, range, context });
         return (answer ?? []) as CodeAction[];
       };
-      const [exact, silence, ...none] = await ask(0);
-      assert.deepEqual(none, []);
+      const [exact, whole, silence, ...none] = await ask(0);
+      assert.deepEqual(none, [], "no page of the rule, as the client has no command for that");
+      assert.equal(whole?.title, "Fix all bias-before-norm in this file");
+      assert.equal((whole?.edit?.documentChanges?.[0] as TextDocumentEdit).edits.length, 2);
       assert.equal(silence?.title, "Ignore bias-before-norm");
       assert.equal(silence?.isPreferred, false);
       assert.equal(exact?.isPreferred, true);
@@ -251,6 +254,25 @@ describe("language server", () => {
         [0, 2],
       );
       assert.deepEqual(await ask(1, ["refactor"]), []);
+    });
+  });
+
+  it("leads to the page of a rule in clients that can show it", async () => {
+    const capabilities = { textDocument: { diagnostic: { codeDescriptionSupport: true } } };
+    const initializationOptions = { commands: ["noether.openRule"] };
+    await withServer({ configuration: { certify: "never" }, capabilities, initializationOptions }, async (server) => {
+      await server.open(URI, "bias=True\n");
+      const [finding] = items(await server.pull(URI));
+      const link = `command:noether.openRule?${encodeURIComponent('["bias-before-norm"]')}`;
+      assert.equal(finding?.codeDescription?.href, link);
+      const actions = await server.client.sendRequest(CodeActionRequest.type, {
+        textDocument: { uri: URI },
+        range: finding!.range,
+        context: { diagnostics: [] },
+      });
+      const last = actions?.at(-1) as CodeAction;
+      assert.equal(last.title, "Why bias-before-norm matters");
+      assert.deepEqual(last.command?.arguments, ["bias-before-norm"]);
     });
   });
 

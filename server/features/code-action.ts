@@ -9,7 +9,7 @@ import {
   type WorkspaceEdit,
 } from "vscode-languageserver/node";
 import type { Analysed } from "../analyses";
-import { compare, diagnosticOf, rangeOf, touches } from "../convert";
+import { compare, diagnosticOf, OPEN_RULE, rangeOf, touches } from "../convert";
 import type { Finding, Fix, SourceRange } from "../protocol";
 import { signalOf, type ServerState } from "../state";
 import { pathOf, uriOf } from "../uris";
@@ -32,38 +32,67 @@ export function register(connection: Connection, state: ServerState): void {
   });
 }
 
+type Placed = Finding & { readonly range: SourceRange };
+
 function quickFixes(analysed: Analysed, range: Range, state: ServerState): CodeAction[] {
   const path = pathOf(analysed.uri);
-  return analysed.analysis.findings
-    .filter((f): f is Finding & { readonly range: SourceRange } => f.range !== undefined && f.range.file === path)
-    .filter((finding) => touches(rangeOf(finding.range), range))
-    .flatMap((finding) =>
-      [...finding.fixes, ...finding.silence].map((fix) => ({
-        title: fix.title,
-        kind: CodeActionKind.QuickFix,
-        diagnostics: [diagnosticOf(finding, false)],
-        isPreferred: fix === finding.fixes[0] && fix.exact,
-        edit: editOf(analysed, fix, state),
-      })),
-    );
+  const here = analysed.analysis.findings
+    .filter((f): f is Placed => f.range !== undefined && f.range.file === path)
+    .filter((finding) => touches(rangeOf(finding.range), range));
+  const kind = CodeActionKind.QuickFix;
+  const each = (finding: Placed, fixes: readonly Fix[]): CodeAction[] =>
+    fixes.map((fix) => ({
+      title: fix.title,
+      kind,
+      diagnostics: [diagnosticOf(finding, state)],
+      isPreferred: fix === finding.fixes[0] && fix.exact,
+      edit: editOf(analysed, fix, state),
+    }));
+  // What mends comes before what only silences or explains.
+  return [
+    ...here.flatMap((finding) => each(finding, finding.fixes)),
+    ...[...new Set(here.map((f) => f.rule))].flatMap((rule) => fixRule(analysed, rule, here, state)),
+    ...here.flatMap((finding) => each(finding, finding.silence)),
+    ...here.flatMap((finding) => explanation(finding, state)),
+  ];
+}
+
+/** All exact fixes of one rule in the file, where there are several. */
+function fixRule(analysed: Analysed, rule: string, here: readonly Placed[], state: ServerState): CodeAction[] {
+  const findings = analysed.analysis.findings.filter((f) => f.rule === rule && f.fixes.some((fix) => fix.exact));
+  if (findings.length < 2) return [];
+  const edit = { documentChanges: documentEdits(analysed, exactEdits(findings)) };
+  const diagnostics = here.filter((f) => f.rule === rule).map((f) => diagnosticOf(f, state));
+  return [{ title: `Fix all ${rule} in this file`, kind: CodeActionKind.QuickFix, diagnostics, edit }];
+}
+
+/** Opens the page of a finding's rule, in clients that can. */
+function explanation(finding: Placed, { commands }: ServerState): CodeAction[] {
+  if (!commands.has(OPEN_RULE)) return [];
+  const title = `Why ${finding.rule} matters`;
+  return [{ title, kind: CodeActionKind.QuickFix, command: { title, command: OPEN_RULE, arguments: [finding.rule] } }];
 }
 
 function fixAll(analysed: Analysed): CodeAction[] {
+  const edits = exactEdits(analysed.analysis.findings);
+  if (edits.length === 0) return [];
+  return [
+    { title: "Apply all exact fixes of Noether", kind: FIX_ALL, edit: { documentChanges: documentEdits(analysed, edits) } },
+  ];
+}
+
+/** The edits of the first exact fix of each finding. A fix is applied whole or not at all, and never over another one. */
+function exactEdits(findings: readonly Finding[]): Fix["edits"] {
   const taken: SourceRange[] = [];
-  const edits = analysed.analysis.findings
+  return findings
     .map((finding) => finding.fixes.find((fix) => fix.exact)?.edits ?? [])
     .filter((group) => {
-      // A fix is applied whole or not at all, and never over another one.
       if (group.length === 0 || group.some((e) => taken.some((t) => t.file === e.range.file && overlap(t, e.range))))
         return false;
       taken.push(...group.map((e) => e.range));
       return true;
     })
     .flat();
-  if (edits.length === 0) return [];
-  return [
-    { title: "Apply all exact fixes of Noether", kind: FIX_ALL, edit: { documentChanges: documentEdits(analysed, edits) } },
-  ];
 }
 
 function overlap(a: SourceRange, b: SourceRange): boolean {

@@ -44,7 +44,7 @@ export function register(connection: Connection, state: ServerState): () => void
     try {
       await state.analyses.settled(uri, signal);
       const analysed = await state.analyses.get(uri, signal);
-      const { answer, resultId } = report(analysed ? diagnosticsOf(analysed, withRelated()) : [], previousResultId);
+      const { answer, resultId } = report(analysed ? diagnosticsOf(analysed, state) : [], previousResultId);
       if (analysed) sent.set(uri, { resultId, version: analysed.version });
       return answer;
     } catch (error) {
@@ -63,8 +63,7 @@ export function register(connection: Connection, state: ServerState): () => void
     if (state.analyses.partsOf(analysed.uri).length > 0) return refresh();
     const last = sent.get(analysed.uri);
     if (last?.version !== analysed.version) return;
-    if (report(diagnosticsOf(analysed, withRelated()), last.resultId).answer.kind === DocumentDiagnosticReportKind.Full)
-      refresh();
+    if (report(diagnosticsOf(analysed, state), last.resultId).answer.kind === DocumentDiagnosticReportKind.Full) refresh();
   });
   state.documents.onDidChangeContent(({ document }) => {
     if (!pulls()) void analyse(document.uri);
@@ -104,24 +103,19 @@ export function register(connection: Connection, state: ServerState): () => void
   }
 
   function push(analysed: Analysed): void {
-    send(analysed.uri, diagnosticsOf(analysed, withRelated()), analysed.version);
+    send(analysed.uri, diagnosticsOf(analysed, state), analysed.version);
   }
 
   function send(uri: string, diagnostics: Diagnostic[], version?: number): void {
     connection.sendDiagnostics(version === undefined ? { uri, diagnostics } : { uri, version, diagnostics }).catch(() => {}); // client gone
   }
-
-  function withRelated(): boolean {
-    const { diagnostic, publishDiagnostics } = state.client.textDocument ?? {};
-    return (diagnostic ?? publishDiagnostics)?.relatedInformation ?? false;
-  }
 }
 
-function diagnosticsOf({ uri, analysis }: Analysed, withRelated: boolean): Diagnostic[] {
+function diagnosticsOf({ uri, analysis }: Analysed, state: ServerState): Diagnostic[] {
   const path = pathOf(uri);
   return analysis.findings
     .filter((f): f is Finding & { readonly range: SourceRange } => f.range !== undefined && f.range.file === path)
-    .map((f) => diagnosticOf(f, withRelated));
+    .map((f) => diagnosticOf(f, state));
 }
 
 function report(diagnostics: Diagnostic[], previousResultId: string | undefined) {
