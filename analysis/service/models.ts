@@ -64,6 +64,8 @@ export interface LoadedFile {
   readonly problems: readonly Problem[];
   /** The syntax of the text as it was read; absent for ONNX. */
   readonly syntax?: readonly Chunk[];
+  /** Calls on tensors in the forward passes of its models, and how many are understood; of Python only. */
+  readonly calls?: { readonly understood: number; readonly all: number };
   /** What a Python file says about training. */
   facts?(): TrainingFacts;
   /** Models of other files that it trains. */
@@ -326,6 +328,10 @@ export class Loader {
       },
     };
   }
+}
+
+function sum(models: readonly PythonModel[], of: (m: PythonModel) => number): number {
+  return models.reduce((total, m) => total + of(m), 0);
 }
 
 /** Names of opaque calls that are said. */

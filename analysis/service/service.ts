@@ -214,6 +214,7 @@ class Service implements AnalysisService {
         [],
       ),
       problems,
+      ...(file.calls ? { calls: file.calls } : {}),
       configuration: { files: read.configuration.files, mistakes: read.problems },
       milliseconds,
     };

@@ -52,6 +52,8 @@ export interface DocumentAnalysis {
   readonly models: ModelSummary[];
   /** Why something was not analysed: unreadable files, unknown calls. Never symmetry findings. */
   readonly problems: { readonly message: string; readonly range?: SourceRange }[];
+  /** Calls on tensors in forward passes, and how many are understood; absent for ONNX files. */
+  readonly calls?: { readonly understood: number; readonly all: number };
   /** The configuration files that hold for the document, and what is wrong in them. */
   readonly configuration: { readonly files: readonly string[]; readonly mistakes: readonly ConfigurationMistake[] };
   readonly milliseconds: number;

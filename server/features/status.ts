@@ -50,7 +50,9 @@ function summary({ analysis, certified }: Analysed): string {
   const models = count(analysis.models.length, "model");
   const findings = count(analysis.findings.length, "finding");
   const took = analysis.milliseconds < 10 ? analysis.milliseconds.toFixed(1) : analysis.milliseconds.toFixed(0);
-  return `${models}, ${findings} in ${took} ms${certified ? ", certified" : ""}`;
+  const { calls } = analysis;
+  const understood = calls && calls.all > 0 ? `, ${calls.understood} of ${count(calls.all, "call")} understood` : "";
+  return `${models}, ${findings} in ${took} ms${understood}${certified ? ", certified" : ""}`;
 }
 
 function count(n: number, noun: string): string {
