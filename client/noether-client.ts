@@ -56,12 +56,9 @@ export class NoetherClient {
     this.onDidChangeStatus = this.#changed.event;
     this.output = vscode.window.createOutputChannel("Noether", { log: true });
     const module = context.asAbsolutePath("dist/server.js");
-    // What is measured and certified is kept with the workspace's other data, not in the workspace.
-    const cache = vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, "cache").fsPath;
-    const env = { ...process.env, NOETHER_CACHE_DIR: process.env["NOETHER_CACHE_DIR"] ?? cache };
     const server: ServerOptions = {
-      run: { module, transport: TransportKind.ipc, options: { env } },
-      debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
+      run: { module, transport: TransportKind.ipc },
+      debug: { module, transport: TransportKind.ipc, options: { execArgv: ["--nolazy", "--enable-source-maps"] } },
     };
     const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
     context.subscriptions.push(this.output, this.#changed, files);

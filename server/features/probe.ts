@@ -16,13 +16,13 @@ export function register(connection: Connection, state: ServerState, probes: Pro
     if (!document && !uri.startsWith("file:")) {
       throw new ResponseError(LSPErrorCodes.RequestFailed, "A probe reads files from disk: save a local copy of this one first.");
     }
-    const cache = process.env["NOETHER_CACHE_DIR"];
+    const { configuration } = (await state.settings(document?.uri ?? uri)).lint;
     const probe = {
       path,
       choices,
+      configuration,
       ...(document ? { text: document.getText() } : {}),
       ...(model === undefined ? {} : { model }),
-      ...(cache === undefined ? {} : { cache: `${cache}/probes` }),
     };
     const tell = (event: ProbeNotice["event"]): void => {
       connection.sendNotification(PROBE_NOTIFICATION, { id, event } satisfies ProbeNotice).catch(() => {}); // client gone

@@ -1,9 +1,13 @@
 /** @file A probe of one model of one document, as a server asks for it: everything that crosses processes is plain data. */
+import path from "node:path";
 import type { ProbeEvent } from "../../probe/record/events";
 import type { ProbeRecord } from "../../probe/record/record";
 import type { DeviceChoice, TrainingSettings } from "../../probe/types";
 import { probeHtml } from "../../report/probe/html";
+import { Configured } from "../configured";
 import { Loader, type LoadedFile, type LoadedModel } from "../models";
+import { measuredFindings } from "./findings";
+import { recordsFolder } from "./records";
 import { runProbe } from "./session";
 import type { Comparison, Sweep } from "./settings";
 
@@ -37,11 +41,9 @@ export interface DocumentProbe {
   readonly text?: string;
   /** Class or factory function of a Python file; not needed where it has one model. */
   readonly model?: string;
-  /** How classes are made and called, where the configuration says it. */
-  readonly calls?: readonly string[];
+  /** A configuration file instead of the nearest one; empty for none named. */
+  readonly configuration?: string;
   readonly choices: ProbeChoices;
-  /** Folder for results by content. */
-  readonly cache?: string;
 }
 
 /** What a probe of a document answers. */
@@ -59,18 +61,27 @@ export async function probeDocument(
   probe: DocumentProbe,
   host: { readonly signal?: AbortSignal; readonly onEvent?: (event: ProbeEvent) => void } = {},
 ): Promise<DocumentProbeAnswer> {
-  const { model, facts } = await modelOf(probe);
-  const { budget, cache, choices } = { ...probe, budget: probe.choices.budget };
-  const { batchSize, learningRate, momentum, optimiser, weightDecay, ...rest } = choices;
+  const { file, model } = await modelOf(probe);
+  const { batchSize, budget, learningRate, momentum, optimiser, weightDecay, ...rest } = probe.choices;
   const training = defined({ batchSize, learningRate, momentum, optimiser, weightDecay });
-  const options = { ...rest, training, budget: budget === undefined ? undefined : { seconds: budget }, cache };
+  const options = { ...rest, ...kept(probe.path), training, budget: budget === undefined ? undefined : { seconds: budget } };
+  const facts = file.facts?.();
   const record = await runProbe({ model, ...(facts ? { facts } : {}) }, defined(options), host);
-  return { record, html: probeHtml(record) };
+  return { record, html: probeHtml(record, measuredFindings(file, model, record)) };
 }
 
-async function modelOf({ calls, model, path, text }: DocumentProbe) {
-  const options = calls === undefined || calls.length === 0 ? {} : { calls };
-  const load = (loader: Loader): Promise<LoadedFile> => (text === undefined ? loader.load(path) : loader.loadPython(path, text));
+/** Where results are kept: with the file's project, as the command line does. A text that is no file has no place. */
+function kept(file: string): { readonly cache?: string; readonly records?: string } {
+  if (!path.isAbsolute(file)) return {};
+  const records = recordsFolder(file);
+  return { records, cache: path.join(path.dirname(records), "probes") };
+}
+
+async function modelOf({ configuration: named, model, path: name, text }: DocumentProbe) {
+  const configured = new Configured(named === undefined || named === "" ? {} : { configuration: named });
+  const { models: calls } = configured.configurationFor(name).configuration;
+  const options = calls.length > 0 ? { calls } : {};
+  const load = (loader: Loader): Promise<LoadedFile> => (text === undefined ? loader.load(name) : loader.loadPython(name, text));
   const file = await load(new Loader(options));
   let found: readonly LoadedModel[] = model === undefined ? file.models : file.models.filter((m) => m.name === model);
   if (found.length === 0 && model !== undefined && file.language === "python") {
@@ -80,12 +91,12 @@ async function modelOf({ calls, model, path, text }: DocumentProbe) {
   const [first, ...more] = found;
   if (!first) {
     const why = file.problems.map((p) => p.message);
-    throw new Error([`${path} has no model ${model ?? "that could be made"}`, ...why].join("\n"));
+    throw new Error([`${name} has no model ${model ?? "that could be made"}`, ...why].join("\n"));
   }
   if (more.length > 0 && model === undefined) {
-    throw new Error(`${path} has ${found.length} models; name one of ${found.map((m) => m.name).join(", ")}`);
+    throw new Error(`${name} has ${found.length} models; name one of ${found.map((m) => m.name).join(", ")}`);
   }
-  return { model: first, facts: file.facts?.() };
+  return { file, model: first };
 }
 
 /** The members that are not undefined. */
