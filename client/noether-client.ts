@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as vscode from "vscode";
 import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
 import {
+  INFORMATION_REQUEST,
   DRAWING_REQUEST,
   LAYOUT_REQUEST,
   ONNX_REQUEST,
@@ -26,6 +27,7 @@ import {
   type ProbeNotice,
   type ProbeParams,
   type OnnxTextView,
+  type ServerInformation,
   type ServerStatus,
   type SourceMatch,
   type SourceParams,
@@ -127,6 +129,11 @@ export class NoetherClient {
       ? { uri: uri.toString(), position: { line: position.line, character: position.character } }
       : { uri: uri.toString() };
     return this.#request<SymmetriesParams, SymmetriesReport | null>(SYMMETRIES_REQUEST, params);
+  }
+
+  /** What the server says of itself. */
+  information(): Promise<ServerInformation> {
+    return this.#request<null, ServerInformation>(INFORMATION_REQUEST, null);
   }
 
   /** Where the symmetries of an open document are; null where there are none to tell. */

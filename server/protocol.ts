@@ -105,6 +105,20 @@ export interface ProbeNotice {
   readonly event: ProbeEvent;
 }
 
+/** Request without parameters: what the server says of itself. Nothing -> `ServerInformation`. */
+export const INFORMATION_REQUEST = "noether/information";
+
+export interface ServerInformation {
+  /** Version of Node. */
+  readonly node: string;
+  /** Open documents. */
+  readonly documents: number;
+  /** Memory of the server's own process. */
+  readonly megabytes: number;
+  /** Seconds since its start. */
+  readonly uptime: number;
+}
+
 /** Notification from server to client: what the server is doing. `ServerStatus`. */
 export const STATUS_NOTIFICATION = "noether/status";
 

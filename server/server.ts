@@ -17,6 +17,7 @@ import * as configuration from "./features/configuration";
 import * as diagnostics from "./features/diagnostics";
 import * as highlight from "./features/highlight";
 import * as hover from "./features/hover";
+import * as information from "./features/information";
 import * as inlayHint from "./features/inlay-hint";
 import * as models from "./features/models";
 import * as probe from "./features/probe";
@@ -111,7 +112,7 @@ export function startServer(connection: Connection, host: AnalysisHost, probes: 
 
   const showStatus = status.register(connection, state);
   const refreshDiagnostics = diagnostics.register(connection, state);
-  for (const feature of [hover, codeAction, codeLens, configuration, highlight, inlayHint, models, onnx])
+  for (const feature of [hover, codeAction, codeLens, configuration, highlight, information, inlayHint, models, onnx])
     feature.register(connection, state);
   probe.register(connection, state, probes, () => {
     analyses.invalidate();
