@@ -1,6 +1,6 @@
 // Screenshots of the extension in a real VS Code (the rig). Each waits for what it shows, so this is a test of what is
 // drawn, too: it fails when something does not appear.
-//   node scripts/shots.mjs [FOLDER] [--vsix FILE] [--theme light|dark|contrast]
+//   node scripts/shots.mjs [FOLDER] [--vsix FILE] [--theme light|dark|contrast] [--only probe]
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -12,7 +12,7 @@ const THEMES = { dark: "Default Dark Modern", light: "Default Light Modern", con
 const root = path.resolve(import.meta.dirname, "..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { vsix: { type: "string" }, theme: { type: "string", default: "dark" } },
+  options: { vsix: { type: "string" }, theme: { type: "string", default: "dark" }, only: { type: "string" } },
 });
 const out = path.resolve(positionals[0] ?? path.join(root, "out", "shots"));
 mkdirSync(out, { recursive: true });
@@ -40,6 +40,20 @@ try {
   });
   await page.locator(".view-lines").first().waitFor({ timeout: 60_000 });
   await page.locator(".squiggly-warning, .squiggly-info, .squiggly-hint").first().waitFor({ timeout: 60_000 });
+  if (values.only === undefined) await editor();
+  await probe();
+} catch (error) {
+  await page.screenshot({ path: path.join(out, "error.png") }).catch(() => {});
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  await server.stop();
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** What is shown of files. */
+async function editor() {
   await shot("findings");
 
   await page.locator(".codelens-decoration", { hasText: "symmetry" }).first().waitFor();
@@ -86,14 +100,37 @@ try {
   const broken = page.frameLocator("iframe.webview:visible").frameLocator("#active-frame");
   await broken.locator("[role=alert]", { hasText: "broken.onnx" }).waitFor();
   await shot("onnx-broken");
-} catch (error) {
-  await page.screenshot({ path: path.join(out, "error.png") }).catch(() => {});
-  console.error(error);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  await server.stop();
-  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** The sample of the walkthrough, its probe while it runs and when it is done, and the walkthrough itself. */
+async function probe() {
+  await command("View: Close All Editors");
+  await command("Noether: Open a Sample Model");
+  await page.locator(".codelens-decoration", { hasText: "Probe" }).first().waitFor({ timeout: 60_000 });
+  await command("Noether: Probe");
+  const panel = page.frameLocator("iframe.webview").frameLocator("#active-frame");
+  await panel.locator("figure .legend, figure canvas").first().waitFor({ timeout: 60_000 });
+  await shot("probe-running");
+  await panel.locator(".verdicts li").first().waitFor({ timeout: 120_000 });
+  await command("View: Close Primary Side Bar");
+  await command("Notifications: Clear All Notifications");
+  await shot("probe-beside");
+  await page.locator(".tab", { hasText: "Probe of" }).click();
+  await command("View: Maximize Editor Group");
+  await shot("probe");
+  await panel.locator("h3", { hasText: "Similarity" }).first().scrollIntoViewIfNeeded();
+  await shot("probe-maps");
+  await panel.locator("h2", { hasText: "Other measures" }).scrollIntoViewIfNeeded();
+  await shot("probe-tables");
+  await panel.locator("summary", { hasText: "Settings" }).click();
+  await panel.locator("form").scrollIntoViewIfNeeded();
+  await shot("probe-settings");
+  await command("View: Close All Editors");
+  const saving = page.locator(".monaco-dialog-box", { hasText: "save" });
+  if (await saving.isVisible().catch(() => false)) await saving.locator("a, button", { hasText: "Don't Save" }).click();
+  await command("Welcome: Open Walkthrough", "Get started with Noether");
+  await page.locator(".gettingStartedContainer", { hasText: "Get started with Noether" }).first().waitFor();
+  await shot("walkthrough");
 }
 
 async function shot(name) {

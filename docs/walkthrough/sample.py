@@ -1,4 +1,4 @@
-"""A sample for Noether: something to fix, something to read, and a network to probe."""
+"""A sample for Noether."""
 
 import torch
 from torch import nn

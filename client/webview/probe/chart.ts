@@ -71,7 +71,8 @@ export class Chart {
     this.#view = view;
     this.#aligned = align(view);
     this.#about.textContent = view.about;
-    const key = JSON.stringify([view.lines.map((l) => l.name), this.#aligned.lines.map((l) => l.band !== undefined), palette]);
+    const shapes = this.#aligned.lines.map(({ band, line }) => [line.name, band !== undefined, line.x.length === 1]);
+    const key = JSON.stringify([shapes, view.logarithmic, palette]);
     if (!this.#chart || this.#made !== key) {
       this.#palette = palette;
       this.#made = key;
@@ -184,8 +185,7 @@ export class Chart {
           label: this.#view.y,
           size: 52,
           values: (_u, ticks) => ticks.map(tick),
-          // Between powers of ten a grid would be a wall.
-          ...(this.#view.logarithmic === true ? { filter: (_u, ticks) => ticks.map((v) => (isPowerOfTen(v) ? v : null)) } : {}),
+          ...(this.#view.logarithmic === true ? powersOfTen(axis) : {}),
         },
       ],
       hooks: { setCursor: [(chart) => this.#followCursor(chart)] },
@@ -307,6 +307,12 @@ export class Chart {
 /** A colour that lets the grid through. */
 function faint(colour: string): string {
   return /^#[0-9a-f]{6}$/i.test(colour) ? `${colour}30` : `color-mix(in srgb, ${colour} 19%, transparent)`;
+}
+
+/** Between powers of ten a grid would be a wall. */
+function powersOfTen({ grid, ticks }: uPlot.Axis): uPlot.Axis {
+  const filter = (_u: uPlot, splits: readonly number[]): (number | null)[] => splits.map((v) => (isPowerOfTen(v) ? v : null));
+  return { filter, grid: { ...grid, filter }, ticks: { ...ticks, filter } };
 }
 
 function isPowerOfTen(value: number): boolean {

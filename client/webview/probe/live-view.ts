@@ -26,11 +26,13 @@ export function liveView(live: LiveProbe): PanelView {
   };
 }
 
-function losses({ losses: runs }: LiveProbe): ChartView {
+function losses({ losses: runs }: LiveProbe): ChartView | undefined {
+  if (runs.size === 0) return undefined;
   const several = runs.size > 1;
   const lines = [...runs].flatMap(([setting, replicas]) => {
     if (several) return [{ name: setting, ...mean([...replicas.values()]) }];
-    return [...replicas].map(([replica, { x, y }]): Line => ({ name: t("replica {0}", replica + 1), x, y }));
+    const sorted = [...replicas].sort(([a], [b]) => a - b);
+    return sorted.map(([replica, { x, y }]): Line => ({ name: t("replica {0}", replica + 1), x, y }));
   });
   return {
     id: "loss",
