@@ -232,7 +232,8 @@ describe("language server", () => {
       const [exact, whole, silence, ...none] = await ask(0);
       assert.deepEqual(none, [], "no page of the rule, as the client has no command for that");
       assert.equal(whole?.title, "Fix all bias-before-norm in this file");
-      assert.equal((whole?.edit?.documentChanges?.[0] as TextDocumentEdit).edits.length, 2);
+      const [changes] = whole?.edit?.documentChanges ?? [];
+      assert.equal((changes as TextDocumentEdit).edits.length, 2);
       assert.equal(silence?.title, "Ignore bias-before-norm");
       assert.equal(silence?.isPreferred, false);
       assert.equal(exact?.isPreferred, true);

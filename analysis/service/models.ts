@@ -220,6 +220,7 @@ export class Loader {
       models,
       problems,
       syntax: project.syntax(file),
+      calls: { understood: sum(found, (m) => m.understood), all: sum(found, (m) => m.calls) },
       ...(cells ? { cells } : {}),
       ...(facts ? { facts } : {}),
       ...(trained ? { trained } : {}),

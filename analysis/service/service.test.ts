@@ -38,6 +38,8 @@ describe("the analysis service", () => {
   it("finds, hovers and sums up a Python text that is not on disk", async () => {
     const found = await service.analysePython("untitled:net.py", NET);
     assert.deepEqual(found.problems, []);
+    assert.ok(found.calls && found.calls.all > 2);
+    assert.equal(found.calls.understood, found.calls.all);
     assert.equal(found.findings.length, 1);
     assert.equal(found.findings[0]?.fixes.length, 1);
     assert.deepEqual(
