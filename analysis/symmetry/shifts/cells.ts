@@ -63,6 +63,19 @@ function sourceOf(network: Network, value: string): string {
   return at;
 }
 
+/** The values at whose readers the network is cut, apart from its inputs. */
+export function readerSources(network: Network): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { node } of readers(network)) {
+    for (const i of node.inputs) {
+      if (!network.isActivation(i) || !network.isDifferentiable(i)) continue;
+      const source = sourceOf(network, i);
+      if (network.producer(source)) found.add(source);
+    }
+  }
+  return found;
+}
+
 /** A network with its cuts, able to give random values to their readers. */
 export class CutNetwork {
   readonly network: Network;
@@ -79,14 +92,7 @@ export class CutNetwork {
     this.network = network;
     this.weights = weights;
     this.random = random;
-    const found = new Set<string>(streams);
-    for (const { node } of readers(network)) {
-      for (const i of node.inputs) {
-        if (!network.isActivation(i) || !network.isDifferentiable(i)) continue;
-        const source = sourceOf(network, i);
-        if (network.producer(source)) found.add(source);
-      }
-    }
+    const found = new Set<string>([...streams, ...readerSources(network)]);
     // In the order of the steps that write them: a cell's own cuts come before it.
     this.cuts = network.steps.flatMap(({ node }) => node.outputs.filter((o) => found.has(o)));
     this.cutSet = new Set(this.cuts);

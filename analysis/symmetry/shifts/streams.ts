@@ -1,23 +1,34 @@
 /**
  * @file Residual streams as cuts. Every block reads the whole sum of all writers before it; cutting the stream after each sum
  * keeps the cost of a deep network linear. A writer may move a stream by any function along directions that no reader
- * sees (all norms take the mean away), so equations of a stream hold modulo those.
+ * sees (all norms take the mean away, a narrow head has a kernel), so equations of a stream hold modulo those.
  */
 import { elementCount } from "../../graph/tensor";
+import type { Node } from "../../graph/graph";
 import { Matrix } from "../../numerics/matrix";
 import type { Random } from "../../numerics/random";
 import { nullSpace } from "../../numerics/rank";
-import type { Network } from "../counting/network";
+import type { Network, Step } from "../counting/network";
 import { Program } from "../counting/program";
 import type { Channels } from "../fields/channels";
-import { isGlue, isStream } from "../fields/edges";
+import { isGlue, isParameterContraction, isStream } from "../fields/edges";
 import type { ParameterValues } from "../symmetry";
+import { readerSources } from "./cells";
 
 const TOLERANCE = { relative: 1e-9, absolute: 1e-9 } as const;
 /** Random patterns over positions by which a reader is seen. */
 const PATTERNS = 2;
+/** Activations of readers, entries times channels, above which narrow readers are not looked for: cost is their product. */
+const MOST_ENTRIES = 4_000_000;
+/** Weights that write a value above which it is not looked at whole: the cost is cubic in their number. */
+const MOST_PARAMETERS = 600;
+/** Operators that hand on whole functions of their input: of their writers as of those of a sum. */
+const MAXIMA: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool"]);
 
-/** For each stream what its readers see of its channels: an orthonormal basis, one direction per row. */
+/**
+ * For each stream what its readers see of its channels: an orthonormal basis, one direction per row. Also for other values
+ * that sums, contractions and maxima write, where readers of fewer channels see not all of them.
+ */
 export function streamReadings(
   network: Network,
   weights: ParameterValues,
@@ -28,26 +39,52 @@ export function streamReadings(
   const glue = new Set(network.steps.filter((s) => isGlue(network, s)).map((s) => s.node));
   const streams = network.steps.filter((s) => glue.has(s.node) && isStream(network, s)).map((s) => s.node.outputs[0]!);
   const isCut = new Set(streams);
+  const sources = readerSources(network);
+  const isWritten = ({ node }: Step): boolean =>
+    glue.has(node) || isParameterContraction(network, node) || MAXIMA.has(node.operator);
+  const written = network.steps
+    .filter((s) => sources.has(s.node.outputs[0] ?? "") && isWritten(s) && !isCut.has(s.node.outputs[0]!))
+    .map((s) => s.node.outputs[0]!);
   const borders = new Set(streams);
-  for (const { node } of network.steps) if (!glue.has(node)) for (const o of node.outputs) borders.add(o);
+  for (const { node } of network.steps)
+    if (!glue.has(node) && !isReader(network, node))
+      for (const o of node.outputs) if (network.isActivation(o)) borders.add(o);
   // Readers come later: what the next stream shows of this one is known by then.
   for (const value of [...streams].reverse()) {
+    out.set(value, seenOf(value) ?? Matrix.identity(channels(value).count));
+  }
+  const cuts = new Set([...streams, ...sources]);
+  for (const value of written) {
+    if (parametersBefore(network, value, cuts, weights) > MOST_PARAMETERS) continue;
+    const seen = seenOf(value);
+    if (seen && seen.rows < seen.columns) out.set(value, seen);
+  }
+  return out;
+
+  function seenOf(value: string): Matrix | undefined {
     const own = channels(value);
     const targets = readersThroughGlue(network, value, glue, isCut);
-    if (targets.has(value) || own.kinds.some((k) => k !== own.kinds[0])) {
-      out.set(value, Matrix.identity(own.count));
-      continue;
-    }
+    if (own.count < 2 || targets.has(value) || own.kinds.some((k) => k !== own.kinds[0])) return undefined;
+    const size = [...targets].reduce((n, t) => n + elementCount(network.shape(t)), 0);
+    if (size * own.count > MOST_ENTRIES) return undefined;
     const rows = [...targets].flatMap((target) =>
       readingRows(network, weights, value, own, target, borders, random, out.get(target), channels),
     );
     const hidden = nullSpace(Matrix.stacked(rows, own.count), TOLERANCE);
-    out.set(value, nullSpace(hidden.transpose(), TOLERANCE).transpose());
+    return nullSpace(hidden.transpose(), TOLERANCE).transpose();
   }
-  return out;
 }
 
-/** The values, behind glue only, at which something else (or another stream) reads the value. */
+/** Number of trainable entries that write a value from the cuts above it. */
+function parametersBefore(network: Network, value: string, cuts: ReadonlySet<string>, weights: ParameterValues): number {
+  const trainable = new Set(network.trainable);
+  const above = new Set(cuts);
+  above.delete(value);
+  const { leaves } = new Program(network, [value], above);
+  return leaves.reduce((n, p) => n + (trainable.has(p) ? weights.get(p)!.length : 0), 0);
+}
+
+/** The values, behind glue and weights only, at which something else (or another stream) reads the value. */
 function readersThroughGlue(
   network: Network,
   value: string,
@@ -64,12 +101,17 @@ function readersThroughGlue(
     if (network.outputs.includes(at)) out.add(at);
     for (const node of network.consumers(at)) {
       const next = node.outputs[0]!;
-      if (!glue.has(node)) out.add(at);
+      if (!glue.has(node) && !isReader(network, node)) out.add(at);
       else if (streams.has(next)) out.add(next);
       else stack.push(next);
     }
   }
   return out;
+}
+
+/** Whether a node contracts one activation with parameters. */
+function isReader(network: Network, node: Node): boolean {
+  return isParameterContraction(network, node) && node.inputs.filter((i) => network.isActivation(i)).length === 1;
 }
 
 /** How the target moves with the channels of the stream, in the directions that the target's own readers see. */
@@ -84,7 +126,9 @@ function readingRows(
   seen: Matrix | undefined,
   channels: (value: string) => Channels,
 ): Matrix[] {
-  const program = new Program(network, [target], new Set([...borders, value]));
+  const known = new Set([...borders, value]);
+  known.delete(target);
+  const program = new Program(network, [target], known);
   const values = program.evaluate((leaf) => {
     const parameter = network.graph.parameters.get(leaf);
     if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
