@@ -52,6 +52,8 @@ export interface AxisRuleContext {
   counted(index: number): Axis | undefined;
   /** True where some later operator picks single entries along the given axis of the (first) output. */
   indexedLater(axis: number): boolean;
+  /** True where some later operator concatenates what the (first) output becomes, before weights read it. */
+  joinedLater(): boolean;
 
   /** A new axis of one free atom (no atom at all for size 1). */
   fresh(size: number): Axis;

@@ -71,7 +71,10 @@ export function sliceParts(context: {
   });
 }
 
-/** Slice: cuts twice. With a step, whole strides are a factor of the axis; other steps pin it. */
+/** Longest axis of which a slice with a step takes entries one by one. */
+const MOST_ALTERNATING = 32;
+
+/** Slice: cuts twice. With a step, entries are taken one by one; of a long axis whole strides are a factor of the axis; other steps pin it. */
 export function sliceAxes(context: AxisRuleContext): void {
   const parts = sliceParts(context);
   let axes = [...context.rawInput(0)];
@@ -91,7 +94,10 @@ export function sliceAxes(context: AxisRuleContext): void {
     }
     axes = [...context.settle(axes)];
     if (step === 1) axes[axis] = context.slice(axes[axis]!, start, start + length);
-    else if (step > 1 && start < step && length * step === shape[axis]!) {
+    else if (step > 1 && shape[axis]! <= MOST_ALTERNATING && length > 1 && !context.joinedLater()) {
+      const places = Array.from({ length }, (_, i) => start + i * step);
+      axes[axis] = context.concat(context.entries(axes[axis]!, places));
+    } else if (step > 1 && start < step && length * step === shape[axis]!) {
       const [outer, inner] = context.split(axes[axis]!, [length, step]) as [Axis, Axis];
       context.pin(inner);
       axes[axis] = outer;

@@ -47,8 +47,7 @@ export function streamReadings(
     .map((s) => s.node.outputs[0]!);
   const borders = new Set(streams);
   for (const { node } of network.steps)
-    if (!glue.has(node) && !isReader(network, node))
-      for (const o of node.outputs) if (network.isActivation(o)) borders.add(o);
+    if (!glue.has(node) && !isReader(network, node)) for (const o of node.outputs) if (network.isActivation(o)) borders.add(o);
   // Readers come later: what the next stream shows of this one is known by then.
   for (const value of [...streams].reverse()) {
     out.set(value, seenOf(value) ?? Matrix.identity(channels(value).count));

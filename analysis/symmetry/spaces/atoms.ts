@@ -36,6 +36,9 @@ type Form = { readonly product: readonly number[] } | { readonly concat: readonl
 /** An axis of size 1: one empty product. */
 export const UNIT: PlainAxis = axisOf([[]]);
 
+/** Blocks that are made single entries at most where two ways of grouping one axis do not divide each other. */
+const MOST_TOLD_APART = 64;
+
 /** Union-find over atoms with structure. All operations are near-linear in the number of segments they touch. */
 export class AtomStore {
   private readonly parent: number[] = [];
@@ -548,6 +551,8 @@ export class AtomStore {
       else {
         const [list, big, small] = n > m ? [a, p, m] : [b, q, n];
         if (Math.max(n, m) % small !== 0 || !this.splittable(big)) {
+          // Blocks of two lengths: told apart one by one, each cuts the other.
+          if (this.tellBlocksApart(a, b)) return this.unify(axisOf([a]), axisOf([b]));
           this.pinSegment(x);
           this.pinSegment(y);
           return;
@@ -561,6 +566,19 @@ export class AtomStore {
     // A single entry that the other side does not tell apart cannot change places with another one.
     this.pinSegment(a);
     this.pinSegment(b);
+  }
+
+  /**
+   * Makes single entries of what counts the blocks of two segments of equal size, so that they become lists of blocks. False
+   * where they are no products of free leaves, or there are too many blocks.
+   */
+  private tellBlocksApart(x: Segment, y: Segment): boolean {
+    if (this.segmentSize(x) !== this.segmentSize(y)) return false;
+    if (![...x, ...y].every((a) => this.isLeaf(a) && !this.isPinned(a))) return false;
+    const heads = [x, y].flatMap((s) => (s.length > 1 ? [this.find(s[0]!)] : [])).filter((h) => this.sizes[h]! > 1);
+    if (heads.length === 0 || heads.some((h) => this.sizes[h]! > MOST_TOLD_APART)) return false;
+    for (const head of new Set(heads)) this.cutLeaf(head, new Array<number>(this.sizes[head]!).fill(1));
+    return true;
   }
 
   private splittable(root: number): boolean {

@@ -41,6 +41,19 @@ function choose(axes: readonly BlockAxis[], selector: Selector, i: number): Bloc
 /** Beyond this many blocks a selector is not worth its cost: blocks are then taken as alike. */
 const MOST_BLOCKS = 256;
 
+/** Longest axis whose alternating entries are told apart one by one. */
+const MOST_ALTERNATING = 32;
+
+/** What becomes of a reshaped tensor further on. */
+export interface Later {
+  /** Whether entries of an output axis are picked one by one. */
+  indexed(axis: number): boolean;
+  /** Whether what becomes of them is concatenated again, before weights read it. */
+  joined(): boolean;
+}
+
+const NOTHING_LATER: Later = { indexed: () => false, joined: () => true };
+
 /** Movement of axes with blocks over one atom store. */
 export class BlockAlgebra {
   constructor(readonly atoms: AtomStore) {}
@@ -136,15 +149,10 @@ export class BlockAlgebra {
   }
 
   /**
-   * Axes of the same entries in another shape. `indexedLater(j)` tells whether entries of output axis j are picked one by
-   * one further on, which is when blocks are worth telling apart.
+   * Axes of the same entries in another shape; `later` tells what becomes of them, which decides whether blocks are worth
+   * telling apart.
    */
-  reshape(
-    axes: readonly BlockAxis[],
-    from: readonly number[],
-    to: readonly number[],
-    indexedLater: (axis: number) => boolean,
-  ): readonly BlockAxis[] {
+  reshape(axes: readonly BlockAxis[], from: readonly number[], to: readonly number[], later: Later): readonly BlockAxis[] {
     if (from.includes(0) || to.includes(0)) return to.map((n) => this.atoms.pinnedAxis(n));
     const out = new Array<BlockAxis>(to.length);
     let i = 0;
@@ -163,7 +171,10 @@ export class BlockAlgebra {
           if (n < m) n *= from[i++]!;
           else m *= to[j++]!;
         }
-        const made = this.regroup(axes.slice(i0, i), to.slice(j0, j), (k) => indexedLater(j0 + k));
+        const made = this.regroup(axes.slice(i0, i), to.slice(j0, j), {
+          indexed: (k) => later.indexed(j0 + k),
+          joined: later.joined,
+        });
         for (let k = j0; k < j; k++) out[k] = made[k - j0]!;
       }
     }
@@ -171,11 +182,7 @@ export class BlockAlgebra {
   }
 
   /** One group of axes read as other sizes with the same product. */
-  private regroup(
-    axes: readonly BlockAxis[],
-    sizes: readonly number[],
-    indexedLater: (k: number) => boolean,
-  ): readonly BlockAxis[] {
+  private regroup(axes: readonly BlockAxis[], sizes: readonly number[], later: Later): readonly BlockAxis[] {
     const parts = axes.filter((a) => !(isPlain(a) && this.atoms.axisSize(a) === 1 && axes.length > 1));
     if (parts.length === 1 && sizes.length === 1) return parts;
     const at = parts.findIndex(isSelector);
@@ -183,10 +190,10 @@ export class BlockAlgebra {
     const dependent = parts.find((a) => isDependent(a)) as Dependent | undefined;
     if (dependent) {
       if (parts.some((a) => isDependent(a) && a.selector !== dependent.selector)) {
-        return this.regroupPlain(this.settle(parts), sizes, indexedLater);
+        return this.regroupPlain(this.settle(parts), sizes, later);
       }
       const byBlock = dependent.options.map((_, b) =>
-        this.regroupPlain(choose(parts, dependent.selector, b) as PlainAxis[], sizes, () => false),
+        this.regroupPlain(choose(parts, dependent.selector, b) as PlainAxis[], sizes, NOTHING_LATER),
       );
       return sizes.map((_, k) => ({
         kind: "dependent",
@@ -194,7 +201,7 @@ export class BlockAlgebra {
         options: byBlock.map((made) => made[k] as PlainAxis),
       }));
     }
-    return this.regroupPlain(parts as readonly PlainAxis[], sizes, indexedLater);
+    return this.regroupPlain(parts as readonly PlainAxis[], sizes, later);
   }
 
   private regroupSelector(parts: readonly BlockAxis[], at: number, sizes: readonly number[]): readonly BlockAxis[] {
@@ -218,11 +225,11 @@ export class BlockAlgebra {
           : -1;
     if (keeps >= 0 && rest.length > 0) {
       const others = sizes.filter((_, k) => k !== keeps);
-      const made = [...this.regroup(rest, others, () => false)];
+      const made = [...this.regroup(rest, others, NOTHING_LATER)];
       made.splice(keeps, 0, selector);
       return made;
     }
-    return this.regroupPlain(this.settle(parts), sizes, () => false);
+    return this.regroupPlain(this.settle(parts), sizes, NOTHING_LATER);
   }
 
   /** Entry 0 of each piece, then entry 1 of each, and so on: what merging (size, blocks) does to memory order. */
@@ -234,20 +241,19 @@ export class BlockAlgebra {
     return this.atoms.concat(order);
   }
 
-  private regroupPlain(
-    parts: readonly PlainAxis[],
-    sizes: readonly number[],
-    indexedLater: (k: number) => boolean,
-  ): readonly BlockAxis[] {
+  private regroupPlain(parts: readonly PlainAxis[], sizes: readonly number[], later: Later): readonly BlockAxis[] {
     const merged = this.atoms.product(parts);
     if (sizes.length === 1) return [merged];
     if (!this.atoms.isAllPinned(merged)) {
       // Blocks need something inside that tells them apart: single entries along a last axis are left to be pinned.
       const lasting = sizes.findLastIndex((n) => n > 1);
       const k = sizes.findIndex(
-        (n, i) => n > 1 && n <= MOST_BLOCKS && i < lasting && (indexedLater(i) || (i === 0 && this.hasUnequalBlocks(merged, n))),
+        (n, i) => n > 1 && n <= MOST_BLOCKS && i < lasting && (later.indexed(i) || (i === 0 && this.hasUnequalBlocks(merged, n))),
       );
       if (k >= 0) return this.blocks(merged, sizes, k);
+      if (lasting > 0 && this.atoms.axisSize(merged) <= MOST_ALTERNATING && later.indexed(lasting) && !later.joined()) {
+        return this.alternating(merged, sizes, lasting);
+      }
     }
     return this.atoms.split(merged, sizes);
   }
@@ -263,6 +269,19 @@ export class BlockAlgebra {
     const pieces = this.atoms.chop(rest, new Array<number>(count).fill(length)).map((p) => this.atoms.split(p, inside));
     const dependents = inside.map((_, i): Dependent => ({ kind: "dependent", selector, options: pieces.map((p) => p[i]!) }));
     return [...outer.slice(0, k), selector, ...dependents];
+  }
+
+  /** Reads an axis as .. x sizes[k] with a selector at the last position k: entries that alternate. */
+  private alternating(axis: PlainAxis, sizes: readonly number[], k: number): readonly BlockAxis[] {
+    const count = sizes[k]!;
+    const outer = sizes.slice(0, k);
+    const entries = this.atoms.chop(axis, new Array<number>(this.atoms.axisSize(axis)).fill(1));
+    const selector: Selector = { kind: "selector", count };
+    const pieces = Array.from({ length: count }, (_, i) =>
+      this.atoms.split(this.atoms.concat(entries.filter((_e, at) => at % count === i)), outer),
+    );
+    const dependents = outer.map((_, i): Dependent => ({ kind: "dependent", selector, options: pieces.map((p) => p[i]!) }));
+    return [...dependents, selector, ...sizes.slice(k + 1).map(() => UNIT)];
   }
 
   /** Whether an axis already is a concatenation of `count` equally long blocks that are not all made of the same atoms. */

@@ -7,7 +7,7 @@ import type { Equivariance } from "../../operators/equivariance";
 import { AtomStore, type PlainAxis } from "./atoms";
 import { findFrames } from "./frames";
 import { BlockAlgebra, type BlockAxis, isPlain } from "./blocks";
-import { indexedLater } from "./lookahead";
+import { indexedLater, joinedLater } from "./lookahead";
 import { type AxisScene, RuleContext } from "./rule-context";
 
 /** The axes of every value, with the store that gives their atoms meaning. */
@@ -194,6 +194,10 @@ class Inference implements InferredAxes, AxisScene {
 
   indexedLater(value: number, axis: number): boolean {
     return indexedLater(this.graph, this.readers, this.numbering.names[value]!, axis);
+  }
+
+  joinedLater(value: number): boolean {
+    return joinedLater(this.readers, this.numbering.names[value]!);
   }
 
   axes(value: string): readonly BlockAxis[] | undefined {

@@ -44,6 +44,32 @@ export function indexedLater(graph: Graph, readers: ReadonlyMap<string, readonly
   return false;
 }
 
+/** Operators behind which weights have read a value, or its entries are mixed. */
+const READERS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
+/** Values looked at before it counts as joined. */
+const MOST_VALUES = 64;
+
+/**
+ * Whether some later operator concatenates what becomes of a value, before any contraction: halves that a rotation puts
+ * together again, in contrast to a gate and the values that it gates.
+ */
+export function joinedLater(readers: ReadonlyMap<string, readonly Node[]>, value: string): boolean {
+  const seen = new Set([value]);
+  const pending = [value];
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    for (const reader of readers.get(name) ?? []) {
+      if (reader.operator === "Concat" || seen.size > MOST_VALUES) return true;
+      if (READERS.has(reader.operator)) continue;
+      for (const o of reader.outputs) {
+        if (o === "" || seen.has(o)) continue;
+        seen.add(o);
+        pending.push(o);
+      }
+    }
+  }
+  return false;
+}
+
 /** Where an axis is after a Reshape that leaves it as it is; undefined when it is merged or split. */
 function sameAxisAfterReshape(from: Shape, to: Shape | undefined, axis: number): number | undefined {
   if (!to || from[axis] === 1) return undefined;

@@ -17,6 +17,7 @@ export interface AxisScene {
   setCounted(value: number, axis: BlockAxis): void;
   counted(value: number): BlockAxis | undefined;
   indexedLater(value: number, axis: number): boolean;
+  joinedLater(value: number): boolean;
 }
 
 const NO_SHAPE: Shape = [];
@@ -88,6 +89,10 @@ export class RuleContext implements AxisRuleContext {
     return this.scene.indexedLater(this.outputs[0]!, axis);
   }
 
+  joinedLater(): boolean {
+    return this.scene.joinedLater(this.outputs[0]!);
+  }
+
   fresh(size: number): Axis {
     return this.scene.atoms.fresh(size);
   }
@@ -129,7 +134,10 @@ export class RuleContext implements AxisRuleContext {
   }
 
   reshape(axes: readonly Axis[], from: Shape, to: Shape): readonly Axis[] {
-    return this.scene.blocks.reshape(axes as readonly BlockAxis[], from, to, (k) => this.indexedLater(k));
+    return this.scene.blocks.reshape(axes as readonly BlockAxis[], from, to, {
+      indexed: (k) => this.indexedLater(k),
+      joined: () => this.joinedLater(),
+    });
   }
 
   stack(pieces: readonly (readonly Axis[])[], axis: number): readonly Axis[] | undefined {

@@ -273,6 +273,12 @@ function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], s
   ) {
     return [{ parameter, axis, factors: [layout.length, sorted[0]!.factors[0]!], factor: 1 }];
   }
+  const repeated = repeatedEntries(sorted, spaceSize);
+  if (repeated) {
+    const { start, end } = repeated;
+    const place = { parameter, axis, factors: [spaceSize, (end - start) / spaceSize], factor: 0 };
+    return [start === 0 && end === whole ? place : { ...place, segment: [start, end] }];
+  }
   const out: Address[] = [];
   let run: { start: number; end: number; size: number } | undefined;
   const flush = () => {
@@ -296,6 +302,22 @@ function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], s
   }
   flush();
   return out;
+}
+
+/** Where single entries of a space follow each other, each equally often in a row: a gate and its values that alternate. */
+function repeatedEntries(
+  sorted: readonly Occurrence[],
+  size: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const times = sorted.length / size;
+  if (times < 2 || !Number.isInteger(times)) return undefined;
+  const start = sorted[0]!.start;
+  const isNext = (o: Occurrence, i: number): boolean =>
+    o.factors.length === 1 &&
+    o.start === start + i &&
+    o.end === o.start + 1 &&
+    (i % times === 0 || o.atoms[0] === sorted[i - 1]!.atoms[0]);
+  return sorted.every(isNext) ? { start, end: start + sorted.length } : undefined;
 }
 
 /** Number of factors larger than one. */

@@ -235,6 +235,10 @@ export class SizeRules implements AxisRuleContext {
     return false;
   }
 
+  joinedLater(): boolean {
+    return false;
+  }
+
   counting(): void {}
 
   counted(): undefined {

@@ -51,7 +51,13 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
   const constant = (i: number) => graph.constants.get(node.inputs[i] ?? "");
   if (node.operator === "Slice") {
     const parts = sliceParts({ node, shape: () => shape, absent: (i) => (node.inputs[i] ?? "") === "", constant });
-    if (!parts || parts.some((p) => p.step !== 1)) return rowMajor(table, node.outputs[0]!, node.inputs[0]!);
+    const strided = parts?.find((p) => p.step !== 1);
+    if (!parts || strided) {
+      const count = graph.types.get(node.outputs[0]!)!.shape![strided?.axis ?? 0]!;
+      const list = strided && Array.from({ length: count }, (_, i) => strided.start + i * strided.step);
+      const single = list && parts?.length === 1 ? gathered(to, from, strided.axis, list) : undefined;
+      return single ?? rowMajor(table, node.outputs[0]!, node.inputs[0]!);
+    }
     return placed(from, to, (k) => parts.find((p) => p.axis === k)?.start ?? 0)?.map(([a, b]) => [b, a]);
   }
   const axis = numberAttribute(node, "axis", 0);
