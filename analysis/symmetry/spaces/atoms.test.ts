@@ -39,10 +39,24 @@ describe("axis atoms", () => {
     assert.deepEqual(s.normal(flat), [[s.find(heads.segments[0]![0]!), s.find(size.segments[0]![0]!)]]);
   });
 
-  it("sizes that do not divide pin both", () => {
+  it("blocks of sizes that do not divide are lists of what they share", () => {
+    const s = new AtomStore();
+    const a = s.product([s.fresh(2), s.fresh(6)]);
+    const b = s.product([s.fresh(3), s.fresh(4)]);
+    s.unify(a, b);
+    const pieces = s.normal(a);
+    assert.deepEqual(
+      pieces.map((p) => s.segmentSize(p)),
+      [2, 2, 2, 2, 2, 2],
+    );
+    assert.deepEqual(pieces, s.normal(b));
+    assert.ok(!s.isAllPinned(a));
+  });
+
+  it("sizes that do not divide pin both where one is pinned", () => {
     const s = new AtomStore();
     const a = s.product([s.fresh(4), s.fresh(3)]);
-    const b = s.product([s.fresh(6), s.fresh(2)]);
+    const b = s.product([s.pinnedAxis(6), s.fresh(2)]);
     s.unify(a, b);
     assert.ok(s.isAllPinned(a) && s.isAllPinned(b));
   });
