@@ -1,5 +1,6 @@
 /** @file The command that probes a model, from lenses, hovers, the explorer, files and the palette. */
 import * as vscode from "vscode";
+import type { ProbeChoices } from "../../server/protocol";
 import type { NoetherClient } from "../noether-client";
 import { VIEW_TYPE as ONNX_VIEW } from "../onnx/editor";
 import { ProbeHistory } from "./history";
@@ -39,7 +40,7 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
   context.subscriptions.push(
     // Keybindings may say how: ["", "Net", { "steps": 100 }].
     vscode.commands.registerCommand("noether.probe", (place?: unknown, model?: unknown, choices?: unknown) =>
-      withTarget(place, model, (target) => panelOf(target).run(typeof choices === "object" && choices !== null ? choices : {})),
+      withTarget(place, model, (target) => panelOf(target).run({ ...configured(target), ...choicesOf(choices) })),
     ),
     vscode.commands.registerCommand("noether.showProbes", (place?: unknown, model?: unknown) =>
       withTarget(place, model, async (target) => {
@@ -60,6 +61,28 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
       },
     }),
   );
+}
+
+/** What the settings say that differs from the defaults. */
+function configured({ uri }: ProbedModel): ProbeChoices {
+  const settings = vscode.workspace.getConfiguration("noether.probe", uri);
+  const own = <T>(name: string): T | undefined => {
+    const { defaultValue } = settings.inspect<T>(name) ?? {};
+    const value = settings.get<T>(name);
+    return value === defaultValue ? undefined : value;
+  };
+  const [steps, replicas, budget] = ["steps", "replicas", "seconds"].map((name) => own<number>(name));
+  const device = own<NonNullable<ProbeChoices["device"]>>("device");
+  return {
+    ...(steps === undefined ? {} : { steps }),
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(budget === undefined ? {} : { budget }),
+    ...(device === undefined ? {} : { device }),
+  };
+}
+
+function choicesOf(given: unknown): ProbeChoices {
+  return typeof given === "object" && given !== null ? given : {};
 }
 
 function keyOf({ model, uri }: ProbedModel): string {
