@@ -7,7 +7,7 @@ import type { CheckedModel } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
 import { difference, influence } from "../rules/testing/claims";
 import { checkedFile, type LoadedFile, Loader } from "./models";
-import { cases, corpusRules, relevant, wanted, written } from "./testing/corpus";
+import { cases, corpusRules, REALISTIC, relevant, wanted, written } from "./testing/corpus";
 import { edited } from "./testing/edited";
 
 /** Rules whose fixes take a bias away. */
@@ -41,11 +41,13 @@ for (const rule of corpusRules()) {
         const loaded = await loader.loadPython(name, python);
         assert.ok(loaded.models.length > 0, "no model was found");
         const isInert = INERT.has(rule);
+        const isRealistic = rule === REALISTIC;
         // What is opaque is a problem; the rules on inert biases are to see all of their snippets.
         if (isInert) assert.deepEqual(loaded.problems, []);
         if (isInert) for (const m of loaded.models) assert.deepEqual(m.analysis.opaque, [], `${m.name} has opaque operators`);
         const findings = relevant(rule, expected, checkFile(checkedFile(loaded)));
-        assert.deepEqual(findings.map((f) => written(python, f)).sort(), wanted(expected).sort());
+        const found = findings.map((f) => written(python, f)).map((line) => (isRealistic ? line.split(" -> ")[0]! : line));
+        assert.deepEqual(found.sort(), wanted(expected).sort());
         for (const line of expected) {
           const [kind, value = ""] = line.split(/: ?(.*)/s) as [string, string?];
           if (kind === "message") {
@@ -68,7 +70,7 @@ for (const rule of corpusRules()) {
         }
         if (isInert) for (const m of checkedFile(loaded).models) checkClaims(m);
         const edits = compatibleFixes(findings, "exact").flatMap(({ fix }) => fix.edits);
-        if (edits.length === 0) return;
+        if (edits.length === 0 || isRealistic) return;
         const fixed = await loader.loadPython(name, edited(python, edits));
         assert.deepEqual(
           checkFile(checkedFile(fixed)).filter((f) => f.fixes.some((fix) => fix.exact)),
