@@ -37,6 +37,9 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
     reports = [await linter.lint(args.stdin, text)];
   } else if (args.fix) reports = await (await import("./fix")).fixFiles(args, files, linter, console);
   else reports = await (await import("./reports")).reportsOf(args, files, linter, console);
+  if (files.some((f) => /\.onnx$/i.test(f)) && files.some((f) => f.endsWith(".py"))) {
+    reports = await (await import("../service/merge-reports")).mergedReports(reports);
+  }
   for (const { failure } of reports) if (failure !== undefined) console.error(`noether: ${failure}`);
   if (args.verbose) for (const note of reports.flatMap((r) => r.notes)) console.error(`noether: ${note}`);
   const found = await withoutAccepted(args, files, reports, linter, console);

@@ -2,10 +2,12 @@
 import { statSync } from "node:fs";
 import type { ReadConfiguration } from "../configuration/read";
 import { ruleSettings } from "../configuration/read";
+import type { Graph } from "../graph/graph";
 import { lintFile } from "../lint/lint";
 import { silencingFixes } from "../lint/silence";
 import { modelJson } from "../report/json";
 import { modelText } from "../report/text";
+import type { Finding } from "../rules/finding";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
@@ -13,6 +15,7 @@ import { inCells } from "./cells";
 import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
+import { type ExportOf, exportsOf, linesOf, merged, ontoSource, withWeights } from "./merge";
 import { checkedFile, type LoadedFile, type LoadedModel, type Problem } from "./models";
 import { type DrawnFile, drawnFile, type OnnxTextView, onnxTextView } from "./onnx-views";
 import { matchSource, type SourceMatch } from "./source-match";
@@ -47,6 +50,8 @@ class Service implements AnalysisService {
   #configured = new Configured();
   readonly #files = new Map<string, Known>();
   readonly #certified = new Map<string, Certified>();
+  /** Exports beside Python files, found when the file was last certified. */
+  readonly #exports = new Map<string, readonly ExportOf[]>();
   #runner: Runner | undefined;
 
   async analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis> {
@@ -79,9 +84,11 @@ class Service implements AnalysisService {
     const known = this.#files.get(path);
     if (!known) return failed(path, [{ message: `${path} has not been analysed yet; analyse it before certifying it` }]);
     const problems: Problem[] = [];
+    const exported = known.file.language === "python" ? await exportsOf(known.file, (file) => this.#linted(file)) : [];
+    this.#exports.set(path, exported);
     for (const model of known.file.models) {
       try {
-        await this.#certifyModel(model);
+        await this.#certifyModel(model, exported.find((e) => e.of === model)?.export.model.graph);
       } catch (error) {
         problems.push(problem(`${model.name} could not be certified`, error, model));
       }
@@ -134,6 +141,7 @@ class Service implements AnalysisService {
     this.#runner = undefined;
     this.#files.clear();
     this.#certified.clear();
+    this.#exports.clear();
   }
 
   async #analyse(
@@ -161,12 +169,20 @@ class Service implements AnalysisService {
     return { ...answer, milliseconds };
   }
 
-  async #certifyModel(model: LoadedModel): Promise<void> {
+  /** Loads and lints an ONNX file, for what lies beside a source. */
+  async #linted(file: string): Promise<{ readonly loaded: LoadedFile; readonly findings: readonly Finding[] }> {
+    const { configuration } = this.#configured.configurationFor(file);
+    const loaded = await this.#configured.loaderFor(configuration).loadOnnx(file);
+    return { loaded, findings: lintFile(checkedFile(loaded), { configuration, path: file, complete: true }).findings };
+  }
+
+  /** @param exported the network of its export, at whose weights claims are checked */
+  async #certifyModel(model: LoadedModel, exported?: Graph): Promise<void> {
     const key = graphKey(model.graph);
     if (this.#certified.has(key)) return;
     const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
     this.#runner ??= createRunner();
-    const analysis = analyse(model.graph);
+    const analysis = analyse(exported ? withWeights(model.graph, exported) : model.graph);
     const certificate = await certify(analysis, { runner: this.#runner });
     const [oldest] = this.#certified.keys();
     if (this.#certified.size >= MOST_CERTIFIED && oldest !== undefined) this.#certified.delete(oldest);
@@ -198,7 +214,7 @@ class Service implements AnalysisService {
     );
     const answer = {
       path,
-      findings: attempt("rules failed", () => reported(path, file, read), []),
+      findings: attempt("rules failed", () => reported(path, file, read, this.#exports.get(path)), []),
       hovers: attempt("hovers failed", () => hoversOf(path, models), []),
       models: attempt(
         "the report failed",
@@ -223,9 +239,19 @@ class Service implements AnalysisService {
 }
 
 /** The findings of a file, as configured. */
-function reported(path: string, file: LoadedFile, { configuration }: ReadConfiguration): ReportedFinding[] {
+function reported(
+  path: string,
+  file: LoadedFile,
+  { configuration }: ReadConfiguration,
+  exported: readonly ExportOf[] = [],
+): ReportedFinding[] {
   const { findings } = lintFile(checkedFile(file), { configuration, path, complete: file.problems.length === 0 });
-  return findings.map((f) => ({ ...f, silence: file.text === undefined ? [] : silencingFixes(f, file.text) }));
+  const moved = exported.flatMap(({ export: e, of }) => {
+    const model = file.models.find((m) => m.name === of.name);
+    return model ? ontoSource(e, file.file, linesOf(model)) : [];
+  });
+  const all = moved.length > 0 ? merged(findings, moved, file.text) : findings;
+  return all.map((f) => ({ ...f, silence: file.text === undefined ? [] : silencingFixes(f, file.text) }));
 }
 
 function problem(what: string, error: unknown, model?: LoadedModel): Problem {

@@ -18,6 +18,30 @@ export interface SourceMatch {
   readonly of: number;
   /** The call that makes each layer, by module path. */
   readonly layers: Readonly<Record<string, SourceRange>>;
+  /** The class statement. */
+  readonly range?: SourceRange;
+}
+
+/** How many named weights of an export have a namesake of the same shape in a source, of how many. */
+export interface Namesakes {
+  readonly matched: number;
+  readonly of: number;
+}
+
+/** Named weights of an exported network; those that an exporter computed have no names of the source. */
+function named(exported: Graph): Parameter[] {
+  return [...exported.parameters.values()].filter((p) => p.trainable && /[.]/.test(p.name) && !p.name.includes("::"));
+}
+
+/** The namesakes of an exported network's weights in a source. */
+export function namesakes(exported: Graph, source: Graph): Namesakes {
+  const wanted = named(exported);
+  return { matched: wanted.filter((p) => isNamesake(p, source.parameters.get(p.name))).length, of: wanted.length };
+}
+
+/** Whether so many namesakes make a match. */
+export function isMatch({ matched, of }: Namesakes): boolean {
+  return matched > 0 && matched >= ENOUGH * of;
 }
 
 /** Share of the weights that must have a namesake. */
@@ -31,7 +55,7 @@ const LARGEST_FILE = 500_000;
  * @param graph the network of the ONNX file
  */
 export async function matchSource(graph: Graph, folders: readonly string[], loader: Loader): Promise<SourceMatch | undefined> {
-  const wanted = [...graph.parameters.values()].filter((p) => p.trainable && /[.]/.test(p.name) && !p.name.includes("::"));
+  const wanted = named(graph);
   if (wanted.length === 0) return undefined;
   const attributes = [...new Set(wanted.flatMap((p) => p.name.split(".").slice(0, -1)))].filter((a) => !/^\d+$/.test(a));
   const ranked = candidates(folders, attributes);
@@ -39,12 +63,12 @@ export async function matchSource(graph: Graph, folders: readonly string[], load
   for (const file of ranked.slice(0, MOST_READ)) {
     const loaded = await loader.load(file).catch(() => undefined);
     for (const model of loaded?.models ?? []) {
-      const matched = wanted.filter((p) => isNamesake(p, model.graph.parameters.get(p.name))).length;
+      const { matched } = namesakes(graph, model.graph);
       if (matched > (best?.matched ?? 0)) best = { model, matched };
     }
     if (best?.matched === wanted.length) break;
   }
-  if (!best || best.matched < ENOUGH * wanted.length) return undefined;
+  if (!best || !isMatch({ matched: best.matched, of: wanted.length })) return undefined;
   const { model, matched } = best;
   return {
     file: model.file,
@@ -52,6 +76,7 @@ export async function matchSource(graph: Graph, folders: readonly string[], load
     matched,
     of: wanted.length,
     layers: Object.fromEntries(model.layers.map((l) => [l.scope, l.constructor])),
+    ...(model.range ? { range: model.range } : {}),
   };
 }
 
