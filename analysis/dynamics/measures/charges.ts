@@ -21,8 +21,18 @@ export interface ChargeStep {
    * Present for plain SGD with one decay and rate per symmetry and no clipping (2012.04728; exact, no approximation).
    */
   readonly residual?: number;
+  /** What moves the charges of plain SGD: present where `residual` is. */
+  readonly law?: ChargeLaw;
   /** Kinetic symmetry breaking |<u, X theta>| / (|u| |X theta|), root mean square over factors weighted by size, u the update without decay (2105.02716). */
   readonly drive?: number;
+}
+
+/** Q' = (1 - rate decay)^2 Q + rate^2 drive, exact for one step of plain SGD (2012.04728). */
+export interface ChargeLaw {
+  readonly rate: number;
+  readonly decay: number;
+  /** sum_e c_e g_e^2 over the entries of each factor. */
+  readonly drive: Float64Array;
 }
 
 type Entries = ReturnType<NonNullable<Symmetry["diagonal"]>>;
@@ -100,8 +110,30 @@ function chargeStep(
   const identity = largestCosine(contract(entries, count, parameters, gradient));
   if (!after) return { ...out, identity };
   const drive = meanCosine(contract(entries, count, parameters, updates(symmetry, recording, after, settings)));
-  const residual = sgdResidual(symmetry, entries, recording, before, after, gradient, settings);
-  return { ...out, identity, drive, ...(residual === undefined ? {} : { residual }) };
+  return { ...out, identity, drive, ...sgdStep(symmetry, entries, recording, before, after, gradient, settings) };
+}
+
+/**
+ * The charges that the law predicts at each recorded step from those of the first one alone. Between recordings the drive and
+ * the rate are taken as the means of both ends, so the prediction is as good as they are smooth. Undefined without a law.
+ */
+export function predictedCharges(course: readonly ChargeStep[]): readonly Float64Array[] | undefined {
+  const [first] = course;
+  if (!first?.law) return undefined;
+  const out = [first.charges];
+  let law = first.law;
+  for (let k = 1; k < course.length; k++) {
+    // The last state may have no gradient.
+    const next = course[k]!.law ?? law;
+    const steps = course[k]!.step - course[k - 1]!.step;
+    const rate = (law.rate + next.rate) / 2;
+    const keep = (1 - rate * law.decay) ** 2;
+    const left = keep ** steps;
+    const driven = rate * rate * (keep === 1 ? steps : (1 - left) / (1 - keep));
+    out.push(out[k - 1]!.map((q, d) => left * q + (driven * (law.drive[d]! + next.drive[d]!)) / 2));
+    law = next;
+  }
+  return out;
 }
 
 /** Largest |<y, X theta>| / (|y| |X theta|). Factors with hardly any y are judged on the scale of the others: rounding only. */
@@ -148,7 +180,7 @@ export function isPlainSgd(settings: RunSettings): boolean {
   return settings.optimiser === "sgd" && settings.momentum === 0 && (settings.clipNorm ?? Infinity) === Infinity;
 }
 
-function sgdResidual(
+function sgdStep(
   symmetry: Symmetry,
   entries: Entries,
   recording: Recording,
@@ -156,21 +188,21 @@ function sgdResidual(
   after: ParameterValues,
   gradient: ParameterValues,
   settings: RunSettings,
-): number | undefined {
-  if (!isPlainSgd(settings)) return undefined;
+): { readonly residual?: number; readonly law?: ChargeLaw } {
+  if (!isPlainSgd(settings)) return {};
   const decays = new Set(symmetry.parameters.map((p) => decayOf(settings, p)));
   const rates = new Set(symmetry.parameters.map((p) => rateOf(settings, p, recording.learningRate)));
-  if (decays.size !== 1 || rates.size !== 1) return undefined;
+  if (decays.size !== 1 || rates.size !== 1) return {};
   const [eta, decay] = [[...rates][0]!, [...decays][0]!];
   const count = before.signed.length;
   const then = contract(entries, count, after, after);
   const square = contract(entries, count, gradient, gradient);
   const scale = before.absolute.reduce((a, b) => Math.max(a, b), 0);
-  if (!(scale > 0)) return undefined;
+  if (!(scale > 0)) return {};
   let largest = 0;
   for (let d = 0; d < count; d++) {
     const predicted = (1 - eta * decay) ** 2 * before.signed[d]! + eta * eta * square.signed[d]!;
     largest = Math.max(largest, Math.abs(then.signed[d]! - predicted) / scale);
   }
-  return largest;
+  return { residual: largest, law: { rate: eta, decay, drive: square.signed } };
 }

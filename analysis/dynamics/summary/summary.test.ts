@@ -47,6 +47,19 @@ describe("summary of a probe", () => {
     assert.ok(decayed.symmetries.some((s) => s.verdict?.kind === "collapses" && s.verdict.driver === "weight decay"));
   });
 
+  it("predicts charges from the start alone, with decay and without", () => {
+    for (const { setting, symmetries } of found.settings) {
+      const { charges } = symmetries.find((s) => s.symmetry.kind === "rescaling" && s.degree)!;
+      const [measured, predicted] = [charges!.size, charges!.predicted!];
+      assert.deepEqual(predicted.at, measured.at);
+      assert.equal(predicted.values[0]!.value, measured.values[0]!.value);
+      const [start, end, law] = [measured.values[0]!, measured.values.at(-1)!, predicted.values.at(-1)!].map((v) => v.value);
+      // Gradients are known at six of 300 steps only.
+      assert.ok(Math.abs(law! - end!) < 0.1 * start!, `${setting}: ${law} for ${end}`);
+      if (setting === "decay") assert.ok(end! < 0.2 * start!);
+    }
+  });
+
   it("says what diverged", () => {
     const broken = runs.map((r) => (r.setting === "plain" && r.replica === 2 ? { ...r, divergedAt: 150 } : r));
     const again = summarise(model.analysis, settings, broken);

@@ -7,6 +7,7 @@ import type { Symmetry } from "../../symmetry/symmetry";
 import { align } from "../gauge/align";
 import type { MatrixFrame } from "../gauge/matrix-groups";
 import { unitSets } from "../gauge/units";
+import { predictedCharges } from "../measures/charges";
 import { gradientNoiseScale } from "../measures/noise";
 import type { NormCourse } from "../measures/norms";
 import { type SpectrumMeasures, spectrumMeasures } from "../measures/rank";
@@ -211,10 +212,16 @@ function summariseCharges(courses: readonly ChargeCourse[]): ChargeSummary | und
   const mean = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / Math.max(1, values.length);
   const at = longest(perRun.map((c) => c.map((s) => s.step)));
   const residual = most((s) => s.residual).filter(Number.isFinite);
+  const size = (charges: Float64Array | undefined): number => (charges ? mean(charges.map(Math.abs)) : Number.NaN);
+  const predicted = perRun.map(predictedCharges);
   return {
     identity: estimate(most((s) => s.identity)),
     drive: estimate(perRun.map((course) => mean(course.flatMap((s) => s.drive ?? [])))),
     imbalance: { at, values: at.map((_, k) => estimate(perRun.map((c) => mean((c[k]?.balance ?? []).map(Math.abs))))) },
+    size: { at, values: at.map((_, k) => estimate(perRun.map((c) => size(c[k]?.charges)))) },
+    ...(predicted.some((p) => p !== undefined)
+      ? { predicted: { at, values: at.map((_, k) => estimate(predicted.map((p) => size(p?.[k])))) } }
+      : {}),
     ...(residual.length > 0 ? { residual: estimate(residual) } : {}),
   };
 }

@@ -21,6 +21,10 @@ export interface ChargeSummary {
   readonly drive: Estimate;
   /** Mean |q| over factors: imbalance between both sides (rescalings). */
   readonly imbalance: Course;
+  /** Mean |Q| over factors. */
+  readonly size: Course;
+  /** The same as the law of plain SGD predicts it from the first recorded state; absent for other optimisers. */
+  readonly predicted?: Course;
 }
 
 /** What the units of one layer became, mean over replicas (heads and blocks together). */

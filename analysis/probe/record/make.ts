@@ -187,6 +187,8 @@ function recordMeasures(x: SymmetrySummary, model: TrainedModel): RecordedMeasur
             ...(charges.residual ? { residual: measured(charges.residual) } : {}),
             drive: measured(charges.drive),
             imbalance: course(charges.imbalance),
+            size: course(charges.size),
+            ...(charges.predicted ? { predicted: course(charges.predicted) } : {}),
           },
         }
       : {}),

@@ -82,6 +82,13 @@ export interface RecordedCharges {
   readonly drive: Measured;
   /** Mean |q| in [0, 1]: imbalance between both sides. */
   readonly imbalance: MeasuredCourse;
+  /** Mean |Q| over factors (units, channels). */
+  readonly size: MeasuredCourse;
+  /**
+   * The same as Q' = (1 - eta lambda)^2 Q + eta^2 (|g_out|^2 - |g_in|^2) predicts it from the first recorded state, with the drive
+   * interpolated between recordings; absent unless the run was plain SGD.
+   */
+  readonly predicted?: MeasuredCourse;
 }
 
 /** Norms of scale-invariant weights. */

@@ -103,8 +103,10 @@ export class Chart {
     return this.#view.title;
   }
 
+  /** A prediction has the colour of the line before it, which it is about. */
   #colour(i: number): string {
-    return this.#palette.lines[i % this.#palette.lines.length]!;
+    const own = this.#view.lines.slice(0, i + 1).filter((line) => line.predicted !== true).length - 1;
+    return this.#palette.lines[Math.max(0, own) % this.#palette.lines.length]!;
   }
 
   #dash(i: number): readonly number[] {

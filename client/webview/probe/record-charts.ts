@@ -9,6 +9,8 @@ import type { ChartView, HeatMapView, Line } from "./view";
 type Course = Setting["loss"];
 
 const MOST_MAPS = 4;
+/** Charges that are shown with their predictions: each is two lines. */
+const MOST_PREDICTED = 3;
 
 /** All charts that have something to show. */
 export function charts(record: ProbeRecord): ChartView[] {
@@ -57,6 +59,17 @@ export function charts(record: ProbeRecord): ChartView[] {
       lines: collect((m, s) =>
         m.symmetry.kind === "rescaling" && m.charges ? [lineOf(label(s, nameOf(m)), m.charges.imbalance)] : [],
       ),
+    },
+    {
+      id: "charges",
+      title: t("Charges against prediction"),
+      about: t(
+        "Size of the Noether charges |out|² − |in|², mean over units; dashed what the law of SGD predicts from the start alone (2012.04728).",
+      ),
+      x: t("step"),
+      y: "|Q|",
+      include: [0],
+      lines: predictedCharges(settings, label),
     },
     {
       id: "ranks",
@@ -114,6 +127,20 @@ export function charts(record: ProbeRecord): ChartView[] {
     },
   ];
   return found.filter((c) => c.lines.some((l) => l.y.some(Number.isFinite)));
+}
+
+/** Charges of the rescalings that moved most, each with its prediction behind it. */
+function predictedCharges(settings: readonly Setting[], label: (s: Setting, name: string) => string): Line[] {
+  const found = settings.flatMap((s) =>
+    s.symmetries.flatMap((m) =>
+      m.charges?.predicted ? [{ name: label(s, nameOf(m)), ...m.charges, predicted: m.charges.predicted }] : [],
+    ),
+  );
+  const measured = mostMoved(found.map(({ name, size }) => lineOf(name, size))).slice(0, MOST_PREDICTED);
+  return measured.flatMap((line): Line[] => {
+    const { predicted } = found.find((f) => f.name === line.name)!;
+    return [line, { ...lineOf(t("{0}, predicted", line.name), predicted), predicted: true }];
+  });
 }
 
 /** How similar the units of layers are to each other. */

@@ -121,6 +121,18 @@ describe("a finished probe", () => {
     assert.equal(distances.names!.length, distances.lines[0]!.x.length);
     for (const { values } of view.maps) for (const row of values) assert.equal(row.length, values.length);
     assert.ok(view.maps.length > 0);
+    const charges = chart(view, "charges");
+    assert.deepEqual(
+      charges.lines.map((l) => [l.name, l.predicted]),
+      charges.lines.flatMap((l) =>
+        l.predicted
+          ? []
+          : [
+              [l.name, undefined],
+              [`${l.name}, predicted`, true],
+            ],
+      ),
+    );
   });
 
   it("survives JSON, where what is not a number is null", () => {
