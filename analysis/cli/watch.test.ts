@@ -21,7 +21,9 @@ class Net(nn.Module):
         return self.norm(self.conv(x))
 `;
 
-it("checks again when a file changes or comes, and ends when it is interrupted", { skip: process.platform === "win32" }, async () => {
+it("checks again when a file changes or comes, and ends when it is interrupted", {
+  skip: process.platform === "win32",
+}, async () => {
   const file = path.join(folder, "net.py");
   writeFileSync(file, net(""));
   const main = path.join(import.meta.dirname, "main.ts");
