@@ -103,14 +103,19 @@ export class Chart {
     return this.#view.title;
   }
 
-  /** A prediction has the colour of the line before it, which it is about. */
+  /** Predictions lie over what they predict, in the colour of the text. */
   #colour(i: number): string {
-    const own = this.#view.lines.slice(0, i + 1).filter((line) => line.predicted !== true).length - 1;
-    return this.#palette.lines[Math.max(0, own) % this.#palette.lines.length]!;
+    const { lines, text } = this.#palette;
+    return this.#view.lines[i]!.predicted === true ? text : lines[this.#place(i) % lines.length]!;
   }
 
   #dash(i: number): readonly number[] {
-    return this.#view.lines[i]!.predicted === true ? PREDICTED : DASHES[i % DASHES.length]!;
+    return this.#view.lines[i]!.predicted === true ? PREDICTED : DASHES[this.#place(i) % DASHES.length]!;
+  }
+
+  /** The number of a line among those that are measured. */
+  #place(i: number): number {
+    return this.#view.lines.slice(0, i).filter((line) => line.predicted !== true).length;
   }
 
   #data(): uPlot.AlignedData {
@@ -269,11 +274,11 @@ export class Chart {
       const error = high === null || high === undefined ? "" : ` ± ${small(high - value)}`;
       return [`${line.name} ${small(value)}${error}`];
     });
-    return `${this.#place(this.#aligned.x[index] ?? Number.NaN)}: ${values.join(", ")}`;
+    return `${this.#where(this.#aligned.x[index] ?? Number.NaN)}: ${values.join(", ")}`;
   }
 
   /** A point of the horizontal axis in words. */
-  #place(x: number): string {
+  #where(x: number): string {
     return this.#view.names?.[x - 1] ?? `${this.#view.x} ${small(x)}`;
   }
 

@@ -64,11 +64,11 @@ export function charts(record: ProbeRecord): ChartView[] {
       id: "charges",
       title: t("Charges against prediction"),
       about: t(
-        "Size of the Noether charges |out|² − |in|², mean over units; dashed what the law of SGD predicts from the start alone (2012.04728).",
+        "Size of the Noether charges |out|² − |in|², mean over units; dotted what the law of SGD predicts from the start alone (2012.04728).",
       ),
       x: t("step"),
       y: "|Q|",
-      include: [0],
+      logarithmic: true,
       lines: predictedCharges(settings, label),
     },
     {
