@@ -34,24 +34,44 @@ export function palette(): Palette {
   const text = variable("--vscode-editor-foreground", style.color);
   const { classList } = document.body;
   const highContrast = classList.contains("vscode-high-contrast") || classList.contains("vscode-high-contrast-light");
+  const background = variable("--vscode-editor-background", "Canvas");
+  // Some themes have chart colours that hardly show, such as those of search matches.
+  const visible = (colour: string, otherwise: string): string =>
+    contrast(channels(colour, background), channels(background)) >= LEAST_CONTRAST ? colour : otherwise;
+  const lines = LINES.map(([name, otherwise]) => visible(variable(name, otherwise), otherwise));
   return {
     text,
-    background: variable("--vscode-editor-background", "Canvas"),
+    background,
     grid: highContrast ? text : variable("--vscode-editorWidget-border", "#8884"),
-    lines: LINES.map(([name, otherwise]) => variable(name, otherwise)),
-    low: variable("--vscode-charts-blue", "#0072b2"),
-    high: variable("--vscode-charts-orange", "#d55e00"),
+    lines,
+    low: lines[0]!,
+    high: lines[1]!,
     highContrast,
   };
 }
 
-/** Red, green and blue from 0 to 255 of a CSS colour, drawn over a background where it is transparent. */
-export function channels(colour: string): readonly [number, number, number] {
+/** Against the background, as WCAG asks of graphics. */
+const LEAST_CONTRAST = 3;
+
+/** Contrast of two colours, 1 to 21 (WCAG 2). */
+function contrast(a: readonly number[], b: readonly number[]): number {
+  const luminance = (rgb: readonly number[]): number => {
+    const [r, g, blue] = rgb.map((c) => (c <= 10 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r! + 0.7152 * g! + 0.0722 * blue!;
+  };
+  const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+  return (high! + 0.05) / (low! + 0.05);
+}
+
+/** Red, green and blue from 0 to 255 of a CSS colour, painted over another one where it is transparent. */
+export function channels(colour: string, over = "#000"): readonly [number, number, number] {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
-  context.fillStyle = colour;
-  context.fillRect(0, 0, 1, 1);
+  for (const layer of [over, colour]) {
+    context.fillStyle = layer;
+    context.fillRect(0, 0, 1, 1);
+  }
   const [r, g, b] = context.getImageData(0, 0, 1, 1).data;
   return [r ?? 0, g ?? 0, b ?? 0];
 }
