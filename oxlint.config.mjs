@@ -12,6 +12,7 @@ const ROOMS = {
   dynamics: ["symmetry", "lowering", "numerics", "operators", "graph"],
   runtime: ["frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   certification: ["runtime", "frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
+  exporting: ["runtime", "frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   probe: ["certification", "dynamics", "symmetry", "runtime", "frontends", "lowering", "numerics", "operators", "graph"],
   rules: ["probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
   fixes: ["rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],

@@ -69,6 +69,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("probe", console);
       return (await import("./probe")).probe(parsed, console);
     }
+    case "export": {
+      const { exportArguments, exportModel } = await import("./export");
+      const parsed = exportArguments(rest);
+      if (parsed === "help") return help("export", console);
+      return exportModel(parsed, console);
+    }
     case "show": {
       const { show, showArguments } = await import("./show");
       const parsed = showArguments(rest);

@@ -19,7 +19,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "probe", "show", "coverage", "rules", "explain", "init"] as const;
+export const COMMANDS = ["symmetries", "check", "probe", "show", "export", "coverage", "rules", "explain", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
@@ -27,12 +27,13 @@ export const HELP = `Noether finds the symmetries of neural networks: changes of
   noether check PATHS...             what in model code deserves a change, with fixes
   noether probe FILE[::CLASS]        short trainings that measure what the symmetries do
   noether show FILE[::CLASS]         the graph of a model as text, in ONNX's own syntax
+  noether export FILE::CLASS         PyTorch's own export of a model, compared with what was read
   noether coverage PATHS...          how much of the model code in Python files is understood
   noether rules                      what it looks for
   noether explain RULE               why a rule matters, with examples
   noether init                       write a configuration to start from
 
-FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run.
+FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run, but by noether export.
 
   --help       this text; after a command, the help of that command
   --version    the version
@@ -105,6 +106,18 @@ are shown as their types, small constants with their values.
 
   --names STYLE      quoted (default): names as they are, as onnx.parser reads them since ONNX 1.17;
                      plain: names that every version of onnx.parser reads`,
+  export: `noether export FILE.py::CLASS [options]
+
+Runs your Python: imports the file, makes the class, exports it to ONNX in training mode, and compares the export with what
+was read from the source: parameters, symmetries, outputs. Exits with 1 where they differ.
+
+  --output FILE      where the model goes (default: CLASS.onnx)
+  --python PATH      the interpreter (default: the active or the project's environment, else python3)
+  --call "TEXT"      how the model is made, in Python (default: as the code says)
+  --input 8x3x32x32  shape of an input; repeat it for further inputs, in order
+  --timeout SECONDS  after which Python is ended (default 300)
+  --dry-run          say what would be run, and run nothing
+  --format FORMAT    text (default) or json`,
   coverage: `noether coverage PATHS... [options]
 
 Counts the classes of modules with a forward in Python files, notebooks, folders and glob patterns: those that are fully

@@ -39,6 +39,8 @@ export interface LoadedModel extends ReportedModel {
   readonly layers: readonly Layer[];
   /** What the source registers; absent for ONNX. */
   readonly inventory?: Inventory;
+  /** The Python call that makes it; absent for ONNX, and where an argument has no text. */
+  readonly construction?: string;
   /** What the last probe of the present model and settings measured; looked up at each call. */
   probed?(): ProbeRecord | undefined;
 }
@@ -301,6 +303,7 @@ export class Loader {
       notes: [`made ${m.howInstantiated}${understood}`, ...m.notes],
       layers: m.layers.flatMap(eachLayer),
       inventory: m.inventory,
+      ...(m.construction === undefined ? {} : { construction: m.construction }),
     };
     return this.#model(about, freeze(m.graph, this.#options.frozen ?? []), facts);
   }

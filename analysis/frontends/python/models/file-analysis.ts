@@ -11,6 +11,7 @@ import type { PythonDocument } from "../parser/document";
 import type { PythonParser } from "../parser/parser";
 import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
+import { constructionOf } from "./construction";
 import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
 import { frameworkOf, TORCH } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
@@ -432,6 +433,7 @@ export class FileAnalysis {
     const inputs = (meant ? this.options.inputs : undefined) ?? pragma?.inputs;
     const seen = new Map<ClassValue, Block>();
     const instances = new Map<InstanceValue, ClassValue>();
+    const constructions = new Map<InstanceValue, { readonly cls: ClassValue; readonly args: Arguments }>();
     const dependencies = (cls && this.dependencies.get(cls)) ?? new Set<DependencyKey>();
     if (cls) this.dependencies.set(cls, dependencies);
     let interpreterOf: Interpreter | undefined;
@@ -456,6 +458,7 @@ export class FileAnalysis {
           interpreterOf = interpreter;
           if (cls) interpreter.arrayAttribute = frameworkOf(cls).arrayAttribute;
           interpreter.onConstruct = (c, args, instance) => {
+            constructions.set(instance, { cls: c, args: freeze(args) });
             if (c === cls || seen.has(c) || (c.module !== this.scope && !this.foreign.has(c))) return;
             seen.set(c, { args, called: undefined, how: `as a part of ${name}` });
             instances.set(instance, c);
@@ -482,6 +485,7 @@ export class FileAnalysis {
     for (const [c, block] of seen) if (!this.blocks.get(c)?.called) this.blocks.set(c, block);
     const owner = cls ?? evaluation.instance.cls;
     const start = { line: 0, column: 0 };
+    const construction = isCalledBy(recipe.how, name) ? `${name}()` : constructionOf(evaluation.instance, constructions);
     const range = owner.chunk && owner.nameSpan ? owner.chunk.range(owner.nameSpan) : { file: this.path, start, end: start };
     return {
       conflicts: evaluation.contradictions.flatMap((c) => c.conflicts),
@@ -494,6 +498,7 @@ export class FileAnalysis {
         understood: Math.max(0, evaluation.calls - evaluation.opaque.length),
         opaque: evaluation.opaque.map((o) => ({ operator: o.operator, range: o.range ?? range, reason: o.reason })),
         howInstantiated: recipe.how,
+        ...(construction === undefined ? {} : { construction }),
         layers: evaluation.layers,
         inventory: evaluation.inventory,
         notes: [...evaluation.notes, ...evaluation.contradictions.slice(0, 5).map((c) => c.message)],
@@ -501,6 +506,11 @@ export class FileAnalysis {
       },
     };
   }
+}
+
+/** Whether a model is what a function of its name makes without arguments. */
+function isCalledBy(how: string, name: string): boolean {
+  return name !== "" && how === `as \`${name}()\` makes it`;
 }
 
 /** Learns from sizes that do not fit which witness should have been another. */

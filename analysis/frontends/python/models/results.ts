@@ -31,6 +31,8 @@ export interface PythonModel {
   readonly opaque: readonly OpaquePlace[];
   /** "from its defaults", "as `resnet18()` makes it", ... */
   readonly howInstantiated: string;
+  /** The call that makes it, as Python text in the names of its file; absent where an argument has no text. */
+  readonly construction?: string;
   readonly layers: readonly PythonLayer[];
   readonly inventory: Inventory;
   readonly notes: readonly string[];
