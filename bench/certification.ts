@@ -5,9 +5,9 @@
 import { certify } from "../analysis/certification/certify";
 import { certifyTwin } from "../analysis/certification/twin";
 import { readOnnx } from "../analysis/frontends/onnx/index";
-import type { Graph } from "../analysis/graph/graph";
 import { createRunner } from "../analysis/runtime/index";
 import { analyse } from "../analysis/symmetry/analyse";
+import type { ModelAnalysis } from "../analysis/symmetry/analysis";
 
 /** What certifying a model took and gave. */
 export interface CertificationRun {
@@ -26,7 +26,7 @@ async function main(small: string, file: string): Promise<void> {
     const { status, reason, maxRelativeDeviation } = await certify(analysis, { runner, twin: false });
     const ms = performance.now() - start;
     const outcome = reason ? `${status}: ${reason}` : `${status}, deviation ${maxRelativeDeviation.toExponential(1)}`;
-    const out: CertificationRun = { ms, status, note: `${outcome}; ${twinNote(analysis.normal)}` };
+    const out: CertificationRun = { ms, status, note: `${outcome}; ${await twinNote(analysis)}` };
     process.stdout.write(`${JSON.stringify(out)}\n`);
   } finally {
     runner.dispose();
@@ -34,10 +34,10 @@ async function main(small: string, file: string): Promise<void> {
 }
 
 /** What the twin shows, and how long that takes once the code is warm. */
-function twinNote(normal: Graph): string {
-  certifyTwin(normal);
+async function twinNote(analysis: ModelAnalysis): Promise<string> {
+  await certifyTwin(analysis);
   const start = performance.now();
-  const twin = certifyTwin(normal);
+  const twin = await certifyTwin(analysis);
   const ms = Math.round(performance.now() - start);
   return typeof twin === "string" ? `no twin: ${twin}` : `twin ${twin.explained} of ${twin.measured} explained in ${ms} ms`;
 }

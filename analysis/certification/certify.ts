@@ -8,7 +8,7 @@ import { baseWeights, compareUnderActions, createRunner, type Runner } from "../
 import type { Certificate, ModelAnalysis, TwinCertificate } from "../symmetry/analysis";
 import { measureDimension } from "../symmetry/counting/jacobian";
 import type { ParameterValues, Symmetry } from "../symmetry/symmetry";
-import { certifyTwin } from "./twin";
+import { certifyTwin, claimOf } from "./twin";
 
 /** Largest relative deviation of outputs in float32 that still counts as equal. */
 export const TOLERANCE = 1e-5;
@@ -40,7 +40,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
   const unknown = analysis.graph.nodes.find((n) => n.domain === "python");
   if (unknown) return skipped(`the model calls ${unknown.operator}, which cannot be run without its definition`, false);
   if (analysis.parameters > MOST_WEIGHTS) {
-    const twin = measuredOnTwin(analysis, options);
+    const twin = await measuredOnTwin(analysis, options);
     const reason = `${analysis.parameters} weights are too many to run at full size; the claims are checked on a small copy only`;
     return { ...skipped(reason, true), ...measured(analysis, twin) };
   }
@@ -59,7 +59,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
       failed.push(...(await check.failures(analysis.normal, analysis.genericWeights, solved)));
     }
     const first = failed[0];
-    const twin = measuredOnTwin(analysis, options);
+    const twin = await measuredOnTwin(analysis, options);
     const outcome = {
       maxRelativeDeviation: check.worst,
       randomWeights,
@@ -69,9 +69,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
     };
     const broken = typeof twin === "object" ? twin.failed[0] : undefined;
     if (!first && broken === undefined) return { status: "certified", ...outcome, failed: [] };
-    const claim = first
-      ? `${first.group} (${first.kind}) on ${first.parameters.slice(0, 3).join(", ")}`
-      : `${broken}, on the twin,`;
+    const claim = first ? claimOf(first) : `${broken}, on the twin,`;
     return { status: "failed", ...outcome, reason: `${claim} changes the output`, failed: failed.map((s) => s.id) };
   } catch (error) {
     return skipped(error instanceof Error ? error.message : String(error), randomWeights);
@@ -81,11 +79,12 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
 }
 
 /** The twin's part, for models on which no numeric engine ran; a sentence where there is no twin. */
-function measuredOnTwin(analysis: ModelAnalysis, options: CertifyOptions): TwinCertificate | string | undefined {
+async function measuredOnTwin(analysis: ModelAnalysis, options: CertifyOptions): Promise<TwinCertificate | string | undefined> {
   if (analysis.measurable || options.twin === false || analysis.parameters === 0) return undefined;
   try {
-    return certifyTwin(analysis.normal, options.seed ?? 1);
+    return await certifyTwin(analysis, { seed: options.seed ?? 1, ...(options.signal ? { signal: options.signal } : {}) });
   } catch (error) {
+    options.signal?.throwIfAborted();
     return error instanceof Error ? error.message : String(error);
   }
 }

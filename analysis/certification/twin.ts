@@ -1,56 +1,173 @@
 /**
  * @file Certification on the twin: a model of any size is checked on a small copy with the same structure, in this process and
  * in float64. Random elements of every symmetry of the twin are applied, and the Jacobian's rank is compared with what they
- * explain.
+ * explain. What the twin shows is scaled back up: the same rules find the same groups on the model.
  */
 import type { Graph } from "../graph/graph";
 import { Random } from "../numerics/random";
 import { analyse, equivarianceOf } from "../symmetry/analyse";
-import type { ModelAnalysis, TwinCertificate } from "../symmetry/analysis";
+import type { ModelAnalysis, ModelCounts, TwinCertificate } from "../symmetry/analysis";
 import { Retraction } from "../symmetry/actions/retraction";
-import { measureDimension } from "../symmetry/counting/jacobian";
+import { countFamilies } from "../symmetry/counting/families";
+import { certificates, type MeasuredDimension, measureDimension } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
-import { inferAxes } from "../symmetry/spaces/infer";
-import type { ParameterValues, Symmetry } from "../symmetry/symmetry";
-import { makeTwin, trainableEntries } from "../symmetry/twin/twin";
+import { genericWeights } from "../symmetry/counting/sampling";
+import { countsOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
+import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
+import type { Family, ParameterValues, Symmetry } from "../symmetry/symmetry";
+import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";
 
 /** Largest relative deviation of outputs in float64 that still counts as equal. */
 const TOLERANCE = 1e-8;
-/** Trainable entries of a twin up to which ranks are taken. */
-const MOST_ENTRIES = 700;
+/** Trainable entries of a twin up to which ranks are taken, and up to which the numeric engines look for what rules do not see. */
+const MOST_ENTRIES = 1500;
+const MOST_SOLVED = 700;
+/** Widths of a second twin: where dimensions differ from those of the first, the groups' sizes say how. */
+const OTHER_WIDTHS: TwinOptions = { depth: "shrink", size: (space) => (space.outer ? 3 : 5) };
 
-/** Makes and checks the twin of a model; a sentence where there is none that is small enough. */
-export function certifyTwin(normal: Graph, seed = 1): TwinCertificate | string {
+/** How to certify on the twin. */
+export interface TwinOptionsOfCheck {
+  readonly seed?: number;
+  /** Ends the work between its steps. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Makes and checks the twin of a model; a sentence where there is none that is small enough.
+ * @throws the signal's reason when it is aborted
+ */
+export async function certifyTwin(
+  model: Pick<ModelAnalysis, "normal" | "symmetries">,
+  options: TwinOptionsOfCheck = {},
+): Promise<TwinCertificate | string> {
+  const { seed = 1, signal } = options;
+  const { normal } = model;
   const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
   const twin = makeTwin(normal, axes, { depth: "shrink" });
   if ("reason" in twin) return twin.reason;
   const entries = trainableEntries(twin.graph);
   if (entries > MOST_ENTRIES) return `a copy of its structure still has ${entries} weights, too many for a rank`;
-  const analysis = analyse(twin.graph, { numericLimit: MOST_ENTRIES, seed });
-  if (!analysis.measurable || !analysis.genericWeights) return analysis.notes.at(-1) ?? "the twin cannot be evaluated";
-  const { failed, unchecked, deviation } = applied(analysis, seed);
-  const explained = analysis.continuous.total;
-  const { dimension } = measureDimension(analysis.measurable, { explained, seed });
+  await breathe(signal);
+  const first = knownByRule(twin.graph, seed);
+  await breathe(signal);
+  const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
+  // One draw tells whether rules explain all: mostly they do, and nothing has to be solved.
+  let measured = measureDimension(twin.graph, { explained: byRule.total, seed, draws: 1 });
+  await breathe(signal);
+  let continuous = byRule;
+  const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
+  if (measured.dimension > byRule.total) {
+    measured = smaller(measured, measureDimension(twin.graph, { explained: byRule.total, seed: seed + 1, draws: 2 }));
+    await breathe(signal);
+    const solved = measured.dimension > byRule.total && entries <= MOST_SOLVED ? bySolving(twin.graph, first, seed) : undefined;
+    if (solved) {
+      continuous = solved.continuous;
+      checks.push(solved.check);
+      if (measured.dimension > continuous.total)
+        measured = smaller(measured, measureDimension(twin.graph, { explained: continuous.total, seed: seed + 2, draws: 3 }));
+    }
+  }
+  await breathe(signal);
+  const counts = countsOfModel(model, axes, twin, first, measured.dimension - byRule.total, seed);
   return {
     parameters: entries,
-    explained,
-    measured: dimension,
-    continuous: analysis.continuous,
-    symmetries: analysis.symmetries.length,
-    maxRelativeDeviation: deviation,
-    failed,
-    unchecked,
+    explained: continuous.total,
+    measured: measured.dimension,
+    continuous,
+    symmetries: checks.reduce((n, c) => n + c.count, 0),
+    maxRelativeDeviation: Math.max(...checks.map((c) => c.deviation)),
+    failed: checks.flatMap((c) => c.failed),
+    unchecked: checks.flatMap((c) => c.unchecked),
     notes: twin.notes,
+    model: counts,
   };
 }
 
-/** Applies a random element of every symmetry to the twin's generic weights: those of a kind together, one by one if that fails. */
-function applied(
-  analysis: ModelAnalysis,
+/** Lets the process hear what else it is told, such as that nobody waits for this any more. */
+async function breathe(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
+}
+
+function smaller(a: MeasuredDimension, b: MeasuredDimension): MeasuredDimension {
+  return b.dimension < a.dimension ? b : a;
+}
+
+/** What rules find on a twin, at generic weights, and what each of it adds to the earlier. */
+interface ByRule {
+  readonly analysis: ModelAnalysis;
+  readonly weights: ParameterValues;
+  readonly gained: readonly Increment[];
+}
+
+function knownByRule(graph: Graph, seed: number): ByRule {
+  const analysis = analyse(graph, { numeric: false });
+  const weights = genericWeights(Network.of(graph), new Random(seed));
+  return { analysis, weights, gained: increments(analysis.symmetries, weights) };
+}
+
+/** What the numeric engines find besides: their own groups with those that are known by rule. */
+function bySolving(
+  graph: Graph,
+  first: ByRule,
   seed: number,
-): { readonly failed: string[]; readonly unchecked: string[]; readonly deviation: number } {
-  const weights = analysis.genericWeights!;
-  const outputs = new Retraction(Network.of(analysis.measurable!), seed);
+): { readonly continuous: ModelAnalysis["continuous"]; readonly check: Applied } | undefined {
+  const analysis = analyse(graph, { numericLimit: MOST_SOLVED, seed });
+  const { genericWeights: weights, measurable } = analysis;
+  if (!weights || !measurable) return undefined;
+  const check = applied(analysis, weights, seed);
+  const byRule = first.analysis.symmetries.flatMap((s) => s.generators(weights));
+  const solved = analysis.symmetries.filter((s) => s.origin === "numeric" && !check.failed.includes(claimOf(s)));
+  const vectors = [...byRule, ...solved.flatMap((s) => s.generators(weights))];
+  const holds = certificates(
+    measurable,
+    weights,
+    vectors.map((v) => v.vector),
+    { batches: 1 },
+  );
+  return { continuous: countFamilies(vectors.filter((_, k) => holds[k]! < TOLERANCE)), check };
+}
+
+/** Dimensions of the whole model, from two twins. */
+function countsOfModel(
+  model: Pick<ModelAnalysis, "normal" | "symmetries">,
+  axes: InferredAxes,
+  twin: Twin,
+  first: ByRule,
+  unexplained: number,
+  seed: number,
+): ModelCounts {
+  const twins = [first.gained];
+  const other = makeTwin(model.normal, axes, OTHER_WIDTHS);
+  if (!("reason" in other) && trainableEntries(other.graph) <= MOST_ENTRIES) twins.push(knownByRule(other.graph, seed).gained);
+  const { continuous, open } = scaledCounts(model.symmetries, twins, (p) => standIn(twin.standIns, p));
+  return { continuous, exact: unexplained === 0 && open.length === 0, unexplained, open };
+}
+
+/** The parameter that stands for another one, through all runs of blocks that it is in. */
+function standIn(of: ReadonlyMap<string, string>, parameter: string): string {
+  let at = parameter;
+  for (let next = of.get(at); next !== undefined && next !== at; next = of.get(at)) at = next;
+  return at;
+}
+
+/** How random elements did. */
+interface Applied {
+  readonly count: number;
+  readonly failed: readonly string[];
+  readonly unchecked: readonly string[];
+  readonly deviation: number;
+}
+
+/** A symmetry in words: its group, its kind and what it moves. */
+export function claimOf(s: Symmetry): string {
+  const more = s.parameters.length - 3;
+  return `${s.group} (${s.kind}) on ${s.parameters.slice(0, 3).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** Applies a random element of every symmetry to the twin's generic weights: those of a kind together, one by one if that fails. */
+function applied(analysis: ModelAnalysis, weights: ParameterValues, seed: number): Applied {
+  const outputs = new Retraction(Network.of(analysis.measurable ?? analysis.normal), seed);
   const random = new Random(seed);
   const failed: string[] = [];
   const unchecked: string[] = [];
@@ -73,14 +190,13 @@ function applied(
     // Groups that are solved for act at the weights that they were found at.
     if (symmetries.every((s) => s.origin === "rule") && passes(symmetries.reduce((at, s) => act(s, at), weights))) continue;
     for (const s of symmetries) {
-      const claim = `${s.group} (${s.kind}) on ${s.parameters.slice(0, 3).join(", ")}`;
       try {
-        if (!passes(act(s, weights))) failed.push(claim);
+        if (!passes(act(s, weights))) failed.push(claimOf(s));
       } catch (error) {
         if (s.origin === "rule") throw error;
-        unchecked.push(`${claim}: ${error instanceof Error ? error.message : String(error)}`);
+        unchecked.push(`${claimOf(s)}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
-  return { failed, unchecked, deviation: worst };
+  return { count: analysis.symmetries.length, failed, unchecked, deviation: worst };
 }

@@ -1,5 +1,5 @@
 /** @file The families of continuous symmetries in words: what each is and what it does to training. */
-import type { ModelAnalysis } from "../symmetry/analysis";
+import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { type ContinuousCounts, FAMILIES, type Family } from "../symmetry/symmetry";
 
 /** What the directions of a family are, in a few words. */
@@ -22,16 +22,45 @@ export const FAMILY_EFFECTS: Readonly<Record<Family, string>> = {
   unread: "The gradient along these directions is zero: these weights do no work.",
 };
 
-/** How far the counts go, where they do not go all the way. */
-export function countWords(origin: ModelAnalysis["countOrigin"]): string | undefined {
-  switch (origin) {
-    case "model":
-      return undefined;
-    case "twin":
-      return "directions were counted on a small copy of the model and scaled up by rule";
-    case "scalings":
-      return "only scalings were counted: the total is a lower bound";
+/** The dimensions of a model as far as they are known. */
+export interface Counted {
+  readonly continuous: ContinuousCounts;
+  readonly origin: ModelAnalysis["countOrigin"];
+  /** Whether there may be more. */
+  readonly isLeast: boolean;
+  /** How far the counts go, where they do not go all the way. */
+  readonly limits?: string;
+}
+
+/** The best counts of a model: those of its certificate where it has been measured on a small copy. */
+export function countedOf(analysis: ModelAnalysis, certificate: Certificate | undefined): Counted {
+  const model = certificate?.twin?.model;
+  if (analysis.countOrigin !== "scalings" || !model) {
+    const { continuous, countOrigin: origin } = analysis;
+    if (origin === "model") return { continuous, origin, isLeast: false };
+    const limits = "only scalings were counted: the total is a lower bound; certification counts all of them";
+    return { continuous, origin, isLeast: true, limits };
   }
+  const { continuous, exact, unexplained, open } = model;
+  const scaled = "directions were measured on a small copy of the model and scaled up by rule";
+  const missing = [
+    ...(unexplained > 0 ? [`${unexplained} of the small copy's directions have no rule that says how many they are here`] : []),
+    ...(open.length > 0 ? [`${open.length} groups have no counterpart in the small copy`] : []),
+  ];
+  const limits = exact ? scaled : `${scaled}; the total is a lower bound: ${missing.join(", and ")}`;
+  return { continuous, origin: "twin", isLeast: !exact, limits };
+}
+
+/** Claims that failed their check, in words: group, kind and what they move. */
+export function withdrawnClaims(analysis: ModelAnalysis, certificate: Certificate): string[] {
+  const failed = new Set(certificate.failed);
+  const own = analysis.symmetries.flatMap((s) => (failed.has(s.id) ? [claimWords(s)] : []));
+  return [...own, ...(certificate.twin?.failed ?? []).map((claim) => `${claim}, on the small copy`)];
+}
+
+function claimWords({ group, kind, parameters }: ModelAnalysis["symmetries"][number]): string {
+  const more = parameters.length - 3;
+  return `${group} (${kind}) on ${parameters.slice(0, 3).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** Families that occur, in counting order, with their numbers. */

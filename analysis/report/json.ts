@@ -3,7 +3,7 @@ import type { Certificate, ModelAnalysis, TwinCertificate } from "../symmetry/an
 import { type ContinuousCounts, formatAddress } from "../symmetry/symmetry";
 import type { RiskLevel } from "../dynamics/risk/risk";
 import type { TrainedBy } from "../dynamics/risk/model";
-import { countWords } from "./families";
+import { countedOf, withdrawnClaims } from "./families";
 import { riskJson, type RiskJson, riskOf, spaceRisks } from "./risk";
 
 /** One model to report on. */
@@ -31,6 +31,8 @@ export interface ModelJson {
   readonly continuous: ContinuousCounts;
   /** How the counts were obtained: on the model, on its twin, or of scalings only (a lower bound). */
   readonly counted: ModelAnalysis["countOrigin"];
+  /** Present where there may be more directions than were counted. */
+  readonly atLeast?: true;
   readonly spaces: readonly {
     readonly size: number;
     readonly group: string;
@@ -50,12 +52,22 @@ export interface ModelJson {
     readonly reason?: string;
     readonly randomWeights?: boolean;
     readonly exactUpToEpsilon?: true;
+    /** Claims that failed their check: group, kind and what they move. */
+    readonly withdrawn?: readonly string[];
     /** Groups that could not be applied. */
     readonly unchecked?: readonly string[];
     readonly dimensions?: Certificate["dimensions"];
     readonly unmeasured?: string;
-    readonly twin?: Omit<TwinCertificate, "explained" | "measured">;
+    readonly twin?: Omit<TwinCertificate, "explained" | "measured" | "model"> & { readonly model: TwinModelJson };
   };
+}
+
+/** The dimensions of the whole model as the small copy tells them. */
+export interface TwinModelJson {
+  readonly exact: boolean;
+  readonly unexplained: number;
+  /** Groups without a counterpart in the small copy. */
+  readonly open: readonly string[];
 }
 
 /** The whole document. */
@@ -67,6 +79,7 @@ export interface SymmetriesJson {
 /** One model as a member of `models`. Without a certificate its status is "skipped". */
 export function modelJson(model: ReportedModel): ModelJson {
   const { analysis, certificate } = model;
+  const counted = countedOf(analysis, certificate);
   const index = new Map(analysis.spaces.map((s, i) => [s.id, i]));
   const risk = riskOf(model);
   const bySpace = spaceRisks(analysis, risk);
@@ -75,8 +88,9 @@ export function modelJson(model: ReportedModel): ModelJson {
     file: model.file,
     ...(model.line === undefined ? {} : { line: model.line }),
     parameters: analysis.parameters,
-    continuous: continuousJson(analysis.continuous),
-    counted: analysis.countOrigin,
+    continuous: continuousJson(counted.continuous),
+    counted: counted.origin,
+    ...(counted.isLeast ? { atLeast: true as const } : {}),
     spaces: analysis.spaces.map((s) => {
       const outer = s.within === undefined ? undefined : index.get(s.within);
       return {
@@ -102,7 +116,7 @@ export function symmetriesJson(models: readonly ReportedModel[]): SymmetriesJson
 
 /** What the front end and the inference have to say, and how far the counts go; each sentence once. */
 export function allNotes(model: ReportedModel): string[] {
-  const limits = countWords(model.analysis.countOrigin);
+  const { limits } = countedOf(model.analysis, model.certificate);
   return [...new Set([...(model.notes ?? []), ...model.analysis.notes, ...(limits === undefined ? [] : [limits])])];
 }
 
@@ -111,22 +125,39 @@ function certificateJson(certificate: Certificate | undefined, analysis: ModelAn
   const { status, maxRelativeDeviation, reason, randomWeights, exactUpToEpsilon, unchecked, dimensions, unmeasured } =
     certificate;
   const twin = certificate.twin;
+  const withdrawn = withdrawnClaims(analysis, certificate);
   return {
     status,
     maxRelativeDeviation,
     ...(reason === undefined ? {} : { reason }),
     randomWeights,
     ...(exactUpToEpsilon ? { exactUpToEpsilon } : {}),
+    ...(withdrawn.length > 0 ? { withdrawn } : {}),
     ...(unchecked ? { unchecked: analysis.symmetries.filter((s) => unchecked.includes(s.id)).map((s) => s.group) } : {}),
     ...(dimensions === undefined ? {} : { dimensions }),
     ...(unmeasured === undefined ? {} : { unmeasured }),
-    ...(twin ? { twin: twinJson(twin) } : {}),
+    ...(twin ? { twin: twinJson(twin, analysis) } : {}),
   };
 }
 
-function twinJson(twin: TwinCertificate): NonNullable<ModelJson["certificate"]["twin"]> {
+function twinJson(twin: TwinCertificate, analysis: ModelAnalysis): NonNullable<ModelJson["certificate"]["twin"]> {
   const { parameters, symmetries, maxRelativeDeviation, failed, unchecked, notes } = twin;
-  return { parameters, continuous: continuousJson(twin.continuous), symmetries, maxRelativeDeviation, failed, unchecked, notes };
+  const { exact, unexplained } = twin.model;
+  const isOpen = new Set(twin.model.open);
+  const open = analysis.symmetries
+    .filter((s) => isOpen.has(s.id))
+    .map((s) => `${s.group} (${s.kind}) on ${s.parameters.join(", ")}`);
+  const continuous = continuousJson(twin.continuous);
+  return {
+    parameters,
+    continuous,
+    symmetries,
+    maxRelativeDeviation,
+    failed,
+    unchecked,
+    notes,
+    model: { exact, unexplained, open },
+  };
 }
 
 function continuousJson({ total, translation, scale, rescaling, rotation, linear, unread }: ContinuousCounts): ContinuousCounts {

@@ -132,8 +132,8 @@ describe("text", () => {
       /certified: .* move by at most 3\.1e-7 \(ONNX Runtime, float32, random weights\)/,
     );
     assert.match(
-      of({ ...base, status: "failed", failed: ["x"], reason: "S(8) changes the output" }),
-      /not certified: S\(8\) changes the output\n {2}1 claim withdrawn/,
+      of({ ...base, status: "failed", failed: ["rescaling:0"], reason: "R+ changes the output" }),
+      /not certified: R\+ changes the output\n {2}withdrawn: R\+ \(rescaling\) on fc\d\.weight, .*\n {2}this is a defect/,
     );
     assert.match(of({ ...base, status: "skipped", reason: "no runtime" }), /not certified: no runtime/);
     const counted = of({ ...base, status: "certified", dimensions: { explained: 16, measured: 18, on: "model" } });

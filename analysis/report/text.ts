@@ -1,7 +1,7 @@
 /** @file The report that `noether symmetries` prints for people. */
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
-import { FAMILY_WORDS, familyCounts } from "./families";
+import { countedOf, FAMILY_WORDS, familyCounts, withdrawnClaims } from "./families";
 import { allNotes, type ReportedModel } from "./json";
 import { riskOf, settingWords, telling } from "./risk";
 import { PLAIN, type Style } from "./style";
@@ -24,7 +24,7 @@ export function modelText(model: ReportedModel, options: TextOptions = {}): stri
   const { analysis } = model;
   const where = model.line === undefined ? model.file : `${model.file}:${model.line}`;
   const sections = [
-    [`${style.title(model.name)}  ${style.place(where)}`, ...summary(analysis, style)],
+    [`${style.title(model.name)}  ${style.place(where)}`, ...summary(model, style)],
     spaceLines(analysis.spaces, width, options.rows ?? 40, style),
     swapLines(analysis, style),
     riskLines(model, width, style),
@@ -43,14 +43,15 @@ export function symmetriesText(models: readonly ReportedModel[], options: TextOp
   return models.map((m) => modelText(m, options)).join("\n\n\n");
 }
 
-function summary(analysis: ModelAnalysis, style: Style): string[] {
-  const { total } = analysis.continuous;
+function summary({ analysis, certificate }: ReportedModel, style: Style): string[] {
+  const { continuous, isLeast } = countedOf(analysis, certificate);
+  const { total } = continuous;
   const trained = plural(analysis.parameters, "trained parameter");
   if (total === 0) return [`  ${trained}; no continuous symmetry`];
-  const least = analysis.countOrigin === "scalings" ? "at least " : "";
+  const least = isLeast ? "at least " : "";
   const share = analysis.parameters > 0 ? ` (${percentage(total / analysis.parameters)})` : "";
   const head = `  ${trained}, ${least}${plural(total, "direction")} of which ${total === 1 ? "is" : "are"} pure symmetry${share}`;
-  const rows = familyCounts(analysis.continuous);
+  const rows = familyCounts(continuous);
   const digits = Math.max(...rows.map((r) => count(r.count).length));
   const names = Math.max(...rows.map((r) => r.family.length));
   return [
@@ -166,7 +167,8 @@ export function certificateLines(certificate: Certificate | undefined, analysis:
     case "failed":
       out.push(
         `  ${style.bad("not certified")}: ${certificate.reason ?? "a claimed symmetry moves the outputs"}`,
-        `  ${plural(Math.max(1, certificate.failed.length), "claim")} withdrawn; this is a defect of Noether, please report it`,
+        ...withdrawnClaims(analysis, certificate).map((claim) => `  ${style.bad("withdrawn")}: ${claim}`),
+        "  this is a defect of Noether, please report it",
       );
       break;
     case "skipped":

@@ -2,7 +2,7 @@
 import type { SourceRange } from "../graph/source";
 import type { Graph } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
-import { FAMILY_EFFECTS, familyCounts } from "../report/families";
+import { countedOf, FAMILY_EFFECTS, familyCounts } from "../report/families";
 import { outcomeWords, riskOf, settingWords, telling } from "../report/risk";
 import { typeset, withLinks } from "../report/typeset";
 import { count, fitted, list, plural, shortAddresses, shortScope, small } from "../report/words";
@@ -253,10 +253,11 @@ function measuredWords({ dimensions: d, unmeasured }: Certificate): string {
 /** The hover of a class: how much of the model is symmetry. */
 function modelMarkdown(model: LoadedModel): string {
   const { name, analysis, certificate, notes } = model;
-  const { total } = analysis.continuous;
-  const least = analysis.countOrigin === "scalings" ? "at least " : "";
+  const { continuous, isLeast } = countedOf(analysis, certificate);
+  const { total } = continuous;
+  const least = isLeast ? "at least " : "";
   const head = `**\`${name}\`** · ${plural(analysis.parameters, "trained parameter")}, ${plural(analysis.spaces.length, "channel space")}`;
-  const families = familyCounts(analysis.continuous).map((f) => `${count(f.count)} ${f.family}`);
+  const families = familyCounts(continuous).map((f) => `${count(f.count)} ${f.family}`);
   const directions =
     total === 0
       ? "No continuous symmetry was found."

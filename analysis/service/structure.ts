@@ -5,6 +5,7 @@
 import type { SourceRange } from "../graph/source";
 import type { RiskLevel } from "../dynamics/risk/risk";
 import { riskOf, settingWords, spaceRisks, telling } from "../report/risk";
+import { countedOf } from "../report/families";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { type Address, type ChannelSpace, formatAddress } from "../symmetry/symmetry";
@@ -79,8 +80,9 @@ export function structureOf(file: string, models: readonly LoadedModel[]): Docum
 function modelStructure(model: LoadedModel): ModelStructure {
   const { analysis, certificate, name, range } = model;
   const layers = layersByParameter(model);
-  const dimension = analysis.continuous.total;
-  const atLeast = analysis.countOrigin === "scalings" && dimension > 0;
+  const { continuous, isLeast } = countedOf(analysis, certificate);
+  const dimension = continuous.total;
+  const atLeast = isLeast && dimension > 0;
   const certified = certificate?.status === "certified";
   const risk = riskOf(model);
   const bySpace = spaceRisks(analysis, risk);

@@ -11,6 +11,9 @@ import { scalingSymmetries } from "./actions/scaling";
 import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
+import { familyRegions, familySymmetries } from "./families/families";
+import { matrixFamilies } from "./families/matrix-families";
+import { shiftFamilies } from "./families/shift-families";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
@@ -48,9 +51,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const numeric = small
     ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
     : undefined;
-  const regions: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
+  const solved: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
+  // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
+  const matrices = once(() => (numeric ? [] : matrixFamilies(normal, hard, units.scalings)));
+  const regions = once(() => [...solved, ...familyRegions(matrices())]);
 
-  const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...regions.flatMap((r) => r.atoms)]);
+  const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...solved.flatMap((r) => r.atoms)]);
   const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {
     const enclosing = enclosingAtoms(normal, axes, spaces);
     return spaces.map((space, i) => ({ space, axes, enclosing: enclosing[i] }));
@@ -89,16 +95,27 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     const on = [...touching].filter((s) => s.atoms.every(isInside));
     const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
     const acts = spaceAddresses(axes, space);
-    const group = spaceGroup({
+    const group = once(() =>
+      spaceGroup({
+        size: space.size,
+        permutable: axes === soft,
+        scale: countOf("scale"),
+        rescaling: countOf("rescaling"),
+        signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
+        regions: regions().filter((r) => regionSpaces(r).includes(id)),
+        ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
+      }),
+    );
+    return {
+      id,
       size: space.size,
+      acts,
+      get group() {
+        return group();
+      },
       permutable: axes === soft,
-      scale: countOf("scale"),
-      rescaling: countOf("rescaling"),
-      signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
-      regions: regions.filter((r) => regionSpaces(r).includes(id)),
-      ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
-    });
-    return { id, size: space.size, acts, group, permutable: axes === soft, ...(outer === undefined ? {} : { within: outer }) };
+      ...(outer === undefined ? {} : { within: outer }),
+    };
   });
   const spacesOf = new Map<number, number[]>();
   hardAtoms.forEach((atoms, id) => {
@@ -108,21 +125,25 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     [...new Set(atoms.flatMap((a) => spacesOf.get(a) ?? []))].sort((a, b) => a - b);
 
   const swaps = findSwaps(normal);
-  const symmetries: Symmetry[] = [
+  const symmetries = once((): readonly Symmetry[] => [
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
     ),
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
     ...scalingSymmetries(signs, shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
-    ...(numeric ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)] : []),
+    ...(numeric
+      ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)]
+      : familySymmetries(normal, hard, { matrices: matrices(), shifts: shiftFamilies(normal, hard) }, spacesOfAtoms)),
     ...swaps.map((s, i) => swapSymmetry(s, i, shape)),
-  ];
+  ]);
   return {
     graph,
     normal,
     spaces,
-    symmetries,
+    get symmetries() {
+      return symmetries();
+    },
     swaps: swaps.map((s) => s.names),
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",
@@ -131,6 +152,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     parameters,
     notes,
   };
+}
+
+/** A value that is made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** The result of a step that may fail on an operator without a kernel; the failure becomes a note. */

@@ -91,6 +91,19 @@ export interface TwinCertificate {
   readonly unchecked: readonly string[];
   /** How it differs from a smaller copy, in sentences. */
   readonly notes: readonly string[];
+  /** The dimensions of the whole model, scaled up. */
+  readonly model: ModelCounts;
+}
+
+/** Dimensions of a model too large for ranks of its own: which directions are new the twin says, how many the model does. */
+export interface ModelCounts {
+  readonly continuous: ContinuousCounts;
+  /** Whether these are all: rules explain everything that was measured on the twin, and each group has its counterpart there. */
+  readonly exact: boolean;
+  /** Directions of the twin that no rule explains. */
+  readonly unexplained: number;
+  /** Symmetries, by id, that the twin does not speak of; they are not counted. */
+  readonly open: readonly string[];
 }
 
 /** A connected piece of the network on which one matrix group acts (ALGORITHM.md section 4). */

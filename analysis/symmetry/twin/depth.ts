@@ -16,14 +16,26 @@ interface Segment {
   readonly nodes: readonly number[];
   /** Equal for segments that compute the same with other parameters; undefined where it cannot be taken out. */
   readonly signature: string | undefined;
+  /** Its parameters, in the order in which the signature meets them. */
+  readonly parameters: readonly string[];
+}
+
+/** A graph with fewer repetitions. */
+export interface Shortened {
+  readonly graph: Graph;
+  /** Number of blocks left out. */
+  readonly removed: number;
+  /** For the parameters of repeated blocks, kept or not, those of the first block of their run. */
+  readonly standIns: ReadonlyMap<string, string>;
 }
 
 /**
  * The graph with every run of equal blocks cut down to `keep` of them; the graph itself where nothing repeats. Parameters of
  * blocks that are gone are gone.
  */
-export function withoutRepetitions(graph: Graph, keep: number): { readonly graph: Graph; readonly removed: number } {
+export function withoutRepetitions(graph: Graph, keep: number): Shortened {
   const segments = segmentsOf(graph);
+  const standIns = new Map<string, string>();
   const dropped = new Set<number>();
   const replaced = new Map<string, string>();
   let removed = 0;
@@ -31,6 +43,11 @@ export function withoutRepetitions(graph: Graph, keep: number): { readonly graph
   for (let period = 1; period <= LONGEST_PERIOD; period++) {
     for (let i = 0; i + period * (keep + 1) <= segments.length; i++) {
       const times = repetitions(segments, i, period);
+      if (times < 2) continue;
+      for (let k = i + period; k < i + times * period; k++) {
+        const first = segments[i + ((k - i) % period)]!;
+        segments[k]!.parameters.forEach((p, n) => standIns.set(p, first.parameters[n]!));
+      }
       if (times <= keep) continue;
       const gone = segments.splice(i + keep * period, (times - keep) * period);
       for (const s of gone) for (const n of s.nodes) dropped.add(n);
@@ -38,7 +55,7 @@ export function withoutRepetitions(graph: Graph, keep: number): { readonly graph
       removed += times - keep;
     }
   }
-  if (dropped.size === 0) return { graph, removed };
+  if (dropped.size === 0) return { graph, removed, standIns };
   const rename = (value: string): string => {
     let at = value;
     for (let next = replaced.get(at); next !== undefined; next = replaced.get(at)) at = next;
@@ -60,6 +77,7 @@ export function withoutRepetitions(graph: Graph, keep: number): { readonly graph
       types: new Map([...graph.types].filter(([name]) => isThere(name))),
     },
     removed,
+    standIns,
   };
 }
 
@@ -111,7 +129,7 @@ function segmentsOf(graph: Graph): Segment[] {
   return cuts.slice(1).map(({ value }, k): Segment => {
     const nodes = nodesOf[k + 1]!;
     const entry = cuts[k]!.value;
-    return { entry, exit: value, nodes, signature: signatureOf(graph, entry, value, nodes, owner, given) };
+    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, owner, given) };
   });
 }
 
@@ -144,7 +162,8 @@ function signatureOf(
   nodes: readonly number[],
   owner: ReadonlyMap<string, ReadonlySet<number>>,
   given: ReadonlySet<string>,
-): string | undefined {
+): Pick<Segment, "signature" | "parameters"> {
+  const parameters: string[] = [];
   const local = new Map<string, string>([[entry, "entry"]]);
   const shapeOf = (value: string): string => graph.types.get(value)?.shape?.join("x") ?? "?";
   const parts: string[] = [];
@@ -159,6 +178,7 @@ function signatureOf(
     if (p) {
       // One that others share would not be gone with this block.
       if (owner.get(value)!.size !== 1) isWhole = false;
+      parameters.push(value);
       made = `p${local.size}:${p.shape.join("x")}:${p.trainable}`;
     } else if (c) made = `c:${tensorText(c)}`;
     else if (given.has(value)) made = `g:${value}`;
@@ -176,8 +196,8 @@ function signatureOf(
       if (o !== "") local.set(o, `n${parts.length}.${i}`);
     });
   }
-  if (!isWhole) return undefined;
-  return `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${local.get(exit)}`;
+  const signature = isWhole ? `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${local.get(exit)}` : undefined;
+  return { signature, parameters };
 }
 
 function attributesText(node: Node): string {

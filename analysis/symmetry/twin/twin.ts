@@ -35,6 +35,8 @@ export interface Twin {
   readonly graph: Graph;
   /** New size of each free root atom that parameters have. */
   readonly sizes: ReadonlyMap<number, number>;
+  /** For parameters of blocks that repeat, those of the first one; with fewer blocks only. */
+  readonly standIns: ReadonlyMap<string, string>;
   /** In which respects it is more than a smaller copy, in sentences. */
   readonly notes: readonly string[];
 }
@@ -108,13 +110,16 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     else best = narrow;
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
+  let standIns: ReadonlyMap<string, string> = new Map();
   if (options.depth === "shrink") {
     const pairs = withoutRepetitions(best, 2);
-    const { graph, removed } = trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS ? withoutRepetitions(best, 1) : pairs;
+    const shortened = trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS ? withoutRepetitions(best, 1) : pairs;
+    const { graph, removed } = shortened;
+    standIns = shortened.standIns;
     if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
     best = graph;
   }
-  return { graph: withNearBounds(best), sizes: widths.sizes(), notes };
+  return { graph: withNearBounds(best), sizes: widths.sizes(), standIns, notes };
 }
 
 /**

@@ -1,0 +1,147 @@
+/**
+ * @file Dimensions of a model of any size: ranks of its twin, scaled up. The same rules find the same groups on both; the twin
+ * says which of their directions are new, and the model how many there are.
+ */
+import { type ContinuousCounts, FAMILIES, type Family, type ParameterValues, type Symmetry } from "../symmetry";
+import { ParameterSpace, Span } from "./families";
+
+/** How many of a group's directions no earlier group has. */
+export interface Increment {
+  readonly symmetry: Symmetry;
+  readonly gained: number;
+}
+
+/** Dimensions of the whole model. */
+export interface ScaledCounts {
+  readonly continuous: ContinuousCounts;
+  /** Groups of the model, by id, of which the twin does not say how many directions are new; they are not counted. */
+  readonly open: readonly string[];
+}
+
+/** Families in the order in which they are counted: what is unread comes before translations (SCIENCE.md 10). */
+const ORDER: readonly Family[] = ["linear", "rotation", "scale", "rescaling", "unread", "translation"];
+
+/** The continuous symmetries in counting order; in a family those with few directions first. */
+function inOrder(symmetries: readonly Symmetry[]): Symmetry[] {
+  const rank = (s: Symmetry) => ORDER.indexOf(s.kind as Family);
+  return symmetries.filter((s) => rank(s) >= 0).sort((a, b) => rank(a) - rank(b) || a.dimension - b.dimension);
+}
+
+/** What each continuous symmetry adds to the earlier ones, at the given weights. */
+export function increments(symmetries: readonly Symmetry[], weights: ParameterValues): Increment[] {
+  const ordered = inOrder(symmetries);
+  const vectors = ordered.map((s) => s.generators(weights).map((g) => g.vector));
+  const space = ParameterSpace.of(vectors.flat());
+  const span = new Span(space.size);
+  return ordered.map((symmetry, k) => ({ symmetry, gained: span.add(vectors[k]!.map((v) => space.flatten(v))) }));
+}
+
+/** The increments by family. */
+export function countsOf(gained: Iterable<readonly [Family, number]>): ContinuousCounts {
+  const counts = Object.fromEntries(FAMILIES.map((f) => [f, 0])) as Record<Family, number>;
+  let total = 0;
+  for (const [family, n] of gained) {
+    counts[family] += n;
+    total += n;
+  }
+  return { ...counts, total };
+}
+
+/**
+ * The dimensions of a model from the increments on two twins of different widths.
+ * @param model all its symmetries
+ * @param twins increments on each twin
+ * @param firstOf the parameter of the first of several equal blocks that stands for a parameter
+ */
+export function scaledCounts(
+  model: readonly Symmetry[],
+  twins: readonly (readonly Increment[])[],
+  firstOf: (parameter: string) => string,
+): ScaledCounts {
+  const known = twins.map((list) => new Known(list, firstOf));
+  const open: string[] = [];
+  const gained: (readonly [Family, number])[] = [];
+  const met = new Map<string, number>();
+  for (const s of inOrder(model)) {
+    // Several groups move the same parameters: scalings of heads and of their coordinates. They correspond in order.
+    const own = `${s.kind} ${s.parameters.join(" ")}`;
+    const turn = met.get(own) ?? 0;
+    met.set(own, turn + 1);
+    const rules = known.map((k) => k.deficit(s, turn));
+    const deficit = rules[0];
+    if (deficit === undefined || rules.some((r) => r !== deficit)) open.push(s.id);
+    else if (deficit !== "none") gained.push([s.kind as Family, Math.max(0, s.dimension - deficit)]);
+  }
+  return { continuous: countsOf(gained), open };
+}
+
+/** By how much a group's directions are fewer than its dimension; "none" where none is new. */
+type Deficit = number | "none";
+
+/** Of parameters that move together, the least part that has to be the same for two groups to correspond. */
+const ALIKE = 0.6;
+
+/** What one twin says. */
+class Known {
+  /** By kind and parameters, those of repeated blocks under the first one's names. */
+  private readonly groups = new Map<
+    string,
+    { readonly parameters: ReadonlySet<string>; readonly blocks: Map<string, Increment[]> }
+  >();
+
+  constructor(
+    increments: readonly Increment[],
+    private readonly firstOf: (parameter: string) => string,
+  ) {
+    for (const i of increments) {
+      const parameters = this.parametersOf(i.symmetry);
+      const key = keyOf(i.symmetry.kind, parameters);
+      const group = this.groups.get(key) ?? { parameters, blocks: new Map<string, Increment[]>() };
+      this.groups.set(key, group);
+      append(group.blocks, i.symmetry.parameters.join(" "), i);
+    }
+  }
+
+  private parametersOf(s: Symmetry): Set<string> {
+    return new Set(s.parameters.map(this.firstOf));
+  }
+
+  /** The deficit of a group of the model, the `turn`-th of those that move the same; undefined where blocks disagree. */
+  deficit(s: Symmetry, turn: number): Deficit | undefined {
+    const parameters = this.parametersOf(s);
+    const exact = this.groups.get(keyOf(s.kind, parameters));
+    const group = exact ?? this.mostAlike(s.kind, parameters);
+    if (!group) return undefined;
+    const found = new Set<Deficit>();
+    for (const list of group.blocks.values()) for (const i of list[turn] ? [list[turn]] : list) found.add(deficitOf(i));
+    return found.size === 1 ? [...found][0] : undefined;
+  }
+
+  /** Where neighbouring blocks are left out, what joins them moves some parameters of others of their kind. */
+  private mostAlike(kind: string, parameters: ReadonlySet<string>): { readonly blocks: Map<string, Increment[]> } | undefined {
+    let best: { readonly blocks: Map<string, Increment[]> } | undefined;
+    let most = ALIKE;
+    for (const [key, group] of this.groups) {
+      if (!key.startsWith(`${kind}:`)) continue;
+      let both = 0;
+      for (const p of group.parameters) if (parameters.has(p)) both++;
+      const alike = both / (group.parameters.size + parameters.size - both);
+      if (alike >= most) [best, most] = [group, alike];
+    }
+    return best;
+  }
+}
+
+function keyOf(kind: string, parameters: ReadonlySet<string>): string {
+  return `${kind}: ${[...parameters].sort().join(" ")}`;
+}
+
+function deficitOf({ symmetry, gained }: Increment): Deficit {
+  return gained === 0 ? "none" : symmetry.dimension - gained;
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}

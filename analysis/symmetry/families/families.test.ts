@@ -1,0 +1,82 @@
+/** @file Families known by rule: what they claim holds to rounding, and on most models they leave nothing unexplained. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { readOnnx } from "../../frontends/onnx";
+import { Random } from "../../numerics/random";
+import { Retraction } from "../actions/retraction";
+import { analyse } from "../analyse";
+import { certificates } from "../counting/jacobian";
+import { Network } from "../counting/network";
+import { genericWeights } from "../counting/sampling";
+import { countsOf, increments } from "../counting/scaled";
+import { FAMILIES, type Family } from "../symmetry";
+
+const FIXTURES = path.join(import.meta.dirname, "..", "..", "..", "testFixtures");
+const truth = JSON.parse(readFileSync(path.join(FIXTURES, "zoo", "truth.json"), "utf8")) as Record<
+  string,
+  {
+    readonly onnx: string;
+    readonly frozen?: readonly string[];
+    readonly continuous: Partial<Record<Family, number>> & { readonly total: number };
+  }
+>;
+
+/** Models of the zoo whose directions the rules do not all see: unrolled recurrences, rotary pairs, tied weights, groups' means. */
+const PARTLY: ReadonlySet<string> = new Set([
+  "EmbeddingLm",
+  "GroupNormNet",
+  "GruNet",
+  "LstmNet",
+  "RotaryAttention",
+  "TiedAutoencoder",
+]);
+
+/** Architectures of which rules know everything: attention of several kinds, norms, streams. */
+const ARCHITECTURES = ["AlibiCausal", "AttentionSinks", "AttentionGate", "AffineCoupling", "AggregatedBottleneck"];
+
+/** Everything that rules say of a model, checked at random weights; the counts. */
+function checked(file: string, frozen: readonly string[]): ReturnType<typeof countsOf> {
+  const analysis = analyse(readOnnx({ path: path.join(FIXTURES, file) }, { frozen }).graph, { numeric: false });
+  const network = Network.of(analysis.normal);
+  const weights = genericWeights(network, new Random(3));
+  const outputs = new Retraction(network, 4);
+  const random = new Random(5);
+  for (const s of analysis.symmetries) {
+    const claim = `${s.group} (${s.kind}) on ${s.parameters.join(", ")}`;
+    assert.equal(s.origin, "rule");
+    const moved = s.act(
+      weights,
+      s.randomElement(() => random.uniform()),
+    );
+    assert.ok(outputs.deviation(weights, new Map([...weights, ...moved])) < 1e-9, `${claim} moves the outputs`);
+    const vectors = s.generators(weights).map((g) => g.vector);
+    for (const worst of certificates(analysis.normal, weights, vectors, { batches: 1 }))
+      assert.ok(worst < 1e-9, `a tangent of ${claim}`);
+  }
+  return countsOf(increments(analysis.symmetries, weights).map((i) => [i.symmetry.kind as Family, i.gained]));
+}
+
+describe("families by rule, on the zoo", () => {
+  for (const [name, { onnx, frozen = [], continuous }] of Object.entries(truth)) {
+    it(name, () => {
+      const found = checked(path.join("zoo", onnx), frozen);
+      if (PARTLY.has(name)) assert.ok(found.total < continuous.total, "all of it is known by rule: it need not be an exception");
+      else for (const f of FAMILIES) assert.equal(found[f], continuous[f] ?? 0, f);
+    });
+  }
+});
+
+describe("families by rule, on other architectures", () => {
+  const expected = JSON.parse(readFileSync(path.join(FIXTURES, "architectures", "expected.json"), "utf8")) as Record<
+    string,
+    { readonly explained: Partial<Record<Family, number>> }
+  >;
+  for (const name of ARCHITECTURES) {
+    it(name, () => {
+      const found = checked(path.join("architectures", "onnx", `${name}.onnx`), []);
+      for (const f of FAMILIES) assert.equal(found[f], expected[name]!.explained[f] ?? 0, f);
+    });
+  }
+});

@@ -1,0 +1,464 @@
+/**
+ * @file Matrix groups at any size, known from the graph alone (ALGORITHM.md 4.5): channels that everything reads and writes
+ * linearly carry GL(n), those that are also measured by their length O(n), and those whose mean is taken off as well the
+ * rotations that leave the vector of ones as it is.
+ */
+import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { parseEinsum } from "../../operators/einsum";
+import type { InferredAxes } from "../spaces/infer";
+import { enclosingAtoms, type Occurrence, parameterOccurrences } from "../spaces/spaces";
+import type { Scaling } from "../units/scalings";
+
+/** How a parameter's axis goes with the group: `writes` with g, `reads` with its inverse transpose. */
+export type Role = "writes" | "reads";
+
+/** One factor of one axis of one parameter on which a group acts. */
+export interface Place {
+  readonly occurrence: Occurrence;
+  readonly role: Role;
+  /** Gains between the place and where the group is a plain matrix, as values that hang on weights alone. */
+  readonly frame: readonly Gain[];
+}
+
+export interface Gain {
+  readonly value: string;
+  readonly inverse: boolean;
+}
+
+/** A matrix group on one atom. */
+export interface MatrixFamily {
+  readonly kind: "linear" | "rotation";
+  readonly atom: number;
+  readonly size: number;
+  /** The atom per index of which there is an element of its own (heads), and its size. */
+  readonly enclosing: number | undefined;
+  readonly copies: number;
+  /** Whether the vector of ones stays as it is. */
+  readonly fixesOnes: boolean;
+  readonly places: readonly Place[];
+  /** `GL(64)`, `O(768)`: of one copy. */
+  readonly notation: string;
+  readonly dimension: number;
+}
+
+const STRUCTURE: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Transpose",
+  "Slice",
+  "Concat",
+  "Expand",
+  "Squeeze",
+  "Unsqueeze",
+  "Flatten",
+]);
+
+/** What is known of one atom while the graph is read. */
+class State {
+  dead = false;
+  measured = false;
+  meanFree = false;
+}
+
+/** All matrix groups of a graph in normal form, given its axes without soft pins and its scalings. */
+export function matrixFamilies(graph: Graph, axes: InferredAxes, scalings: readonly Scaling[]): MatrixFamily[] {
+  const reader = new Reader(graph, axes);
+  const alive = reader.survivors();
+  if (alive.size === 0) return [];
+  const occurrences = new Map<number, Occurrence[]>();
+  for (const o of parameterOccurrences(axes, graph.parameters.keys())) {
+    const atom = o.atoms[o.factor]!;
+    if (!alive.has(atom)) continue;
+    const list = occurrences.get(atom);
+    if (list) list.push(o);
+    else occurrences.set(atom, [o]);
+  }
+  const out: MatrixFamily[] = [];
+  const atoms = [...alive.keys()].filter((a) => occurrences.has(a));
+  const enclosing = enclosingAtoms(
+    graph,
+    axes,
+    atoms.map((a) => ({ atoms: [a], size: axes.atoms.sizeOf(a), occurrences: occurrences.get(a)! })),
+  );
+  atoms.forEach((atom, k) => {
+    const state = alive.get(atom)!;
+    const own = occurrences.get(atom)!;
+    if (own.some((o) => !graph.parameters.get(o.parameter)!.trainable)) return;
+    const family = state.measured
+      ? rotationFamily(reader, axes, atom, own, state)
+      : state.meanFree
+        ? undefined
+        : linearFamily(axes, atom, own, enclosing[k], scalings);
+    if (family) out.push(family);
+  });
+  return out;
+}
+
+function linearFamily(
+  axes: InferredAxes,
+  atom: number,
+  own: readonly Occurrence[],
+  enclosing: number | undefined,
+  scalings: readonly Scaling[],
+): MatrixFamily | undefined {
+  // Its diagonal is a scaling, which says where it acts and where by its inverse.
+  const wanted = enclosing === undefined ? [atom] : [atom, enclosing];
+  const diagonal = scalings.filter(
+    (s) => s.family !== "sign" && s.atoms.length === wanted.length && wanted.every((a) => s.atoms.includes(a)),
+  );
+  const places: Place[] = [];
+  for (const scaling of diagonal) {
+    const found = placesOf(scaling, atom, own);
+    if (found && found.length > places.length) places.splice(0, places.length, ...found);
+  }
+  if (places.length < own.length) return undefined;
+  const size = axes.atoms.sizeOf(atom);
+  const copies = enclosing === undefined ? 1 : axes.atoms.sizeOf(enclosing);
+  const notation = `GL(${size})`;
+  return { kind: "linear", atom, size, enclosing, copies, fixesOnes: false, places, notation, dimension: copies * size * size };
+}
+
+/** Roles by the coefficients of the diagonal; undefined unless all of them are 1 and -1. */
+function placesOf(scaling: Scaling, atom: number, own: readonly Occurrence[]): Place[] | undefined {
+  const sign = Math.sign(scaling.entries[0]!.coefficient);
+  const out: Place[] = [];
+  for (const o of own) {
+    const coefficients = new Set<number>();
+    for (const e of scaling.entries) {
+      const place = e.parameter === o.parameter ? e.cell.places[o.axis] : undefined;
+      if (!place || place.start !== o.start || place.start + place.size !== o.end) continue;
+      if (
+        e.slots.some(
+          (s) => e.cell.slots[s]!.axis === o.axis && e.cell.slots[s]!.factor === o.factor && e.cell.slots[s]!.atom === atom,
+        )
+      )
+        coefficients.add(e.coefficient * sign);
+    }
+    const [c] = coefficients;
+    if (coefficients.size !== 1 || Math.abs(c!) !== 1) return undefined;
+    out.push({ occurrence: o, role: c === 1 ? "writes" : "reads", frame: [] });
+  }
+  return out;
+}
+
+function rotationFamily(
+  reader: Reader,
+  axes: InferredAxes,
+  atom: number,
+  own: readonly Occurrence[],
+  state: State,
+): MatrixFamily | undefined {
+  const frames = reader.frames(atom);
+  if (!frames) return undefined;
+  const places: Place[] = [];
+  for (const o of own) {
+    const found = frames.get(o.parameter);
+    // A gain itself does not move.
+    if (found === "gain") continue;
+    if (!found) return undefined;
+    places.push({ occurrence: o, ...found });
+  }
+  const size = axes.atoms.sizeOf(atom);
+  const n = state.meanFree ? size - 1 : size;
+  if (n < 2 || places.length === 0) return undefined;
+  return {
+    kind: "rotation",
+    atom,
+    size,
+    enclosing: undefined,
+    copies: 1,
+    fixesOnes: state.meanFree,
+    places,
+    notation: `O(${n})`,
+    dimension: (n * (n - 1)) / 2,
+  };
+}
+
+/** Reads a graph atom by atom. */
+class Reader {
+  private readonly active = new Set<string>();
+  private readonly writers = new Map<string, Node>();
+  private readonly readers = new Map<string, Node[]>();
+  private readonly layouts = new Map<string, ReadonlyMap<number, readonly number[]>>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly axes: InferredAxes,
+  ) {
+    for (const i of graph.inputs) this.active.add(i.name);
+    for (const n of graph.nodes) {
+      const isActive = n.inputs.some((i) => this.active.has(i));
+      for (const o of n.outputs) {
+        if (isActive) this.active.add(o);
+        this.writers.set(o, n);
+      }
+      for (const i of new Set(n.inputs)) {
+        const list = this.readers.get(i);
+        if (list) list.push(n);
+        else this.readers.set(i, [n]);
+      }
+    }
+  }
+
+  /** The free leaf atoms of a value, with the axes that they are on. */
+  private atomsOf(value: string): ReadonlyMap<number, readonly number[]> {
+    let out = this.layouts.get(value);
+    if (!out) {
+      const found = new Map<number, number[]>();
+      this.axes.layout(value)?.forEach((layout, axis) => {
+        for (const segment of layout) {
+          for (const f of segment) {
+            if (f.pinned || f.size < 2 || !this.axes.atoms.isLeaf(f.atom)) continue;
+            const list = found.get(f.atom);
+            if (list) list.push(axis);
+            else found.set(f.atom, [axis]);
+          }
+        }
+      });
+      out = found;
+      this.layouts.set(value, out);
+    }
+    return out;
+  }
+
+  /** Whether an axis of a value is one atom and nothing else. */
+  private isWhole(value: string, axis: number, atom: number): boolean {
+    const layout = this.axes.layout(value)?.[axis];
+    return layout?.length === 1 && layout[0]!.filter((f) => f.size > 1).length === 1 && layout[0]!.some((f) => f.atom === atom);
+  }
+
+  private rank(value: string): number {
+    return this.graph.types.get(value)?.shape?.length ?? 0;
+  }
+
+  /** Atoms of parameters that nothing but matrices meets. */
+  survivors(): Map<number, State> {
+    const states = new Map<number, State>();
+    for (const p of this.graph.parameters.keys()) for (const a of this.atomsOf(p).keys()) states.set(a, new State());
+    const kill = (value: string, atom?: number) => {
+      for (const a of atom === undefined ? this.atomsOf(value).keys() : [atom]) {
+        const s = states.get(a);
+        if (s) s.dead = true;
+      }
+    };
+    for (const i of this.graph.inputs) kill(i.name);
+    for (const o of this.graph.outputs) kill(o);
+    for (const node of this.graph.nodes) {
+      if (node.domain !== "" || node.outputs.length !== 1) {
+        for (const i of node.inputs) kill(i);
+        for (const o of node.outputs) kill(o);
+      } else this.visit(node, states, kill);
+    }
+    for (const [a, s] of states) if (s.dead) states.delete(a);
+    return states;
+  }
+
+  private visit(node: Node, states: ReadonlyMap<number, State>, kill: (value: string, atom?: number) => void): void {
+    const [a, b] = [node.inputs[0]!, node.inputs[1] ?? ""];
+    const out = node.outputs[0]!;
+    switch (node.operator) {
+      case "Concat":
+        for (const i of node.inputs) if (this.graph.constants.get(i)?.data.some((x) => x !== 0)) kill(i);
+        return;
+      case "Pad":
+        if (this.graph.constants.get(node.inputs[2] ?? "")?.data.some((x) => x !== 0)) kill(out);
+        return;
+      case "Neg":
+      case "GlobalAveragePool":
+      case "AveragePool":
+        return;
+      case "Gather":
+        return kill(b);
+      case "Add":
+      case "Sub":
+        for (const [atom, places] of this.atomsOf(out)) {
+          const state = states.get(atom);
+          if (!state || state.dead) continue;
+          const [inA, inB] = [this.atomsOf(a).has(atom), this.atomsOf(b).has(atom)];
+          if (this.graph.constants.has(a) || this.graph.constants.has(b)) kill(out, atom);
+          else if (inA && inB) continue;
+          else if (node.operator === "Sub" && inA && this.isMeanOf(b, a, places, atom)) state.meanFree = true;
+          else kill(out, atom);
+        }
+        return;
+      case "Mul":
+      case "Div":
+        for (const atom of this.atomsOf(out).keys()) {
+          const [inA, inB] = [this.atomsOf(a).has(atom), this.atomsOf(b).has(atom)];
+          // Two parameters may be a product of matrices' diagonals; two activations are none.
+          if (this.hasConstant(atom, a, b)) kill(out, atom);
+          else if (inA && inB && (this.active.has(a) === this.active.has(b) || (node.operator === "Div" && this.active.has(b))))
+            kill(out, atom);
+          else if (!inA && node.operator === "Div") kill(out, atom);
+        }
+        return;
+      case "MatMul":
+      case "Einsum":
+      case "Conv":
+      case "ConvTranspose": {
+        const shared = this.sharedAtoms(node);
+        if (shared) for (const atom of shared) kill(out, atom);
+        else for (const v of [a, b, out]) kill(v);
+        return;
+      }
+      case "ReduceMean":
+      case "ReduceSum": {
+        for (const [atom, places] of this.atomsOf(a)) {
+          const reduced = this.reducedAxes(node);
+          if (!places.some((p) => reduced.has(p))) continue;
+          const isMean = node.operator === "ReduceMean" && places.length === 1 && reduced.size === 1;
+          const readers = this.readers.get(out) ?? [];
+          if (!isMean || !readers.every((r) => r.operator === "Sub" && r.inputs[0] === a && r.inputs[1] === out)) kill(a, atom);
+        }
+        return;
+      }
+      case "ReduceSumSquare":
+        for (const [atom, places] of this.atomsOf(a)) {
+          const state = states.get(atom);
+          if (!state) continue;
+          const reduced = this.reducedAxes(node);
+          if (places.length === 1 && reduced.has(places[0]!) && this.isWhole(a, places[0]!, atom)) state.measured = true;
+          else kill(a, atom);
+        }
+        return;
+      default:
+        if (STRUCTURE.has(node.operator)) return;
+        for (const i of node.inputs) kill(i);
+        kill(out);
+    }
+  }
+
+  private hasConstant(atom: number, ...values: readonly string[]): boolean {
+    return values.some((v) => this.graph.constants.has(v) && this.atomsOf(v).has(atom));
+  }
+
+  private isMeanOf(value: string, of: string, places: readonly number[], atom: number): boolean {
+    const writer = this.writers.get(value);
+    return (
+      writer?.operator === "ReduceMean" &&
+      writer.inputs[0] === of &&
+      places.length === 1 &&
+      this.isWhole(of, places[0]!, atom) &&
+      this.reducedAxes(writer).has(places[0]!) &&
+      this.reducedAxes(writer).size === 1
+    );
+  }
+
+  private reducedAxes(node: Node): ReadonlySet<number> {
+    const rank = this.rank(node.inputs[0]!);
+    const listed = numbersAttribute(node, "axes") ?? this.graph.constants.get(node.inputs[1] ?? "")?.data;
+    const axes = listed && listed.length > 0 ? Array.from(listed) : Array.from({ length: rank }, (_, i) => i);
+    return new Set(axes.map((a) => (a < 0 ? a + rank : a)));
+  }
+
+  /** Atoms that both operands of a product have and its result too: no matrix passes there. */
+  private sharedAtoms(node: Node): number[] | undefined {
+    const [a, b] = [node.inputs[0]!, node.inputs[1] ?? ""];
+    if (node.inputs.length !== 2 || b === "") return undefined;
+    const [x, y, out] = [this.atomsOf(a), this.atomsOf(b), this.atomsOf(node.outputs[0]!)];
+    if (node.operator === "Conv" || node.operator === "ConvTranspose") {
+      if (this.active.has(b)) return [...x.keys(), ...y.keys()];
+      if (numberAttribute(node, "group", 1) === 1) return [];
+      return [...out.keys()].filter((atom) => x.has(atom) && y.has(atom));
+    }
+    if (node.operator === "Einsum") {
+      const equation = parseEinsum(stringAttribute(node, "equation", ""), [this.rank(a), this.rank(b)]);
+      const letters = (value: ReadonlyMap<number, readonly number[]>, atom: number, own: readonly string[]) =>
+        (value.get(atom) ?? []).map((p) => own[p]!);
+      return [...out.keys()].filter((atom) => {
+        const [l, r] = [letters(x, atom, equation.inputs[0]!), letters(y, atom, equation.inputs[1]!)];
+        return l.some((c) => r.includes(c) && equation.output.includes(c));
+      });
+    }
+    const rank = Math.max(this.rank(a), this.rank(b));
+    const isBatch = (value: string, p: number) => p < this.rank(value) - 2;
+    return [...out.keys()].filter(
+      (atom) => rank > 2 && (x.get(atom) ?? []).some((p) => isBatch(a, p)) && (y.get(atom) ?? []).some((p) => isBatch(b, p)),
+    );
+  }
+
+  /**
+   * For a stream that is measured: through which gains each parameter meets it, and how; undefined where two ways to one value
+   * have different gains.
+   */
+  frames(atom: number): Map<string, { readonly role: Role; readonly frame: readonly Gain[] } | "gain"> | undefined {
+    const frameOf = new Map<string, readonly Gain[]>();
+    const out = new Map<string, { role: Role; frame: readonly Gain[] } | "gain">();
+    const key = (frame: readonly Gain[]) => frame.map((g) => `${g.value}/${g.inverse}`).join();
+    const put = (value: string, role: Role, frame: readonly Gain[]): boolean => {
+      const parameters = this.parametersBehind(value, atom);
+      if (!parameters) return false;
+      for (const p of parameters) {
+        const before = out.get(p);
+        if (before === undefined) out.set(p, { role, frame });
+        else if (before === "gain" || key(before.frame) !== key(frame) || (frame.length > 0 && before.role !== role))
+          return false;
+      }
+      return true;
+    };
+    for (const node of this.graph.nodes) {
+      const to = node.outputs[0]!;
+      if (!node.inputs.some((i) => this.active.has(i))) continue;
+      const having = node.inputs.filter((i) => this.atomsOf(i).has(atom));
+      const moving = having.filter((i) => this.active.has(i));
+      const still = having.filter((i) => !this.active.has(i));
+      const isOut = this.atomsOf(to).has(atom);
+      if (having.length === 0 && !isOut) continue;
+      const frames = moving.map((i) => frameOf.get(i) ?? []);
+      const frame = frames[0] ?? [];
+      if (frames.some((f) => key(f) !== key(frame))) return undefined;
+      switch (node.operator) {
+        case "MatMul":
+        case "Einsum":
+        case "Conv":
+        case "ConvTranspose":
+          if (frame.length > 0 && (moving.length > 1 || (isOut && still.length > 0))) return undefined;
+          for (const w of still)
+            if (!put(w, moving.length > 0 && !isOut ? "reads" : "writes", moving.length > 0 ? frame : [])) return undefined;
+          if (isOut) frameOf.set(to, moving.length > 0 ? frame : []);
+          break;
+        case "Mul":
+        case "Div":
+          if (moving.length === 1 && still.length === 1) {
+            const gain: Gain = { value: still[0]!, inverse: node.operator === "Div" };
+            const parameters = this.parametersBehind(still[0]!, atom);
+            if (!parameters) return undefined;
+            for (const p of parameters) {
+              if (out.has(p) && out.get(p) !== "gain") return undefined;
+              out.set(p, "gain");
+            }
+            frameOf.set(to, [...frame, gain]);
+          } else if (still.length === 0) frameOf.set(to, frame);
+          else return undefined;
+          break;
+        case "ReduceSumSquare":
+          if (frame.length > 0) return undefined;
+          break;
+        case "Sub":
+          if (frame.length > 0 && having.length === 1) return undefined;
+          frameOf.set(to, frame);
+          break;
+        default:
+          for (const w of still) if (!put(w, "writes", frame)) return undefined;
+          if (isOut) frameOf.set(to, frame);
+      }
+    }
+    return out;
+  }
+
+  /** Parameters with the atom from which a value was moved together; undefined where anything else was done to them. */
+  private parametersBehind(value: string, atom: number): string[] | undefined {
+    if (this.graph.parameters.has(value)) return this.atomsOf(value).has(atom) ? [value] : [];
+    const writer = this.writers.get(value);
+    if (!writer || !(STRUCTURE.has(writer.operator) || writer.operator === "Gather")) return undefined;
+    const out: string[] = [];
+    for (const i of writer.inputs) {
+      if (!this.atomsOf(i).has(atom)) continue;
+      const more = this.parametersBehind(i, atom);
+      if (!more) return undefined;
+      out.push(...more);
+    }
+    return out;
+  }
+}

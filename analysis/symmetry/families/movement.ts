@@ -1,0 +1,235 @@
+/** @file How changes pass operators that move entries about: no arithmetic, only places. */
+import { type Graph, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
+import type { Shape } from "../../graph/tensor";
+import { sliceParts } from "../../operators/axes/movement";
+import { type Change, isKnown, known, narrowed, NONE, stretched, unknown } from "./change";
+
+/** Operators that `moved` knows. */
+export const MOVEMENT: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Reshape",
+  "Transpose",
+  "Slice",
+  "Concat",
+  "Gather",
+  "Expand",
+]);
+
+type ShapeOf = (value: string) => Shape;
+
+/**
+ * What the node makes of the changes of its inputs; undefined for no change, "unclear" where the rule does not say. Names of
+ * functions stay only where the value does.
+ */
+export function moved(
+  graph: Graph,
+  node: Node,
+  changes: readonly (Change | undefined)[],
+  shape: ShapeOf,
+): Change | undefined | "unclear" {
+  const to = shape(node.outputs[0]!);
+  const first = changes[0];
+  if (node.operator === "Concat") return concatenated(node, changes, shape, to);
+  if (changes.some((c, i) => i > 0 && c !== undefined) || !first) return "unclear";
+  const from = shape(node.inputs[0]!);
+  switch (node.operator) {
+    case "Identity":
+    case "Cast":
+      return first;
+    case "Reshape":
+      return reshaped(first, from, to, node.name);
+    case "Expand":
+      return expanded(first, to);
+    case "Transpose": {
+      const perm = numbersAttribute(node, "perm") ?? from.map((_, i) => from.length - 1 - i);
+      return transposed(first, perm, node.name);
+    }
+    case "Slice": {
+      const absent = (i: number) => (node.inputs[i] ?? "") === "";
+      const parts = sliceParts({ node, shape: () => from, absent, constant: (i) => graph.constants.get(node.inputs[i] ?? "") });
+      if (!parts) return "unclear";
+      let out = first;
+      for (const { axis, start, step } of parts) {
+        out = picked(
+          out,
+          axis,
+          Array.from({ length: to[axis]! }, (_, i) => start + i * step),
+          node.name,
+        );
+      }
+      return without(out);
+    }
+    case "Gather":
+      return gathered(graph, node, first, from);
+    default:
+      return "unclear";
+  }
+}
+
+/** The change, or none where all its entries are zero. */
+function without(c: Change): Change | undefined {
+  return isKnown(c) && c.data.every((x) => x === 0) ? undefined : c;
+}
+
+function expanded(c: Change, to: Shape): Change {
+  // New entries are copies: the change is constant along them.
+  return { ...c, shape: [...new Array<number>(to.length - c.shape.length).fill(1), ...c.shape] };
+}
+
+function transposed(c: Change, perm: readonly number[], token: string): Change {
+  const shape = perm.map((p) => c.shape[p]!);
+  if (!isKnown(c)) return unknown(shape, token, c.origins!);
+  const stride = new Array<number>(c.shape.length);
+  for (let i = c.shape.length - 1, n = 1; i >= 0; i--) {
+    stride[i] = n;
+    n *= c.shape[i]!;
+  }
+  const order = new Int32Array(c.data.length);
+  const walk = (axis: number, at: number, to: number): number => {
+    if (axis === perm.length) {
+      order[to] = at;
+      return to + 1;
+    }
+    for (let i = 0; i < shape[axis]!; i++) to = walk(axis + 1, at + i * stride[perm[axis]!]!, to);
+    return to;
+  };
+  walk(0, 0, 0);
+  return known(
+    shape,
+    Float64Array.from(order, (k) => c.data[k]!),
+    c.from && order.map((k) => c.from![k]!),
+  );
+}
+
+/** The listed entries along an axis. */
+function picked(c: Change, axis: number, indices: readonly number[], token: string): Change {
+  if (c.shape[axis] === 1) return isKnown(c) ? c : unknown(c.shape, `${token}:${c.token}`, c.origins!);
+  const shape = c.shape.map((n, i) => (i === axis ? indices.length : n));
+  if (!isKnown(c)) return unknown(shape, token, c.origins!);
+  const inner = c.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const n = c.shape[axis]!;
+  const outer = c.data.length / (inner * n);
+  const order = new Int32Array(outer * indices.length * inner);
+  let k = 0;
+  for (let o = 0; o < outer; o++) for (const i of indices) for (let e = 0; e < inner; e++) order[k++] = (o * n + i) * inner + e;
+  return known(
+    shape,
+    Float64Array.from(order, (e) => c.data[e]!),
+    c.from && order.map((e) => c.from![e]!),
+  );
+}
+
+function gathered(graph: Graph, node: Node, c: Change, from: Shape): Change | undefined | "unclear" {
+  const given = numberAttribute(node, "axis", 0);
+  const axis = given < 0 ? given + from.length : given;
+  const indices = graph.constants.get(node.inputs[1]!);
+  const rank = indices?.shape.length ?? graph.types.get(node.inputs[1]!)?.shape?.length;
+  if (rank === undefined) return "unclear";
+  const n = from[axis]!;
+  if (c.shape[axis] !== 1 && !indices) return "unclear";
+  const out =
+    c.shape[axis] === 1
+      ? c
+      : picked(
+          c,
+          axis,
+          Array.from(indices!.data, (i) => (i < 0 ? i + n : i)),
+          node.name,
+        );
+  const own = c.shape[axis] === 1 ? new Array<number>(rank).fill(1) : [...indices!.shape];
+  const shape = [...out.shape.slice(0, axis), ...own, ...out.shape.slice(axis + 1)];
+  return without(isKnown(out) ? { ...out, shape } : unknown(shape, `${node.name}:${c.token}`, c.origins!));
+}
+
+function concatenated(node: Node, changes: readonly (Change | undefined)[], shape: ShapeOf, to: Shape): Change | undefined {
+  const given = numberAttribute(node, "axis", 0);
+  const axis = given < 0 ? given + to.length : given;
+  const present = changes.filter((c): c is Change => c !== undefined);
+  if (present.length === 0) return undefined;
+  const wide = to.map((_, i) => Math.max(...present.map((c) => c.shape[i]!)));
+  const outer = wide.slice(0, axis).reduce((a, b) => a * b, 1);
+  const inner = wide.slice(axis + 1).reduce((a, b) => a * b, 1);
+  if (!present.every(isKnown)) {
+    const full = wide.map((n, i) => (i === axis ? to[i]! : n));
+    return unknown(full, node.name, [...new Set(present.flatMap((c) => c.origins ?? []))]);
+  }
+  const total = to[axis]!;
+  const data = new Float64Array(outer * total * inner);
+  const from = new Int32Array(data.length).fill(NONE);
+  let start = 0;
+  changes.forEach((c, k) => {
+    const n = shape(node.inputs[k]!)[axis]!;
+    if (c && isKnown(c)) {
+      const own = stretched(
+        c,
+        wide.map((d, i) => (i === axis ? n : d)),
+      );
+      for (let o = 0; o < outer; o++) {
+        data.set(own.data.subarray(o * n * inner, (o + 1) * n * inner), (o * total + start) * inner);
+        if (own.from) from.set(own.from.subarray(o * n * inner, (o + 1) * n * inner), (o * total + start) * inner);
+      }
+    }
+    start += n;
+  });
+  return narrowed({ shape: wide.map((n, i) => (i === axis ? total : n)), data, from });
+}
+
+/** The finest axes of which both shapes are products, with the number of them in each axis; undefined where there are none. */
+function refinement(
+  from: Shape,
+  to: Shape,
+): { readonly sizes: number[]; readonly ofFrom: readonly number[]; readonly ofTo: readonly number[] } | undefined {
+  const bounds = (shape: Shape) => {
+    let n = 1;
+    return shape.map((d) => (n *= d));
+  };
+  const [a, b] = [bounds(from), bounds(to)];
+  const all = [...new Set([...a, ...b])].sort((x, y) => x - y).filter((x) => x > 1);
+  const sizes: number[] = [];
+  let before = 1;
+  for (const x of all) {
+    if (x % before !== 0) return undefined;
+    sizes.push(x / before);
+    before = x;
+  }
+  const counts = (shape: Shape): number[] => {
+    let k = 0;
+    let reached = 1;
+    let bound = 1;
+    return shape.map((d) => {
+      bound *= d;
+      let n = 0;
+      while (reached < bound) {
+        reached *= sizes[k++]!;
+        n++;
+      }
+      return n;
+    });
+  };
+  return { sizes, ofFrom: counts(from), ofTo: counts(to) };
+}
+
+/** Axes whose sizes are products of others': constant ones stay constant as far as they can be told apart. */
+function reshaped(c: Change, from: Shape, to: Shape, token: string): Change | "unclear" {
+  const fine = refinement(from, to);
+  if (!fine) return "unclear";
+  // What is constant along an axis is so along its parts.
+  let at = 0;
+  const parts = fine.ofFrom.flatMap((n, i) => {
+    const own = fine.sizes.slice(at, at + n);
+    at += n;
+    return c.shape[i] === 1 ? own.map(() => 1) : own;
+  });
+  const split = isKnown(c) ? narrowed({ ...c, shape: parts }) : { ...c, shape: parts };
+  at = 0;
+  const wide = [...split.shape];
+  const shape = fine.ofTo.map((n, i) => {
+    const isConstant = split.shape.slice(at, at + n).every((d) => d === 1);
+    if (!isConstant) for (let k = at; k < at + n; k++) wide[k] = fine.sizes[k]!;
+    at += n;
+    return isConstant ? 1 : to[i]!;
+  });
+  if (!isKnown(split)) return unknown(shape, token, split.origins!);
+  return { ...stretched(split, wide), shape };
+}

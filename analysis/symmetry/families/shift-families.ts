@@ -1,0 +1,224 @@
+/**
+ * @file Translations and unread directions at any size, known from the graph alone (ALGORITHM.md 5.3): what is forgotten
+ * behind a parameter, and what other parameters make up for. Nothing is solved numerically; how much a parameter has to make
+ * up for is computed from the weights when a symmetry acts.
+ */
+import type { Graph } from "../../graph/graph";
+import type { InferredAxes } from "../spaces/infer";
+import type { ParameterValues } from "../symmetry";
+import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
+import { Flow } from "./follow";
+import { additive, selfContained, type Source, unreadable } from "./sources";
+
+/** A group of additions to weights. */
+export interface ShiftFamily {
+  readonly family: "translation" | "unread";
+  /** The parameter that is free. */
+  readonly parameter: string;
+  /** All that move. */
+  readonly parameters: readonly string[];
+  /** Sizes whose product is the dimension. */
+  readonly sizes: readonly number[];
+  readonly dimension: number;
+  /** What the coordinates add to the weights; linear in them. */
+  delta(weights: ParameterValues, coordinates: ArrayLike<number>): ParameterValues;
+}
+
+/** A source with the values that hold what it does. */
+interface Held {
+  readonly source: Source;
+  readonly arrivals: ReadonlyMap<string, Change>;
+  readonly stops: ReadonlySet<string>;
+}
+
+/** Values that one source may need to be held at. */
+const MOST_STOPS = 64;
+
+/** All shift families of a graph in normal form, given its axes without soft pins. */
+export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
+  const flow = new Flow(graph);
+  const free = forgotten(flow);
+  const isWhole = new Set(free.filter((s) => s.whole).map((s) => s.source.parameter));
+  const held: Held[] = [];
+  const keep = (h: Held | undefined) => {
+    if (h) held.push(h);
+  };
+  for (const { whole, pieces } of additive(flow, axes)) {
+    if (isWhole.has(whole.parameter)) continue;
+    const together = hold(flow, whole);
+    // Pieces that go different ways are held in different places.
+    if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
+    else for (const piece of pieces) keep(hold(flow, piece));
+  }
+  for (const source of unreadable(flow, axes)) keep(hold(flow, source));
+  return [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held)];
+}
+
+/** Sources that nothing behind notices. */
+function forgotten(flow: Flow): { readonly source: Source; readonly whole: boolean }[] {
+  const out: { source: Source; whole: boolean }[] = [];
+  let done = "";
+  for (const source of selfContained(flow)) {
+    if (source.parameter === done) continue;
+    const { blocked, lost } = flow.follow(source.start(flow), new Set());
+    if (lost || blocked.size > 0) continue;
+    const whole = source.size === flow.shape(source.parameter).reduce((n, d) => n * d, 1);
+    if (whole) done = source.parameter;
+    out.push({ source, whole });
+  }
+  return out;
+}
+
+/** Where a source has to be held; undefined where it cannot be. */
+function hold(flow: Flow, source: Source): Held | undefined {
+  const stops = new Set<string>();
+  while (stops.size <= MOST_STOPS) {
+    const { arrivals, blocked, lost } = flow.follow(source.start(flow), stops);
+    if (lost) return undefined;
+    if (blocked.size === 0) return { source, arrivals, stops };
+    const before = stops.size;
+    for (const b of blocked) stops.add(b);
+    if (stops.size === before) return undefined;
+  }
+  return undefined;
+}
+
+/** Whether all coordinates arrive at one place. */
+function isHeldWhole({ source, arrivals }: Held): boolean {
+  const [only] = arrivals.values();
+  return arrivals.size === 1 && new Set(only!.from ?? []).size === source.size && isEntryByEntry(only!);
+}
+
+function alone(graph: Graph, source: Source): ShiftFamily {
+  return {
+    family: source.family,
+    parameter: source.parameter,
+    parameters: [source.parameter],
+    sizes: source.sizes,
+    dimension: source.size,
+    delta: (weights, coordinates) => new Map([[source.parameter, source.delta(new Flow(graph, weights), coordinates)]]),
+  };
+}
+
+/**
+ * Sources that others make up for: at each value that holds, one of the sources that arrive there entry by entry is set to the
+ * negative of all others; the others are free.
+ */
+function compensated(graph: Graph, all: readonly Held[]): ShiftFamily[] {
+  const alive = new Set(all.filter((h) => h.source.size > 0));
+  for (;;) {
+    const { pivots, uncovered } = choosePivots(alive);
+    if (uncovered.size === 0) {
+      const chosen = new Set([...pivots.values()]);
+      return [...alive].filter((h) => !chosen.has(h)).map((h) => familyOf(graph, h, pivots));
+    }
+    for (const h of uncovered) alive.delete(h);
+  }
+}
+
+/** Who makes up for what at each value, and the sources that nobody makes up for. */
+function choosePivots(alive: ReadonlySet<Held>): {
+  readonly pivots: ReadonlyMap<string, Held>;
+  readonly uncovered: ReadonlySet<Held>;
+} {
+  const members = new Map<string, Held[]>();
+  for (const h of alive) {
+    for (const v of h.arrivals.keys()) {
+      const list = members.get(v);
+      if (list) list.push(h);
+      else members.set(v, [h]);
+    }
+  }
+  const pivots = new Map<string, Held>();
+  const uncovered = new Set<Held>();
+  for (const [value, held] of members) {
+    let best: Held | undefined;
+    let most = -1;
+    for (const h of held) {
+      if (h.source.family !== "translation" || h.arrivals.size !== 1 || !isEntryByEntry(h.arrivals.get(value)!)) continue;
+      const covers = held.filter((o) => o !== h && isCovered(o.arrivals.get(value)!, h.arrivals.get(value)!)).length;
+      if (covers > most) [best, most] = [h, covers];
+    }
+    if (best) pivots.set(value, best);
+    for (const h of held) {
+      if (h !== best && (!best || !isCovered(h.arrivals.get(value)!, best.arrivals.get(value)!))) uncovered.add(h);
+    }
+  }
+  return { pivots, uncovered };
+}
+
+function isEntryByEntry(c: Change): boolean {
+  return isKnown(c) && c.from !== undefined && c.from.every((k, i) => k !== MIXED && (k === NONE || c.data[i] !== 0));
+}
+
+/** Whether one change can make up for another: it reaches all its entries, and equal coordinates have equal things to make up for. */
+function isCovered(wanted: Change, by: Change): boolean {
+  if (!isKnown(wanted) || !isKnown(by)) return false;
+  const rank = Math.max(wanted.shape.length, by.shape.length);
+  const [w, b] = [ofRank(wanted, rank), ofRank(by, rank)];
+  if (w.shape.some((n, i) => n > b.shape[i]!)) return false;
+  const at = sources(w.shape, b.shape);
+  const needed = new Map<number, number>();
+  for (let i = 0; i < at.length; i++) {
+    const x = w.data![at[i]!]!;
+    const k = b.from![i]!;
+    if (k === NONE) {
+      if (x !== 0) return false;
+      continue;
+    }
+    const need = x / b.data![i]!;
+    const before = needed.get(k);
+    if (before === undefined) needed.set(k, need);
+    else if (Math.abs(before - need) > 1e-9 * Math.abs(need)) return false;
+  }
+  return true;
+}
+
+function familyOf(graph: Graph, held: Held, pivots: ReadonlyMap<string, Held>): ShiftFamily {
+  const { source } = held;
+  const others = [...held.arrivals.keys()].map((v) => [v, pivots.get(v)!] as const);
+  return {
+    family: source.family,
+    parameter: source.parameter,
+    parameters: [...new Set([source.parameter, ...others.map(([, h]) => h.source.parameter)])],
+    sizes: source.sizes,
+    dimension: source.size,
+    delta(weights, coordinates) {
+      const flow = new Flow(graph, weights);
+      const out = new Map([[source.parameter, source.delta(flow, coordinates)]]);
+      const { arrivals } = flow.follow(source.start(flow, coordinates), held.stops);
+      for (const [value, pivot] of others) {
+        const arrived = arrivals.get(value);
+        if (!arrived || !isKnown(arrived)) continue;
+        const own = pivot.source;
+        const made = own.delta(flow, madeUp(arrived, reachOf(flow, pivot, value), own.size));
+        const before = out.get(own.parameter);
+        out.set(own.parameter, before ? before.map((x, i) => x + made[i]!) : made);
+      }
+      return out;
+    },
+  };
+}
+
+/** What a pivot with all coordinates 1 does at the value that it holds. */
+function reachOf(flow: Flow, pivot: Held, value: string): Change {
+  const ones = new Float64Array(pivot.source.size).fill(1);
+  // Equal entries would be taken for one: coordinates are told apart by what they come from.
+  const arrived = flow.follow(pivot.source.start(flow, ones), pivot.stops).arrivals.get(value);
+  if (!arrived) throw new Error(`a change of ${pivot.source.parameter} does not reach ${value} at these weights`);
+  return arrived;
+}
+
+/** The coordinates of a pivot that undo what has arrived. */
+function madeUp(arrived: Change, reach: Change, size: number): Float64Array {
+  const rank = Math.max(arrived.shape.length, reach.shape.length);
+  const [a, r] = [ofRank(arrived, rank), ofRank(reach, rank)];
+  const out = new Float64Array(size);
+  if (!isKnown(a) || !isKnown(r)) return out;
+  const at = sources(a.shape, r.shape);
+  for (let i = 0; i < at.length; i++) {
+    const k = r.from![i]!;
+    if (k >= 0) out[k] = -a.data[at[i]!]! / r.data[i]!;
+  }
+  return out;
+}
