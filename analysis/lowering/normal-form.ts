@@ -11,6 +11,7 @@ import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
+import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
 import { multiplyWeightsLast } from "./weights-last";
 import { Workspace } from "./workspace";
@@ -48,6 +49,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
+  if (joinRepeats(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
