@@ -105,6 +105,13 @@ function width(root: InstanceValue): number | undefined {
   return undefined;
 }
 
+/** Whether a model has torch's own attention in it, told to take batches first. */
+function attends(root: InstanceValue): boolean {
+  return frameworkOf(root.cls)
+    .modules(root)
+    .some(([, m]) => m.cls.order.some((c) => c.name === "MultiheadAttention") && m.attributes.get("batch_first") === true);
+}
+
 /** Steps of a sequence: all that the model has positions for, where they are few, so that no position goes unread. */
 function sequenceLength(root: InstanceValue): number {
   const names =
@@ -148,7 +155,13 @@ export function evaluateModel(
     let result = options.inputs ? undefined : framework.traced?.(interpreter, instance);
     if (result === undefined) {
       const plan = planForward(interpreter, instance, framework);
-      const search = new InputSearch(imageSizes(instance), width(instance), sequenceLength(instance), framework !== TORCH);
+      const search = new InputSearch(
+        imageSizes(instance),
+        width(instance),
+        sequenceLength(instance),
+        framework !== TORCH,
+        framework === TORCH && attends(instance),
+      );
       result = runForward(interpreter, instance, framework, plan, search, options);
     }
     const outputs: TensorValue[] = [];

@@ -36,6 +36,8 @@ const LENGTHS = [64, 512, 4096, 16384];
 
 const TOO_SMALL = /would get the size|output size|does not fit|kernel|too small|window/i;
 
+const INTEGERS = /indices of a table must be integers/;
+
 /** The state of the search for one model. */
 export class InputSearch {
   readonly guesses = new Map<string, InputGuess>();
@@ -54,6 +56,8 @@ export class InputSearch {
     private readonly steps: number = STEPS,
     /** Images have their channels last, as in Keras and Flax. */
     private readonly channelsLast = false,
+    /** The model has layers that attend over the steps of batches of sequences. */
+    private readonly attends = false,
   ) {}
 
   /** Forgets all suppositions: what is supplied has changed. */
@@ -79,7 +83,8 @@ export class InputSearch {
   suppose(input: string, wanted: ShapeHint): void {
     const hint = this.channelsLast && wanted.channelsLast === undefined ? { ...wanted, channelsLast: true } : wanted;
     const fixed = new Set<number>();
-    const rank = hint.rank ?? Math.max(hint.minimumRank ?? 2, this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
+    const rank =
+      hint.rank ?? Math.max(hint.minimumRank ?? 2, this.attends || this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {
@@ -143,6 +148,7 @@ export class InputSearch {
     this.seen.add(this.key());
     this.progress = progress;
     return (
+      this.mendType(error) ||
       this.mendSizes(error) ||
       this.mendComparedRank(error) ||
       this.mendImage(error) ||
@@ -155,6 +161,18 @@ export class InputSearch {
 
   private fresh(): boolean {
     return !this.seen.has(this.key());
+  }
+
+  /** What looks up a table holds whole numbers. */
+  private mendType(error: PythonError): boolean {
+    if (!INTEGERS.test(error.message)) return false;
+    for (const g of this.guesses.values()) {
+      if (g.type !== "float32") continue;
+      g.type = "int64";
+      if (this.fresh()) return true;
+      g.type = "float32";
+    }
+    return false;
   }
 
   /** A free axis has a size that should have been another. */

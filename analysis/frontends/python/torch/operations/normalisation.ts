@@ -1,7 +1,7 @@
 /** @file Normalisations, embeddings, dropout, attention and losses as functions. */
 import { elementCount, filled, isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
-import { notUnderstood, raiseConflict } from "../../evaluator/errors";
+import { notUnderstood, PythonError, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { is, type TensorValue, type Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
@@ -154,6 +154,10 @@ export function rmsNorm(
 export function embedding(interpreter: Interpreter, ids: TensorValue, weight: TensorValue): TensorValue {
   const b = interpreter.builder;
   if (ids.shape === undefined) b.needShape(ids, { rank: 2, integer: true });
+  // The type of an input is supposed; this is how it comes out that it was not floating.
+  if (interpreter.strict && ids.type === "float32") {
+    throw new PythonError("RuntimeError", "the indices of a table must be integers, not float32");
+  }
   return b.node("Gather", [weight, b.cast(ids, "int64")], { axis: 0 });
 }
 
