@@ -115,6 +115,16 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
   const joint: JointCell[] = [];
   for (const b of part.cells) {
     const segments = b.segments.map((s, axis) => (found[axis] ? found[axis][s]! : s));
+    // Blocks have segments of their own: which one is at that place there.
+    for (let axis = 0; axis < segments.length; axis++) {
+      const own = b.places[axis];
+      if (found[axis] || shift(axis) === 0 || own === undefined) continue;
+      const at = (k: number) => whole.find(segments.map((s, i) => (i === axis ? k : s)))?.places[axis];
+      const start = own.start + shift(axis);
+      segments[axis] = Array.from({ length: whole.counts[axis]! }, (_, k) => k).findIndex(
+        (k) => at(k)?.start === start && at(k)?.size === own.size,
+      );
+    }
     const a = segments.includes(-1) ? undefined : whole.find(segments);
     if (!a || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
     const labels = a.slots.map((_, k) => k);
