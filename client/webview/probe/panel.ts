@@ -114,7 +114,7 @@ export class Panel {
     if (running && steps > 0 && step < steps) this.#bar.value = step / steps;
     else this.#bar.removeAttribute("value");
     const training =
-      step > 0 && step < steps ? t("Training: step {0} of {1}", count(step), count(steps)) : (doing ?? t("Preparing"));
+      step > 0 && step < steps ? t("Training: step {0} of {1}", count(step), count(steps)) : capital(doing ?? t("Preparing"));
     const words = {
       running: training,
       done: "",
@@ -162,6 +162,10 @@ export class Panel {
       ...(running ? [] : [foldedForm(choices, run)]),
     );
   }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Makes, updates and removes the parts of a container so that they are those of the views, in their order. */
