@@ -16,10 +16,11 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
     ...(args.frozen.length > 0 ? { frozen: args.frozen } : {}),
     ...(args.className === undefined ? {} : { className: args.className }),
   };
-  const { loadFile, UnknownModel } = await import("../service/models");
+  const { Loader, trainedAs, UnknownModel } = await import("../service/models");
+  const loader = new Loader(options);
   let loaded: LoadedFile;
   try {
-    loaded = await loadFile(args.file, options);
+    loaded = await loader.load(args.file);
   } catch (error) {
     if (error instanceof UnknownModel) {
       const { message, wanted, classes } = error;
@@ -32,7 +33,8 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
     const place = p.range ? `${p.range.file}:${p.range.start.line + 1}:${p.range.start.column + 1}: ` : "";
     console.error(`noether: ${place}${p.message}`);
   }
-  const models = chosen(loaded, args);
+  const elsewhere = await loader.trainingElsewhere(loaded);
+  const models = chosen(loaded, args).map((m) => trainedAs(m, elsewhere));
   const certified = args.certify ? await certifyAll(models) : models;
   console.out(await rendered(certified, args, console));
   return certified.some((m) => m.certificate?.status === "failed") ? EXIT.findings : EXIT.ok;

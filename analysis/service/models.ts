@@ -22,6 +22,7 @@ import type { ProbeRecord } from "../probe/record/record";
 import type { ReportedModel } from "../report/json";
 import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
 import { normalForm } from "../lowering/normal-form";
+import type { TrainedBy } from "../dynamics/risk/model";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
 import type { Cells } from "./cells";
@@ -230,6 +231,22 @@ export class Loader {
   }
 
   /**
+   * How a script of the workspace trains the models of a file that trains none itself; undefined where none does. Reads what
+   * imports the file: nothing for while somebody types.
+   */
+  async trainingElsewhere({ file, facts }: LoadedFile): Promise<TrainedBy["facts"]> {
+    if (!facts || facts().optimisers.length > 0) return undefined;
+    const { project } = await this.#project(file);
+    const full = path.resolve(file);
+    for (const other of project.trainingFacts(file)) {
+      const optimisers = other.facts.optimisers.filter((o) => o.modelFile !== undefined && path.resolve(o.modelFile) === full);
+      const where = path.relative(path.dirname(full), path.resolve(other.path));
+      if (optimisers.length > 0) return { ...other.facts, optimisers, assumed: [`it is trained by ${where}`] };
+    }
+    return undefined;
+  }
+
+  /**
    * What the Python front end says of a file on disk, without any analysis of its models.
    * @throws Error naming the file when it cannot be read or a notebook is not one
    */
@@ -373,6 +390,11 @@ function named(project: PythonProject, file: string, name: string): PythonModel 
       { cause: error },
     );
   }
+}
+
+/** A model that trains as some script says. */
+export function trainedAs(model: LoadedModel, facts: TrainedBy["facts"]): LoadedModel {
+  return facts ? { ...model, training: () => ({ ...model.training?.(), facts }) } : model;
 }
 
 /** Reads one file; see {@link Loader}. */

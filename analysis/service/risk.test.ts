@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { describe, it } from "node:test";
 import { FORMULAS } from "../dynamics/closed-forms/formulas";
 import { higher } from "../dynamics/risk/model";
 import type { SymmetrySummary } from "../dynamics/summary/types";
-import { Loader, type LoadedModel } from "./models";
+import { Loader, type LoadedModel, trainedAs } from "./models";
 import { riskJson, riskOf, spaceRisks } from "../report/risk";
 import { modelText } from "../report/text";
 import { typeset, withLinks } from "../report/typeset";
@@ -58,6 +61,27 @@ describe("risks of a model", () => {
     assert.equal(riskOf(model).level, "low");
     assert.ok(riskOf(model).groups[0]!.risk.assumed.includes("no optimiser was found: plain SGD without weight decay"));
     assert.match(modelText(model), /\n {2}collapse risk low {2}no optimiser was found: plain SGD/);
+  });
+
+  it("follow the script that trains a model of another file", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "noether-training-"));
+    try {
+      const file = path.join(folder, "net.py");
+      writeFileSync(file, NET);
+      writeFileSync(
+        path.join(folder, "train.py"),
+        `import torch\nfrom net import Net\n\nmodel = Net()\nopt = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.2)\n`,
+      );
+      const loader = new Loader({ analysis: { numeric: false } });
+      const loaded = await loader.load(file);
+      const facts = await loader.trainingElsewhere(loaded);
+      const risk = riskOf(trainedAs(loaded.models[0]!, facts));
+      assert.equal(risk.level, "high");
+      assert.ok(risk.groups[0]!.risk.assumed.includes("it is trained by train.py"));
+      assert.equal(riskOf(loaded.models[0]!).level, "low", "not while somebody types");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("of a part are those of the whole that is trained", async () => {

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { ReadConfiguration } from "../configuration/read";
 import { ruleSettings } from "../configuration/read";
+import type { TrainedBy } from "../dynamics/risk/model";
 import type { Graph } from "../graph/graph";
 import { lintFile } from "../lint/lint";
 import { silencingFixes } from "../lint/silence";
@@ -16,7 +17,7 @@ import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
 import { type ExportOf, exportsOf, linesOf, merged, ontoSource, withWeights } from "./merge";
-import { checkedFile, type LoadedFile, type LoadedModel, type Problem } from "./models";
+import { checkedFile, type LoadedFile, type LoadedModel, type Problem, trainedAs } from "./models";
 import { type DrawnFile, drawnFile, type OnnxTextView, onnxTextView } from "./onnx-views";
 import { matchSource, type SourceMatch } from "./source-match";
 import { type DocumentStructure, structureOf } from "./structure";
@@ -52,6 +53,8 @@ class Service implements AnalysisService {
   readonly #certified = new Map<string, Certified>();
   /** Exports beside Python files, found when the file was last certified. */
   readonly #exports = new Map<string, readonly ExportOf[]>();
+  /** How scripts train the models of files that train none themselves, found when the file was last certified. */
+  readonly #elsewhere = new Map<string, TrainedBy["facts"]>();
   #runner: Runner | undefined;
 
   async analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis> {
@@ -86,6 +89,7 @@ class Service implements AnalysisService {
     const problems: Problem[] = [];
     const exported = known.file.language === "python" ? await exportsOf(known.file, (file) => this.#linted(file)) : [];
     this.#exports.set(path, exported);
+    this.#elsewhere.set(path, await this.#configured.loaderFor(known.read.configuration).trainingElsewhere(known.file));
     for (const model of known.file.models) {
       try {
         await this.#certifyModel(model, exported.find((e) => e.of === model)?.export.model.graph);
@@ -100,7 +104,7 @@ class Service implements AnalysisService {
     const models = this.#files.get(path)?.file.models ?? [];
     const readable = models.flatMap((m): LoadedModel[] => {
       try {
-        return [{ ...m, ...this.#certified.get(graphKey(m.graph)) }];
+        return [{ ...trainedAs(m, this.#elsewhere.get(path)), ...this.#certified.get(graphKey(m.graph)) }];
       } catch {
         return []; // its analysis fails; the answer to `analyse` says so
       }
@@ -142,6 +146,7 @@ class Service implements AnalysisService {
     this.#files.clear();
     this.#certified.clear();
     this.#exports.clear();
+    this.#elsewhere.clear();
   }
 
   async #analyse(
@@ -209,7 +214,7 @@ class Service implements AnalysisService {
       attempt(`${m.name} could not be analysed`, (): LoadedModel[] => {
         const certified = this.#certified.size > 0 ? this.#certified.get(graphKey(m.graph)) : undefined;
         // Spreading a model makes its analysis, so that one that fails does not take the others along.
-        return [{ ...m, ...certified }];
+        return [{ ...trainedAs(m, this.#elsewhere.get(path)), ...certified }];
       }, []),
     );
     const answer = {
