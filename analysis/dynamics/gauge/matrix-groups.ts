@@ -177,15 +177,15 @@ export function matrixOrderParameters(frame: MatrixFrame, parameters: ParameterV
   return out;
 }
 
-/** Grams of both sides, units x units: what the matrix charge is the difference of. */
-export function sideGrams(
+/** The weights of both sides along what the group moves, r x features; only the covariant one for orthogonal groups. */
+export function frameSides(
   frame: MatrixFrame,
   values: ParameterValues,
-): { readonly covariant: Matrix; readonly contravariant: Matrix } {
-  const gram = (z: Matrix) => z.multiply(z.transpose());
+): { readonly covariant: Matrix; readonly contravariant?: Matrix } {
+  const along = (blocks: readonly UnitBlock[]) => frame.basis.multiply(side(blocks, frame.set, values));
   return {
-    covariant: gram(side(frame.covariant, frame.set, values)),
-    contravariant: gram(side(frame.contravariant, frame.set, values)),
+    covariant: along(frame.covariant),
+    ...(frame.contravariant.length > 0 ? { contravariant: along(frame.contravariant) } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ export interface ChargeStep {
   readonly step: number;
   /** Q_d = sum_e c_e theta_e^2 over the entries of factor d; c = +1 on one side of a rescaling, -1 on the other. */
   readonly charges: Float64Array;
-  /** q_d = Q_d / sum_e |c_e| theta_e^2 in [-1, 1]: 0 balanced (rescalings); 1 throughout for scales. */
+  /** q_d = Q_d / sum_e |c_e| theta_e^2 in [-1, 1]: 0 balanced (rescalings); 1 throughout for scales. NaN where Q has no meaning. */
   readonly balance: Float64Array;
   /** Largest |<g, X theta>| / (|g| |X theta|) over the factors: 0 for an exact symmetry. Absent without gradient. */
   readonly identity?: number;
@@ -159,7 +159,12 @@ function meanCosine({ signed, own, field }: Sums): number {
 }
 
 /** The update u without decay: after = theta - eta (u + lambda theta). */
-function updates(symmetry: Symmetry, recording: Recording, after: ParameterValues, settings: RunSettings): ParameterValues {
+export function updates(
+  symmetry: Symmetry,
+  recording: Pick<Recording, "parameters" | "learningRate">,
+  after: ParameterValues,
+  settings: RunSettings,
+): ParameterValues {
   const out = new Map<string, Float64Array>();
   for (const name of symmetry.parameters) {
     const [before, then] = [recording.parameters.get(name), after.get(name)];

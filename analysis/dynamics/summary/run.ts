@@ -4,6 +4,7 @@ import { Balancer } from "../gauge/balance";
 import { invariantSpectrum } from "../gauge/matrix-groups";
 import { independent, MirrorChains } from "../measures/breaking";
 import { chargeCourse, type ChargeStep } from "../measures/charges";
+import { generatorCourse, matrixChargeCourse } from "../measures/matrix-charges";
 import { type NormCourse, normCourse } from "../measures/norms";
 import type { RunSettings } from "../measures/settings";
 import { UnitMeter } from "../measures/units";
@@ -60,7 +61,11 @@ export function measureRun(run: Trajectory, settings: RunSettings, ready: Prepar
   const norms = new Map<Symmetry, NormCourse>();
   if (!change) {
     for (const s of ready.charged) {
-      const steps = chargeCourse(s, recordings, settings);
+      const frames = ready.chains.find((c) => c.symmetry === s)?.frames ?? [];
+      const steps =
+        chargeCourse(s, recordings, settings) ??
+        matrixChargeCourse(s, frames, recordings, settings) ??
+        generatorCourse(s, recordings, settings);
       if (steps) charges.set(s, { steps });
       const course = normCourse(s, recordings, settings);
       if (course) norms.set(s, course);

@@ -209,7 +209,8 @@ function summariseCharges(courses: readonly ChargeCourse[]): ChargeSummary | und
   if (perRun.length === 0 || !perRun[0]!.some((s) => s.identity !== undefined)) return undefined;
   const most = (of: (s: (typeof perRun)[number][number]) => number | undefined) =>
     perRun.map((course) => Math.max(...course.flatMap((s) => of(s) ?? [])));
-  const mean = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / Math.max(1, values.length);
+  const mean = (values: ArrayLike<number>, empty = 0) =>
+    values.length > 0 ? Array.from(values).reduce((a, b) => a + b, 0) / values.length : empty;
   const at = longest(perRun.map((c) => c.map((s) => s.step)));
   const residual = most((s) => s.residual).filter(Number.isFinite);
   const size = (charges: Float64Array | undefined): number => (charges ? mean(charges.map(Math.abs)) : Number.NaN);
@@ -217,7 +218,12 @@ function summariseCharges(courses: readonly ChargeCourse[]): ChargeSummary | und
   return {
     identity: estimate(most((s) => s.identity)),
     drive: estimate(perRun.map((course) => mean(course.flatMap((s) => s.drive ?? [])))),
-    imbalance: { at, values: at.map((_, k) => estimate(perRun.map((c) => mean((c[k]?.balance ?? []).map(Math.abs))))) },
+    imbalance: {
+      at,
+      values: at.map((_, k) =>
+        estimate(perRun.map((c) => mean((c[k]?.balance ?? []).map(Math.abs).filter(Number.isFinite), Number.NaN))),
+      ),
+    },
     size: { at, values: at.map((_, k) => estimate(perRun.map((c) => size(c[k]?.charges)))) },
     ...(predicted.some((p) => p !== undefined)
       ? { predicted: { at, values: at.map((_, k) => estimate(predicted.map((p) => size(p?.[k])))) } }

@@ -112,3 +112,25 @@ it("records spectra of matrix groups", async () => {
   assert.equal(ranks!.course.values.length, ranks!.course.at.length);
   assert.ok(ranks!.spectrum.end[0]!.value! >= ranks!.spectrum.end.at(-1)!.value!);
 });
+
+it("charges of every kind of group obey their identities, and SGD moves them as predicted", async () => {
+  const seen = new Map<string, number>();
+  for (const name of ["LinearBottleneck", "SelfAttention", "RmsNormStream", "SoftmaxClassifier"]) {
+    const model = await load(name);
+    const record = await runProbe(
+      { model },
+      { steps: 20, replicas: 1, training: { ...training, learningRate: 0.02 } },
+      { prober },
+    );
+    for (const { symmetry, charges } of record.settings[0]!.symmetries) {
+      if (!charges) continue;
+      const where = `${name} ${symmetry.kind} ${symmetry.group}`;
+      // Softmax shifts are symmetries of the loss of a classifier, not of its logits.
+      assert.ok(charges.identity.value! < 2e-4, `${where}: identity ${charges.identity.value}`);
+      if (charges.residual) assert.ok(charges.residual.value! < 1e-5, `${where}: residual ${charges.residual.value}`);
+      seen.set(symmetry.kind, (seen.get(symmetry.kind) ?? 0) + (charges.residual ? 1 : 0));
+    }
+  }
+  for (const kind of ["linear", "translation", "scale"]) assert.ok(seen.get(kind)! > 0, `${kind}: ${[...seen]}`);
+  assert.ok(seen.has("rotation"));
+});
