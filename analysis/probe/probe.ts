@@ -96,13 +96,22 @@ export class Prober {
 
   /**
    * The loss of one of a request's settings (the first by default) as a function of the parameters, on a fixed large part of
-   * its training data. Parameters are those of what `probe` trains for the same request. Dispose it after use.
+   * its training data. Parameters are those of what `probe` trains for the same request. Dispose it after use. When the signal
+   * is aborted its process is killed, so that evaluations fail at once.
    */
-  async objective(request: ProbeRequest, batches = 8, setting = request.settings[0]?.name): Promise<Objective> {
+  async objective(
+    request: ProbeRequest,
+    batches = 8,
+    setting = request.settings[0]?.name,
+    signal?: AbortSignal,
+  ): Promise<Objective> {
     const plan = this.plan(request);
     const run = plan.runs.find((r) => r.setting.name === setting);
     if (!run) throw new RangeError(`the request has no setting ${setting}`);
+    if (signal?.aborted) throw new RunCancelled();
     const worker = this.processes.take();
+    const cancel = () => worker.kill();
+    signal?.addEventListener("abort", cancel, { once: true });
     try {
       const data = await provideData(run.variant, dataOf(request, plan), request.seed, () => worker);
       const maker = new JobMaker({
@@ -116,10 +125,15 @@ export class Prober {
         data: () => data,
       });
       const planned = maker.make([run]);
-      return await openObjective(planned, worker, Math.max(1, Math.min(batches, Math.floor(data.training / run.variant.rows))));
+      const count = Math.max(1, Math.min(batches, Math.floor(data.training / run.variant.rows)));
+      return await openObjective(planned, worker, count, () => {
+        signal?.removeEventListener("abort", cancel);
+        this.processes.give(worker);
+      });
     } catch (error) {
       worker.kill();
-      throw error;
+      signal?.removeEventListener("abort", cancel);
+      throw signal?.aborted ? new RunCancelled() : error;
     }
   }
 

@@ -214,10 +214,13 @@ export interface Objective {
   readonly batches: number;
   /** Parameters that train, in the order of the state. */
   readonly trainable: readonly string[];
+  /** About how long one evaluation over all mini-batches takes; the same for the same request, whatever the machine does. */
+  readonly seconds: number;
   /**
    * Mean loss and its gradient by trainable parameter, in float32 arithmetic: over all mini-batches, or on one of them.
    * Parameters are those that train (of a reparametrised setting: not yet shifted and scaled).
    */
   evaluate(parameters: ParameterValues, batch?: number): Promise<{ readonly loss: number; readonly gradient: ParameterValues }>;
+  /** Ends it; its process is kept for the next probe. */
   dispose(): void;
 }

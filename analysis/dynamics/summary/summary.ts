@@ -155,6 +155,7 @@ function summariseSymmetry(
       ? {
           course: { at, values: at.map((_, k) => estimate(own.map((c) => c.degrees[k] ?? Number.NaN))) },
           verdict: verdictOf(own, training),
+          order: estimate(own.map((c) => c.orders.at(-1) ?? Number.NaN)),
         }
       : {}),
     ...(charges ? { charges } : {}),

@@ -64,6 +64,8 @@ export interface SymmetrySummary {
   readonly degree?: Estimate;
   readonly course?: Course;
   readonly verdict?: Verdict;
+  /** Root mean square distance from its mirrors at the end. */
+  readonly order?: Estimate;
   readonly charges?: ChargeSummary;
   readonly units?: UnitSummary;
   readonly norms?: NormSummary;

@@ -30,6 +30,8 @@ export interface SymmetryCourse {
   readonly broken: Float64Array;
   /** Smallest order parameter over the scale, at each recorded step: where the weakest mirror is heading. */
   readonly weakest: Float64Array;
+  /** Root mean square of all order parameters |O_m^T theta| at each: the distance from the mirrors, not relative. */
+  readonly orders: Float64Array;
   /** Of all weights that the symmetry moves; absent without recorded gradients or for adaptive decay in the gradient. */
   readonly budget?: PullBudget;
 }
@@ -52,6 +54,10 @@ export function symmetryCourses(
     const weakest = Float64Array.from(orders, (o) =>
       o.reduce((least, { values, scale }) => Math.min(least, scale > 0 ? (values.at(-1) ?? 0) / scale : 0), Infinity),
     );
+    const size = Float64Array.from(orders, (o) => {
+      const all = o.flatMap(({ values }) => [...values]);
+      return Math.sqrt(all.reduce((s, x) => s + x * x, 0) / Math.max(1, all.length));
+    });
     const budget = pullBudget(chain.symmetry, recordings, settings);
     return {
       symmetry: chain.symmetry,
@@ -60,6 +66,7 @@ export function symmetryCourses(
       degrees,
       broken,
       weakest,
+      orders: size,
       ...(budget ? { budget } : {}),
     };
   });

@@ -61,6 +61,7 @@ describe("verdicts on given courses", () => {
     at: degrees.map((_, i) => 10 * i),
     degrees: Float64Array.from(degrees),
     broken: Float64Array.from(degrees),
+    orders: Float64Array.from(degrees),
     weakest: Float64Array.from(degrees, (d) => d / 10),
     ...(budget ? { budget } : {}),
   });

@@ -1,4 +1,5 @@
 /** @file From a probe's result and what was measured on it to the record. */
+import { fitCriticalRate } from "../../dynamics/measures/critical-rate";
 import type { Estimate } from "../../dynamics/measures/statistics";
 import type {
   Course,
@@ -18,12 +19,15 @@ import type {
   Measured,
   MeasuredCourse,
   ProbeRecord,
+  RecordedCollapse,
   RecordedComparison,
+  RecordedLandscape,
   RecordedMeasures,
   RecordedProduct,
   RecordedRanks,
   RecordedRun,
   RecordedSetting,
+  RecordedSweep,
   RecordedSymmetry,
   RecordedTraining,
   RecordedUnits,
@@ -46,11 +50,16 @@ export interface ProbeFindings {
   modelOf(setting: string): TrainedModel;
   /** Products of matrices in the model that a setting trained. */
   productsOf?(setting: string): readonly RecordedProduct[];
+  /** The loss where a setting's training ended. */
+  landscapeOf?(setting: string): RecordedLandscape | undefined;
+  collapseOf?(setting: string, symmetry: Symmetry): RecordedCollapse | undefined;
+  readonly sweep?: { readonly what: string; readonly values: readonly number[] };
   readonly replicas: number;
 }
 
 /** The record. */
-export function makeRecord({ name, result, summary, modelOf, productsOf, replicas }: ProbeFindings): ProbeRecord {
+export function makeRecord(findings: ProbeFindings): ProbeRecord {
+  const { name, result, summary, modelOf, productsOf, landscapeOf, collapseOf, replicas, sweep } = findings;
   const { twin } = result;
   return {
     schema: 1,
@@ -67,9 +76,16 @@ export function makeRecord({ name, result, summary, modelOf, productsOf, replica
       const { training } = result.settings.find((x) => x.name === s.setting)!;
       const runs = result.runs.filter((r) => r.setting === s.setting);
       const products = productsOf?.(s.setting) ?? [];
-      return { ...recordSetting(s, training, runs, modelOf(s.setting)), products };
+      const recorded = recordSetting(s, training, runs, modelOf(s.setting));
+      const landscape = landscapeOf?.(s.setting);
+      const symmetries = recorded.symmetries.map((m, i) => {
+        const collapse = collapseOf?.(s.setting, s.symmetries[i]!.symmetry);
+        return collapse ? { ...m, collapse } : m;
+      });
+      return { ...recorded, symmetries, products, ...(landscape ? { landscape } : {}) };
     }),
     comparisons: summary.comparisons.map(recordComparison),
+    ...(sweep ? { sweep: recordSweep(sweep, summary, modelOf) } : {}),
     notes: [...new Set([...result.notes, ...summary.notes])],
     seconds: result.seconds,
     cached: result.cached,
@@ -239,6 +255,48 @@ function recordSimilarity({ copy, units, norms, cosines }: NonNullable<SymmetryS
   // Three digits are what a picture can show.
   const rounded = (values: ArrayLike<number> | undefined) => Array.from(values ?? [], (x) => Math.round(1000 * x) / 1000 + 0);
   return { copy, units: [...units], start: rounded(cosines[0]), end: rounded(cosines.at(-1)), norms: [...norms] };
+}
+
+/** The order parameters of all symmetries against what was swept; the sweep's settings come first. */
+function recordSweep(
+  { what, values }: NonNullable<ProbeFindings["sweep"]>,
+  summary: ProbeSummary,
+  modelOf: ProbeFindings["modelOf"],
+): RecordedSweep {
+  const swept = summary.settings.slice(0, values.length);
+  const model = modelOf(swept[0]?.setting ?? "");
+  return {
+    what,
+    values: [...values],
+    symmetries: (swept[0]?.symmetries ?? []).flatMap(({ symmetry, order }, i) => {
+      if (!order) return [];
+      const orders = swept.map((s) => s.symmetries[i]?.order ?? { value: Number.NaN, error: Number.NaN, replicas: 0 });
+      const fit =
+        what === "lr" && values.length >= 3
+          ? fitCriticalRate(
+              values,
+              orders.map((o) => o.value),
+            )
+          : undefined;
+      return [
+        {
+          symmetry: recordSymmetry(symmetry, model),
+          order: orders.map(measured),
+          ...(fit
+            ? {
+                fit: {
+                  a: measured(fit.a),
+                  b: measured(fit.b),
+                  criticalRate: measured(fit.criticalRate),
+                  residual: plain(fit.residual),
+                  points: fit.points,
+                },
+              }
+            : {}),
+        },
+      ];
+    }),
+  };
 }
 
 function recordComparison(c: SettingComparison): RecordedComparison {

@@ -99,6 +99,71 @@ export interface RecordedNorms {
   readonly equilibriumRatio?: Measured;
 }
 
+/**
+ * What the loss says about the weakest mirror of a symmetry at the end of training: of the first replica, along the direction in
+ * which the weights are away from it (2309.16932, 2306.04251).
+ */
+export interface RecordedCollapse {
+  /** What is lost on the mirror: `unit 3`, `the difference of units 1 and 4`. */
+  readonly mirror: string;
+  /** |O^T theta|. */
+  readonly distance: number;
+  /** What the mean loss rises by on the mirror. */
+  readonly lossIncrease: number;
+  /** Deterministic threshold M = lambda |O^T theta|^2 / (2 Delta L): above 1 the regularised loss prefers the mirror; null: infinite. */
+  readonly margin: number | null;
+  /** Noise threshold: mean of log|1 - eta (h_b + lambda)| over mini-batches, per step; negative collapses. */
+  readonly exponent: number | null;
+  /** Standard error over mini-batches. */
+  readonly exponentError: number | null;
+  /** Mean curvature h of the loss along the direction on the mirror, and its variance between mini-batches. */
+  readonly curvature: number;
+  readonly curvatureVariance: number;
+}
+
+/** The shape of the loss at the end of training. */
+export interface RecordedLandscape {
+  /** Eigenvalues of the Hessian that are zero up to rounding, of the first replica, against the symmetries' dimension. */
+  readonly hessian?: {
+    readonly nearZero: number;
+    /** Standard error over starting vectors; 0 where all eigenvalues were computed. */
+    readonly error: number;
+    readonly exact: boolean;
+    /** Continuous symmetries of the function: so many eigenvalues at least vanish at a minimum. */
+    readonly expected: number;
+    readonly parameters: number;
+    readonly largest: number;
+    readonly smallest: number;
+    /** Share of the largest below which one counts as zero. */
+    readonly threshold: number;
+  };
+  /** Loss at the midpoint of two replicas over the mean of their losses, as they are and after alignment by the model's group. */
+  readonly barrier?: { readonly raw: Measured; readonly aligned: Measured };
+}
+
+/** The order parameter against a swept setting, of one symmetry. */
+export interface RecordedSweep {
+  readonly what: string;
+  readonly values: readonly number[];
+  readonly symmetries: readonly {
+    readonly symmetry: RecordedSymmetry;
+    /** |w|: root mean square distance from the mirrors at the end, per value. */
+    readonly order: readonly Measured[];
+    /**
+     * Fit of |w|^2 = a - b eta^2 over learning rates (1710.06096; heuristic), where there are three; the critical rate is null
+     * where the order parameter does not fall.
+     */
+    readonly fit?: {
+      readonly a: Measured;
+      readonly b: Measured;
+      readonly criticalRate: Measured;
+      /** Root mean square of what the law leaves, over the largest |w|^2. */
+      readonly residual: number | null;
+      readonly points: number;
+    };
+  }[];
+}
+
 /** How similar the units of one layer are to each other: cosines of their weights in the balanced gauge. */
 export interface UnitSimilarity {
   /** Head or block. */
@@ -124,6 +189,7 @@ export interface RecordedMeasures {
   readonly norms?: RecordedNorms;
   readonly ranks?: RecordedRanks;
   readonly similarity?: UnitSimilarity;
+  readonly collapse?: RecordedCollapse;
 }
 
 /** A product of two weight matrices with nothing between that bends: what decay on both makes of its rank. */
@@ -181,6 +247,8 @@ export interface RecordedSetting {
   readonly dormant: readonly { readonly layer: string; readonly start: Measured; readonly end: Measured }[];
   /** Gradient noise scale in examples. */
   readonly noiseScale?: Measured;
+  /** Absent where there was no time or the model is too large. */
+  readonly landscape?: RecordedLandscape;
 }
 
 /** What a setting changes against the first one: differences paired by replica (same initial weights, same data order). */
@@ -212,6 +280,7 @@ export interface ProbeRecord {
   /** The first is the user's own. */
   readonly settings: readonly RecordedSetting[];
   readonly comparisons: readonly RecordedComparison[];
+  readonly sweep?: RecordedSweep;
   readonly notes: readonly string[];
   readonly seconds: number;
   readonly cached: boolean;

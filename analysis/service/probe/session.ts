@@ -15,6 +15,7 @@ import type {
   DataSource,
   DeviceChoice,
   LossKind,
+  Objective,
   ProbeBudget,
   ProbeOptions,
   ProbeRequest,
@@ -24,7 +25,9 @@ import type {
 } from "../../probe/types";
 import { analyse } from "../../symmetry/analyse";
 import type { ModelAnalysis } from "../../symmetry/analysis";
+import { RunCancelled } from "../../runtime";
 import type { LoadedModel } from "../models";
+import { type Landscape, measureLandscape } from "./landscape";
 import { productsOf } from "./products";
 import { keepRecord } from "./records";
 import { type ComparedSetting, type Comparison, knownTraining, probeSettings, type Sweep } from "./settings";
@@ -67,6 +70,19 @@ export interface ProbeHost {
   /** Keeps processes warm between sessions; without it a session has its own and ends them. */
   readonly prober?: Prober;
 }
+
+/** What measuring after training needs. */
+interface Means {
+  readonly prober: Prober;
+  readonly tell: (event: ProbeEvent) => void;
+  readonly signal?: AbortSignal;
+  readonly sweep?: Sweep;
+}
+
+/** Settings whose loss is looked at around the end; the mini-batches that stand for it, and the seconds it may take each. */
+const MOST_LANDSCAPES = 3;
+const LANDSCAPE_BATCHES = 8;
+const LANDSCAPE_SECONDS = 1;
 
 const DEFAULTS = { steps: 300, replicas: 4, seed: 0 } as const;
 /** Live measures may take this share of the time since the start. */
@@ -111,7 +127,12 @@ export async function runProbe(
       ...(host.onEvent ? listeners(model.name, request, host.onEvent) : {}),
     });
     tell({ kind: "phase", text: "measuring" });
-    const record = recordOf(model, request, { ...result, notes: [...known.notes, ...result.notes] });
+    const record = await recordOf(
+      model,
+      request,
+      { ...result, notes: [...known.notes, ...result.notes] },
+      { prober, tell, ...(host.signal ? { signal: host.signal } : {}), ...(options.sweep ? { sweep: options.sweep } : {}) },
+    );
     // The first setting of a sweep is one of many; rules judge what the author would train.
     if (options.records !== undefined && !options.sweep) {
       keepRecord(options.records, { graph: model.graph, training: knownTraining(facts, model.name).training }, record);
@@ -122,8 +143,13 @@ export async function runProbe(
   }
 }
 
-/** Everything that is measured once training is over. */
-function recordOf(model: ProbedModel["model"], request: ProbeRequest, result: ProbeResult): ProbeRecord {
+/** Everything that is measured once training is over. @throws RunCancelled */
+async function recordOf(
+  model: ProbedModel["model"],
+  request: ProbeRequest,
+  result: ProbeResult,
+  { prober, signal, sweep, tell }: Means,
+): Promise<ProbeRecord> {
   const analyses = new Map<Graph, ModelAnalysis>();
   const analysisOf = (graph: Graph): ModelAnalysis => {
     const found = analyses.get(graph) ?? (graph === model.graph ? model.analysis : analyse(graph));
@@ -141,10 +167,33 @@ function recordOf(model: ProbedModel["model"], request: ProbeRequest, result: Pr
     })),
     result.runs,
   );
+  const landscapes = new Map<string, Landscape>();
+  const notes = [...result.notes];
+  for (const setting of result.settings.slice(0, MOST_LANDSCAPES)) {
+    if (signal?.aborted) throw new RunCancelled();
+    tell({ kind: "phase", text: "measuring the loss around the end" });
+    const runs = result.runs.filter((r) => r.setting === setting.name);
+    let objective: Objective | undefined;
+    try {
+      objective = await prober.objective(request, LANDSCAPE_BATCHES, setting.name, signal);
+      landscapes.set(setting.name, await measureLandscape(objective, setting, runs, trained(setting), LANDSCAPE_SECONDS));
+    } catch (error) {
+      if (signal?.aborted) throw new RunCancelled();
+      // What was trained is worth more than this: it is said, and the rest stands.
+      notes.push(
+        `the loss around the end of ${setting.name} could not be measured: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    } finally {
+      objective?.dispose();
+    }
+  }
   return makeRecord({
     name: model.name,
-    result,
+    result: { ...result, notes },
     summary,
+    landscapeOf: (setting) => landscapes.get(setting)?.landscape,
+    collapseOf: (setting, symmetry) => landscapes.get(setting)?.collapse.get(symmetry),
+    ...(sweep ? { sweep } : {}),
     modelOf: (setting) => trained(result.settings.find((s) => s.name === setting)),
     productsOf: (setting) =>
       productsOf(
