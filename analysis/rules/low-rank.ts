@@ -45,7 +45,7 @@ class Head(nn.Module):
 
 
 model = Head()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.3, weight_decay=0.1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=0.3)
 `,
     fixed: `import torch
 from torch import nn
@@ -61,7 +61,7 @@ class Head(nn.Module):
 
 
 model = Head()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.3, weight_decay=0.1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=0.3)
 `,
     good: `from torch import nn
 

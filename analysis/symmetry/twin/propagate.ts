@@ -30,6 +30,8 @@ const RULES: Readonly<Record<string, SizingRule>> = { ...movementSizing, ...wind
 
 /** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
 const FREE_CHOICE = 7;
+/** Reaches that leave such sizes alone: weights have them (classes), and "space" is for the same weights on smaller images. */
+const KEEPING: ReadonlySet<Reach> = new Set(["channels", "space"]);
 
 /** Runs one attempt. Throws SizeConflict where sizes contradict each other. */
 export function propagate(
@@ -58,7 +60,7 @@ class Propagation implements SizeValues {
     private readonly equivariance: (node: Node) => Equivariance | undefined,
   ) {
     this.graph = survey.graph;
-    this.algebra = new SizeAlgebra({ size: (old) => (plan.reach === "channels" ? old : Math.min(old, FREE_CHOICE)) });
+    this.algebra = new SizeAlgebra({ size: (old) => (KEEPING.has(plan.reach) ? old : Math.min(old, FREE_CHOICE)) });
   }
 
   get reach(): Reach {

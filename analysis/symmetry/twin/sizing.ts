@@ -9,8 +9,8 @@ import type { Survey } from "./survey";
 /**
  * What shrinks besides channels. "thin": as "dense", and windows without padding lose taps too, which fits where no branches
  * of unlike windows meet; "dense": kernels, tables, classes, vocabularies, and windows move by one place, so that space
- * is as small as one kernel; "strided": the same, with strides as they are; "space": as "dense", but convolutions keep all
- * their taps; "channels": nothing.
+ * is as small as one kernel; "strided": the same, with strides as they are; "space": inputs only: weights
+ * keep their shapes; "channels": nothing.
  */
 export type Reach = "thin" | "dense" | "strided" | "space" | "channels";
 
