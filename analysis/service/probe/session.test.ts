@@ -131,6 +131,6 @@ it("charges of every kind of group obey their identities, and SGD moves them as 
       seen.set(symmetry.kind, (seen.get(symmetry.kind) ?? 0) + (charges.residual ? 1 : 0));
     }
   }
-  for (const kind of ["linear", "translation", "scale"]) assert.ok(seen.get(kind)! > 0, `${kind}: ${[...seen]}`);
+  for (const kind of ["linear", "translation", "scale"]) assert.ok(seen.get(kind)! > 0, `${kind}: ${[...seen].join()}`);
   assert.ok(seen.has("rotation"));
 });
