@@ -32,6 +32,19 @@ class SmallMlp(nn.Module):
         return self.head(torch.tanh(self.fc2(torch.relu(self.fc1(x)))))
 
 
+class MediumMlp(nn.Module):
+    """64-256-256-64: 98,880 parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(64, 256)
+        self.fc2 = nn.Linear(256, 256)
+        self.head = nn.Linear(256, 64)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.fc2(torch.relu(self.fc1(x)))))
+
+
 class SmallTransformer(nn.Module):
     """One layer of width 16 on 8 tokens: overhead dominates."""
 

@@ -11,6 +11,8 @@ export interface Row {
   readonly runs?: number;
   /** The most that it should be. */
   readonly target?: number;
+  /** The least that it should be. */
+  readonly least?: number;
   readonly note?: string;
 }
 
@@ -34,7 +36,7 @@ export function table(sections: readonly Section[]): string {
       r.what,
       `${number(r.value)} ${r.unit}`,
       r.best === undefined ? "" : `best ${number(r.best)}`,
-      r.target === undefined ? "" : `${r.value < r.target ? "below" : "ABOVE"} ${r.target}`,
+      verdict(r),
       r.note ?? "",
     ]);
     const widths = [0, 1, 2, 3].map((k) => Math.max(0, ...cells.map((c) => c[k]!.length)));
@@ -44,6 +46,12 @@ export function table(sections: readonly Section[]): string {
     }
   }
   return lines.join("\n").trimStart();
+}
+
+/** What became of a target; capitals where it was missed. */
+function verdict({ value, target, least }: Row): string {
+  if (target !== undefined) return `${value < target ? "below" : "ABOVE"} ${target}`;
+  return least === undefined ? "" : `${value >= least ? "at least" : "LESS THAN"} ${least}`;
 }
 
 function number(value: number): string {
