@@ -1,7 +1,7 @@
 /** @file Losses as nodes: the value, and the gradient with respect to the network's output, written down directly. */
 import { type Graph, numberAttribute, producers } from "../graph/graph";
 import { elementCount, isFloating, scalar, tensor } from "../graph/tensor";
-import { positive, range, reduce, reshape, scaled } from "../operators/lower/build";
+import { ints, positive, range, reduce, reshape, scaled } from "../operators/lower/build";
 import type { GraphBuilder } from "../operators/gradients/builder";
 import { equalShapes } from "../operators/gradients/common";
 import type { LossKind } from "./types";
@@ -108,12 +108,10 @@ export function addLoss(
   const classes = shape[axis]!;
   const count = all / classes;
   const withAxis = shape.with(axis, 1);
-  let logp: string;
-  let rows: string;
   if (portable) {
     // Shifted by the maximum, so that the sum of exponentials stays in range.
     const shifted = b.add("Sub", [value, reduce(b, "ReduceMax", value, [axis])]);
-    logp = b.add("Sub", [shifted, b.add("Log", [reduce(b, "ReduceSum", b.add("Exp", [shifted]), [axis])])]);
+    const logp = b.add("Sub", [shifted, b.add("Log", [reduce(b, "ReduceSum", b.add("Exp", [shifted]), [axis])])]);
     const index = reshape(b, b.add("Cast", [targets], { to: 6 }), withAxis);
     const numbers = b.addConstant(
       tensor(
@@ -122,14 +120,16 @@ export function addLoss(
         "int32",
       ),
     );
-    rows = b.add("Where", [b.add("Equal", [index, numbers]), number(1 / count), number(0)]);
+    const rows = b.add("Where", [b.add("Equal", [index, numbers]), number(1 / count), number(0)]);
     const loss = mean(b.add("Mul", [logp, rows]), -1);
     return { loss, gradient: b.add("Sub", [scaled(b, b.add("Exp", [logp]), 1 / count), rows]) };
   }
-  logp = b.add("LogSoftmax", [value], { axis });
-  const depth = b.addConstant(scalar(classes, "int64"));
-  rows = b.add("OneHot", [targets, depth, b.addConstant(tensor([2], [0, 1 / count], type))], { axis });
-  const picked = b.add("GatherElements", [logp, reshape(b, targets, withAxis)], { axis });
+  const logp = b.add("LogSoftmax", [value], { axis });
+  const index = reshape(b, targets, withAxis);
+  const picked = b.add("GatherElements", [logp, index], { axis });
   const loss = scaled(b, mean(picked, count), -1);
-  return { loss, gradient: b.add("Sub", [scaled(b, b.add("Exp", [logp]), 1 / count), rows]) };
+  // Softmax less one at the target.
+  const ones = b.add("Expand", [number(-1 / count), ints(b, withAxis)]);
+  const softmax = scaled(b, b.add("Exp", [logp]), 1 / count);
+  return { loss, gradient: b.add("ScatterElements", [softmax, index, ones], { axis, reduction: "add" }) };
 }

@@ -5,6 +5,7 @@
 import { consumers, type Graph, type Node, numberAttribute } from "../graph/graph";
 import { elementCount, isFloating } from "../graph/tensor";
 import { primitiveForm } from "../lowering/normal-form";
+import { fuse } from "./fuse";
 
 /** Running statistics that a batch normalisation updates. */
 export interface RunningStatistics {
@@ -106,7 +107,7 @@ export function prepare(graph: Graph, whole: boolean): Trainable {
   const form = primitiveForm({ ...graph, nodes, outputs, opset: graph.opset >= 13 ? opset : graph.opset }, (node) =>
     node.domain === "" ? whole && WHOLE.has(node.operator) && (node.operator !== "LogSoftmax" || graph.opset >= 13) : false,
   );
-  const swapped = poolFirst(form);
+  const swapped = poolFirst(whole ? fuse(form) : form);
   return { graph: swapped, outputs: form.outputs.slice(0, 1), statistics: renamed(statistics, outputs, form.outputs), notes };
 }
 

@@ -128,7 +128,8 @@ const gelu = unary((g, x, _y, dy) => {
     const slope = g.add("Add", [shifted(g, t, 1), mul(g, mul(g, x, complement(g, square(g, t))), inner)]);
     return mul(g, dy, scaled(g, slope, 0.5));
   }
-  const cdf = shifted(g, scaled(g, g.add("Erf", [scaled(g, x, Math.SQRT1_2)]), 0.5), 0.5);
+  // (1 + erf) / 2 is between 0 and 1, where HardSigmoid is that line, in one pass.
+  const cdf = g.add("HardSigmoid", [g.add("Erf", [scaled(g, x, Math.SQRT1_2)])], { alpha: 0.5, beta: 0.5 });
   const pdf = scaled(g, g.add("Exp", [scaled(g, square(g, x), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
   return mul(g, dy, g.add("Add", [cdf, mul(g, x, pdf)]));
 });
