@@ -67,7 +67,9 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
         item.description = entry.model.summary;
         item.iconPath = new vscode.ThemeIcon("symbol-class");
         item.contextValue = "model";
-        item.accessibilityInformation = { label: `Model ${entry.model.name}, ${entry.model.summary}` };
+        item.accessibilityInformation = {
+          label: vscode.l10n.t("Model {0}, {1}", entry.model.name, entry.model.summary),
+        };
         item.tooltip = [`${entry.model.name}: ${entry.model.summary}`, entry.model.riskReason].filter((t) => t !== "").join("\n");
         if (entry.model.range) item.command = reveal(entry.model.range);
         return item;
@@ -75,16 +77,17 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
       case "space": {
         const item = new vscode.TreeItem(entry.space.label, Collapsed);
         const scopes = [...new Set(entry.space.members.map((m) => m.scope))];
-        const risk = entry.space.risk === "low" ? "" : `risk ${entry.space.risk} · `;
+        const risk = entry.space.risk === "low" ? "" : `${vscode.l10n.t("risk {0}", entry.space.risk)} · `;
         item.description = risk + scopes.slice(0, 3).join(", ") + (scopes.length > 3 ? `, ${scopes.length - 3} more` : "");
         item.iconPath = new vscode.ThemeIcon("symbol-array");
-        item.tooltip = `${entry.space.label}\ncollapse risk ${entry.space.risk}\n${scopes.join("\n")}`;
+        item.tooltip = [entry.space.label, vscode.l10n.t("collapse risk {0}", entry.space.risk), ...scopes].join("\n");
         return item;
       }
       case "member": {
         const { places, range, scope, side } = entry.member;
         const item = new vscode.TreeItem(scope, None);
-        item.description = `${side === "out" ? "writes" : "reads"} ${places.join(", ")}`;
+        item.description =
+          side === "out" ? vscode.l10n.t("writes {0}", places.join(", ")) : vscode.l10n.t("reads {0}", places.join(", "));
         item.iconPath = new vscode.ThemeIcon(side === "out" ? "arrow-right" : "arrow-left");
         item.command = reveal(range);
         return item;
@@ -132,7 +135,10 @@ async function goToMember(step: 1 | -1): Promise<void> {
   const here = members.findIndex((r) => r.contains(at));
   const next = members[(here + step + members.length) % members.length];
   if (here < 0 || !next || members.length < 2) {
-    void vscode.window.setStatusBarMessage("Noether: no other layer shares a symmetry with what is at the cursor", 4000);
+    void vscode.window.setStatusBarMessage(
+      vscode.l10n.t("Noether: no other layer shares a symmetry with what is at the cursor"),
+      4000,
+    );
     return;
   }
   editor.selection = new vscode.Selection(next.start, next.start);

@@ -52,7 +52,7 @@ export class NoetherClient {
   readonly #client: LanguageClient;
   /** Who listens to which running probe. */
   readonly #probes = new Map<string, (event: ProbeEvent) => void>();
-  #status: ClientStatus = { state: "starting", message: "Starting" };
+  #status: ClientStatus = { state: "starting", message: vscode.l10n.t("Starting") };
 
   constructor(context: vscode.ExtensionContext) {
     this.onDidChangeStatus = this.#changed.event;
@@ -79,8 +79,9 @@ export class NoetherClient {
     this.#client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
     this.#client.onNotification(PROBE_NOTIFICATION, ({ event, id }: ProbeNotice) => this.#probes.get(id)?.(event));
     this.#client.onDidChangeState(({ newState }) => {
-      if (newState === State.Starting) this.#setStatus({ state: "starting", message: "Starting" });
-      if (newState === State.Stopped) this.#setStatus({ state: "stopped", message: "The language server is not running" });
+      if (newState === State.Starting) this.#setStatus({ state: "starting", message: vscode.l10n.t("Starting") });
+      if (newState === State.Stopped)
+        this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server is not running") });
     });
   }
 
@@ -178,7 +179,7 @@ export class NoetherClient {
       if (this.#status.state === "starting") this.#setStatus({ state: "ready", message: "Ready" });
     } catch (error) {
       this.output.error(`the language server did not start: ${String(error)}`);
-      this.#setStatus({ state: "stopped", message: "The language server did not start; see the output" });
+      this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server did not start; see the output") });
     }
   }
 

@@ -11,8 +11,8 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
     item.busy = status.state === "starting" || status.state === "analysing" || status.state === "certifying";
     item.severity = trouble ? vscode.LanguageStatusSeverity.Warning : vscode.LanguageStatusSeverity.Information;
     item.command = trouble
-      ? { command: "noether.restartServer", title: "Restart" }
-      : { command: "noether.showOutput", title: "Show output" };
+      ? { command: "noether.restartServer", title: vscode.l10n.t("Restart") }
+      : { command: "noether.showOutput", title: vscode.l10n.t("Show output") };
     if (status.uri !== undefined) item.detail = vscode.workspace.asRelativePath(vscode.Uri.parse(status.uri));
   };
   show(client.status);

@@ -3,7 +3,6 @@ import * as vscode from "vscode";
 import type { NoetherClient } from "./noether-client";
 
 const SCHEME = "noether";
-const EMPTY = "No model found: Noether looks for torch.nn.Module classes with a forward method.\n";
 
 /** Registers the provider and the command that opens the report of the model at the cursor. */
 export function register(context: vscode.ExtensionContext, client: NoetherClient): void {
@@ -15,13 +14,16 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
       async provideTextDocumentContent(uri) {
         const { source, position } = parse(uri);
         const report = await client.symmetries(source, position);
-        return report?.text ?? EMPTY;
+        const empty = vscode.l10n.t("No model found: Noether reads PyTorch, Keras and Flax models.");
+        return report?.text ?? `${empty}\n`;
       },
     }),
     vscode.commands.registerCommand("noether.showSymmetries", async (place?: Place) => {
       const target = place ? parsePlace(place) : placeOfCursor();
       if (!target) {
-        void vscode.window.showInformationMessage("Open a Python file with a model, and put the cursor on its class.");
+        void vscode.window.showInformationMessage(
+          vscode.l10n.t("Open a Python file with a model, and put the cursor on its class."),
+        );
         return;
       }
       try {

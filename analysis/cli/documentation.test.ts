@@ -20,7 +20,7 @@ describe("the documentation", () => {
 
   it("links to pages and pictures that exist", async () => {
     for (const [file, text] of await documentation()) {
-      for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
+      for (const [, target] of text.matchAll(/\]\((?!https?:|command:)([^)#]+)(?:#[^)]*)?\)/g)) {
         assert.ok(existsSync(path.resolve(path.dirname(file), target!)), `${file} links to ${target}`);
       }
     }
