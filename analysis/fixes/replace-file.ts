@@ -20,11 +20,11 @@ export class WriteError extends Error {
 }
 
 /**
- * Puts a text in place of a file's, whole or not at all: it is written beside the file and then takes its name. Links stay
+ * Puts a text or bytes in place of a file's, whole or not at all: it is written beside the file and then takes its name. Links stay
  * links, and the file's permissions stay. What is no regular file (a device, a pipe) is written to directly.
  * @throws WriteError; the file is as it was
  */
-export function replaceFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string | Uint8Array): void {
   try {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat && !stat.isFile()) return writeFileSync(file, text);

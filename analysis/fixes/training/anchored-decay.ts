@@ -127,6 +127,7 @@ const RULES = ["duplicate-units", "dead-units", "collapse", "plasticity-loss"] a
 /** syre as an optimiser. */
 export const syre: TrainingRemedy = {
   id: "syre",
+  anywhere: true,
   description:
     "Weight decay pulls towards a frozen random anchor (standard deviation 0.01/sqrt(fan in)) instead of towards zero: every reflection " +
     "and permutation symmetry is removed, so that decay cannot make units vanish or become equal. Needs weight decay and float32 " +
@@ -138,6 +139,7 @@ export const syre: TrainingRemedy = {
 /** Advanced syre as an optimiser. */
 export const syreDiagonal: TrainingRemedy = {
   id: "syre-diagonal",
+  anywhere: true,
   description:
     "Syre with a rate of decay of its own for each entry, 1 + U(-d, d) with d a tenth of the anchor's deviation: removes rotations as " +
     "well, which act on products of matrices (arXiv 2408.15495, theorem 3).",
@@ -148,6 +150,7 @@ export const syreDiagonal: TrainingRemedy = {
 /** syre as a parametrisation. */
 export const syreParametrization: TrainingRemedy = {
   id: "syre-parametrization",
+  anywhere: true,
   description:
     "The same as syre, written as torch.nn.utils.parametrize: weight = trained part + anchor, so that any optimiser's decay pulls " +
     "towards the anchor. The names in the state_dict change.",

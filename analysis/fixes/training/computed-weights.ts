@@ -52,6 +52,7 @@ function nextSeed({ source }: Site, wrapper: string): number {
 /** W-asymmetric masks. */
 export const asymmetricWeights: TrainingRemedy = {
   id: "w-asymmetric",
+  anywhere: true,
   description:
     "An eighth of each unit's incoming weights is frozen at random values, which differ from unit to unit: units, filters and experts " +
     "cannot be exchanged any more. Masks, values and their integer seed are in the state_dict (arXiv 2405.20231).",
@@ -92,6 +93,7 @@ export const asymmetricWeights: TrainingRemedy = {
 /** DCS: sparsity. */
 export const sparseProduct: TrainingRemedy = {
   id: "dcs-sparse",
+  anywhere: true,
   description:
     "Enforces sparsity by a symmetry: the weight is written as u * v, entry by entry; decay lambda on both is lambda |weight| (an L1 " +
     "penalty), and entries become exactly zero under plain SGD. For layers whose zeros are wanted (arXiv 2309.16932, DCS; spred).",
@@ -122,6 +124,7 @@ const LINEAR: ReadonlySet<string> = new Set(["Linear"]);
 /** DCS: low rank. */
 export const lowRankProduct: TrainingRemedy = {
   id: "dcs-low-rank",
+  anywhere: true,
   description:
     "Enforces low rank by a symmetry: the weight is written as the matrix product U V of full inner width; decay lambda on both is lambda " +
     "times the nuclear norm, and singular values below lambda vanish (arXiv 2309.16932, DCS).",
@@ -150,6 +153,7 @@ export const lowRankProduct: TrainingRemedy = {
 /** Weight normalisation. */
 export const weightNorm: TrainingRemedy = {
   id: "weight-norm",
+  anywhere: true,
   description:
     "Weight normalisation, weight = g v / |v| per unit: the layer cannot trade its scale with the next one by way of v; the function is " +
     "the same at the start (Salimans and Kingma 2016, arXiv 1602.07868).",

@@ -17,6 +17,7 @@ const FILL = "0.5";
 /** Constant inputs. */
 export const inputExpansion: TrainingRemedy = {
   id: "input-expansion",
+  anywhere: true,
   description:
     "Vectors get four inputs that are always one, and the first layer takes them; images are put on a lattice of stride two whose gaps hold " +
     "0.5. In a dense layer this acts like a bias that learns five times as fast: an aid to optimisation, no removal of a symmetry " +

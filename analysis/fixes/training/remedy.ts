@@ -22,6 +22,8 @@ export interface TrainingRemedy {
   readonly description: string;
   /** Rules whose findings it is offered for. */
   readonly rules: readonly string[];
+  /** Whether it makes sense for any weight of any model, without a finding. */
+  readonly anywhere?: true;
   /** Writes the edit and returns its title. @throws NotEditable where it cannot be made rightly */
   write(site: Site, draft: Draft): string;
 }

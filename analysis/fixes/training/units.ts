@@ -48,6 +48,7 @@ function activationOf({ source }: Site, use: Call): Located<Syntax.Expr> {
 /** Replaces the activation of a layer by the fixed gates of FiGLU. */
 export const figlu: TrainingRemedy = {
   id: "figlu",
+  anywhere: true,
   description:
     "The activation becomes x * sigmoid(F x) with a fixed random matrix F, which gives each unit an identity of its own. F and its integer " +
     "seed are in the state_dict (sigma-asymmetric networks, arXiv 2405.20231).",
@@ -97,6 +98,7 @@ export const figlu: TrainingRemedy = {
 /** A normalisation behind a layer. */
 export const normalise: TrainingRemedy = {
   id: "normalise",
+  anywhere: true,
   description:
     "A layer norm (for images a group norm of one group) between a layer and its activation: units see inputs of one size and spread, which " +
     "keeps them from dying, and the layer cannot trade its scale with the next one.",

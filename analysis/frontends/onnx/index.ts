@@ -1,6 +1,7 @@
 /** @file The ONNX front end's public face. */
 export { OnnxError, type OnnxErrorDetails } from "./error";
 export { type OnnxModel, type OnnxSource, type ReadOptions, readOnnx } from "./read";
+export { withInterfaceOf } from "./interface";
 export { type WriteOptions, type WriterValues, writeOnnx } from "./write";
 export {
   type GraphText,
