@@ -356,3 +356,50 @@ describe("the process", () => {
     assert.match(wrong.stderr, /^noether: no command nonsense/);
   });
 });
+
+describe("noether fix", () => {
+  it("lists fixes, shows one, writes it, and writes models to new files only", async () => {
+    const source = readFileSync(path.join(FIXTURES, "fixes/mlp_keywords.py"), "utf8");
+    const file = path.join(folder, "fixed.py");
+    writeFileSync(file, source);
+    const list = await noether("fix", file);
+    assert.equal(list.code, EXIT.ok);
+    assert.match(list.out, /^syre {2,}line \d+ .*\n/m);
+    const json = JSON.parse((await noether("fix", file, "--format", "json")).out) as { fix: string; exact: boolean }[];
+    assert.ok(json.some((f) => f.fix === "w-asymmetric" && !f.exact));
+    const diff = await noether("fix", `${file}::Net`, "--fix", "figlu", "--at", "body.weight", "--diff");
+    assert.match(diff.out, /^\+ +self\.body_gate = FiGLU\(hidden, seed=0\)$/m);
+    assert.equal(readFileSync(file, "utf8"), source);
+    assert.equal((await noether("fix", file, "--fix", "syre")).code, EXIT.ok);
+    assert.match(readFileSync(file, "utf8"), /class AnchoredSGD\(optim\.SGD\):/);
+    const output = path.join(folder, "dropped.onnx");
+    const attention = path.join(FIXTURES, "zoo/onnx/SelfAttention.onnx");
+    const rewritten = await noether("fix", attention, "--fix", "drop-bias", "--output", output);
+    assert.equal(rewritten.code, EXIT.ok, rewritten.error);
+    assert.match(rewritten.out, /k\.bias: removed.*\n168 trained values before, 162 after; outputs equal/);
+    assert.match((await noether("fix", MLP)).out, /^fold-norms +no gain can be folded$/m);
+  });
+
+  it("says what is wrong with what was asked", async () => {
+    const wrong = async (expected: RegExp, ...args: string[]) => {
+      const { code, error } = await noether("fix", ...args);
+      assert.equal(code, EXIT.usage, error);
+      assert.match(error, expected);
+    };
+    const file = path.join(FIXTURES, "fixes/mlp_attributes.py");
+    await wrong(/no fix syr; did you mean syre\?/, file, "--fix", "syr");
+    await wrong(/router-noise cannot be made/, file, "--fix", "router-noise");
+    await wrong(/name a new file with --output/, MLP, "--fix", "syre");
+    await wrong(/only measures/, file, "--fix", "syre", "--verify", "--diff");
+    await wrong(
+      /no parameter fc9\.weight; did you mean/,
+      MLP,
+      "--fix",
+      "syre",
+      "--at",
+      "fc9.weight",
+      "-o",
+      path.join(folder, "x.onnx"),
+    );
+  });
+});

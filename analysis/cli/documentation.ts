@@ -7,6 +7,7 @@ import path from "node:path";
 import { configurationSchema } from "../configuration/keys";
 import { configurationPage } from "../configuration/page";
 import { rules } from "../rules/registry";
+import { withFixLists } from "./fix-documentation";
 import { separateTexts } from "./manifest";
 import { ruleDocumentation, withRuleTable } from "./rule-documentation";
 import { run } from "./run";
@@ -19,7 +20,7 @@ const EXAMPLE = /^<!-- noether (.+?) -->\n(?:\n?```.*\n[^]*?\n```\n)?/gm;
 export async function documentation(): Promise<Map<string, string>> {
   const out = new Map<string, string>();
   const pages = [...readdirSync("docs").map((f) => path.join("docs", f)), "README.md"].filter((f) => f.endsWith(".md"));
-  for (const page of pages) out.set(page, await refreshed(withRuleTable(readFileSync(page, "utf8"))));
+  for (const page of pages) out.set(page, await refreshed(withFixLists(withRuleTable(readFileSync(page, "utf8")))));
   for (const [file, text] of await ruleDocumentation()) out.set(file, text);
   const known = existsSync(TEXTS) ? (JSON.parse(readFileSync(TEXTS, "utf8")) as Record<string, string>) : {};
   const { manifest, texts } = separateTexts(out.get("package.json")!, known);

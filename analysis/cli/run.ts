@@ -63,6 +63,12 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
       if (parsed === "help") return help("check", console);
       return (await import("./check")).check(parsed, console);
     }
+    case "fix": {
+      const { fixArguments } = await import("./fix-model-arguments");
+      const parsed = fixArguments(rest);
+      if (parsed === "help") return help("fix", console);
+      return (await import("./fix-model")).fixModel(parsed, console);
+    }
     case "probe": {
       const { probeArguments } = await import("./probe-arguments");
       const parsed = probeArguments(rest);

@@ -19,12 +19,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "probe", "show", "export", "coverage", "rules", "explain", "init"] as const;
+export const COMMANDS = ["symmetries", "check", "fix", "probe", "show", "export", "coverage", "rules", "explain", "init"] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry
   noether check PATHS...             what in model code deserves a change, with fixes
+  noether fix FILE[::CLASS]          one fix by name, in source or in an exported model; what it gains
   noether probe FILE[::CLASS]        short trainings that measure what the symmetries do
   noether show FILE[::CLASS]         the graph of a model as text, in ONNX's own syntax
   noether export FILE::CLASS         PyTorch's own export of a model, compared with what was read
@@ -75,6 +76,23 @@ node_modules, caches and virtual environments are left out). PATHS may be - for 
   --stdin-filename F  the name under which standard input is checked
   --jobs N            processes for large trees (default: one per core)
   --no-cache          do not use or write .noether-cache`,
+  fix: `noether fix FILE[::CLASS] [options]
+
+Lists the fixes that a model can be given, writes one of them, or measures what they gain. In Python source the edit is made
+in place; of an ONNX model a new file is written, and where the fix is exact its outputs are compared with the original's.
+
+  --fix NAME         this fix (without it: a list)
+  --at PARAMETER     at the layer of this parameter
+  --verify           train with and without the fix, with the same data and seeds, and say what changes; writes nothing
+  --diff             show what would change in source and change nothing
+  --output FILE      write the result there; needed for ONNX models, which are never written over
+  --steps N          with --verify: updates per run (default 300)
+  --replicas N       with --verify: runs with different seeds (default 4)
+  --lr X             with --verify: learning rate, and so on as in noether probe:
+  --weight-decay X, --batch-size N, --data PATH, --budget SECONDS
+  --seed N           of the first replica, and of what the fix draws (default 0)
+  --input 8x3x32x32  shape of an input; repeat it for further inputs, in order
+  --format FORMAT    text (default) or json`,
   probe: `noether probe FILE[::CLASS] [options]
 
 Trains the model for a few hundred steps, several replicas at once, in ONNX Runtime, and reports which of its symmetries

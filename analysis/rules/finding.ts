@@ -12,7 +12,7 @@ export interface TextEdit {
 /** A change that mends a finding. */
 export interface Fix {
   readonly title: string;
-  /** The remedy behind it, for fixes that change training: `syre`, `input-expansion`, ... */
+  /** The remedy behind it: `drop-bias`, `syre`, `input-expansion`, ... */
   readonly remedy?: string;
   /** True when the function the model computes is exactly unchanged. */
   readonly exact: boolean;

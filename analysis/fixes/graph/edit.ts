@@ -55,7 +55,12 @@ export class GraphEdit {
   }
 
   /** A new parameter beside another one; drawn like a layer's own where it has no values. */
-  add(name: string, like: Parameter, shape: Shape, more: { readonly data?: Float64Array; readonly frozen?: boolean } = {}): string {
+  add(
+    name: string,
+    like: Parameter,
+    shape: Shape,
+    more: { readonly data?: Float64Array; readonly frozen?: boolean } = {},
+  ): string {
     const { data, frozen = false } = more;
     const { read: _, initialisation: __, ...rest } = like;
     this.parameters.set(name, {
@@ -138,7 +143,7 @@ export class GraphEdit {
     else this.nodes.unshift(...added);
   }
 
-  /** The graph, without what nothing reads any more. @throws Error where it does not fit together */
+  /** The graph, without what nothing reads any more. @throws NotEditable where it does not fit together */
   finish(): Graph {
     const wanted = new Set(this.graph.outputs);
     const kept: Node[] = [];
@@ -155,8 +160,9 @@ export class GraphEdit {
       types: new Map(),
     };
     const { graph: typed, problems } = inferShapes({ ...graph, types: this.graph.types });
-    const [problem] = problems.filter((p) => !this.graph.nodes.includes(p.node));
-    if (problem) throw new Error(`${problem.node.operator} ${problem.node.name}: ${problem.message}`);
+    const before = new Set(inferShapes(this.graph).problems.map((p) => p.node.name));
+    const problem = problems.find((p) => !before.has(p.node.name));
+    if (problem) refuse(`${problem.node.operator} ${problem.node.name}: ${problem.message}`);
     return typed;
   }
 }

@@ -36,7 +36,10 @@ export const dropBiases: GraphRewrite = {
         const shift = edit.values(bias);
         const data = edit.values(mean);
         if (data.length !== shift.length) continue;
-        edit.set(mean, data.map((m, i) => m - shift[i]!));
+        edit.set(
+          mean,
+          data.map((m, i) => m - shift[i]!),
+        );
         without();
         changes.push(`${bias}: moved into ${mean}`);
       } else if (inertParameters(model).some((p) => p.parameter.name === bias && !p.segment)) {
@@ -144,7 +147,11 @@ function foldGains(edit: GraphEdit): string[] {
     for (const { weight, axis } of readers) {
       edit.set(weight, scaled(edit.values(weight), edit.parameters.get(weight)!.shape, axis, factors));
     }
-    if (shift) edit.set(shift, edit.values(shift).map((b, i) => b / factors[i]!));
+    if (shift)
+      edit.set(
+        shift,
+        edit.values(shift).map((b, i) => b / factors[i]!),
+      );
     if (isNorm) edit.set(gain, new Float64Array(factors.length).fill(1));
     else edit.remove(node, node.inputs.find((i) => i !== gain)!);
     changes.push(`${gain}: folded into ${readers.map((r) => r.weight).join(", ")}`);
@@ -163,7 +170,8 @@ function linearReaders(edit: GraphEdit, value: string, size: number): Reader[] |
   for (const n of edit.readers(value)) {
     const weight = n.inputs[1]!;
     const p = edit.parameters.get(weight);
-    if (n.inputs[0] !== value || p?.shape.length !== 2 || !edit.hasValues(weight) || edit.readers(weight).length > 1) return undefined;
+    if (n.inputs[0] !== value || p?.shape.length !== 2 || !edit.hasValues(weight) || edit.readers(weight).length > 1)
+      return undefined;
     if (n.operator === "MatMul") out.push({ weight, axis: 0 });
     else if (n.operator === "Gemm" && numberAttribute(n, "transA", 0) === 0)
       out.push({ weight, axis: numberAttribute(n, "transB", 0) === 1 ? 1 : 0 });

@@ -7,6 +7,8 @@ export interface Rewritten {
   readonly graph: Graph;
   /** What was changed, in sentences. */
   readonly changes: readonly string[];
+  /** Where it differs from what the rewrite says of itself. */
+  readonly outputs?: GraphRewrite["outputs"];
 }
 
 /** A fix as a rewrite of the graph. */

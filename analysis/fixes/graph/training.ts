@@ -67,7 +67,11 @@ export const syreAnchors: GraphRewrite = {
       const size = elementCount(p.shape);
       const anchor = random.normals(size, anchorDeviation(size / p.shape[0]!));
       const name = edit.add(edit.fresh(`${p.name}/anchor`), p, p.shape, { data: anchor, frozen: true });
-      if (!options.fresh) edit.set(p.name, edit.values(p.name).map((w, i) => w - anchor[i]!));
+      if (!options.fresh)
+        edit.set(
+          p.name,
+          edit.values(p.name).map((w, i) => w - anchor[i]!),
+        );
       computed(edit, p.name, (like) => [edit.node("Add", [p.name, name], like)]);
     }
     return { graph: edit.finish(), changes: chosen.map((p) => `${p.name}: trained part plus anchor`) };
@@ -77,7 +81,8 @@ export const syreAnchors: GraphRewrite = {
 /** DCS: products entry by entry. */
 export const sparseProducts: GraphRewrite = {
   id: "dcs-sparse",
-  description: "Writes weights as products u * v, entry by entry: decay on both is an L1 penalty (arXiv 2309.16932). The outputs stay.",
+  description:
+    "Writes weights as products u * v, entry by entry: decay on both is an L1 penalty (arXiv 2309.16932). The outputs stay.",
   outputs: "start",
   apply({ graph }, options) {
     const edit = new GraphEdit(graph);
@@ -116,13 +121,21 @@ export const expandedInput: GraphRewrite = {
     const edit = new GraphEdit(graph);
     const inputs = new Set(graph.inputs.map((i) => i.name));
     const first = graph.nodes.find(
-      (n) => inputs.has(n.inputs[0] ?? "") && ["Gemm", "MatMul", "Conv"].includes(n.operator) && edit.parameters.has(n.inputs[1] ?? ""),
+      (n) =>
+        inputs.has(n.inputs[0] ?? "") &&
+        ["Gemm", "MatMul", "Conv"].includes(n.operator) &&
+        edit.parameters.has(n.inputs[1] ?? ""),
     );
     if (!first) refuse("no layer reads the input as it is");
     const weight = edit.parameters.get(first.inputs[1]!)!;
     if (first.operator === "Conv") {
       lattice(edit, first);
-      return { graph: edit.finish(), changes: [`${first.inputs[0]}: on a lattice of stride ${STRIDE} before ${weight.name}`] };
+      const larger = edit.finish();
+      if (graph.outputs.some((o) => larger.types.get(o)?.shape?.join() !== graph.types.get(o)?.shape?.join())) {
+        refuse("later layers need the image at its size");
+      }
+      const changes = [`${first.inputs[0]}: on a lattice of stride ${STRIDE} before ${weight.name}`];
+      return { graph: larger, changes, outputs: "other" };
     }
     const width = graph.types.get(first.outputs[0]!)?.shape?.at(-1) ?? refuse(`the width of ${weight.name} is not known`);
     // The new columns as a matrix of their own: what the old ones hold stays where it is.

@@ -41,10 +41,12 @@ export async function rewriteOnnx(
   options: Omit<RewriteOptions, "fresh"> & { readonly runner?: Runner },
 ): Promise<RewriteReport> {
   if (isSameFile(file, output)) throw new RewriteError(`${output} is the model itself: name another file for --output`);
-  const { graph, changes } = rewrite.apply(model, { ...options, fresh: false });
+  const missing = [...model.graph.parameters.values()].find((p) => p.read?.() === undefined);
+  if (missing) throw new RewriteError(`${file} holds no values of ${missing.name}: export the model with its weights`);
+  const { graph, changes, outputs = rewrite.outputs } = rewrite.apply(model, { ...options, fresh: false });
   const bytes = withInterfaceOf(writeOnnx(graph), readFileSync(file));
   const again = readOnnx({ name: output, bytes });
-  const deviation = rewrite.outputs === "other" ? undefined : await compare(model.graph, again.graph, options);
+  const deviation = outputs === "other" ? undefined : await compare(model.graph, again.graph, options);
   if (deviation !== undefined && !(deviation <= TOLERANCE)) {
     throw new RewriteError(
       `${rewrite.id} would change the outputs of ${file} by ${deviation.toExponential(1)} of their size; nothing was written. Please report it with the model`,
@@ -69,7 +71,11 @@ function isSameFile(a: string, b: string): boolean {
 }
 
 /** The largest deviation of outputs on random inputs, in ONNX Runtime, without dropout. */
-async function compare(before: Graph, after: Graph, options: { readonly seed: number; readonly runner?: Runner }): Promise<number> {
+async function compare(
+  before: Graph,
+  after: Graph,
+  options: { readonly seed: number; readonly runner?: Runner },
+): Promise<number> {
   const runner = options.runner ?? createRunner({ kind: "in-process" });
   try {
     let worst = 0;
@@ -90,7 +96,9 @@ async function compare(before: Graph, after: Graph, options: { readonly seed: nu
 
 function run(runner: Runner, graph: Graph, inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
   const nodes = graph.nodes.map((n) =>
-    n.operator === "Dropout" ? { ...n, operator: "Identity", inputs: n.inputs.slice(0, 1), outputs: n.outputs.slice(0, 1), attributes: {} } : n,
+    n.operator === "Dropout"
+      ? { ...n, operator: "Identity", inputs: n.inputs.slice(0, 1), outputs: n.outputs.slice(0, 1), attributes: {} }
+      : n,
   );
   return runner.run(writeOnnx({ ...graph, nodes }), inputs);
 }

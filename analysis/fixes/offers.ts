@@ -1,0 +1,79 @@
+/** @file All fixes that a Python file can be given, by name: those of its findings, and those that suit any weight. */
+import type { CheckedFile, CheckedModel } from "../rules/checked";
+import { linearStructure } from "../rules/contractions";
+import type { Finding, Fix } from "../rules/finding";
+import type { RuleOptions, Subject } from "../rules/rule";
+import { checkWithSubjects } from "./check";
+import { trainingFix, trainingRemedies } from "./training/registry";
+
+/** A fix that may be asked for. */
+export interface Offer {
+  /** Name of the remedy. */
+  readonly id: string;
+  readonly fix: Fix;
+  /** The model in question, where the fix says. */
+  readonly model?: CheckedModel;
+  readonly parameters: readonly string[];
+  readonly finding?: Finding;
+}
+
+/** What is asked for. */
+export interface OfferRequest {
+  readonly options?: (rule: string) => RuleOptions | undefined;
+  /** Only this remedy. */
+  readonly id?: string;
+  /** Only at this parameter. */
+  readonly parameter?: string;
+  /** Only in this model. */
+  readonly model?: string;
+}
+
+/** Fixes of the findings first, then those that suit any weight, one for each remedy and model; and why some cannot be made. */
+export function offersOf(
+  file: CheckedFile,
+  { options, id, parameter, model: named }: OfferRequest = {},
+): { readonly offers: Offer[]; readonly refusals: readonly string[] } {
+  const offers: Offer[] = [];
+  const refusals: string[] = [];
+  const fits = (name: string | undefined): boolean => id === undefined || name === id;
+  for (const { finding, subject } of checkWithSubjects(file, options)) {
+    if (parameter !== undefined && !subject?.parameters.includes(parameter)) continue;
+    if (named !== undefined && subject !== undefined && subject.model.name !== named) continue;
+    for (const fix of finding.fixes) {
+      if (!fits(fix.remedy)) continue;
+      const about = subject ? { model: subject.model, parameters: subject.parameters } : { parameters: [] };
+      offers.push({ id: fix.remedy!, fix, finding, ...about });
+    }
+  }
+  for (const model of file.models) {
+    if ((named !== undefined && model.name !== named) || model.range?.file !== file.file) continue;
+    for (const remedy of trainingRemedies) {
+      if (!remedy.anywhere || !fits(remedy.id)) continue;
+      if (offers.some((o) => o.id === remedy.id && o.model === model)) continue;
+      const reasons = new Set<string>();
+      for (const p of candidates(model, remedy.id, parameter)) {
+        const subject: Subject = { model, parameters: [p] };
+        const outcome = trainingFix(remedy, file, subject);
+        if ("fix" in outcome) {
+          offers.push({ id: remedy.id, fix: outcome.fix, model, parameters: [p] });
+          reasons.clear();
+          break;
+        }
+        reasons.add(outcome.reason);
+      }
+      for (const reason of reasons) refusals.push(`${remedy.id}: ${reason}`);
+    }
+  }
+  return { offers, refusals };
+}
+
+/** Weights that a remedy is tried on, in the order of the model; of input expansion only what reads the input. */
+function candidates(model: CheckedModel, id: string, parameter: string | undefined): string[] {
+  if (parameter !== undefined) return model.graph.parameters.has(parameter) ? [parameter] : [];
+  if (id !== "input-expansion") {
+    return [...model.graph.parameters.values()].filter((p) => p.trainable && p.shape.length >= 2).map((p) => p.name);
+  }
+  const normal = model.normal();
+  const inputs = new Set(normal.inputs.map((i) => i.name));
+  return [...linearStructure(normal).contractions.values()].filter((c) => inputs.has(c.data)).map((c) => c.weight.name);
+}
