@@ -5,6 +5,7 @@ import { detect } from "../rules/registry";
 import type { Remedy, RuleOptions, Subject } from "../rules/rule";
 import { comprehension } from "./comprehension";
 import { dropBias } from "./drop-bias";
+import { dropGain } from "./drop-gain";
 import type { Mended } from "./mended";
 import { parameterGroups } from "./parameter-groups";
 import { randomStart } from "./random-start";
@@ -43,6 +44,8 @@ export function checkWithSubjects(file: CheckedFile, options?: (rule: string) =>
 
 function mend(remedy: Remedy, text: string): Mended {
   switch (remedy.kind) {
+    case "drop-gain":
+      return dropGain(remedy, text);
     case "drop-bias":
       return dropBias(remedy, text);
     case "comprehension":

@@ -18,7 +18,7 @@ export function dropBias(remedy: DropBias, text: string): Mended {
   }
   const reader = unguardedBiasReader(text, attributesOf(remedy.layers));
   if (reader) return { reason: `No fix: line ${reader.line} reads a bias without asking for None (\`${reader.code}\`).` };
-  const edit = editOf(bias, text);
+  const edit = setToFalse(bias, text);
   if (!edit) return { reason: `No fix: the call could not be read; write ${keyword(bias)}=False by hand.` };
   return { fix: { title: `Remove the bias of \`${name(first)}\`: ${keyword(bias)}=False`, exact: true, edits: [edit] } };
 }
@@ -52,7 +52,8 @@ function keyword(bias: BiasArgument): string {
   return bias.parameter ?? "bias";
 }
 
-function editOf(bias: BiasArgument, text: string): TextEdit | undefined {
+/** The edit that sets a constructor's parameter to False; undefined where the call cannot be read. */
+export function setToFalse(bias: BiasArgument, text: string): TextEdit | undefined {
   const { form, range, call } = bias;
   const given = `${keyword(bias)}=False`;
   if (form === "keyword" || form === "positional") return range && { range, newText: "False" };

@@ -1,9 +1,9 @@
 /** @file `foldable-norm-gain`: the gain of a norm that the matrices behind it can take over. */
 import { consumers, producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
-import type { CheckedFile, CheckedModel } from "./checked";
+import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import { linearStructure } from "./contractions";
-import { codes, layerName, layerOf, placeKey, placeOf } from "./layers";
+import { codes, layerName, layerOf, placeKey, placeOf, registeredParameter } from "./layers";
 import type { Detection, Rule } from "./rule";
 import { code, few, values } from "./words";
 
@@ -91,19 +91,24 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   const readers = consumers(normal);
   const writers = producers(normal);
   const linear = linearStructure(normal);
-  const seen = new Set<string>();
-  return [...gains].flatMap(([name, count]): Detection[] => {
-    const place = placeOf(file, model, name);
-    if (!place?.range || seen.has(placeKey(place.range))) return [];
+  const foldable = new Map<string, string[]>();
+  for (const name of gains.keys()) {
     // The gain is one factor of a product; behind its shift, only contractions by trained weights read that.
     const products = gainProducts(name, normal.parameters.get(name) ? readers : new Map(), writers);
     const weights = products.flatMap((product) => {
       const followers = linear.followers(product);
       return followers ? followers.next.map((c) => c.weight.name) : [undefined];
     });
-    if (weights.length === 0 || weights.includes(undefined)) return [];
+    if (weights.length > 0 && !weights.includes(undefined)) foldable.set(name, weights as string[]);
+  }
+  const seen = new Set<string>();
+  return [...foldable].flatMap(([name, weights]): Detection[] => {
+    const count = gains.get(name)!;
+    const place = placeOf(file, model, name);
+    if (!place?.range || seen.has(placeKey(place.range))) return [];
     seen.add(placeKey(place.range));
-    const next = [...new Set((weights as string[]).map((w) => layerName(model, w)))];
+    const norm = layerOf(model, name);
+    const next = [...new Set(weights.map((w) => layerName(model, w)))];
     return [
       {
         message: [
@@ -111,11 +116,14 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
           `Multiplying a channel's gain and dividing the matching columns of ${few(codes(next))} changes nothing.`,
         ].join("\n"),
         ...place,
-        related: (weights as string[]).slice(0, 3).flatMap((w) => {
+        related: weights.slice(0, 3).flatMap((w) => {
           const layer = layerOf(model, w);
           return layer ? [{ label: `${layerName(model, w)} reads it`, range: layer.constructor }] : [];
         }),
-        symmetry: `(R*)^${count} on ${name}, ${(weights as string[]).slice(0, 2).join(", ")}`,
+        symmetry: `(R*)^${count} on ${name}, ${weights.slice(0, 2).join(", ")}`,
+        ...(norm && canDrop(model, norm, foldable)
+          ? { remedy: { kind: "drop-gain" as const, call: norm.constructor, scope: norm.scope } }
+          : {}),
       },
     ];
   });
@@ -137,4 +145,28 @@ function gainProducts(
     }
   }
   return out.filter((n) => writers.has(n.outputs[0]!));
+}
+
+/**
+ * Whether the layers behind can hold the gains and shifts of all norms that one call makes: linear layers with a bias, each read
+ * by one norm alone and by nothing else.
+ */
+function canDrop(model: CheckedModel, norm: Layer, foldable: ReadonlyMap<string, readonly string[]>): boolean {
+  if (norm.kind !== "LayerNorm" && norm.kind !== "RMSNorm") return false;
+  const linear = linearStructure(model.normal());
+  const uses = new Map<string, number>();
+  for (const c of linear.contractions.values()) uses.set(c.weight.name, (uses.get(c.weight.name) ?? 0) + 1);
+  return model.layers
+    .filter((l) => placeKey(l.constructor) === placeKey(norm.constructor))
+    .every((l) => {
+      const gain = l.parameters.find((p) => foldable.has(p));
+      const hasShift = l.parameters.some((p) => p.endsWith(".bias"));
+      if (gain === undefined) return false;
+      return foldable.get(gain)!.every((w) => {
+        const reader = layerOf(model, w);
+        const isTied = (registeredParameter(model, w)?.aliases.length ?? 0) > 0;
+        if (reader?.kind !== "Linear" || uses.get(w) !== 1 || isTied) return false;
+        return !hasShift || reader.parameters.some((p) => p.endsWith(".bias"));
+      });
+    });
 }

@@ -58,8 +58,17 @@ export interface RemoveStatement {
   readonly attribute: string;
 }
 
+/** A norm whose gain and shift the layers behind it can hold. */
+export interface DropGain {
+  readonly kind: "drop-gain";
+  /** The call that makes the norm. */
+  readonly call: SourceRange;
+  /** Module path of the norm. */
+  readonly scope: string;
+}
+
 /** A change that fixes can turn into edits. */
-export type Remedy = DropBias | Comprehension | RandomStart | ParameterGroups | RemoveStatement;
+export type Remedy = DropGain | DropBias | Comprehension | RandomStart | ParameterGroups | RemoveStatement;
 
 /** What a detection is about, for fixes that change training. */
 export interface Subject {
