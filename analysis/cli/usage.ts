@@ -19,7 +19,18 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const COMMANDS = ["symmetries", "check", "fix", "probe", "show", "export", "coverage", "rules", "explain", "init"] as const;
+export const COMMANDS = [
+  "symmetries",
+  "check",
+  "fix",
+  "probe",
+  "show",
+  "export",
+  "coverage",
+  "rules",
+  "explain",
+  "init",
+] as const;
 
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 

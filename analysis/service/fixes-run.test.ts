@@ -23,7 +23,7 @@ import io, itertools, json, sys, types, warnings
 import torch
 warnings.simplefilter("ignore")
 
-SHAPES = [(4, 8), (4, 16), (4, 32), (4, 6), (4, 3, 12, 12), (4, 1, 12, 12), (4, 5, 16), (4, 5, 32), (4, 5, 6), (4, 64), "ids"]
+SHAPES = [(4, 8), (4, 16), (4, 32), (4, 6), (4, 3, 12, 12), (4, 1, 12, 12), (4, 1, 24), (4, 5, 16), (4, 5, 32), (4, 5, 6), (4, 64), "ids"]
 
 def inputs(model, names):
     if names[-1:] == ["label"]:
