@@ -1,6 +1,7 @@
 /**
  * Training graphs against PyTorch, step by step (testFixtures/probe/make.py made the numbers): a multilayer perceptron, a
- * convolutional network with batch normalisation and a transformer block, under seven optimiser settings each.
+ * convolutional network with batch normalisation, a transformer block, and an embedding with LSTM, GRU and plain recurrence,
+ * under seven optimiser settings each.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -143,7 +144,7 @@ function stepFeeds(models: TrainingModels, fixture: Fixture, settings: readonly 
 const close = (a: number, b: number, tolerance: number, what: string) =>
   assert.ok(Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b)), `${what}: ${a}, PyTorch has ${b}`);
 
-for (const name of ["mlp", "cnn", "transformer"]) {
+for (const name of ["mlp", "cnn", "transformer", "recurrent"]) {
   const { graph, fixture, settings } = load(name);
   describe(`${name} against PyTorch`, () => {
     for (const kind of Object.keys(settings)) {

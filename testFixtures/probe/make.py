@@ -70,6 +70,24 @@ class Transformer(nn.Module):
         return self.head(self.norm3(x))
 
 
+class Recurrent(nn.Module):
+    """An embedding, then an LSTM, a GRU and a plain recurrence one behind the other."""
+
+    def __init__(self, vocabulary=9, width=8):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.lstm = nn.LSTM(width, 6, batch_first=True)
+        self.gru = nn.GRU(6, 7, batch_first=True)
+        self.rnn = nn.RNN(7, 6, batch_first=True)
+        self.head = nn.Linear(6, vocabulary)
+
+    def forward(self, t):
+        x, _ = self.lstm(self.tokens(t))
+        x, _ = self.gru(x)
+        x, _ = self.rnn(x)
+        return self.head(x)
+
+
 STEPS = 40
 BATCH = 8
 EXAMPLES = 48
@@ -144,5 +162,10 @@ make("cnn", Cnn(), rounded(torch.randn(EXAMPLES, 2, 8, 8)), torch.randint(0, 3, 
 tokens = torch.randint(0, 11, (EXAMPLES, 7))
 make(
     "transformer", Transformer(), tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(),
+    lambda y, t: nn.functional.cross_entropy(y.flatten(0, 1), t.flatten()),
+)
+tokens = torch.randint(0, 9, (EXAMPLES, 6))
+make(
+    "recurrent", Recurrent(), tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(),
     lambda y, t: nn.functional.cross_entropy(y.flatten(0, 1), t.flatten()),
 )
