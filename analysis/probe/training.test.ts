@@ -1,7 +1,7 @@
 /**
  * Training graphs against PyTorch, step by step (testFixtures/probe/make.py made the numbers): a multilayer perceptron, a
  * convolutional network with batch normalisation, a transformer block, and an embedding with LSTM, GRU and plain recurrence,
- * under seven optimiser settings each.
+ * under nine optimiser settings each.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -66,6 +66,14 @@ const settingsOf = (vectors: readonly string[]): Readonly<Record<string, Trainin
   },
   clipped: { ...plain, clipNorm: 0.5 },
   cosine: { ...plain, schedule: { kind: "cosine", warmup: 5, final: 0.1 } },
+  linear: {
+    ...plain,
+    optimiser: "adamw",
+    learningRate: 0.01,
+    weightDecay: 0.01,
+    schedule: { kind: "linear", final: 0.2 },
+  },
+  stepwise: { ...plain, momentum: 0.5, schedule: { kind: "step", every: 7, factor: 0.6 } },
 });
 
 /** The bias in front of a batch normalisation and the mean that follows it, and the bias of the keys. */

@@ -108,7 +108,18 @@ def optimisers(model):
         ),
         "clipped": torch.optim.SGD(everything, lr=0.1),
         "cosine": torch.optim.SGD(everything, lr=0.1),
+        "linear": torch.optim.AdamW(everything, lr=0.01, weight_decay=0.01),
+        "stepwise": torch.optim.SGD(everything, lr=0.1, momentum=0.5),
     }
+
+
+def scheduler(kind, optimiser):
+    """PyTorch's own schedulers, stepped after each update."""
+    if kind == "linear":
+        return torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.2, total_iters=STEPS - 1)
+    if kind == "stepwise":
+        return torch.optim.lr_scheduler.StepLR(optimiser, step_size=7, gamma=0.6)
+    return None
 
 
 def make(name, model, inputs, targets, loss):
@@ -126,6 +137,7 @@ def make(name, model, inputs, targets, loss):
     for kind in optimisers(model):
         model.load_state_dict(start)
         optimiser = optimisers(model)[kind]
+        schedule = scheduler(kind, optimiser)
         losses, norms = [], []
         for step in range(STEPS):
             if kind == "cosine":
@@ -141,6 +153,8 @@ def make(name, model, inputs, targets, loss):
                 out["gradient"] = {n: [float(f"{v:.8g}") for v in p.grad.flatten().tolist()] for n, p in model.named_parameters()}
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5 if kind == "clipped" else 1e9)
             optimiser.step()
+            if schedule is not None:
+                schedule.step()
             losses.append(float(value))
             norms.append(float(norm))
         final = {k: float(v.double().norm()) for k, v in model.state_dict().items() if v.is_floating_point()}
