@@ -37,6 +37,8 @@ interface Slot {
   current: AbortController;
   result: Promise<Analysed> | undefined;
   structure: Promise<DocumentStructure> | undefined;
+  /** The analysis with hovers and reports. */
+  details: Promise<DocumentAnalysis> | undefined;
   certified: Analysed | undefined;
   idle: NodeJS.Timeout | undefined;
   milliseconds: number;
@@ -72,6 +74,7 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
       current: new AbortController(),
       result: undefined,
       structure: undefined,
+      details: undefined,
       certified: undefined,
       idle: undefined,
       milliseconds: slot?.milliseconds ?? 0,
@@ -126,6 +129,18 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
     const analysed = slot.certified ?? result;
     const part = this.#wholes.get(uri)?.part;
     return part ? { ...analysed, uri, version: part.version } : analysed;
+  }
+
+  /** The analysis with hovers and reports, which nobody waits for while typing; undefined for documents that are not open. Rejects as `get`. */
+  async details(uri: string, signal: AbortSignal): Promise<DocumentAnalysis | undefined> {
+    const slot = this.#slot(uri);
+    if (!slot) return undefined;
+    if (slot.certified) return slot.certified.analysis;
+    if (!slot.details) {
+      slot.details = this.#input(slot).then((input) => this.#host.details(input, slot.current.signal));
+      slot.details.catch(() => {});
+    }
+    return abortable(slot.details, signal);
   }
 
   /** Where the symmetries of the document's present text are; undefined for documents that are not open. Rejects as `get`. */

@@ -56,7 +56,17 @@ export class AnalysisHost {
     this.#quick.warmUp();
   }
 
+  /** What is found; of Python files without hovers and reports, which `details` has. */
   analyse(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
+    const call: AnalysisCall =
+      input.kind === "python"
+        ? { method: "analysePython", args: [input.path, input.text, input.settings, "findings"] }
+        : analysisCall(input);
+    return this.#quick.run({ calls: [call], signal, timeLimit: this.#limitFor(input) });
+  }
+
+  /** All that is known at once. */
+  details(input: AnalysisInput, signal: AbortSignal): Promise<DocumentAnalysis> {
     return this.#quick.run({ calls: [analysisCall(input)], signal, timeLimit: this.#limitFor(input) });
   }
 

@@ -56,6 +56,17 @@ describe("the analysis service", () => {
     assert.ok((hover ?? "").split("\n").length <= 12);
   });
 
+  it("finds the same without hovers and reports, for while somebody types", async () => {
+    const all = await service.analysePython("untitled:net.py", NET);
+    const quick = await service.analysePython("untitled:net.py", NET, undefined, "findings");
+    assert.deepEqual(quick.findings, all.findings);
+    assert.deepEqual(quick.hovers, []);
+    assert.deepEqual(
+      quick.models.map((m) => [m.name, m.range, m.parameters, m.text]),
+      all.models.map((m) => [m.name, m.range, m.parameters, ""]),
+    );
+  });
+
   it("follows configuration files, over an editor's settings, and comments", async () => {
     const project = path.join(folder, "configured");
     mkdirSync(project);

@@ -4,6 +4,7 @@ import type { ReadConfiguration } from "../configuration/read";
 import { ruleSettings } from "../configuration/read";
 import type { TrainedBy } from "../dynamics/risk/model";
 import type { Graph } from "../graph/graph";
+import { elementCount } from "../graph/tensor";
 import { lintFile } from "../lint/lint";
 import { silencingFixes } from "../lint/silence";
 import { modelJson } from "../report/json";
@@ -21,7 +22,7 @@ import { checkedFile, type LoadedFile, type LoadedModel, type Problem, trainedAs
 import { type DrawnFile, drawnFile, type OnnxTextView, onnxTextView } from "./onnx-views";
 import { matchSource, type SourceMatch } from "./source-match";
 import { type DocumentStructure, structureOf } from "./structure";
-import type { AnalysisService, DocumentAnalysis, LintSettings, ReportedFinding } from "./types";
+import type { AnalysisService, AnswerScope, DocumentAnalysis, LintSettings, ReportedFinding } from "./types";
 
 /** A model after the slow engines: all families counted, and the claims checked. */
 interface Certified {
@@ -57,10 +58,10 @@ class Service implements AnalysisService {
   readonly #elsewhere = new Map<string, TrainedBy["facts"]>();
   #runner: Runner | undefined;
 
-  async analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis> {
+  async analysePython(path: string, text: string, settings?: LintSettings, scope?: AnswerScope): Promise<DocumentAnalysis> {
     const read = this.#configurationFor(path, settings);
     const load = (): Promise<LoadedFile> => this.#configured.loaderFor(read.configuration).loadPython(path, text);
-    return this.#analyse(path, `text ${text}`, load, "python", read);
+    return this.#analyse(path, `text ${text}`, load, "python", read, scope);
   }
 
   async analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis> {
@@ -155,6 +156,7 @@ class Service implements AnalysisService {
     load: () => Promise<LoadedFile>,
     language: LoadedFile["language"],
     read: ReadConfiguration,
+    scope: AnswerScope = "all",
   ): Promise<DocumentAnalysis> {
     const known = this.#files.get(path);
     // Imported files may have changed, so that only certification and repeated questions rely on what is known.
@@ -168,7 +170,7 @@ class Service implements AnalysisService {
       return failed(path, [{ message: error instanceof Error ? error.message : String(error) }]);
     }
     // Analyses are made when the answer asks for them, so the time is known only then.
-    const answer = this.#answer(path, { file, read }, [], 0);
+    const answer = scope === "all" ? this.#answer(path, { file, read }, [], 0) : this.#findings(path, { file, read });
     const milliseconds = performance.now() - begin;
     this.#files.set(path, { state, file, read, milliseconds });
     return { ...answer, milliseconds };
@@ -192,6 +194,29 @@ class Service implements AnalysisService {
     const [oldest] = this.#certified.keys();
     if (this.#certified.size >= MOST_CERTIFIED && oldest !== undefined) this.#certified.delete(oldest);
     this.#certified.set(key, { analysis, certificate });
+  }
+
+  /** The answer for a file with its findings alone. */
+  #findings(path: string, { file, read }: Pick<Known, "file" | "read">): DocumentAnalysis {
+    const problems: Problem[] = [...file.problems];
+    let findings: ReportedFinding[] = [];
+    try {
+      findings = reported(path, file, read, this.#exports.get(path));
+    } catch (error) {
+      problems.push(problem("rules failed", error));
+    }
+    const models = file.models.map(({ graph, name, range }) => ({
+      name,
+      file: path,
+      ...(range ? { range } : {}),
+      parameters: trainedEntries(graph),
+      text: "",
+      json: null,
+    }));
+    const configuration = { files: read.configuration.files, mistakes: read.problems };
+    const calls = file.calls ? { calls: file.calls } : {};
+    const answer = { path, findings, hovers: [], models, problems, ...calls, configuration, milliseconds: 0 };
+    return inCells(answer, path, file.cells);
   }
 
   /** The answer for a file: models that were certified before, in whatever text, are shown so. */
@@ -241,6 +266,12 @@ class Service implements AnalysisService {
     };
     return inCells(answer, path, file.cells);
   }
+}
+
+function trainedEntries({ parameters }: Graph): number {
+  let n = 0;
+  for (const p of parameters.values()) if (p.trainable) n += elementCount(p.shape);
+  return n;
 }
 
 /** The findings of a file, as configured. */

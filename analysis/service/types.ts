@@ -18,9 +18,9 @@ export interface ModelSummary {
   readonly range?: SourceRange;
   /** Number of trainable scalars. */
   readonly parameters: number;
-  /** The plain text report (`noether symmetries`), without colour. */
+  /** The plain text report (`noether symmetries`), without colour; empty where only findings were asked for. */
   readonly text: string;
-  /** One member of `models` in the public JSON of `noether symmetries --format json`. */
+  /** One member of `models` in the public JSON of `noether symmetries --format json`; null where only findings were asked for. */
   readonly json: unknown;
 }
 
@@ -59,10 +59,16 @@ export interface DocumentAnalysis {
   readonly milliseconds: number;
 }
 
+/**
+ * How much an answer holds. "findings" leaves out what nobody sees while typing: hovers, and of models the reports; it needs
+ * no symmetries but those that rules ask for.
+ */
+export type AnswerScope = "all" | "findings";
+
 /** Analyses documents. Input that cannot be analysed is reported in `problems`; a rejected promise is a defect. */
 export interface AnalysisService {
   /** Python text -> findings, layers with hover text, models. */
-  analysePython(path: string, text: string, settings?: LintSettings): Promise<DocumentAnalysis>;
+  analysePython(path: string, text: string, settings?: LintSettings, scope?: AnswerScope): Promise<DocumentAnalysis>;
   /** An ONNX file on disk. */
   analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */

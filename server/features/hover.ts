@@ -10,9 +10,9 @@ export function register(connection: Connection, state: ServerState): void {
   connection.onHover(async ({ textDocument: { uri }, position }, token) => {
     if (!(await state.settings(uri)).enable) return null;
     const signal = signalOf(token);
-    const analysed = await state.analyses.get(uri, signal).catch(() => undefined); // cancelled, or the text changed
+    const details = await state.analyses.details(uri, signal).catch(() => undefined); // cancelled, or the text changed
     const path = pathOf(uri);
-    const around = (analysed?.analysis.hovers ?? [])
+    const around = (details?.hovers ?? [])
       .filter((h) => h.range.file === path)
       .map((h) => ({ ...h, range: rangeOf(h.range) }))
       .filter(({ range }) => contains(range, position));

@@ -46,8 +46,11 @@ export function register(connection: Connection, state: ServerState): void {
   connection.onRequest(
     SYMMETRIES_REQUEST,
     async ({ uri, position }: SymmetriesParams, token): Promise<SymmetriesReport | null> => {
-      const analysed = await state.analyses.get(uri, signalOf(token));
-      const models = analysed?.analysis.models ?? [];
+      // A broken analysis has been reported; there is nothing to show.
+      const broken = (error: unknown): undefined => {
+        if (!(error instanceof AnalysisFailure)) throw error;
+      };
+      const models = (await state.analyses.details(uri, signalOf(token)).catch(broken))?.models ?? [];
       if (models.length === 0) return null;
       // A model's range is its class name or its whole class, so the model at the cursor is the last one begun before it.
       const here =
