@@ -35,7 +35,7 @@ test("noether probe prints charts and verdicts of each setting", async () => {
     "--replicas",
     "2",
     "--sweep",
-    "lr=0.01,0.1",
+    "lr=0.01,0.1,0.3",
     "--no-cache",
   );
   assert.equal(error, "");
@@ -46,6 +46,10 @@ test("noether probe prints charts and verdicts of each setting", async () => {
   assert.match(out, /loss +[▁▂▃▄▅▆▇█]+ /);
   assert.match(out, /R\+\^8 +fc1\.weight, fc1\.bias: \w+/);
   assert.match(out, /on cpu/);
+  assert.match(out, /gradients obey the symmetries to [\d.]+e-\d+, residual of SGD's law for charges [\d.]+e-\d+/);
+  assert.match(out, /flat directions: \d+ of 139 Hessian eigenvalues near zero, 16 by symmetry/);
+  assert.match(out, /loss barrier between replicas: [\d.-]+.* modulo symmetry /);
+  assert.match(out, /distance from the mirrors against lr = 0.01, 0.1, 0.3\n {2}S\(8\) +fc1.weight: [\d.]+, [\d.]+, [\d.]+;/);
 });
 
 test("json is complete, html stands alone", async () => {

@@ -159,6 +159,23 @@ function charts(record: ProbeRecord): string {
       yScale: "log",
     });
   }
+  const swept = record.sweep;
+  if (swept) {
+    const isRate = swept.what === "lr";
+    list.push({
+      title: `Order parameter against ${swept.what}`,
+      xLabel: isRate ? "learning rate squared" : swept.what,
+      yLabel: "|w|^2",
+      series: swept.symmetries.slice(0, MOST_CHARTS).map(({ order, symmetry }) => ({
+        name: `${symmetry.group}, ${symmetry.parameters[0] ?? ""}`,
+        points: order.map((o, i) => {
+          const [w, x] = [o.value ?? Number.NaN, swept.values[i]!];
+          return { x: isRate ? x * x : x, y: w * w, error: 2 * Math.abs(w) * (o.error ?? Number.NaN) };
+        }),
+      })),
+      yInclude: [0],
+    });
+  }
   return `<div class="charts">${list.map(lineChart).join("\n")}</div>`;
 }
 
@@ -269,6 +286,40 @@ function details(record: ProbeRecord): string {
     for (const { layer, end: share } of s.dormant) {
       if ((share.value ?? 0) > 0)
         row(s.name, `dormant units, ${layer}`, value(share), "share with a ReDo score of at most 0.1 (2302.12902)");
+    }
+    if (s.landscape?.hessian) {
+      const { error, expected, nearZero, parameters } = s.landscape.hessian;
+      row(
+        s.name,
+        "flat directions at the end",
+        `${Math.round(nearZero)}${error > 0 ? ` &plusmn; ${Math.round(error)}` : ""} of ${parameters}`,
+        `eigenvalues of the Hessian below ${small(s.landscape.hessian.threshold)} of the largest; ${expected} of them by symmetry (1710.06096)`,
+      );
+    }
+    if (s.landscape?.barrier) {
+      row(
+        s.name,
+        "loss barrier between replicas",
+        value(s.landscape.barrier.raw),
+        "loss at the midpoint over the mean of both ends",
+      );
+      row(
+        s.name,
+        "the same modulo symmetry",
+        value(s.landscape.barrier.aligned),
+        "near zero: one solution in several gauges (2209.04836)",
+      );
+    }
+    for (const x of s.symmetries) {
+      if (!x.collapse) continue;
+      const { exponent, exponentError, lossIncrease, margin, mirror } = x.collapse;
+      const error = exponentError === null ? "" : ` &plusmn; ${small(exponentError)}`;
+      row(
+        s.name,
+        `collapse exponent, ${title(x)}: ${mirror}`,
+        exponent === null ? "not measured" : `${small(exponent)}${error}`,
+        `per step at its mirror, negative collapses (2306.04251); collapsing costs ${small(lossIncrease)} of loss, margin of decay ${margin === null ? "infinite" : small(margin)} (above 1 decay prefers it, 2309.16932)`,
+      );
     }
     if (s.noiseScale)
       row(s.name, "gradient noise scale", value(s.noiseScale, 0), "examples; batches far below it are mostly noise (1812.06162)");

@@ -68,6 +68,7 @@ export function probeText(record: ProbeRecord, style: Style): string {
       `  dead units ${withError(c.deadUnits)}, distinct units ${withError(c.distinctUnits)}`,
     );
   }
+  if (record.sweep) lines.push("", ...sweep(record.sweep, style));
   const notes = [...new Set([...(twin?.notes ?? []), ...record.notes])];
   if (notes.length > 0) lines.push("", ...notes.map((n) => style.quiet(`note: ${n}`)));
   return lines.join("\n");
@@ -98,5 +99,71 @@ function setting(s: RecordedSetting, style: Style): string[] {
     );
   }
   if (told.length > MOST_ROWS) out.push(style.quiet(`  and ${told.length - MOST_ROWS} more symmetries`));
+  out.push(...measures(s).map((line) => style.quiet(`  ${line}`)));
   return out.filter((line) => line !== "");
 }
+
+/** What was measured besides degrees and verdicts, a line each. */
+function measures({ alignment, dormant, landscape, noiseScale, symmetries }: RecordedSetting): string[] {
+  const out: string[] = [];
+  const most = (values: readonly (number | null | undefined)[]) =>
+    Math.max(...values.filter((v): v is number => typeof v === "number"));
+  const identity = most(symmetries.map((x) => x.charges?.identity.value));
+  const residual = most(symmetries.map((x) => x.charges?.residual?.value));
+  if (identity >= 0) {
+    const law = residual >= 0 ? `, residual of SGD's law for charges ${short(residual)}` : "";
+    out.push(`gradients obey the symmetries to ${short(identity)}${law}`);
+  }
+  if (landscape?.hessian) {
+    const { error, expected, nearZero, parameters } = landscape.hessian;
+    const zero = `${Math.round(nearZero)}${error > 0 ? ` ± ${Math.round(error)}` : ""}`;
+    out.push(`flat directions: ${zero} of ${parameters} Hessian eigenvalues near zero, ${expected} by symmetry`);
+  }
+  if (landscape?.barrier) {
+    const { aligned, raw } = landscape.barrier;
+    out.push(`loss barrier between replicas: ${withError(raw)}, modulo symmetry ${withError(aligned)}`);
+  }
+  if (alignment) out.push(`distance of replicas: ${withError(alignment.raw)}, modulo symmetry ${withError(alignment.remaining)}`);
+  const falling = symmetries
+    .flatMap(({ collapse, symmetry }) => (collapse ? [{ collapse, symmetry }] : []))
+    .filter(({ collapse: c }) => c.exponent !== null && c.exponent + 2 * (c.exponentError ?? 0) < 0)
+    .sort((a, b) => a.collapse.exponent! - b.collapse.exponent!);
+  for (const { collapse: c, symmetry } of falling.slice(0, MOST_FALLING)) {
+    const error = c.exponentError === null ? "" : ` ± ${short(c.exponentError)}`;
+    out.push(
+      `${symmetry.group} ${symmetry.parameters[0] ?? ""}: ${c.mirror} shrinks by a factor e^${short(c.exponent!)}${error} per step near its mirror, which costs ${short(c.lossIncrease)} of loss`,
+    );
+  }
+  for (const { norms, symmetry } of symmetries) {
+    const ratio = norms?.equilibriumRatio;
+    if (ratio) out.push(`${symmetry.parameters[0] ?? ""}: norm^4 over its predicted equilibrium ${withError(ratio)}`);
+  }
+  for (const { layer, start, end } of dormant) {
+    if ((end.value ?? 0) > 0)
+      out.push(`dormant units behind ${layer}: ${withError(end)} of the layer, ${withError(start)} at the start`);
+  }
+  if (noiseScale && noiseScale.value !== null) out.push(`gradient noise scale ${withError(noiseScale)} examples`);
+  return out;
+}
+
+/** The order parameters of a sweep, with the fitted critical learning rates. */
+function sweep({ what, values, symmetries }: NonNullable<ProbeRecord["sweep"]>, style: Style): string[] {
+  const out = [style.title(`distance from the mirrors against ${what} = ${values.join(", ")}`)];
+  for (const { fit, order, symmetry } of symmetries.slice(0, MOST_ROWS)) {
+    const numbers = order.map((o) => o.value ?? Number.NaN);
+    const critical = fit?.criticalRate.value;
+    const end =
+      fit === undefined
+        ? ""
+        : critical === null || critical === undefined
+          ? "; does not fall with the learning rate"
+          : `; |w|^2 = a - b lr^2 vanishes at lr ${withError(fit.criticalRate)} (heuristic fit)`;
+    out.push(
+      `  ${style.group(symmetry.group.padEnd(10))} ${symmetry.parameters[0] ?? ""}: ${numbers.map(short).join(", ")}${end}`,
+    );
+  }
+  return out;
+}
+
+/** Mirrors on the way to collapse that are named at most. */
+const MOST_FALLING = 3;
