@@ -1,6 +1,6 @@
 /** @file Results of probes on disk, by everything that they depend on. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { deserialize, serialize } from "node:v8";
 import type { Attribute, Graph } from "../graph/graph";
@@ -8,7 +8,7 @@ import type { CompactRecording } from "./memory";
 import type { DeviceReport, ProbeRequest } from "./types";
 
 /** Changes when results of the same request may. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** What a training left behind: all of a result that is not made from the request itself. */
 export interface RawRun {
@@ -52,11 +52,28 @@ export function requestKey(request: ProbeRequest): string {
   }
   write(data);
   if (data.kind === "path") {
-    const stat = statSync(data.path, { throwIfNoEntry: false });
-    write([stat?.size, stat?.mtimeMs]);
+    write(contentOf(data.path));
   }
   write(rest);
   return hash.digest("hex").slice(0, 40);
+}
+
+/** Files of up to so many bytes are told apart by what is in them, larger ones and images by size and time. */
+const LARGEST_READ = 64 * 2 ** 20;
+
+/** What the user's data are: the bytes of a file, or what lies in a folder and the folders in it. */
+function contentOf(place: string): unknown {
+  const stat = statSync(place, { throwIfNoEntry: false });
+  if (!stat) return "missing";
+  if (!stat.isDirectory()) return stat.size <= LARGEST_READ ? readFileSync(place) : [stat.size, stat.mtimeMs];
+  return readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((e) => e.isFile())
+    .map((e) => {
+      const file = path.join(e.parentPath, e.name);
+      const { size, mtimeMs } = statSync(file);
+      return [file, size, mtimeMs];
+    })
+    .sort((a, b) => (a[0]! < b[0]! ? -1 : 1));
 }
 
 /** The computation and how its parameters start; origins do not count. */

@@ -8,6 +8,7 @@ import { zipSync } from "fflate";
 import { Batches } from "./batches";
 import type { DataShape } from "./dataset";
 import { DataError, readData } from "./files";
+import { encode } from "jpeg-js";
 import { readPng } from "./png";
 import { fittingTask, markov, mixture } from "./synthetic";
 
@@ -77,7 +78,7 @@ test("what does not fit says the file, what was expected and what was found", ()
   writeFileSync(wrong, Array.from({ length: COUNT }, () => "1,2,3,7").join("\n"));
   for (const [file, expected] of [
     [wide, /wide.npz: the input x wants rows of shape \[3\]; it has \[40, 2\]/],
-    [wrong, /wrong.csv: the target 7 is not a class from 0 to 1/],
+    [wrong, /wrong.csv: row \d+: the target 7 is not a class from 0 to 1/],
     [join(folder, "none.npz"), /none.npz: it does not exist; name an .npz/],
   ] as const) {
     assert.throws(
@@ -146,6 +147,51 @@ test("PNG images decode with every filter, and folders of them are classes", () 
   const data = readData(join(folder, "images"), images, 4, 1);
   assert.equal(data.examples, 12);
   for (let n = 0; n < 12; n++) assert.equal(data.inputs.get("x")!.data[4 * n], Number(data.targets.data[n]) === 0 ? -1 : 1);
+});
+
+test("JPEG images decode, are averaged down, and a damaged one is named", () => {
+  const rgba = (width: number, height: number, at: (x: number, y: number) => number) => {
+    const data = Buffer.alloc(4 * width * height, 255);
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) data.fill(at(x, y), 4 * (y * width + x), 4 * (y * width + x) + 3);
+    return encode({ width, height, data }, 100).data;
+  };
+  const place = join(folder, "photos");
+  for (const [name, dark] of [
+    ["night", 40],
+    ["day", 200],
+  ] as const) {
+    mkdirSync(join(place, name), { recursive: true });
+    // Halves of two greys whose mean is the class's.
+    for (let k = 0; k < 6; k++)
+      writeFileSync(
+        join(place, name, `${k}.jpg`),
+        rgba(16, 16, (x) => (x % 16 < 8 ? dark - 30 : dark + 30)),
+      );
+  }
+  const one: DataShape = {
+    inputs: [{ name: "x", type: "float32", shape: [3, 1, 1], bound: 0 }],
+    targets: { type: "int64", shape: [], classes: 2 },
+  };
+  const data = readData(place, one, 4, 1);
+  for (let n = 0; n < 12; n++) {
+    const grey = Number(data.targets.data[n]) === 0 ? 200 : 40;
+    assert.ok(Math.abs(Number(data.inputs.get("x")!.data[3 * n]) - (2 * grey) / 255 + 1) < 0.03);
+  }
+  writeFileSync(join(place, "day", "9.jpeg"), Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 1]));
+  assert.throws(() => readData(place, one, 4, 1), /photos.day.9.jpeg: /);
+});
+
+test("cells of a CSV that are no numbers are named by line and column", () => {
+  const file = join(folder, "cells.csv");
+  const numbers: DataShape = {
+    inputs: [{ name: "x", type: "float32", shape: [2], bound: 0 }],
+    targets: { type: "float32", shape: [1], classes: 0 },
+  };
+  writeFileSync(file, "a,b,y\n1,2,3\n4,oops,6\n");
+  assert.throws(() => readData(file, numbers, 1, 1), /cells.csv: line 3, column 2: "oops" where a number is expected/);
+  writeFileSync(file, "1,2,3\n4,5\n");
+  assert.throws(() => readData(file, numbers, 1, 1), /cells.csv: line 2 has 2 columns; the lines before it have 3/);
 });
 
 test("made-up tasks fit the network and repeat", () => {

@@ -6,6 +6,7 @@ import { Random } from "../../numerics/random";
 import type { WireTensor } from "../../runtime/protocol";
 import { type DataSet, type DataShape, typed } from "./dataset";
 import { type NumpyArray, readNpy, readNpz } from "./numpy";
+import { readJpeg } from "./jpeg";
 import { type Image, readPng } from "./png";
 import { heldOut } from "./synthetic";
 
@@ -69,14 +70,23 @@ export function readData(file: string, shape: DataShape, batch: number, seed: nu
     );
   }
   if (shape.targets.type === "int64") {
-    const wrong = arrays.targets.data.find((v) => !Number.isInteger(v) || v < 0 || v >= shape.targets.classes);
-    if (wrong !== undefined)
-      throw new DataError(file, `the target ${wrong} is not a class from 0 to ${shape.targets.classes - 1}`);
+    const { data } = arrays.targets;
+    const wrong = data.findIndex((v) => !Number.isInteger(v) || v < 0 || v >= shape.targets.classes);
+    if (wrong >= 0) {
+      const row = Math.floor((wrong * rows) / data.length) + 1;
+      throw new DataError(file, `row ${row}: the target ${data[wrong]} is not a class from 0 to ${shape.targets.classes - 1}`);
+    }
   }
   for (const input of shape.inputs.filter((i) => i.type === "int64")) {
-    const wrong = arrays.inputs.get(input.name)!.data.find((v) => v < 0 || v >= input.bound);
-    if (wrong !== undefined)
-      throw new DataError(file, `the token ${wrong} of ${input.name} is outside of 0 to ${input.bound - 1}`);
+    const { data } = arrays.inputs.get(input.name)!;
+    const wrong = data.findIndex((v) => !Number.isInteger(v) || v < 0 || v >= input.bound);
+    if (wrong >= 0) {
+      const row = Math.floor((wrong * rows) / data.length) + 1;
+      throw new DataError(
+        file,
+        `row ${row}: the token ${data[wrong]} of ${input.name} is not a number from 0 to ${input.bound - 1}`,
+      );
+    }
   }
   const targets = typed(shape.targets.type, own, reordered(arrays.targets.data, order));
   const training = rows - heldOut(rows, batch);
@@ -140,10 +150,21 @@ function fromNpy(array: NumpyArray, shape: DataShape) {
 /** Rows of numbers: the inputs' entries, then the targets'. A first row that is no numbers is a heading. */
 function fromCsv(text: string, shape: DataShape) {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  const rows = lines.map((line) => line.split(/[,;\t]/).map((cell) => (cell.trim() === "" ? Number.NaN : Number(cell))));
-  if (rows[0]?.some(Number.isNaN)) rows.shift();
-  const bad = rows.findIndex((row) => row.length !== rows[0]!.length || row.some(Number.isNaN));
-  if (bad >= 0) throw new Error(`row ${bad + 1} does not hold ${rows[0]!.length} numbers`);
+  const cells = lines.map((line) => line.split(/[,;\t]/));
+  const rows = cells.map((line) => line.map((cell) => (cell.trim() === "" ? Number.NaN : Number(cell))));
+  const heading = rows[0]?.some(Number.isNaN) ? 1 : 0;
+  rows.splice(0, heading);
+  if (rows.length === 0) throw new Error("it has no rows of numbers");
+  rows.forEach((row, r) => {
+    const where = `line ${r + heading + 1}`;
+    if (row.length !== rows[0]!.length)
+      throw new Error(`${where} has ${row.length} columns; the lines before it have ${rows[0]!.length}`);
+    const bad = row.findIndex(Number.isNaN);
+    if (bad >= 0)
+      throw new Error(
+        `${where}, column ${bad + 1}: ${JSON.stringify(cells[r + heading]![bad]!.trim())} where a number is expected`,
+      );
+  });
   return columns(rows.length, Float64Array.from(rows.flat()), shape);
 }
 
@@ -167,7 +188,7 @@ function columns(rows: number, data: Float32Array | Float64Array, shape: DataSha
   return { inputs, targets: part(at, size) };
 }
 
-/** A folder per class, with PNG images that are scaled to the input's size. */
+/** A folder per class, with PNG and JPEG images that are scaled to the input's size. */
 function fromImages(folder: string, shape: DataShape, notes: string[]) {
   const [input] = shape.inputs;
   if (!input || input.shape.length !== 3)
@@ -187,14 +208,15 @@ function fromImages(folder: string, shape: DataShape, notes: string[]) {
   let others = 0;
   classes.forEach((name, label) => {
     for (const file of readdirSync(path.join(folder, name)).sort()) {
-      if (!/\.png$/i.test(file)) {
-        if (/\.(jpe?g|webp|gif|bmp|tiff?)$/i.test(file)) others++;
+      const read = /\.png$/i.test(file) ? readPng : /\.jpe?g$/i.test(file) ? readJpeg : undefined;
+      if (!read) {
+        if (/\.(webp|gif|bmp|tiff?)$/i.test(file)) others++;
         continue;
       }
       if (images.length >= MOST_IMAGES) return;
       const at = path.join(folder, name, file);
       try {
-        images.push(fitted(readPng(readFileSync(at)), channels, height, width));
+        images.push(fitted(read(readFileSync(at)), channels, height, width));
       } catch (error) {
         throw new DataError(at, error instanceof Error ? error.message : String(error), { cause: error });
       }
@@ -203,9 +225,9 @@ function fromImages(folder: string, shape: DataShape, notes: string[]) {
   });
   if (images.length === 0)
     throw new Error(
-      `it has no PNG images${others > 0 ? ` (${others} in other formats, which cannot be read: convert them to PNG)` : ""}`,
+      `it has no PNG or JPEG images${others > 0 ? ` (${others} in other formats, which cannot be read: convert them to PNG)` : ""}`,
     );
-  if (others > 0) notes.push(`${others} images that are not PNG were left out`);
+  if (others > 0) notes.push(`${others} images that are neither PNG nor JPEG were left out`);
   const size = channels * height * width;
   const data = new Float32Array(images.length * size);
   // Pixels from -1 to 1, as after Normalize(0.5, 0.5).
@@ -221,20 +243,33 @@ function fromImages(folder: string, shape: DataShape, notes: string[]) {
   };
 }
 
-/** Nearest pixels in the wanted size; grey is repeated, colours are averaged. */
+/** The image in the wanted size: what a pixel covers is averaged. Grey is repeated, colours are averaged. */
 function fitted(image: Image, channels: number, height: number, width: number): Float32Array {
   const out = new Float32Array(channels * height * width);
   const area = image.height * image.width;
+  const range = (i: number, from: number, to: number): readonly [number, number] => {
+    const start = Math.floor((i * from) / to);
+    return from < to
+      ? [Math.floor(((i + 0.5) * from) / to), Math.floor(((i + 0.5) * from) / to) + 1]
+      : [start, Math.max(start + 1, Math.floor(((i + 1) * from) / to))];
+  };
+  const mean = (channel: number, i: number, j: number): number => {
+    const [top, bottom] = range(i, image.height, height);
+    const [left, right] = range(j, image.width, width);
+    let sum = 0;
+    for (let y = top; y < bottom; y++)
+      for (let x = left; x < right; x++) sum += image.data[channel * area + y * image.width + x]!;
+    return sum / ((bottom - top) * (right - left));
+  };
   for (let c = 0; c < channels; c++) {
     for (let i = 0; i < height; i++) {
       for (let j = 0; j < width; j++) {
-        const at = Math.floor(((i + 0.5) * image.height) / height) * image.width + Math.floor(((j + 0.5) * image.width) / width);
         const value =
           image.channels === 1
-            ? image.data[at]!
+            ? mean(0, i, j)
             : channels === 1
-              ? (image.data[at]! + image.data[area + at]! + image.data[2 * area + at]!) / 3
-              : image.data[(c % 3) * area + at]!;
+              ? (mean(0, i, j) + mean(1, i, j) + mean(2, i, j)) / 3
+              : mean(c % 3, i, j);
         out[(c * height + i) * width + j] = value;
       }
     }
