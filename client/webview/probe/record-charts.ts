@@ -19,6 +19,7 @@ export function charts(record: ProbeRecord): ChartView[] {
   const collect = (of: (m: Measures, s: Setting) => readonly Line[]): Line[] =>
     mostMoved(settings.flatMap((s) => s.symmetries.flatMap((m) => of(m, s))));
   const losses = settings.map((s) => lineOf(s.name, s.loss));
+  const { sweep } = record;
   const found: ChartView[] = [
     {
       id: "loss",
@@ -59,6 +60,16 @@ export function charts(record: ProbeRecord): ChartView[] {
       lines: collect((m, s) =>
         m.symmetry.kind === "rescaling" && m.charges ? [lineOf(label(s, nameOf(m)), m.charges.imbalance)] : [],
       ),
+    },
+    {
+      id: "sweep",
+      title: t("Order parameter against {0}", sweep?.what ?? ""),
+      about: t("Root mean square distance from each symmetry's mirrors at the end of training, over the values of the sweep."),
+      x: sweep?.what ?? "",
+      y: "|w|",
+      logarithmicX: sweep?.values.every((v) => v > 0) === true,
+      include: [0],
+      lines: mostMoved((sweep?.symmetries ?? []).map((s) => lineOf(nameOf(s), { at: sweep!.values, values: s.order }))),
     },
     {
       id: "charges",

@@ -1,7 +1,7 @@
 /** @file Tables of a finished probe. */
 import type { ProbeRecord } from "../../../server/protocol";
 import { t } from "../text";
-import { small } from "./numbers";
+import { count, estimated, small } from "./numbers";
 import { type Measured, type Measures, placeOf, type Setting, signed, text } from "./record-words";
 import type { Cell, TableView, Tone } from "./view";
 
@@ -77,6 +77,68 @@ function evidence({ ranks, units, verdict }: Measures): string[] {
   ];
 }
 
+/** The mirror that each symmetry is nearest to at the end, and whether training goes there. */
+export function mirrors({ settings }: ProbeRecord): TableView | undefined {
+  const rows = settings.flatMap((s) =>
+    s.symmetries.flatMap((m): Cell[][] => {
+      if (!m.collapse) return [];
+      const { distance, exponent, exponentError, lossIncrease, margin, mirror } = m.collapse;
+      const prefers = margin === null || margin > 1;
+      const falls = exponent !== null && exponent + 2 * (exponentError ?? 0) < 0;
+      return [
+        [
+          { text: placeOf(m), code: true, quiet: settings.length > 1 ? `${s.name}, ${m.symmetry.group}` : m.symmetry.group },
+          { text: mirror },
+          { text: small(distance), number: true },
+          { text: small(lossIncrease), number: true },
+          { text: margin === null ? "∞" : small(margin), number: true, ...(prefers ? { tone: "warning" as const } : {}) },
+          {
+            text: estimated({ value: exponent ?? Number.NaN, error: exponentError }),
+            number: true,
+            ...(falls ? { tone: "warning" as const } : {}),
+          },
+        ],
+      ];
+    }),
+  );
+  if (rows.length === 0) return undefined;
+  return {
+    id: "mirrors",
+    title: t("Nearest mirrors"),
+    about: t(
+      "Margin: above 1 the regularised loss prefers the mirror (2309.16932). Exponent: below 0 the noise of mini-batches pulls onto it (2306.04251). First replica.",
+    ),
+    head: [t("acts on"), t("mirror"), t("distance"), t("rise of the loss on it"), t("margin"), t("exponent per step")],
+    rows,
+  };
+}
+
+/** Critical values of a sweep. */
+export function criticalRates({ sweep }: ProbeRecord): TableView | undefined {
+  const rows = (sweep?.symmetries ?? []).flatMap((s): Cell[][] => {
+    if (!s.fit) return [];
+    const { criticalRate, points, residual } = s.fit;
+    return [
+      [
+        { text: placeOf(s), code: true, quiet: s.symmetry.group },
+        { text: criticalRate.value === null ? t("does not fall") : text(criticalRate), number: true },
+        { text: residual === null ? "" : small(residual), number: true },
+        { text: String(points), number: true },
+      ],
+    ];
+  });
+  if (rows.length === 0) return undefined;
+  return {
+    id: "critical",
+    title: t("Critical learning rate"),
+    about: t(
+      "Where |w|² = a − b η², fitted to the sweep, vanishes: beyond it the symmetry is expected to stay unbroken (1710.06096; heuristic).",
+    ),
+    head: [t("acts on"), t("critical rate"), t("residual of the fit"), t("points")],
+    rows,
+  };
+}
+
 /** Measures that need no chart: one column for each setting. */
 export function other({ settings }: ProbeRecord): TableView | undefined {
   const found = new Map<string, { readonly meaning: string; readonly values: Map<string, string> }>();
@@ -108,7 +170,7 @@ interface Measure {
 }
 
 function measuresOf(setting: Setting): Measure[] {
-  const { alignment, dormant, noiseScale, replicaDistance } = setting;
+  const { alignment, dormant, landscape, noiseScale, replicaDistance } = setting;
   const measures: (Measure | undefined)[] = [
     one(t("replica distance"), replicaDistance.mean, t("mean over layers; smaller where replicas agree (2409.06402)")),
     one(t("distance of replicas"), alignment?.raw, t("|a − b|² / (|a|² + |b|²): 1 for unrelated weights")),
@@ -145,9 +207,27 @@ function measuresOf(setting: Setting): Measure[] {
     ...dormant
       .filter(({ end }) => (end.value ?? 0) > 0)
       .map(({ end, layer }) => one(t("dormant units, {0}", layer), end, t("share with a score of at most 0.1 (2302.12902)"))),
+    hessian(setting),
+    one(
+      t("barrier between replicas"),
+      landscape?.barrier?.raw,
+      t("loss at the midpoint over the mean of both ends; 1: no barrier"),
+    ),
+    one(t("the same after alignment"), landscape?.barrier?.aligned, t("symmetries of the model matched first (2209.04836)")),
     one(t("gradient noise scale"), noiseScale, t("examples; batches far below it are mostly noise (1812.06162)")),
   ];
   return measures.filter((m) => m !== undefined);
+}
+
+/** Flat directions of the loss against those that symmetries explain. */
+function hessian({ landscape }: Setting): Measure | undefined {
+  if (!landscape?.hessian) return undefined;
+  const { error, exact, expected, nearZero } = landscape.hessian;
+  return {
+    what: t("Hessian eigenvalues near zero"),
+    value: exact ? count(nearZero) : estimated({ value: nearZero, error }),
+    meaning: t("{0} are symmetries of the function; more are flat by themselves", count(expected)),
+  };
 }
 
 function one(what: string, measured: Measured | undefined, meaning: string): Measure | undefined {

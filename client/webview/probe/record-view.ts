@@ -5,7 +5,7 @@ import type { LiveProbe } from "./live";
 import { liveView } from "./live-view";
 import { count, duration, plural, small } from "./numbers";
 import { charts, maps } from "./record-charts";
-import { comparisons, other, symmetries } from "./record-tables";
+import { comparisons, criticalRates, mirrors, other, symmetries } from "./record-tables";
 import { placeOf, type Setting, significant, signed, text } from "./record-words";
 import type { ChartView, PanelView, Sentence } from "./view";
 
@@ -23,9 +23,13 @@ export function recordView(record: ProbeRecord, live: LiveProbe): PanelView {
     verdicts: [...record.settings.flatMap((s) => verdicts(s, record)), ...differences(record)],
     charts: [...own, ...ALIVE.flatMap(only)],
     maps: maps(record),
-    tables: [comparisons(record), ...record.settings.map((s) => symmetries(s, record)), other(record)].filter(
-      (x) => x !== undefined,
-    ),
+    tables: [
+      comparisons(record),
+      ...record.settings.map((s) => symmetries(s, record)),
+      criticalRates(record),
+      mirrors(record),
+      other(record),
+    ].filter((x) => x !== undefined),
     notes: [
       ...record.notes,
       ...(record.twin?.notes ?? []),

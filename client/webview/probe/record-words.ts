@@ -7,12 +7,12 @@ export type Measured = Setting["degree"];
 export type Measures = Setting["symmetries"][number];
 
 /** The weight that names a symmetry's layer. */
-export function placeOf({ symmetry: { group, parameters, writer } }: Measures): string {
+export function placeOf({ symmetry: { group, parameters, writer } }: Pick<Measures, "symmetry">): string {
   return writer ?? parameters[0] ?? group;
 }
 
 /** Group and layer. */
-export function nameOf(m: Measures): string {
+export function nameOf(m: Pick<Measures, "symmetry">): string {
   return `${m.symmetry.group} ${placeOf(m)}`;
 }
 

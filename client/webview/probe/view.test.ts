@@ -135,6 +135,50 @@ describe("a finished probe", () => {
     );
   });
 
+  it("says how flat the end is, where the nearest mirrors are and whether training goes there", () => {
+    const other = view.tables.find((t) => t.id === "other")!;
+    assert.deepEqual(other.head, ["measure", "as it is", "no decay", "meaning"]);
+    const flat = other.rows.find((r) => r[0]!.text === "Hessian eigenvalues near zero")!;
+    assert.match(flat[1]!.text, /^\d+/);
+    const setting = recorded.record.settings[0]!;
+    const collapse = {
+      mirror: "unit 3",
+      distance: 0.1,
+      lossIncrease: 1e-5,
+      margin: 40,
+      exponent: -0.02,
+      exponentError: 0.001,
+      curvature: 1,
+      curvatureVariance: 1,
+    };
+    const near = { ...setting, symmetries: [{ ...setting.symmetries[0]!, collapse }] };
+    const { tables } = recordView({ ...recorded.record, settings: [near], comparisons: [] }, nothingYet("Net"));
+    const [row] = tables.find((t) => t.id === "mirrors")!.rows;
+    assert.deepEqual(
+      row!.slice(1).map((c) => [c.text, c.tone]),
+      [
+        ["unit 3", undefined],
+        ["0.1", undefined],
+        ["1.0e-5", undefined],
+        ["40", "warning"],
+        ["-0.02 ± 0.001", "warning"],
+      ],
+    );
+  });
+
+  it("draws the order parameter over a sweep, and where it vanishes", () => {
+    const { symmetry } = recorded.record.settings[0]!.symmetries[0]!;
+    const order = [0.5, 0.4, 0.1].map((value) => ({ value, error: 0.01, replicas: 4 }));
+    const measured = { value: 1.5, error: 0.2, replicas: 3 };
+    const fit = { a: measured, b: measured, criticalRate: measured, residual: 0.02, points: 3 };
+    const sweep = { what: "lr", values: [0.01, 0.1, 1], symmetries: [{ symmetry, order, fit }] };
+    const swept = recordView({ ...recorded.record, sweep }, nothingYet("Net"));
+    const { lines, logarithmicX, x } = chart(swept, "sweep");
+    assert.deepEqual([x, logarithmicX, lines[0]!.x, lines[0]!.y], ["lr", true, [0.01, 0.1, 1], [0.5, 0.4, 0.1]]);
+    const critical = swept.tables.find((t) => t.id === "critical")!;
+    assert.equal(critical.rows[0]![1]!.text, "1.5 ± 0.2");
+  });
+
   it("survives JSON, where what is not a number is null", () => {
     const setting = recorded.record.settings[0]!;
     const unknown = { value: null, error: null, replicas: 0 };
