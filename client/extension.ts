@@ -2,6 +2,7 @@
 import type * as vscode from "vscode";
 import * as commands from "./commands";
 import * as explorer from "./explorer";
+import * as exporting from "./export";
 import { NoetherClient } from "./noether-client";
 import * as onnxEditor from "./onnx/editor";
 import * as onnxText from "./onnx/text-document";
@@ -16,6 +17,8 @@ export interface NoetherApi {
   readonly onDidChangeStatus: NoetherClient["onDidChangeStatus"];
   /** What the open view of an .onnx file shows. */
   readonly onnxView: typeof onnxEditor.viewOf;
+  /** What the command Export and Verify does once its question is answered. */
+  readonly exportModel: typeof exporting.exportModel;
   /** What the panel of a model's probes shows. */
   readonly drawnProbe: typeof probe.drawnProbe;
 }
@@ -25,7 +28,7 @@ let client: NoetherClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<NoetherApi> {
   const noether = new NoetherClient(context);
   client = noether;
-  for (const part of [statusItem, symmetriesDocument, onnxEditor, onnxText, explorer, probe, commands])
+  for (const part of [statusItem, symmetriesDocument, onnxEditor, onnxText, exporting, explorer, probe, commands])
     part.register(context, noether);
   await noether.start();
   return {
@@ -34,6 +37,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Noethe
     },
     onDidChangeStatus: noether.onDidChangeStatus,
     onnxView: onnxEditor.viewOf,
+    exportModel: exporting.exportModel,
     drawnProbe: probe.drawnProbe,
   };
 }

@@ -93,8 +93,16 @@ async function editor() {
   await open("resnet18.onnx");
   const view = page.frameLocator("iframe.webview").frameLocator("#active-frame");
   await view.locator("table", { hasText: "Channel spaces" }).waitFor({ timeout: 60_000 });
+  await view.locator(".box").first().waitFor({ timeout: 60_000 });
   await view.locator(".badge.good").waitFor({ timeout: 120_000 });
+  await shot("onnx-report");
+  await view.locator(".box", { hasText: "conv1" }).nth(1).click();
+  await view.locator(".space").first().waitFor();
   await shot("onnx");
+  await command("Noether: Show ONNX as Text");
+  await page.locator(".view-line", { hasText: "ir_version" }).first().waitFor();
+  await shot("onnx-text");
+  await command("View: Close Editor");
 
   await open("broken.onnx");
   const broken = page.frameLocator("iframe.webview:visible").frameLocator("#active-frame");

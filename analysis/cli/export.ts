@@ -92,7 +92,11 @@ export async function exportModel(args: ExportArguments, console: Console): Prom
       onCommand: (command) => console.error(`noether: running ${command.map(quoted).join(" ")}`),
       onProgress: (what) => console.error(`noether: ${what}`),
     });
-    console.out(args.format === "json" ? JSON.stringify({ schema: 1, ...report }) : reportText(report));
+    console.out(
+      args.format === "json"
+        ? JSON.stringify({ schema: 1, agrees: agrees(report), text: reportText(report), ...report })
+        : reportText(report),
+    );
     return agrees(report) ? EXIT.ok : EXIT.findings;
   } catch (error) {
     if (error instanceof UnknownModel || error instanceof NotExportable) throw new UsageError(error.message);

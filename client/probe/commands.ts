@@ -90,10 +90,15 @@ function keyOf({ model, uri }: ProbedModel): string {
 }
 
 /**
- * What to probe: of what was handed over (a URI and a class from a lens or a link, an entry of the explorer, a file) or of the
+ * The model that a command is about: of what was handed over (a URI and a class from a lens or a link, an entry of the explorer, a file) or of the
  * active editor. Asks only where there are several models; undefined when the user chose none.
  */
-async function targetOf(client: NoetherClient, place: unknown, model: unknown): Promise<ProbedModel | undefined> {
+export async function targetOf(
+  client: NoetherClient,
+  place: unknown,
+  model: unknown,
+  question: string = vscode.l10n.t("Which model should be probed?"),
+): Promise<ProbedModel | undefined> {
   const uri = uriOf(place) ?? activeUri();
   if (!uri) throw new Error(vscode.l10n.t("Open a Python file with a model, or an .onnx file, and run the command again."));
   if (/\.onnx$/i.test(uri.path)) return { uri, model: undefined };
@@ -105,7 +110,7 @@ async function targetOf(client: NoetherClient, place: unknown, model: unknown): 
   const [first, ...more] = models;
   if (!first) throw new Error(vscode.l10n.t("{0} has no model that Noether could read.", nameOf(uri)));
   if (more.length === 0) return { uri, model: first.name };
-  const chosen = await pick(uri, models);
+  const chosen = await pick(uri, models, question);
   return chosen === undefined ? undefined : { uri, model: chosen };
 }
 
@@ -117,6 +122,7 @@ async function pick(
     readonly summary: string;
     readonly range?: { readonly start: { readonly line: number } };
   }[],
+  question: string,
 ): Promise<string | undefined> {
   const editor = vscode.window.activeTextEditor;
   const line = editor?.document.uri.toString() === uri.toString() ? editor.selection.active.line : -1;
@@ -127,7 +133,7 @@ async function pick(
   );
   const sorted = here ? [here, ...models.filter((m) => m !== here)] : models;
   const items = sorted.map((m) => ({ label: m.name, description: m.summary }));
-  return (await vscode.window.showQuickPick(items, { placeHolder: vscode.l10n.t("Which model should be probed?") }))?.label;
+  return (await vscode.window.showQuickPick(items, { placeHolder: question }))?.label;
 }
 
 function uriOf(place: unknown): vscode.Uri | undefined {
