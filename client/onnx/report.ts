@@ -79,7 +79,7 @@ function spaces(all: readonly ChannelSpace[]): string {
   if (all.length === 0) return `<p>No channel space: nothing may be permuted or rescaled.</p>`;
   const rows = all.map(
     ({ size, group, acts }) =>
-      `<tr><td class="number">${number(size)}</td><td class="group">${escape(group)}</td><td>${addresses(acts)}</td></tr>`,
+      `<tr><td class="number">${number(size)} channels</td><td class="group">${escape(group)}</td><td>${addresses(acts)}</td></tr>`,
   );
   return `<table><caption>Channel spaces</caption><thead><tr><th scope="col">Channels</th><th scope="col">Group</th><th scope="col">Acts on</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody></table>`;

@@ -21,7 +21,7 @@ type Placed = Layout["boxes"][number];
 const READABLE = 0.4;
 /** Pixels around the sight that are drawn already. */
 const MARGIN = 150;
-const SMALLEST = 0.03;
+const SMALLEST = 0.01;
 const LARGEST = 2.5;
 
 /** A picture in an element. */
@@ -55,7 +55,16 @@ export class Picture {
     const arrow = vector("path", { d: "M0,0 L8,4 L0,8 z", class: "arrow" });
     const marker = vector(
       "marker",
-      { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, orient: "auto-start-reverse" },
+      {
+        id: "arrow",
+        viewBox: "0 0 8 8",
+        markerUnits: "userSpaceOnUse",
+        refX: 7,
+        refY: 4,
+        markerWidth: 9,
+        markerHeight: 9,
+        orient: "auto-start-reverse",
+      },
       [arrow],
     );
     this.#svg = vector("svg", { "aria-hidden": "true", focusable: "false" }, [vector("defs", {}, [marker]), this.#world]);

@@ -61,7 +61,7 @@ describe("what is shown of a drawing", () => {
     assert.deepEqual([...scene.boxes.keys()].sort(), ["m0", "m1", "n0", "n1", "n4", "n5"]);
     assert.equal(scene.boxes.get("m0")!.kind, "open");
     const inner = scene.boxes.get("m1")!;
-    assert.deepEqual([inner.kind, inner.title, inner.parent], ["closed", "inner", "m0"]);
+    assert.deepEqual([inner.kind, inner.title, inner.parent], ["closed", "block.inner", "m0"]);
     assert.deepEqual([inner.reads, inner.writes], [[0], [0]]);
     assert.equal(scene.lines.find((l) => l.from === "n1" && l.to === "n4")?.space, 0);
   });

@@ -43,6 +43,7 @@ const HEIGHT = 44;
 const LETTER = 7.2;
 const NARROWEST = 96;
 const WIDEST = 260;
+const LONGEST_PATH = 26;
 
 /** Modules from the outside in, so that those above a module come first. */
 function chain(drawing: Drawing, module: number | undefined): number[] {
@@ -74,7 +75,7 @@ export function sceneOf(drawing: Drawing, open: ReadonlySet<number>): Scene {
   for (const m of frames) {
     const { path, parent } = drawing.modules[m]!;
     const nodes = drawing.nodes.flatMap((n, i) => (n.module !== undefined && chains[n.module]!.includes(m) ? [i] : []));
-    const box = { id: `m${m}`, kind: "open", index: m, title: name(path, drawing, parent), detail: "", nodes } as const;
+    const box = { id: `m${m}`, kind: "open", index: m, title: name(path), detail: "", nodes } as const;
     boxes.set(box.id, { ...box, reads: [], writes: [], ...parentOf(parent), width: 0, height: 0 });
   }
   for (const [id, nodes] of members) {
@@ -89,7 +90,7 @@ export function sceneOf(drawing: Drawing, open: ReadonlySet<number>): Scene {
     } else {
       const { path, parent } = drawing.modules[index]!;
       const weights = nodes.reduce((n, i) => n + drawing.nodes[i]!.weights, 0);
-      const title = name(path, drawing, parent);
+      const title = name(path);
       const detail = `${nodes.length} operators${weights > 0 ? ` · ${short(weights)} weights` : ""}`;
       const { reads, writes } = flows.get(id) ?? { reads: [], writes: [] };
       const own = { id, kind: "closed", index, title, detail, nodes, reads, writes, ...parentOf(parent) } as const;
@@ -128,10 +129,9 @@ function flowsOf(drawing: Drawing, boxOf: readonly string[]): Map<string, { read
   return out;
 }
 
-/** A module's path below its parent's. */
-function name(path: string, drawing: Drawing, parent: number | undefined): string {
-  const above = parent === undefined ? "" : `${drawing.modules[parent]!.path}.`;
-  return path.startsWith(above) ? path.slice(above.length) : path;
+/** A module's path, its end where it is long. */
+function name(path: string): string {
+  return path.length <= LONGEST_PATH ? path : `…${path.split(".").slice(-2).join(".")}`;
 }
 
 function last(scope: string | undefined): string {

@@ -1,6 +1,7 @@
 /** @file How channel spaces look: a letter each, a colour and a pattern of dashes, so that none depends on colour alone. */
 
-const COLOURS = ["blue", "orange", "green", "purple", "yellow", "red"] as const;
+// Opaque in every theme that comes with VS Code, which the chart colour orange is not.
+const COLOURS = ["charts-blue", "charts-yellow", "charts-green", "charts-purple", "terminal-ansiCyan", "charts-red"] as const;
 const DASHES = ["", "7 3", "2 3", "9 3 2 3"] as const;
 
 /** `a`, `b`, ..., `z`, `aa`, ...: the name of a space in the picture. */
@@ -11,7 +12,7 @@ export function letter(space: number): string {
 
 /** A colour of the theme. */
 export function colour(space: number): string {
-  return `var(--vscode-charts-${COLOURS[space % COLOURS.length]!})`;
+  return `var(--vscode-${COLOURS[space % COLOURS.length]!})`;
 }
 
 /** Dashes of a line, for `stroke-dasharray`. */

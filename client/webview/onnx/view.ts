@@ -136,8 +136,9 @@ function settle(): void {
   waiting.hidden = true;
   const shown = scene?.boxes.size ?? 0;
   const hidden = file?.drawing.hidden ?? 0;
-  const more = hidden > 0 ? `, ${hidden.toLocaleString("en")} nodes of shape arithmetic not drawn` : "";
-  legend.textContent = `${shown.toLocaleString("en")} boxes for ${(file?.drawing.nodes.length ?? 0).toLocaleString("en")} operators${more}`;
+  const parts = [`${shown.toLocaleString("en")} boxes`, `${(file?.drawing.nodes.length ?? 0).toLocaleString("en")} operators`];
+  if (hidden > 0) parts.push(`${hidden.toLocaleString("en")} of shape arithmetic left out`);
+  legend.textContent = parts.join(" · ");
   requestAnimationFrame(() => requestAnimationFrame(report));
 }
 
