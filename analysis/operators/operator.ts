@@ -62,6 +62,16 @@ export interface Gradient extends Builder {
   shape(value: string): Shape;
   /** Adds a node with several outputs and returns their names. */
   addAll(operator: string, inputs: readonly string[], outputs: number, attributes?: Node["attributes"]): string[];
+  /**
+   * A value that is computed in one of two ways, as a scalar condition says when the graph runs; the other way costs
+   * nothing then. Both may read the values that are named.
+   */
+  choose(
+    condition: string,
+    reads: readonly string[],
+    yes: (branch: Gradient) => string,
+    no: (branch: Gradient) => string,
+  ): string;
 }
 
 /** One entry of the operator table. */

@@ -27,6 +27,8 @@ export class GraphBuilder implements Builder {
   constructor(
     readonly source: Graph,
     private readonly table: Table,
+    /** What names that are made begin with: those of a nested graph may not be those of the graph around it. */
+    private readonly prefix = "",
   ) {
     this.nodes = [...source.nodes];
     this.#nodeNames = new Set(source.nodes.map((n) => n.name));
@@ -39,7 +41,7 @@ export class GraphBuilder implements Builder {
   /** A name that nothing has. */
   fresh(base: string): string {
     for (;;) {
-      const name = `${base}_${this.#counter++}`;
+      const name = `${this.prefix}${base}_${this.#counter++}`;
       if (!this.types.has(name) && !this.constants.has(name) && !this.#nodeNames.has(name)) return name;
     }
   }

@@ -4,8 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as ort from "onnxruntime-node";
+import { writeOnnx } from "../../frontends/onnx/write";
 import type { Attribute, Graph } from "../../graph/graph";
 import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
+import { Random } from "../../numerics/random";
 import { evaluateGraph } from "../evaluate";
 import { operatorTable } from "../table";
 import { build, type Case, checkGradients, fixed, label, values, whole } from "../testing/differentiation";
@@ -291,6 +294,34 @@ it("equal entries of a window: the first one takes the gradient, as in PyTorch",
     const expected = new Float64Array(16);
     for (let i = 0; i < out[2]!; i++) for (let j = 0; j < out[3]!; j++) expected[i * strides[0] * 4 + j * strides[1]] = 1;
     assert.deepEqual(gradient, expected);
+  }
+});
+
+it("large pools: with and without equal entries, where the runtime takes one of two ways", async () => {
+  const shape = [2, 8, 64, 80];
+  const random = new Random(9);
+  for (const levels of [Number.POSITIVE_INFINITY, 3]) {
+    const count = elementCount(shape);
+    const data = random.normals(count).map((v) => (Number.isFinite(levels) ? Math.round(v * levels) / levels : Math.fround(v)));
+    const x: Tensor = { type: "float32", shape, data: data.map(Math.fround) };
+    const { backward } = build({ operator: "MaxPool", inputs: [x], attributes: { kernel_shape: [2, 2], strides: [2, 2] } });
+    assert.ok(backward.nodes.some((n) => n.operator === "If"));
+    const out = [2, 8, 32, 40];
+    const dy = Float32Array.from(random.normals(elementCount(out)));
+    const session = await ort.InferenceSession.create(writeOnnx(backward), { logSeverityLevel: 4, intraOpNumThreads: 1 });
+    const feeds = { x0: new ort.Tensor("float32", Float32Array.from(x.data), shape), c0: new ort.Tensor("float32", dy, out) };
+    const found = (await session.run(feeds))[backward.outputs[0]!]!.data as Float32Array;
+    const expected = new Float64Array(count);
+    for (let k = 0; k < dy.length; k++) {
+      const [plane, row, column] = [Math.floor(k / 1280), Math.floor((k % 1280) / 40), k % 40];
+      const corner = plane * 5120 + 2 * row * 80 + 2 * column;
+      const window = [corner, corner + 1, corner + 80, corner + 81];
+      const first = window.reduce((best, at) => (x.data[at]! > x.data[best]! ? at : best));
+      expected[first]! += dy[k]!;
+    }
+    const wrong = expected.findIndex((v, i) => Math.fround(v) !== found[i]);
+    assert.equal(wrong, -1, `entry ${wrong} is ${found[wrong]}, expected ${expected[wrong]}`);
+    await session.release();
   }
 });
 

@@ -2,7 +2,7 @@
 import { numberAttribute, numbersAttribute } from "../../graph/graph";
 import { filled, type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows, type Windows } from "../kernels/window";
-import { concat, range, reshape, scaled } from "../lower/build";
+import { concat, range, reduce, reshape, scaled } from "../lower/build";
 import type { Gradient } from "../operator";
 import { expandTo, type GradientRule, mask, number, only, pad, product, sliceAxes, where } from "./common";
 
@@ -47,12 +47,32 @@ function offsets(w: Windows): number[][] {
   });
 }
 
+/** From this many entries on it is worth to look for ties first, which cost more than half of the gradient. */
+const LARGE = 65_536;
+
 /**
  * The maximum that comes first in its window takes the gradient, as in PyTorch: it matters where a uniform image makes all
- * entries of a window equal. Windows side by side: an entry is the first maximum if its rank among the maxima (places
- * counted down, so that a MaxPool finds the first) is that of its window.
+ * entries of a window equal. In windows side by side an entry is a maximum if it equals its window's; if there are more
+ * maxima than windows, places decide.
  */
 function tiledMaximum(g: Gradient, x: string, y: string, dy: string, w: Windows): string {
+  const shape = g.shape(x);
+  const isMaximum = mask(g, g.add("Equal", [x, enlarged(g, y, w)]), x);
+  const share = enlarged(g, dy, w);
+  if (product(shape) < LARGE) return firstOfTied(g, isMaximum, share, w);
+  const perPlane = reduce(g, "ReduceSum", isMaximum, range(2, shape.length), 0);
+  const most = reduce(g, "ReduceMax", perPlane, [0, 1], 0);
+  const single = g.add("Less", [most, number(g, most, product(w.output) + 0.5)]);
+  return g.choose(
+    single,
+    [isMaximum, share],
+    (branch) => branch.add("Mul", [isMaximum, share]),
+    (branch) => firstOfTied(branch, isMaximum, share, w),
+  );
+}
+
+/** An entry is the first maximum if its rank among them (places counted down, so that a MaxPool finds the first) is the best. */
+function firstOfTied(g: Gradient, isMaximum: string, share: string, w: Windows): string {
   const rank = w.kernel.length;
   const taps = product(w.kernel);
   const order = new Float64Array(product(w.spatial));
@@ -67,10 +87,9 @@ function tiledMaximum(g: Gradient, x: string, y: string, dy: string, w: Windows)
     }
     order[k] = taps - tap;
   }
-  const isMaximum = mask(g, g.add("Equal", [x, enlarged(g, y, w)]), x);
-  const ranked = g.add("Mul", [isMaximum, g.addConstant(tensor(w.spatial, order, g.type(x).type))]);
+  const ranked = g.add("Mul", [isMaximum, g.addConstant(tensor(w.spatial, order, g.type(isMaximum).type))]);
   const best = g.add("MaxPool", [ranked], { kernel_shape: w.kernel, strides: w.strides });
-  return where(g, g.add("Equal", [ranked, enlarged(g, best, w)]), enlarged(g, dy, w));
+  return where(g, g.add("Equal", [ranked, enlarged(g, best, w)]), share);
 }
 
 /** The most negative number that a float32 holds: padding that is never a maximum, and never infinite. */

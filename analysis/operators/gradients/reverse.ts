@@ -2,11 +2,11 @@
  * @file Reverse-mode differentiation: appends the nodes that compute gradients to a graph, one vector-Jacobian rule per
  * node, from the outputs back to what is asked for. All that remains is ordinary ONNX operators.
  */
-import type { Node } from "../../graph/graph";
+import { CAPTURED_INPUTS, type Graph, type Node } from "../../graph/graph";
 import { isFloating, type Shape, type Tensor, type TensorType } from "../../graph/tensor";
 import type { Gradient } from "../operator";
 import { operatorTable } from "../table";
-import type { GraphBuilder } from "./builder";
+import { GraphBuilder } from "./builder";
 
 /** A graph cannot be differentiated: the node, and why. */
 export class GradientError extends Error {
@@ -118,5 +118,26 @@ class NodeGradient implements Gradient {
 
   addAll(operator: string, inputs: readonly string[], outputs: number, attributes: Node["attributes"] = {}): string[] {
     return this.builder.addAll(operator, inputs, outputs, attributes);
+  }
+
+  choose(
+    condition: string,
+    reads: readonly string[],
+    yes: (branch: Gradient) => string,
+    no: (branch: Gradient) => string,
+  ): string {
+    const branch = (make: (branch: Gradient) => string): Graph => {
+      const prefix = `${this.builder.fresh("branch")}/`;
+      const types = new Map(reads.map((name) => [name, this.builder.type(name)]));
+      const empty = { inputs: [], outputs: [], nodes: [], parameters: new Map(), constants: new Map() };
+      const inner = new GraphBuilder({ name: prefix, opset: this.opset, ...empty, types }, operatorTable, prefix);
+      inner.origin = this.node.origin;
+      return inner.finish([make(new NodeGradient(inner, this.node, this.dy, this.moving))]);
+    };
+    return this.builder.add("If", [condition, ...reads], {
+      then_branch: branch(yes),
+      else_branch: branch(no),
+      [CAPTURED_INPUTS]: reads.length,
+    });
   }
 }
