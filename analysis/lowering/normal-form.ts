@@ -13,6 +13,7 @@ import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
 import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
+import { sumStacks } from "./stacks";
 import { multiplyWeightsLast } from "./weights-last";
 import { Workspace } from "./workspace";
 
@@ -50,6 +51,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
+  if (sumStacks(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
