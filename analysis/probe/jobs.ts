@@ -46,6 +46,8 @@ export interface JobPlan {
 
 /** Networks whose step takes at most this many operations per run share a graph: their time goes into overhead. */
 const SMALL_STEP = 3e6;
+/** Convolutions of copies have to move their channels side by side first, which pays for smaller steps only. */
+const SMALL_CONVOLUTIONS = 5e5;
 /** Mini-batches for the estimate of gradient noise. */
 const NOISE_BATCHES = 4;
 
@@ -69,7 +71,8 @@ export function groupRuns(runs: readonly Run[], processes: number, device: strin
   const shares = Math.max(1, Math.floor(processes / groups.size));
   return [...groups.values()].flatMap((group) => {
     const { variant } = group[0]!;
-    const isSmall = device !== "cpu" || 3 * variant.cost.operations <= SMALL_STEP;
+    const convolves = variant.trainable.graph.nodes.some((n) => n.operator === "Conv" || n.operator === "ConvTranspose");
+    const isSmall = device !== "cpu" || 3 * variant.cost.operations <= (convolves ? SMALL_CONVOLUTIONS : SMALL_STEP);
     if (group.length < 2 || !isSmall || !variant.replicated(2)) return group.map((run) => [run]);
     const parts = Math.min(shares, group.length);
     return Array.from({ length: parts }, (_, k) =>

@@ -6,7 +6,7 @@ import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribu
 import { elementCount, type Shape } from "../graph/tensor";
 import { parseEinsum } from "../operators/einsum";
 import { GraphBuilder } from "../operators/gradients/builder";
-import { ints, positive, range, reshape } from "../operators/lower/build";
+import { ints, positive, range, reshape, transpose } from "../operators/lower/build";
 import { operatorTable } from "../operators/table";
 import type { Trainable } from "./prepare";
 
@@ -184,6 +184,23 @@ class Copier {
         return;
       case "Einsum":
         return this.einsum(node, inputs as Value[], emit);
+      case "Conv":
+      case "ConvTranspose":
+        return this.convolution(node, inputs as Value[], source);
+      case "MaxPool":
+      case "AveragePool":
+      case "LpPool":
+      case "Resize":
+      case "DepthToSpace":
+      case "SpaceToDepth":
+        return this.itemwise(node, x!, source);
+      case "Pad": {
+        const pads = this.b.constant(node.inputs[1] ?? "")?.data;
+        if (!pads || node.inputs[3]) break;
+        const [before, after] = [[...pads].slice(0, rank), [...pads].slice(rank)];
+        emit([this.wide(x!), ints(this.b, [0, ...before, 0, ...after]), ...node.inputs.slice(2)]);
+        return;
+      }
       default:
         break;
     }
@@ -254,6 +271,52 @@ class Copier {
     const moved = this.b.add("Add", [positiveIndices, offsets]);
     const table = reshape(this.b, x.name, [this.replicas * size, ...x.shape.slice(1)]);
     emit([table, moved], { axis: 0 });
+  }
+
+  /** What treats the items of a batch one by one: copies are more items. */
+  private itemwise(node: Node, x: Value, source: Graph): void {
+    const { b, replicas } = this;
+    if (node.outputs.length > 1 && node.outputs[1] !== "")
+      throw new NotReplicable(`${node.operator} ${node.name} has two outputs`);
+    if (node.inputs.slice(1).some((i) => this.values.get(i)?.replicated)) {
+      throw new NotReplicable(`${node.operator} ${node.name} has sizes of its own per replica`);
+    }
+    const [items, ...rest] = x.shape as [number, ...number[]];
+    const shape = source.types.get(node.outputs[0]!)!.shape!;
+    if (shape[0] !== items) throw new NotReplicable(`${node.operator} ${node.name} changes the number of items`);
+    const flat = reshape(b, this.wide(x), [replicas * items, ...rest]);
+    const sizes = b.constant(node.inputs[3] ?? "");
+    // The sizes of a Resize name the batch as well.
+    const more = node.inputs
+      .slice(1)
+      .map((i, k) => (node.operator === "Resize" && k === 2 && sizes ? ints(b, [...sizes.data].with(0, replicas * items)) : i));
+    const y = b.add(node.operator, [flat, ...more], node.attributes);
+    this.finish(node, y, [replicas, ...shape]);
+  }
+
+  /** Convolutions of copies are one with as many groups, their channels side by side. */
+  private convolution(node: Node, [x, w, bias]: readonly Value[], source: Graph): void {
+    const { b, replicas } = this;
+    if (bias !== undefined) throw new NotReplicable(`${node.operator} ${node.name} has a bias of its own`);
+    if (!w!.replicated) return this.itemwise(node, x!, source);
+    const [items, channels, ...space] = x!.shape as [number, number, ...number[]];
+    const [first, second, ...kernel] = w!.shape as [number, number, ...number[]];
+    const shape = source.types.get(node.outputs[0]!)!.shape!;
+    const axes = range(3, 3 + space.length);
+    // [R, N, C, ..] to [N, R C, ..], and back from [N, R O, ..].
+    const side = transpose(b, this.wide(x!), [1, 0, 2, ...axes]);
+    const data = reshape(b, side, [items, replicas * channels, ...space]);
+    const weights = reshape(b, w!.name, [replicas * first, second, ...kernel]);
+    const group = replicas * numberAttribute(node, "group", 1);
+    const y = b.add(node.operator, [data, weights], { ...node.attributes, group });
+    const open = reshape(b, y, [items, replicas, ...shape.slice(1)]);
+    this.finish(node, transpose(b, open, [1, 0, 2, ...axes]), [replicas, ...shape]);
+  }
+
+  /** Gives a value that was made the name of the node's output. */
+  private finish(node: Node, value: string, shape: Shape): void {
+    this.b.append({ ...node, operator: "Reshape", inputs: [value, ints(this.b, shape)], attributes: {} });
+    this.values.set(node.outputs[0]!, { name: node.outputs[0]!, replicated: true, shape: shape.slice(1) });
   }
 
   private einsum(node: Node, inputs: readonly Value[], emit: (ins: readonly string[], a?: Node["attributes"]) => void) {

@@ -14,7 +14,7 @@ import { planLoss } from "./loss";
 import { numbersAt } from "./optimiser";
 import { packShape } from "./packs";
 import { prepare } from "./prepare";
-import { NotReplicable, replicate } from "./replicate";
+import { replicate } from "./replicate";
 import { gradientOf, INDEX, LOSSES, nextOf, NORMS, numberInput, scanInput } from "./names";
 import { trainingModels, type TrainingModels } from "./training-graph";
 import type { TrainingSettings } from "./types";
@@ -253,10 +253,6 @@ for (const name of ["mlp", "cnn", "transformer", "recurrent"]) {
         { ...settings["nesterov"]!, weightDecay: 0 },
       ];
       const alone = prepare(graph, false);
-      if (name === "cnn") {
-        assert.throws(() => replicate(alone, 3), NotReplicable);
-        return;
-      }
       const batched = replicate(alone, 3);
       const models = trainingModels({
         trainable: batched,
