@@ -12,7 +12,7 @@ import { countFamilies } from "../symmetry/counting/families";
 import { certificates, type MeasuredDimension, measureDimension } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
 import { genericWeights } from "../symmetry/counting/sampling";
-import { countsOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
+import { type CountedTwin, countsOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
 import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
 import type { Family, ParameterValues, Symmetry } from "../symmetry/symmetry";
 import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";
@@ -22,8 +22,9 @@ const TOLERANCE = 1e-8;
 /** Trainable entries of a twin up to which ranks are taken, and up to which the numeric engines look for what rules do not see. */
 const MOST_ENTRIES = 1500;
 const MOST_SOLVED = 700;
-/** Widths of a second twin: where dimensions differ from those of the first, the groups' sizes say how. */
-const OTHER_WIDTHS: TwinOptions = { depth: "shrink", size: (space) => (space.outer ? 3 : 5) };
+const MOST_COUNTED = 4000;
+/** A second twin, of which no rank is taken: with other widths, and with every block next to another of its kind. */
+const OTHER_WIDTHS: TwinOptions = { depth: "pairs", wider: 1 };
 
 /** How to certify on the twin. */
 export interface TwinOptionsOfCheck {
@@ -137,10 +138,12 @@ function countsOfModel(
   unexplained: number,
   seed: number,
 ): ModelCounts {
-  const twins = [first.gained];
+  const countedOn = (t: Twin, gained: readonly Increment[]): CountedTwin => ({ gained, firstOf: (p) => standIn(t.standIns, p) });
+  const twins = [countedOn(twin, first.gained)];
   const other = makeTwin(model.normal, axes, OTHER_WIDTHS);
-  if (!("reason" in other) && trainableEntries(other.graph) <= MOST_ENTRIES) twins.push(knownByRule(other.graph, seed).gained);
-  const { continuous, open } = scaledCounts(model.symmetries, twins, (p) => standIn(twin.standIns, p));
+  if (!("reason" in other) && trainableEntries(other.graph) <= MOST_COUNTED)
+    twins.push(countedOn(other, knownByRule(other.graph, seed).gained));
+  const { continuous, open } = scaledCounts(model.symmetries, twins);
   return { continuous, exact: unexplained === 0 && open.length === 0, unexplained, open };
 }
 

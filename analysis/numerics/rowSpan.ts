@@ -5,6 +5,8 @@
 
 /** Remainders of unit rows from here on are taken in at once. */
 const STRONG = 1e-4;
+/** Remainders of unit rows from here on are orthogonal enough. */
+const ENOUGH = 0.7;
 /** Weak rows that wait at most. */
 const MOST_WAITING = 60;
 
@@ -83,12 +85,20 @@ export class RowSpan {
 
   /** Projects the work row off the span and returns what is left of it. */
   private remainder(): number {
-    const { work, columns: n } = this;
     this.project();
-    this.project();
-    let left = 0;
-    for (let i = 0; i < n; i++) left += work[i]! * work[i]!;
-    return Math.sqrt(left);
+    let left = this.length();
+    // Where most of a unit row is left, one pass is as good as two (Daniel, Gragg, Kaufman, Stewart 1976).
+    if (left < ENOUGH) {
+      this.project();
+      left = this.length();
+    }
+    return left;
+  }
+
+  private length(): number {
+    let sum = 0;
+    for (const x of this.work) sum += x * x;
+    return Math.sqrt(sum);
   }
 
   private append(left: number): void {
@@ -104,21 +114,37 @@ export class RowSpan {
     this.used++;
   }
 
-  /** Takes off what lies in the span. */
+  /**
+   * Takes off what lies in the span. Four vectors of the basis at once: they are orthogonal, so that it makes no difference, and
+   * the row is read and written a quarter as often.
+   */
   private project(): void {
     const { columns: n, work, basis } = this;
-    for (let k = 0, at = 0; k < this.used; k++, at += n) {
-      let s0 = 0;
-      let s1 = 0;
-      let i = 0;
-      for (; i + 1 < n; i += 2) {
-        s0 += work[i]! * basis[at + i]!;
-        s1 += work[i + 1]! * basis[at + i + 1]!;
+    let k = 0;
+    for (; k + 3 < this.used; k += 4) {
+      const [a, b, c, d] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
+      let fa = 0;
+      let fb = 0;
+      let fc = 0;
+      let fd = 0;
+      for (let i = 0; i < n; i++) {
+        const x = work[i]!;
+        fa += x * basis[a + i]!;
+        fb += x * basis[b + i]!;
+        fc += x * basis[c + i]!;
+        fd += x * basis[d + i]!;
       }
-      if (i < n) s0 += work[i]! * basis[at + i]!;
-      const f = s0 + s1;
+      if (fa === 0 && fb === 0 && fc === 0 && fd === 0) continue;
+      for (let i = 0; i < n; i++) {
+        work[i]! -= fa * basis[a + i]! + fb * basis[b + i]! + fc * basis[c + i]! + fd * basis[d + i]!;
+      }
+    }
+    for (; k < this.used; k++) {
+      const at = k * n;
+      let f = 0;
+      for (let i = 0; i < n; i++) f += work[i]! * basis[at + i]!;
       if (f === 0) continue;
-      for (i = 0; i < n; i++) work[i]! -= f * basis[at + i]!;
+      for (let i = 0; i < n; i++) work[i]! -= f * basis[at + i]!;
     }
   }
 }

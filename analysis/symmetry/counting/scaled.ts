@@ -21,10 +21,19 @@ export interface ScaledCounts {
 /** Families in the order in which they are counted: what is unread comes before translations (SCIENCE.md 10). */
 const ORDER: readonly Family[] = ["linear", "rotation", "scale", "rescaling", "unread", "translation"];
 
-/** The continuous symmetries in counting order; in a family those with few directions first. */
+/**
+ * The continuous symmetries in counting order; in a family those with few coordinates first: scalings of heads come before those
+ * of heads and channels, which have them inside.
+ */
 function inOrder(symmetries: readonly Symmetry[]): Symmetry[] {
   const rank = (s: Symmetry) => ORDER.indexOf(s.kind as Family);
-  return symmetries.filter((s) => rank(s) >= 0).sort((a, b) => rank(a) - rank(b) || a.dimension - b.dimension);
+  const coordinates = (s: Symmetry) =>
+    s.kind === "scale" || s.kind === "rescaling" ? s.randomElement(() => 0.5).length : s.dimension;
+  return symmetries
+    .filter((s) => rank(s) >= 0)
+    .map((s) => ({ s, n: coordinates(s) }))
+    .sort((a, b) => rank(a.s) - rank(b.s) || a.n - b.n)
+    .map(({ s }) => s);
 }
 
 /** What each continuous symmetry adds to the earlier ones, at the given weights. */
@@ -47,18 +56,20 @@ export function countsOf(gained: Iterable<readonly [Family, number]>): Continuou
   return { ...counts, total };
 }
 
+/** A twin and what its groups add to each other. */
+export interface CountedTwin {
+  readonly gained: readonly Increment[];
+  /** The parameter of the first of several equal blocks that stands for a parameter. */
+  firstOf(parameter: string): string;
+}
+
 /**
- * The dimensions of a model from the increments on two twins of different widths.
+ * The dimensions of a model from the increments on its twins. Twins of other widths, or with more blocks, have to agree wherever
+ * they know a group.
  * @param model all its symmetries
- * @param twins increments on each twin
- * @param firstOf the parameter of the first of several equal blocks that stands for a parameter
  */
-export function scaledCounts(
-  model: readonly Symmetry[],
-  twins: readonly (readonly Increment[])[],
-  firstOf: (parameter: string) => string,
-): ScaledCounts {
-  const known = twins.map((list) => new Known(list, firstOf));
+export function scaledCounts(model: readonly Symmetry[], twins: readonly CountedTwin[]): ScaledCounts {
+  const known = twins.map((t) => new Known(t.gained, (p) => t.firstOf(p)));
   const open: string[] = [];
   const gained: (readonly [Family, number])[] = [];
   const met = new Map<string, number>();
@@ -67,7 +78,7 @@ export function scaledCounts(
     const own = `${s.kind} ${s.parameters.join(" ")}`;
     const turn = met.get(own) ?? 0;
     met.set(own, turn + 1);
-    const rules = known.map((k) => k.deficit(s, turn));
+    const rules = known.flatMap((k) => k.deficit(s, turn) ?? []);
     const deficit = rules[0];
     if (deficit === undefined || rules.some((r) => r !== deficit)) open.push(s.id);
     else if (deficit !== "none") gained.push([s.kind as Family, Math.max(0, s.dimension - deficit)]);
@@ -78,8 +89,8 @@ export function scaledCounts(
 /** By how much a group's directions are fewer than its dimension; "none" where none is new. */
 type Deficit = number | "none";
 
-/** Of parameters that move together, the least part that has to be the same for two groups to correspond. */
-const ALIKE = 0.6;
+/** Of the parameters of the smaller of two groups, the least part that both have to move for them to correspond. */
+const ALIKE = 0.5;
 
 /** What one twin says. */
 class Known {
@@ -120,13 +131,14 @@ class Known {
   /** Where neighbouring blocks are left out, what joins them moves some parameters of others of their kind. */
   private mostAlike(kind: string, parameters: ReadonlySet<string>): { readonly blocks: Map<string, Increment[]> } | undefined {
     let best: { readonly blocks: Map<string, Increment[]> } | undefined;
-    let most = ALIKE;
+    let most = 0;
     for (const [key, group] of this.groups) {
       if (!key.startsWith(`${kind}:`)) continue;
       let both = 0;
       for (const p of group.parameters) if (parameters.has(p)) both++;
+      if (both < ALIKE * Math.min(group.parameters.size, parameters.size)) continue;
       const alike = both / (group.parameters.size + parameters.size - both);
-      if (alike >= most) [best, most] = [group, alike];
+      if (alike > most) [best, most] = [group, alike];
     }
     return best;
   }

@@ -19,14 +19,16 @@ import { type ShrinkingSpace, Widths } from "./widths";
 export interface TwinOptions {
   /** New size of a free atom; 3 or 4, and 2 for heads and groups, unless told. Never more than its old size. */
   readonly size?: (space: ShrinkingSpace) => number;
+  /** Added to all sizes of free atoms that `size` does not tell. */
+  readonly wider?: number;
   /** New size of the first axis of each input (default: the old one, at most 4). */
   readonly batch?: number;
   /** "keep" leaves all pinned sizes (images, tokens, classes, kernels) as they are. */
   readonly spatial?: "keep" | "shrink";
   /** "keep" leaves the kernels of convolutions as they are, so that no weight changes its shape for smaller images. */
   readonly kernels?: "keep" | "shrink";
-  /** "shrink" cuts runs of equal blocks down to two, or one where two are many weights; all stay unless told. */
-  readonly depth?: "keep" | "shrink";
+  /** "pairs" cuts runs of equal blocks down to two, "shrink" to one where two are many weights; all stay unless told. */
+  readonly depth?: "keep" | "pairs" | "shrink";
 }
 
 /** A graph of the same structure with small sizes. */
@@ -64,7 +66,7 @@ const MOST_STATEMENTS = 64;
  */
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
   const survey = new Survey(normal);
-  let widths = new Widths(survey, axes, options.size, USUAL);
+  let widths = new Widths(survey, axes, options.size, USUAL, options.wider);
   const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
       try {
@@ -88,7 +90,7 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   const reaches: readonly Reach[] = options.kernels === "keep" ? ["space"] : ["thin", "dense", "strided"];
   for (const wanted of options.spatial === "keep" ? [] : reaches) {
     // What a failed attempt found equal or unable to shrink holds for that attempt only.
-    widths = new Widths(survey, axes, options.size, USUAL);
+    widths = new Widths(survey, axes, options.size, USUAL, options.wider);
     const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));
     if (found) {
       best = found;
@@ -111,9 +113,10 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
   let standIns: ReadonlyMap<string, string> = new Map();
-  if (options.depth === "shrink") {
+  if (options.depth === "shrink" || options.depth === "pairs") {
     const pairs = withoutRepetitions(best, 2);
-    const shortened = trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS ? withoutRepetitions(best, 1) : pairs;
+    const isLong = options.depth === "shrink" && trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS;
+    const shortened = isLong ? withoutRepetitions(best, 1) : pairs;
     const { graph, removed } = shortened;
     standIns = shortened.standIns;
     if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);

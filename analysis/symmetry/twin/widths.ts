@@ -52,6 +52,8 @@ export class Widths {
     private readonly size?: (space: ShrinkingSpace) => number,
     /** Channels and head sizes get these widths in turn, so that neighbours differ. */
     private pattern: readonly [number, ...number[]] = [3, 4],
+    /** Added to all of them. */
+    private readonly wider = 0,
   ) {
     const { graph } = survey;
     const occurrences = parameterOccurrences(axes, graph.parameters.keys());
@@ -274,7 +276,8 @@ export class Widths {
       const old = this.axes.atoms.sizeOf(atom);
       const outer = outers.has(c);
       const wanted =
-        this.size?.({ atom, size: old, outer }) ?? this.usual(outer, thins.has(c), features.has(c), measured.has(c), turn);
+        this.size?.({ atom, size: old, outer }) ??
+        this.usual(outer, thins.has(c), features.has(c), measured.has(c), turn) + this.wider;
       if (!outer && !thins.has(c)) turn++;
       out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
     }
