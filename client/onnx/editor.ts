@@ -73,6 +73,12 @@ class OnnxEditorProvider implements vscode.CustomReadonlyEditorProvider {
   }
 }
 
+/** The texts of a bundle; comments for translators are left out. */
+function bundleTexts(bundle: typeof vscode.l10n.bundle): Record<string, string> {
+  const texts = Object.entries(bundle ?? {}) as [string, unknown][];
+  return Object.fromEntries(texts.filter((e): e is [string, string] => typeof e[1] === "string"));
+}
+
 /** One open view: what is found goes in, wishes come out. */
 class OnnxView {
   /** The last message of each kind, for when the page is made anew. */
@@ -99,6 +105,7 @@ class OnnxView {
       cspSource,
       script: resource("onnx.js"),
       style: resource("onnx-style.css"),
+      translations: bundleTexts(vscode.l10n.bundle),
     });
     shown.set(uri.toString(), { report: "", page: webview.html });
     open.set(uri.toString(), (message) => this.#say(message));
@@ -201,7 +208,7 @@ class OnnxView {
       if (!source.token.isCancellationRequested) void this.webview.postMessage({ kind: "layout", id, layout } satisfies ToView);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const failed: ToView = { kind: "layoutFailed", id, message: `The network could not be drawn: ${reason}` };
+      const failed: ToView = { kind: "layoutFailed", id, message: vscode.l10n.t("The network could not be drawn: {0}", reason) };
       if (!source.token.isCancellationRequested) void this.webview.postMessage(failed);
     } finally {
       this.#layouts.delete(id);

@@ -107,10 +107,16 @@ describe("the report on an .onnx file", () => {
 
 describe("the page of an .onnx file", () => {
   it("allows nothing but its own script and style", () => {
-    const parts = { nonce: "0123", cspSource: "https://files", script: "https://files/view.js", style: "https://files/view.css" };
+    const parts = {
+      nonce: "0123",
+      cspSource: "https://files",
+      script: "https://files/view.js",
+      style: "https://files/view.css",
+      translations: { "No findings.": "<i>" },
+    };
     const page = viewPage('<b>"m".onnx', parts);
     assert.match(page, /default-src 'none'; style-src https:\/\/files; script-src 'nonce-0123'"/);
     assert.deepEqual(page.match(/<script[^>]*>/g), ['<script type="module" nonce="0123" src="https://files/view.js">']);
-    assert.ok(!page.includes("<b>"));
+    assert.ok(!page.includes("<b>") && !page.includes("<i>"));
   });
 });

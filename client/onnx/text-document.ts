@@ -40,7 +40,7 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
     vscode.commands.registerCommand("noether.showOnnxText", (uri?: vscode.Uri) => {
       const file = uri ?? activeOnnx();
       if (file) return showText(file, undefined);
-      void vscode.window.showInformationMessage("Open an .onnx file first.");
+      void vscode.window.showInformationMessage(vscode.l10n.t("Open an .onnx file first."));
       return undefined;
     }),
   );

@@ -1,6 +1,7 @@
 /** @file The column beside the picture: what is selected, the channel spaces, the findings, and the report. */
 import type { DrawnFile, Drawing } from "../../../server/protocol";
 import { button, element } from "../elements";
+import { t } from "../text";
 import { colour, letter } from "./spaces";
 
 /** What a click in the column asks for. */
@@ -16,6 +17,11 @@ export interface Wishes {
 const TABS = ["Selection", "Spaces", "Findings", "Report"] as const;
 type Tab = (typeof TABS)[number];
 
+/** Titles of the tabs; made when the texts are known. */
+function titleOf(tab: Tab): string {
+  return { Selection: t("Selection"), Spaces: t("Spaces"), Findings: t("Findings"), Report: t("Report") }[tab];
+}
+
 /** Addresses of a space that are listed before the rest is only counted. */
 const MOST_MEMBERS = 60;
 
@@ -27,10 +33,10 @@ export class Details {
   #source: { readonly label: string; readonly layers: ReadonlySet<string> } | undefined;
 
   constructor(private readonly wishes: Wishes) {
-    const bar = element("div", { role: "tablist", class: "tabs", "aria-label": "About the network" });
+    const bar = element("div", { role: "tablist", class: "tabs", "aria-label": t("About the network") });
     this.root = element("aside", { class: "details" }, [bar]);
     TABS.forEach((tab) => {
-      const made = button(tab, { role: "tab", id: `tab-${tab}`, "aria-controls": `page-${tab}` }, () => this.open(tab));
+      const made = button(titleOf(tab), { role: "tab", id: `tab-${tab}`, "aria-controls": `page-${tab}` }, () => this.open(tab));
       made.addEventListener("keydown", (event) => {
         const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
         if (step === 0) return;
@@ -70,11 +76,11 @@ export class Details {
     const spaces = drawing.spaces.map((s, i) =>
       element("li", {}, [
         this.#badge(i),
-        button(`${s.size.toLocaleString("en")} channels · ${s.group}`, { class: "link" }, () => this.wishes.space(i)),
-        element("div", { class: "quiet" }, [`${s.acts.length} axes of weights`]),
+        button(`${t("{0} channels", s.size.toLocaleString("en"))} · ${s.group}`, { class: "link" }, () => this.wishes.space(i)),
+        element("div", { class: "quiet" }, [t("{0} axes of weights", s.acts.length)]),
       ]),
     );
-    const noSpace = "No channel space: nothing may be permuted or rescaled.";
+    const noSpace = t("No channel space: nothing may be permuted or rescaled.");
     this.#page("Spaces", [spaces.length > 0 ? element("ul", { class: "list" }, spaces) : element("p", {}, [noSpace])]);
     const found = findings.map(({ rule, severity, message, node }) => {
       const [first = "", ...rest] = message.split("\n");
@@ -89,20 +95,20 @@ export class Details {
         ...(more === "" ? [] : [element("div", { class: "quiet" }, [more])]),
       ]);
     });
-    const counted = findings.length === 0 ? "Findings" : `Findings ${findings.length}`;
+    const counted = findings.length === 0 ? t("Findings") : `${t("Findings")} ${findings.length}`;
     this.#tabs.get("Findings")!.textContent = counted;
-    this.#page("Findings", [found.length > 0 ? element("ul", { class: "list" }, found) : element("p", {}, ["No findings."])]);
+    this.#page("Findings", [found.length > 0 ? element("ul", { class: "list" }, found) : element("p", {}, [t("No findings.")])]);
     this.nothing();
   }
 
   /** Nothing is selected. */
   nothing(): void {
     this.#page("Selection", [
-      element("p", {}, ["Select a box: what acts on its weights is listed here, and the layers that share it light up."]),
+      element("p", {}, [t("Select a box: what acts on its weights is listed here, and the layers that share it light up.")]),
       element(
         "dl",
         { class: "keys" },
-        KEYS.flatMap(([key, what]) => [element("dt", {}, [key]), element("dd", {}, [what])]),
+        keys().flatMap(([key, what]) => [element("dt", {}, [key]), element("dd", {}, [what])]),
       ),
     ]);
   }
@@ -111,16 +117,16 @@ export class Details {
   node(drawing: Drawing, index: number, spaces: readonly number[], findings: DrawnFile["findings"]): void {
     const node = drawing.nodes[index]!;
     const rows: [string, string][] = [
-      ["Module", node.scope ?? ""],
-      ["Node", node.kind === "operator" ? node.name : ""],
-      ["Writes", node.shape],
-      ["Weights", node.parameters.join(", ")],
+      [t("Module"), node.scope ?? ""],
+      [t("Node"), node.kind === "operator" ? node.name : ""],
+      [t("Writes"), node.shape],
+      [t("Weights"), node.parameters.join(", ")],
     ];
     const facts = rows.filter(([, v]) => v !== "").flatMap(([k, v]) => [element("dt", {}, [k]), element("dd", {}, [v])]);
     const scope = this.#scopeOf(node.scope);
     const buttons = [
-      ...(scope === undefined ? [] : [button(`Go to ${this.#source!.label}`, {}, () => this.wishes.openSource(scope))]),
-      ...(node.kind === "operator" ? [button("Show in text", {}, () => this.wishes.openText(node.name))] : []),
+      ...(scope === undefined ? [] : [button(t("Go to {0}", this.#source!.label), {}, () => this.wishes.openSource(scope))]),
+      ...(node.kind === "operator" ? [button(t("Show in text"), {}, () => this.wishes.openText(node.name))] : []),
     ];
     this.#page("Selection", [
       element("h2", {}, [node.title, node.detail === "" ? "" : ` ${node.detail}`]),
@@ -132,7 +138,7 @@ export class Details {
       ...(spaces.length === 0
         ? [
             element("p", { class: "quiet" }, [
-              "No channel space acts here: inputs, outputs or operators that are not understood fix it.",
+              t("No channel space acts here: inputs, outputs or operators that are not understood fix it."),
             ]),
           ]
         : spaces.map((s) => this.#space(drawing, s))),
@@ -144,8 +150,8 @@ export class Details {
   module(title: string, nodes: number, spaces: readonly number[], drawing: Drawing, open: () => void): void {
     this.#page("Selection", [
       element("h2", {}, [title]),
-      element("p", {}, [`A module of ${nodes} operators.`]),
-      element("div", { class: "buttons" }, [button("Open", {}, open)]),
+      element("p", {}, [t("A module of {0} operators.", nodes)]),
+      element("div", { class: "buttons" }, [button(t("Open"), {}, open)]),
       ...spaces.slice(0, 12).map((s) => this.#space(drawing, s)),
     ]);
     this.open("Selection");
@@ -169,11 +175,11 @@ export class Details {
         ]),
       );
     const more = acts.length - members.length;
-    return element("section", { class: "space", "aria-label": `Space ${letter(space)}` }, [
-      element("h3", {}, [this.#badge(space), `${size.toLocaleString("en")} channels`]),
+    return element("section", { class: "space", "aria-label": t("Space {0}", letter(space)) }, [
+      element("h3", {}, [this.#badge(space), t("{0} channels", size.toLocaleString("en"))]),
       element("p", { class: "mono" }, [group]),
-      element("ul", { class: "list members", "aria-label": "Where it acts" }, members),
-      ...(more > 0 ? [element("p", { class: "quiet" }, [`and ${more} more`])] : []),
+      element("ul", { class: "list members", "aria-label": t("Where it acts") }, members),
+      ...(more > 0 ? [element("p", { class: "quiet" }, [t("and {0} more", more)])] : []),
     ]);
   }
 
@@ -196,10 +202,13 @@ export class Details {
   }
 }
 
-const KEYS = [
-  ["arrows", "go along the lines"],
-  ["Enter", "open or close a module"],
-  ["+ − 0", "zoom, all of it"],
-  ["/", "search"],
-  ["Esc", "select nothing"],
-] as const;
+/** Keys, and what they do. */
+function keys(): readonly (readonly [key: string, what: string])[] {
+  return [
+    [t("arrows"), t("go along the lines")],
+    ["Enter", t("open or close a module")],
+    ["+ − 0", t("zoom, all of it")],
+    ["/", t("search")],
+    ["Esc", t("select nothing")],
+  ];
+}

@@ -3,6 +3,7 @@
  * one that is open is a frame around what is in it.
  */
 import type { Drawing, LayoutRequest } from "../../../server/protocol";
+import { t } from "../text";
 
 /** A box of the picture. */
 export interface Box {
@@ -83,15 +84,15 @@ export function sceneOf(drawing: Drawing, open: ReadonlySet<number>): Scene {
     if (id.startsWith("n")) {
       const node = drawing.nodes[index]!;
       const { kind, title, detail, shape, reads, writes } = node;
-      const text = kind === "operator" ? [title, detail].filter((t) => t !== "").join(" ") : title;
-      const sub = [kind === "operator" ? last(node.scope) : kind, shape].filter((t) => t !== "").join(" · ");
+      const text = kind === "operator" ? [title, detail].filter((part) => part !== "").join(" ") : title;
+      const sub = [kind === "operator" ? last(node.scope) : kindText(kind), shape].filter((text) => text !== "").join(" · ");
       const own = { id, kind, index, title: text, detail: sub, nodes, reads, writes, ...parentOf(node.module) };
       boxes.set(id, { ...own, width: widthOf(text, sub), height: HEIGHT });
     } else {
       const { path, parent } = drawing.modules[index]!;
       const weights = nodes.reduce((n, i) => n + drawing.nodes[i]!.weights, 0);
       const title = name(path);
-      const detail = `${nodes.length} operators${weights > 0 ? ` · ${short(weights)} weights` : ""}`;
+      const detail = [t("{0} operators", nodes.length), ...(weights > 0 ? [t("{0} weights", short(weights))] : [])].join(" · ");
       const { reads, writes } = flows.get(id) ?? { reads: [], writes: [] };
       const own = { id, kind: "closed", index, title, detail, nodes, reads, writes, ...parentOf(parent) } as const;
       boxes.set(id, { ...own, width: widthOf(`▸ ${title}`, detail), height: HEIGHT });
@@ -132,6 +133,10 @@ function flowsOf(drawing: Drawing, boxOf: readonly string[]): Map<string, { read
 /** A module's path, its end where it is long. */
 function name(path: string): string {
   return path.length <= LONGEST_PATH ? path : `…${path.split(".").slice(-2).join(".")}`;
+}
+
+function kindText(kind: "input" | "output"): string {
+  return kind === "input" ? t("input") : t("output");
 }
 
 function last(scope: string | undefined): string {

@@ -1,6 +1,7 @@
 /** @file Entry of the page of an .onnx file (dist/webview/onnx.js): the network drawn, with what is known of its symmetries. */
 import type { DrawnFile } from "../../../server/protocol";
 import { button, element } from "../elements";
+import { t, translateWith } from "../text";
 import { Details } from "./details";
 import type { FromView, ToView } from "./messages";
 import { Picture } from "./picture";
@@ -15,6 +16,7 @@ const FIRST = 70;
 const PATIENCE = 300;
 const SEVERITIES = ["error", "warning", "info", "hint"];
 
+translateWith(JSON.parse(document.body.dataset["translations"] ?? "{}") as Record<string, string>);
 const api = acquireVsCodeApi();
 const begun = performance.now();
 let file: DrawnFile | undefined;
@@ -34,25 +36,25 @@ const stage = element("div", {
   class: "stage",
   tabindex: 0,
   role: "application",
-  "aria-roledescription": "network graph",
-  "aria-label": "The network. Arrow keys go along its lines, Enter opens a module, slash searches.",
+  "aria-roledescription": t("network graph"),
+  "aria-label": t("The network. Arrow keys go along its lines, Enter opens a module, slash searches."),
 });
 const search = element("input", {
   type: "search",
-  placeholder: "Find operator, module or weight",
-  "aria-label": "Find",
+  placeholder: t("Find operator, module or weight"),
+  "aria-label": t("Find"),
   spellcheck: "false",
 });
-const hits = element("ul", { class: "hits", role: "listbox", "aria-label": "Found", hidden: "" });
+const hits = element("ul", { class: "hits", role: "listbox", "aria-label": t("Found"), hidden: "" });
 const legend = element("span", { class: "quiet count" });
-const toolbar = element("div", { class: "toolbar", role: "toolbar", "aria-label": "Picture" }, [
+const toolbar = element("div", { class: "toolbar", role: "toolbar", "aria-label": t("Picture") }, [
   element("div", { class: "search" }, [search, hits]),
-  button("−", { title: "Zoom out (-)", "aria-label": "Zoom out" }, () => picture.zoom(1 / 1.25)),
-  button("+", { title: "Zoom in (+)", "aria-label": "Zoom in" }, () => picture.zoom(1.25)),
-  button("Fit", { title: "All of it (0)" }, () => picture.fit()),
-  button("Open all", { title: "Open every module" }, () => show(new Set(file?.drawing.modules.keys()), undefined)),
-  button("Close all", { title: "Close every module" }, () => show(new Set(), undefined)),
-  button("Text", { title: "The graph in ONNX's text syntax" }, () => api.postMessage({ kind: "openText" })),
+  button("−", { title: t("Zoom out (-)"), "aria-label": t("Zoom out") }, () => picture.zoom(1 / 1.25)),
+  button("+", { title: t("Zoom in (+)"), "aria-label": t("Zoom in") }, () => picture.zoom(1.25)),
+  button(t("Fit"), { title: t("All of it (0)") }, () => picture.fit()),
+  button(t("Open all"), { title: t("Open every module") }, () => show(new Set(file?.drawing.modules.keys()), undefined)),
+  button(t("Close all"), { title: t("Close every module") }, () => show(new Set(), undefined)),
+  button(t("Text"), { title: t("The graph in ONNX's text syntax") }, () => api.postMessage({ kind: "openText" })),
   legend,
 ]);
 
@@ -122,12 +124,12 @@ function show(next: Set<number>, keep: string | undefined): void {
   api.postMessage({ kind: "layout", id, request: layoutRequest(made) });
   setTimeout(() => {
     if (wanted?.id !== id) return;
-    const stop = button("Cancel", {}, () => {
+    const stop = button(t("Cancel"), {}, () => {
       api.postMessage({ kind: "cancelLayout", id });
       wanted = undefined;
       settle();
     });
-    waiting.replaceChildren(`Placing ${made.boxes.size} boxes… `, stop);
+    waiting.replaceChildren(t("Placing {0} boxes… ", made.boxes.size), stop);
     waiting.hidden = false;
   }, PATIENCE);
 }
@@ -136,8 +138,11 @@ function settle(): void {
   waiting.hidden = true;
   const shown = scene?.boxes.size ?? 0;
   const hidden = file?.drawing.hidden ?? 0;
-  const parts = [`${shown.toLocaleString("en")} boxes`, `${(file?.drawing.nodes.length ?? 0).toLocaleString("en")} operators`];
-  if (hidden > 0) parts.push(`${hidden.toLocaleString("en")} of shape arithmetic left out`);
+  const parts = [
+    t("{0} boxes", shown.toLocaleString("en")),
+    t("{0} operators", (file?.drawing.nodes.length ?? 0).toLocaleString("en")),
+  ];
+  if (hidden > 0) parts.push(t("{0} of shape arithmetic left out", hidden.toLocaleString("en")));
   legend.textContent = parts.join(" · ");
   requestAnimationFrame(() => requestAnimationFrame(report));
 }
@@ -195,7 +200,7 @@ function markSpace(space: number): void {
   details.space(file.drawing, space);
   const first = [...members][0];
   if (first !== undefined) picture.reveal(first);
-  live.textContent = `Space ${letter(space)}: ${members.size} boxes share it`;
+  live.textContent = t("Space {0}: {1} boxes share it", letter(space), members.size);
 }
 
 /** Selects a node, opening the modules that it is in. */
@@ -226,14 +231,14 @@ function labelOf(box: Box): string {
   const { drawing } = file!;
   const spaces = spacesOf(box.nodes).slice(0, 3);
   const finding = findingOf(box);
-  const names = spaces.map((s) => `space ${letter(s)} of ${drawing.spaces[s]!.size} channels`);
+  const names = spaces.map((s) => t("space {0} of {1} channels", letter(s), drawing.spaces[s]!.size));
   const partners = membersOf(spaces).size - 1;
   return [
-    box.kind === "closed" ? `Module ${box.title}, closed` : box.title,
+    box.kind === "closed" ? t("Module {0}, closed", box.title) : box.title,
     box.detail,
-    names.length > 0 ? names.join(", ") : "no channel space",
-    partners > 0 ? `shared with ${partners} other boxes` : "",
-    finding ? `${finding.count} finding${finding.count === 1 ? "" : "s"}, ${finding.severity}` : "",
+    names.length > 0 ? names.join(", ") : t("no channel space"),
+    partners > 0 ? t("shared with {0} other boxes", partners) : "",
+    finding ? t("{0} findings, {1}", finding.count, finding.severity) : "",
   ]
     .filter((part) => part !== "")
     .join(", ");
@@ -319,7 +324,7 @@ search.addEventListener("input", () => {
   found = matches.slice(0, MOST_HITS);
   at = 0;
   listHits();
-  live.textContent = words.length === 0 ? "" : `${matches.length} found`;
+  live.textContent = words.length === 0 ? "" : t("{0} found", matches.length);
 });
 search.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
