@@ -112,12 +112,14 @@ optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-4)
     return invariantGroups(file).flatMap((g) => {
       if (g.weightDecay <= 0 || seen.has(g.optimiser)) return [];
       seen.add(g.optimiser);
-      return [detection(file.file, g)];
+      return [detection(file.file, g, file.facts?.().steps?.value)];
     });
   },
 };
 
-function detection(file: string, { optimiser, model, weights, weightDecay, learningRate, momentum }: InvariantGroup): Detection {
+/** @param training length of the training in steps, where the code says it */
+function detection(file: string, group: InvariantGroup, training: number | undefined): Detection {
+  const { optimiser, model, weights, weightDecay, learningRate, momentum } = group;
   const names = weights.map((w) => layerName(model, w));
   const n = weights.length;
   const head = `weight decay ${number(weightDecay)} on ${n} scale-invariant ${n === 1 ? "weight" : "weights"} only sets their effective learning rate`;
@@ -135,7 +137,7 @@ function detection(file: string, { optimiser, model, weights, weightDecay, learn
     ...(angle === undefined
       ? []
       : [
-          `In equilibrium they turn by ${number(angle)} rad per step, reached after about ${number(steps!)} steps (closed form).`,
+          `In equilibrium they turn by ${number(angle)} rad per step, reached after about ${number(steps!)} steps${against(steps!, training)} (closed form).`,
         ]),
   ];
   const tooFast = angle !== undefined && angle > LARGEST_ANGLE;
@@ -151,6 +153,12 @@ function detection(file: string, { optimiser, model, weights, weightDecay, learn
       ? { subject: { model, parameters: weights, optimiser, values: slower(learningRate!, weightDecay, product) } }
       : {}),
   };
+}
+
+/** The time to equilibrium against the length of the training. */
+function against(steps: number, training: number | undefined): string {
+  if (training === undefined) return "";
+  return steps > training ? `, which this training of ${number(training)} does not see` : ` of ${number(training)}`;
 }
 
 /** The decay, or the rate, at which the angle stays below the largest one. */

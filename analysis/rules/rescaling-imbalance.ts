@@ -113,12 +113,13 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
 function detections(file: CheckedFile, ratio: number): Detection[] {
   const seen = new Set<CheckedModel>();
+  const training = file.facts?.().steps?.value ?? LONG_RUN;
   return optimisedGroups(file).flatMap(({ optimiser, model, group, weightDecay }): Detection[] => {
     if (optimiser.kind !== "SGD" || seen.has(model)) return [];
     seen.add(model);
     const rate = group.learningRate ?? optimiser.learningRate?.value;
     const halfLife = rate === undefined ? undefined : balanceHalfLife(rate, weightDecay, optimiser.momentum?.value ?? 0);
-    if (halfLife === undefined || halfLife < LONG_RUN) return [];
+    if (halfLife === undefined || halfLife < training) return [];
     return imbalances(model, ratio).flatMap(({ large, small, times }): Detection[] => {
       const place = placeOf(file, model, large);
       if (!place) return [];

@@ -28,6 +28,7 @@ import {
   type Value,
 } from "../values/value";
 import { readFrameworkCall } from "./frameworks";
+import { loopedSteps, STEPS_ARGUMENTS, STEPS_NAME } from "./steps";
 import type { Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts";
 
 /** Text that a file with anything to collect contains. */
@@ -64,6 +65,7 @@ export class FactCollector {
   private readonly precision = new Map<string, NamedFact>();
   private readonly copies = new Map<string, NamedFact & { modules: string[] }>();
   private batch: Fact<number> | undefined;
+  private steps: Fact<number> | undefined;
   private clipping: Fact<number | undefined> | undefined;
   private trains = false;
   /** Models whose parameters optimisers may move. */
@@ -91,6 +93,7 @@ export class FactCollector {
     const accumulation = this.constantNamed(
       /^(?:gradient_accumulation_steps|accumulation_steps|accumulate_grad_batches|grad_accum(?:_steps)?|accum_iter)$/,
     );
+    const steps = this.steps ?? loopedSteps(this.scope) ?? this.constantNamed(STEPS_NAME);
     const batch = this.batch ?? this.constantNamed(/^(?:batch_?size|bs|train_batch_size|BATCH_SIZE)$/);
     return {
       optimisers: [...this.optimisers.values()],
@@ -102,6 +105,7 @@ export class FactCollector {
       ...(batch ? { batchSize: batch } : {}),
       ...(this.clipping ? { gradientClipping: this.clipping } : {}),
       ...(accumulation ? { accumulation } : {}),
+      ...(steps && steps.value > 0 ? { steps } : {}),
     };
   }
 
@@ -202,6 +206,7 @@ export class FactCollector {
     const key = `${place.range.file}:${place.range.start.line}:${place.range.start.column}`;
     const kind = name.split(".").at(-1)!;
     const named: NamedFact = { kind, ...place };
+    this.noteSteps(args, place);
     const said = readFrameworkCall(name, args, { ...place, certaintyOf: (k, n) => this.certaintyOf(k, n) });
     if (said) {
       if (said.optimiser) this.optimisers.set(key, said.optimiser);
@@ -233,6 +238,15 @@ export class FactCollector {
       ...place,
       modules: [...new Set(instances.flatMap((m) => (is(m, "instance") ? [m.cls.name] : [])))],
     });
+  }
+
+  /** Schedules and trainers that are told the number of optimiser steps. */
+  private noteSteps(args: Arguments, place: { range: SourceRange; source: string }): void {
+    for (const name of STEPS_ARGUMENTS) {
+      const n = numberOf(args.keywords.get(name));
+      // A trainer's -1 stands for no limit.
+      if (n !== undefined && n > 0) this.steps ??= { value: n, ...place, certainty: this.certaintyOf(name, -1) };
+    }
   }
 
   private noteBatch(args: Arguments, place: { range: SourceRange; source: string }): void {

@@ -130,3 +130,26 @@ test("frozen parameters, and what initialisation says of the others", () => {
   assert.equal(graph.parameters.get("a.bias")?.initialisation?.constant, 0);
   assert.equal(graph.parameters.get("stack.0.weight")?.trainable, true);
 });
+
+test("the number of optimiser steps: loops that step in each turn, schedules, constants", () => {
+  const net = SCRIPT.slice(SCRIPT.indexOf("class Net"), SCRIPT.indexOf("\n\n\n", SCRIPT.indexOf("class Net")));
+  const steps = (code: string): readonly [number | undefined, string | undefined] => {
+    const text = `import torch\nfrom torch import nn\n\n\n${net}\n\n\n${code}`;
+    const found = project({ "train.py": text }).analyse("train.py").facts.steps;
+    return [found?.value, found?.certainty];
+  };
+  const head = "model = Net()\nopt = torch.optim.SGD(model.parameters(), lr=0.1)\n";
+  const loop = (over: string) => `${head}for i in ${over}:\n    loss = model(x).sum()\n    loss.backward()\n    opt.step()\n`;
+  assert.deepEqual(steps(loop("range(5000)")), [5000, "literal"]);
+  assert.deepEqual(steps(`epochs = 10\n${loop("range(2 * epochs)")}`), [20, "default"]);
+  assert.deepEqual(steps(`def train(n_turns=300):\n    ${loop("tqdm(range(n_turns))").trimEnd().replaceAll("\n", "\n    ")}\n`), [
+    300,
+    "default",
+  ]);
+  // Epochs are no steps: how many batches each has is not said.
+  const epochs = "for e in range(7):\n    for x, y in loader:\n        model(x).sum().backward()\n        opt.step()\n";
+  assert.deepEqual(steps(head + epochs), [undefined, undefined]);
+  assert.deepEqual(steps(`max_iters = 600000\n${head}${epochs}`), [600000, "default"]);
+  const schedule = "sched = torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=0.1, total_steps=1200)\n";
+  assert.deepEqual(steps(head + schedule + epochs), [1200, "literal"]);
+});

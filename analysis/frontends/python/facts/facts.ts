@@ -59,6 +59,8 @@ export interface TrainingFacts {
   readonly batchSize?: Fact<number>;
   readonly gradientClipping?: Fact<number | undefined>;
   readonly accumulation?: Fact<number>;
+  /** Number of optimiser steps, where the code says it. */
+  readonly steps?: Fact<number>;
   readonly mixedPrecision: readonly NamedFact[];
   /** deepcopy of modules, and `[module] * n`. */
   readonly copies: readonly (NamedFact & { readonly modules: readonly string[] })[];
