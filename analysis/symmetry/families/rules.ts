@@ -30,6 +30,9 @@ export interface Blocked {
 
 const MASKED = -1e4;
 
+/** Operators whose output has at least the rank of each input. */
+const BROADCASTS: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div", "Where"]);
+
 /** What the node makes of the changes of its inputs: undefined for nothing. At least one of them is there. */
 export function pass(scene: Scene, node: Node, changes: readonly (Change | undefined)[]): Change | Blocked | undefined {
   const here = changes.flatMap((c, i) => (c ? [i] : []));
@@ -41,6 +44,9 @@ export function pass(scene: Scene, node: Node, changes: readonly (Change | undef
     return out === "unclear" ? (dataGather(scene, node, changes) ?? blocked) : out;
   }
   const only = here.length === 1 ? here[0]! : undefined;
+  // Shapes that contradict each other (a damaged file) say nothing.
+  const isTooLarge = (i: number): boolean => Math.max(changes[i]!.shape.length, scene.shape(node.inputs[i]!).length) > to.length;
+  if (BROADCASTS.has(node.operator) && here.some(isTooLarge)) return blocked;
   switch (node.operator) {
     case "Add":
     case "Sub": {
