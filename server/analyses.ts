@@ -5,7 +5,7 @@
 import { EventEmitter } from "node:events";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { AnalysisHost, AnalysisInput } from "./analysis-host";
-import type { DocumentAnalysis, DocumentStructure, Settings } from "./protocol";
+import type { DocumentAnalysis, DocumentStructure, Fix, Settings, SourceRange } from "./protocol";
 import { pathOf } from "./uris";
 import { AnalysisFailure } from "./worker/process";
 
@@ -141,6 +141,13 @@ export class Analyses extends EventEmitter<AnalysisEvents> {
       slot.details.catch(() => {});
     }
     return abortable(slot.details, signal);
+  }
+
+  /** Changes of training that suit a range of the document's present text; none for documents that are not open. Rejects as `get`. */
+  async rewrites(uri: string, range: SourceRange, signal: AbortSignal): Promise<Fix[]> {
+    const slot = this.#slot(uri);
+    if (!slot) return [];
+    return abortable(this.#host.rewrites(await this.#input(slot), range, slot.current.signal), signal);
   }
 
   /** Where the symmetries of the document's present text are; undefined for documents that are not open. Rejects as `get`. */

@@ -7,11 +7,13 @@ import type {
   DocumentAnalysis,
   DocumentStructure,
   DrawnFile,
+  Fix,
   Layout,
   LayoutRequest,
   LintSettings,
   OnnxTextView,
   SourceMatch,
+  SourceRange,
 } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
 import { AnalysisProcess, type WorkerModule } from "./worker/process";
@@ -81,6 +83,12 @@ export class AnalysisHost {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "structure", args: [input.path] }];
     const process = certified ? this.#certifiers[input.kind] : this.#quick;
     return process.run({ calls, signal, timeLimit: this.#limitFor(input) });
+  }
+
+  /** Analyses, and says which changes of training suit a range. */
+  rewrites(input: AnalysisInput, range: SourceRange, signal: AbortSignal): Promise<Fix[]> {
+    const calls: AnalysisCall[] = [analysisCall(input), { method: "rewrites", args: [input.path, range] }];
+    return this.#quick.run({ calls, signal, timeLimit: this.#limitFor(input) });
   }
 
   /** A file of 20,000 lines takes seconds, on a busy machine a minute: that is no hang. */

@@ -55,7 +55,9 @@ describe("language server", () => {
         workspaceDiagnostics: false,
       });
       assert.equal(capabilities.hoverProvider, true);
-      assert.deepEqual(capabilities.codeActionProvider, { codeActionKinds: ["quickfix", "source.fixAll.noether"] });
+      assert.deepEqual(capabilities.codeActionProvider, {
+        codeActionKinds: ["quickfix", "source.fixAll.noether", "refactor.rewrite.noether"],
+      });
     });
   });
 
@@ -255,6 +257,26 @@ describe("language server", () => {
         [0, 2],
       );
       assert.deepEqual(await ask(1, ["refactor"]), []);
+    });
+  });
+
+  it("offers changes of training where somebody asks for them, and to measure those of findings where the client can", async () => {
+    const initializationOptions = { commands: ["noether.probe"] };
+    await withServer({ configuration: { certify: "never" }, initializationOptions }, async (server) => {
+      await server.open(URI, "LAYER\ngain\n");
+      const ask = async (line: number, context: object): Promise<CodeAction[]> => {
+        const range = { start: { line, character: 0 }, end: { line, character: 4 } };
+        const params = { textDocument: { uri: URI }, range, context: { diagnostics: [], ...context } };
+        return ((await server.client.sendRequest(CodeActionRequest.type, params)) ?? []) as CodeAction[];
+      };
+      const [rewrite, ...more] = await ask(0, { only: ["refactor"] });
+      assert.deepEqual(more, []);
+      assert.equal(rewrite?.kind, "refactor.rewrite.noether");
+      assert.equal(Object.values(rewrite?.edit?.changeAnnotations ?? {})[0]?.needsConfirmation, true);
+      assert.equal((await ask(0, { triggerKind: 1 })).length, 1);
+      assert.deepEqual(await ask(0, { triggerKind: 2 }), [], "not while the cursor moves");
+      const measure = (await ask(1, {})).find((a) => a.command?.command === "noether.probe");
+      assert.deepEqual(measure?.command?.arguments, [URI, "Net", { fixes: [{ id: "syre", parameter: "fc.weight" }] }]);
     });
   });
 

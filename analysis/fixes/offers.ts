@@ -1,4 +1,5 @@
 /** @file All fixes that a Python file can be given, by name: those of its findings, and those that suit any weight. */
+import type { Position, SourceRange } from "../graph/source";
 import type { CheckedFile, CheckedModel } from "../rules/checked";
 import { linearStructure } from "../rules/contractions";
 import type { Finding, Fix } from "../rules/finding";
@@ -76,4 +77,42 @@ function candidates(model: CheckedModel, id: string, parameter: string | undefin
   const normal = model.normal();
   const inputs = new Set(normal.inputs.map((i) => i.name));
   return [...linearStructure(normal).contractions.values()].filter((c) => inputs.has(c.data)).map((c) => c.weight.name);
+}
+
+/**
+ * Fixes that suit the weights of the layers that a range touches, and the optimisers' for a call that makes one: what removes or
+ * enforces a symmetry there, whether a rule finds anything or not.
+ */
+export function rewritesAt(file: CheckedFile, range: SourceRange): Fix[] {
+  const out: Fix[] = [];
+  const seen = new Set<string>();
+  const touches = (r: SourceRange): boolean =>
+    r.file === range.file && compare(r.start, range.end) <= 0 && compare(range.start, r.end) <= 0;
+  const optimisers = (file.facts?.().optimisers ?? []).filter((o) => touches(o.range));
+  for (const model of file.models) {
+    const layers = model.layers.filter((l) => touches(l.constructor));
+    const weights = layers.flatMap((l) =>
+      l.parameters.filter((p) => (model.graph.parameters.get(p)?.shape.length ?? 0) >= 2).slice(0, 1),
+    );
+    for (const remedy of trainingRemedies) {
+      if (!remedy.anywhere) continue;
+      const isOptimisers = remedy.id.startsWith("syre");
+      const optimiser = optimisers.find((o) => o.model === model.name);
+      if (isOptimisers && !optimiser) continue;
+      const first = isOptimisers ? [...model.graph.parameters.keys()].slice(0, 1) : weights.slice(0, 1);
+      for (const parameter of first) {
+        if (remedy.id === "input-expansion" && !candidates(model, remedy.id, undefined).includes(parameter)) continue;
+        const outcome = trainingFix(remedy, file, { model, parameters: [parameter], ...(optimiser ? { optimiser } : {}) });
+        const key = "fix" in outcome ? JSON.stringify(outcome.fix.edits) : "";
+        if (!("fix" in outcome) || seen.has(key)) continue;
+        seen.add(key);
+        out.push(outcome.fix);
+      }
+    }
+  }
+  return out;
+}
+
+function compare(a: Position, b: Position): number {
+  return a.line - b.line || a.column - b.column;
 }

@@ -14,6 +14,8 @@ export interface Fix {
   readonly title: string;
   /** The remedy behind it: `drop-bias`, `syre`, `input-expansion`, ... */
   readonly remedy?: string;
+  /** The model and the parameters that it is about, for fixes that change training. */
+  readonly target?: { readonly model: string; readonly parameters: readonly string[] };
   /** True when the function the model computes is exactly unchanged. */
   readonly exact: boolean;
   readonly edits: readonly TextEdit[];

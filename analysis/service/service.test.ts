@@ -56,6 +56,25 @@ describe("the analysis service", () => {
     assert.ok((hover ?? "").split("\n").length <= 12);
   });
 
+  it("says which changes of training suit a layer and an optimiser, and none elsewhere", async () => {
+    const file = path.join(FIXTURES, "fixes/mlp_attributes.py");
+    const text = readFileSync(file, "utf8");
+    await service.analysePython(file, text);
+    const at = (what: string) => {
+      const line = text.slice(0, text.indexOf(what)).split("\n").length - 1;
+      const column = text.split("\n")[line]!.indexOf(what);
+      return service.rewrites(file, { file, start: { line, column }, end: { line, column } });
+    };
+    const ids = async (what: string) => (await at(what)).map((f) => f.remedy);
+    const layer = await ids("nn.Linear(8, width)");
+    assert.ok(
+      ["input-expansion", "w-asymmetric", "figlu", "dcs-sparse"].every((id) => layer.includes(id)),
+      layer.join(),
+    );
+    assert.deepEqual(await ids("torch.optim.SGD"), ["syre", "syre-diagonal", "syre-parametrization"]);
+    assert.deepEqual(await ids("torch.manual_seed"), []);
+  });
+
   it("finds the same without hovers and reports, for while somebody types", async () => {
     const all = await service.analysePython("untitled:net.py", NET);
     const quick = await service.analysePython("untitled:net.py", NET, undefined, "findings");

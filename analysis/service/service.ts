@@ -9,7 +9,9 @@ import { lintFile } from "../lint/lint";
 import { silencingFixes } from "../lint/silence";
 import { modelJson } from "../report/json";
 import { modelText } from "../report/text";
-import type { Finding } from "../rules/finding";
+import { rewritesAt } from "../fixes/offers";
+import type { SourceRange } from "../graph/source";
+import type { Finding, Fix } from "../rules/finding";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
@@ -111,6 +113,16 @@ class Service implements AnalysisService {
       }
     });
     return inCells(structureOf(path, readable), path, this.#files.get(path)?.file.cells);
+  }
+
+  async rewrites(path: string, range: SourceRange): Promise<Fix[]> {
+    const file = this.#files.get(path)?.file;
+    if (!file || file.text === undefined || file.cells) return [];
+    try {
+      return rewritesAt(checkedFile(file), range);
+    } catch {
+      return []; // its analysis fails; the answer to `analyse` says so
+    }
   }
 
   async onnxText(path: string): Promise<OnnxTextView | null> {

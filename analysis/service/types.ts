@@ -73,6 +73,8 @@ export interface AnalysisService {
   analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */
   certify(path: string): Promise<DocumentAnalysis>;
+  /** Changes of training that suit the layers and optimisers in a range, with the last analysis of this path; none in notebooks. */
+  rewrites(path: string, range: SourceRange): Promise<Fix[]>;
   /** Where the symmetries are that the last analysis of this path found. */
   structure(path: string): Promise<DocumentStructure>;
   /** An ONNX file as text, as the last analysis of this path found it; null where that found no model. */

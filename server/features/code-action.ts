@@ -1,6 +1,7 @@
 /** @file Fixes of findings as quick fixes, and all exact ones of a file as `source.fixAll.noether`. */
 import {
   CodeActionKind,
+  CodeActionTriggerKind,
   type CodeAction,
   type Connection,
   type Range,
@@ -16,7 +17,11 @@ import { pathOf, uriOf } from "../uris";
 
 /** All exact fixes of a file. */
 export const FIX_ALL = `${CodeActionKind.SourceFixAll}.noether`;
-export const CODE_ACTION_KINDS: readonly string[] = [CodeActionKind.QuickFix, FIX_ALL];
+/** Changes of training that suit the layer or the optimiser under the cursor, whether a rule finds anything or not. */
+export const REWRITE = `${CodeActionKind.RefactorRewrite}.noether`;
+export const CODE_ACTION_KINDS: readonly string[] = [CodeActionKind.QuickFix, FIX_ALL, REWRITE];
+/** Command of clients that can probe: measures fixes. */
+const PROBE = "noether.probe";
 
 /** Answers `textDocument/codeAction`. */
 export function register(connection: Connection, state: ServerState): void {
@@ -28,8 +33,33 @@ export function register(connection: Connection, state: ServerState): void {
     return [
       ...(wanted(CodeActionKind.QuickFix) ? quickFixes(analysed, range, state) : []),
       ...(wanted(FIX_ALL) && context.only ? fixAll(analysed) : []),
+      // Clients ask at every move of the cursor; these are for who asks.
+      ...(wanted(REWRITE) && (context.only || context.triggerKind === CodeActionTriggerKind.Invoked)
+        ? await rewrites(analysed, range, state, signalOf(token))
+        : []),
     ];
   });
+}
+
+async function rewrites(analysed: Analysed, range: Range, state: ServerState, signal: AbortSignal): Promise<CodeAction[]> {
+  const { start, end } = range;
+  const at = ({ line, character }: Range["start"]) => ({ line, column: character });
+  const place = { file: pathOf(analysed.uri), start: at(start), end: at(end) };
+  const fixes = await state.analyses.rewrites(analysed.uri, place, signal).catch(() => []); // cancelled, or the text changed
+  const known = new Set(analysed.analysis.findings.flatMap((f) => f.fixes.map((fix) => fix.title)));
+  return fixes
+    .filter((fix) => !known.has(fix.title))
+    .map((fix) => ({ title: fix.title, kind: REWRITE, edit: editOf(analysed, fix, state) }));
+}
+
+/** Trains the model with and without a fix and shows both. */
+function measurement(analysed: Analysed, finding: Placed, fix: Fix, state: ServerState): CodeAction[] {
+  const { remedy, target } = fix;
+  if (fix.exact || !remedy || !target || !state.commands.has(PROBE)) return [];
+  const title = `Measure what this gains: ${fix.title}`;
+  const fixes = [{ id: remedy, ...(target.parameters[0] === undefined ? {} : { parameter: target.parameters[0] }) }];
+  const command = { title, command: PROBE, arguments: [analysed.uri, target.model, { fixes }] };
+  return [{ title, kind: CodeActionKind.QuickFix, diagnostics: [diagnosticOf(finding, state)], command }];
 }
 
 type Placed = Finding & { readonly range: SourceRange };
@@ -52,6 +82,7 @@ function quickFixes(analysed: Analysed, range: Range, state: ServerState): CodeA
   return [
     ...here.flatMap((finding) => each(finding, finding.fixes)),
     ...[...new Set(here.map((f) => f.rule))].flatMap((rule) => fixRule(analysed, rule, here, state)),
+    ...here.flatMap((finding) => finding.fixes.flatMap((fix) => measurement(analysed, finding, fix, state))),
     ...here.flatMap((finding) => each(finding, finding.silence)),
     ...here.flatMap((finding) => explanation(finding, state)),
   ];

@@ -54,6 +54,11 @@ const service: AnalysisService = {
     };
   },
   onnxText: () => Promise.resolve(null),
+  async rewrites(path, range) {
+    if (!texts.get(path)?.includes("LAYER")) return [];
+    const target = { model: "Net", parameters: ["fc.weight"] };
+    return [{ title: "mask it", remedy: "w-asymmetric", target, exact: false, edits: [{ range, newText: "masked" }] }];
+  },
   drawing: () => Promise.resolve(null),
   sourceOf: () => Promise.resolve(null),
   dispose() {},
@@ -91,7 +96,14 @@ function analyseText(path: string, text: string, certified: boolean): DocumentAn
       file: path,
       related: [{ label: "here too", range }],
       symmetry: "R^4",
-      fixes: [{ title: `Write ${newText}`, exact, edits: [{ range, newText }] }],
+      fixes: [
+        {
+          title: `Write ${newText}`,
+          exact,
+          ...(exact ? {} : { remedy: "syre", target: { model: "Net", parameters: ["fc.weight"] } }),
+          edits: [{ range, newText }],
+        },
+      ],
       silence: [{ title: `Ignore ${rule}`, exact: true, edits: [{ range, newText: "" }] }],
     });
     find(/bias=True/g, (range) => findings.push(finding("bias-before-norm", range, true, "bias=False")));

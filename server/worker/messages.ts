@@ -1,7 +1,7 @@
 /** @file What the server and its analysis process say to each other over Node's IPC channel. */
 import type { AnalysisService, Layout, LayoutRequest } from "../protocol";
 
-type ServiceMethod = "analysePython" | "analyseOnnx" | "certify" | "structure" | "onnxText" | "drawing" | "sourceOf";
+type ServiceMethod = "analysePython" | "analyseOnnx" | "certify" | "structure" | "rewrites" | "onnxText" | "drawing" | "sourceOf";
 
 /** The service's methods that analyse, by name, with their arguments. */
 export type AnalysisCall = {

@@ -57,6 +57,8 @@ async function callService(service: AnalysisService, request: WorkerRequest): Pr
       return service.analyseOnnx(...request.args);
     case "certify":
       return service.certify(...request.args);
+    case "rewrites":
+      return service.rewrites(...request.args);
     case "structure":
       return service.structure(...request.args);
     case "onnxText":

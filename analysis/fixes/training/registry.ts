@@ -58,7 +58,8 @@ export function trainingFix(
   const draft = new Draft(source);
   try {
     const title = remedy.write({ file, source, subject }, draft);
-    return { fix: { title, remedy: remedy.id, exact: false, edits: draft.edits() } };
+    const target = { model: subject.model.name, parameters: subject.parameters };
+    return { fix: { title, remedy: remedy.id, target, exact: false, edits: draft.edits() } };
   } catch (error) {
     if (error instanceof NotEditable) return { reason: error.message };
     throw error;

@@ -5,7 +5,7 @@
 import { applyEdits } from "../../fixes/apply";
 import { graphRewrites } from "../../fixes/graph/registry";
 import type { GraphRewrite } from "../../fixes/graph/rewrite";
-import type { Offer } from "../../fixes/offers";
+import { type Offer, offersOf } from "../../fixes/offers";
 import { NotEditable } from "../../fixes/source/draft";
 import type { Graph } from "../../graph/graph";
 import type { Measured, ProbeRecord, RecordedSetting } from "../../probe/record/record";
@@ -66,19 +66,7 @@ export async function verifyFixes(
   host: ProbeHost = {},
 ): Promise<Verification> {
   const { load, ...session } = options;
-  const loader = new Loader(load);
-  const seed = session.seed ?? 0;
-  const plans: { readonly about: Omit<VerifiedFix, "outcome" | "changes">; readonly setting?: ComparedSetting }[] = [];
-  const names = new Set<string>();
-  for (const candidate of candidates) {
-    const about = describe(candidate);
-    let name = about.id;
-    for (let i = 2; names.has(name); i++) name = `${about.id} ${i}`;
-    names.add(name);
-    const plan = await settingOf(candidate, name, loaded, model, loader, seed, session);
-    if ("reason" in plan) plans.push({ about: { ...about, reason: plan.reason } });
-    else plans.push({ about: { ...about, notes: [...about.notes, ...plan.notes] }, setting: plan.setting });
-  }
+  const plans = await plansOf(loaded, model, candidates, session, new Loader(load));
   const compare = plans.flatMap((p) => p.setting ?? []);
   const facts = loaded.facts?.();
   const record =
@@ -95,6 +83,60 @@ export async function verifyFixes(
     }),
     ...(record ? { record } : {}),
   };
+}
+
+/** A fix with the setting that trains it; without one where it cannot be trained. */
+interface FixPlan {
+  readonly about: Omit<VerifiedFix, "outcome" | "changes">;
+  readonly setting?: ComparedSetting;
+}
+
+async function plansOf(
+  loaded: LoadedFile,
+  model: LoadedModel,
+  candidates: readonly Candidate[],
+  session: ProbeSessionOptions,
+  loader: Loader,
+): Promise<FixPlan[]> {
+  const seed = session.seed ?? 0;
+  const plans: FixPlan[] = [];
+  const names = new Set<string>();
+  for (const candidate of candidates) {
+    const about = describe(candidate);
+    let name = about.id;
+    for (let i = 2; names.has(name); i++) name = `${about.id} ${i}`;
+    names.add(name);
+    const plan = await settingOf(candidate, name, loaded, model, loader, seed, session);
+    if ("reason" in plan) plans.push({ about: { ...about, reason: plan.reason } });
+    else plans.push({ about: { ...about, notes: [...about.notes, ...plan.notes] }, setting: plan.setting });
+  }
+  return plans;
+}
+
+/** Settings that train fixes by name, for a probe that compares with them; and why some cannot be trained. */
+export async function fixSettings(
+  loaded: LoadedFile,
+  model: LoadedModel,
+  fixes: readonly { readonly id: string; readonly parameter?: string }[],
+  session: ProbeSessionOptions,
+): Promise<{ readonly settings: ComparedSetting[]; readonly reasons: string[] }> {
+  const reasons: string[] = [];
+  const candidates: Candidate[] = [];
+  for (const { id, parameter } of fixes) {
+    if (loaded.language === "onnx") {
+      const rewrite = graphRewrites.find((r) => r.id === id);
+      if (rewrite) candidates.push({ rewrite, ...(parameter === undefined ? {} : { parameters: [parameter] }) });
+      else reasons.push(`${id} is no fix of exported models`);
+      continue;
+    }
+    const request = { id, model: model.name, ...(parameter === undefined ? {} : { parameter }) };
+    const { offers, refusals } = offersOf(checkedFile(loaded), request);
+    if (offers[0]) candidates.push(offers[0]);
+    else reasons.push(refusals[0] ?? `${id} cannot be made here`);
+  }
+  const plans = await plansOf(loaded, model, candidates, session, new Loader());
+  for (const { about } of plans) if (about.reason !== undefined) reasons.push(`${about.id}: ${about.reason}`);
+  return { settings: plans.flatMap((p) => p.setting ?? []), reasons };
 }
 
 function describe(candidate: Candidate): Omit<VerifiedFix, "outcome" | "changes"> {

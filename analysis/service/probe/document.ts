@@ -8,6 +8,7 @@ import { Configured } from "../configured";
 import { Loader, type LoadedFile, type LoadedModel } from "../models";
 import { measuredFindings } from "./findings";
 import { recordsFolder } from "./records";
+import { fixSettings } from "../fixes/verify";
 import { runProbe } from "./session";
 import type { Comparison, Sweep } from "./settings";
 
@@ -30,6 +31,8 @@ export interface ProbeChoices {
   readonly sweep?: Sweep;
   /** Changes to compare with. */
   readonly compare?: readonly Comparison[];
+  /** Fixes to compare with, by name; at the layer of a parameter, where one is named. */
+  readonly fixes?: readonly { readonly id: string; readonly parameter?: string }[];
   /** Seconds of training (60). */
   readonly budget?: number;
 }
@@ -62,9 +65,19 @@ export async function probeDocument(
   host: { readonly signal?: AbortSignal; readonly onEvent?: (event: ProbeEvent) => void } = {},
 ): Promise<DocumentProbeAnswer> {
   const { file, model } = await modelOf(probe);
-  const { batchSize, budget, learningRate, momentum, optimiser, weightDecay, ...rest } = probe.choices;
+  const { batchSize, budget, fixes = [], learningRate, momentum, optimiser, weightDecay, ...rest } = probe.choices;
   const training = defined({ batchSize, learningRate, momentum, optimiser, weightDecay });
-  const options = { ...rest, ...kept(probe.path), training, budget: budget === undefined ? undefined : { seconds: budget } };
+  const { settings, reasons } = await fixSettings(file, model, fixes, { ...rest, training });
+  for (const text of reasons) host.onEvent?.({ kind: "note", text });
+  if (settings.length === 0 && reasons.length > 0 && !rest.compare && !rest.sweep) throw new Error(reasons.join("\n"));
+  const compare = [...(rest.compare ?? []), ...settings];
+  const options = {
+    ...rest,
+    ...kept(probe.path),
+    compare,
+    training,
+    budget: budget === undefined ? undefined : { seconds: budget },
+  };
   const facts = file.facts?.();
   const record = await runProbe({ model, ...(facts ? { facts } : {}) }, defined(options), host);
   return { record, html: probeHtml(record, measuredFindings(file, model, record)) };
