@@ -4,6 +4,7 @@ import { elementCount, isFloating, scalar, tensor } from "../graph/tensor";
 import { ints, positive, range, reduce, reshape, scaled } from "../operators/lower/build";
 import type { GraphBuilder } from "../operators/gradients/builder";
 import { equalShapes } from "../operators/gradients/common";
+import { isNoise } from "./noise";
 import type { LossKind } from "./types";
 
 /** Which value of a network a loss reads, and how. */
@@ -36,8 +37,8 @@ export function planLoss(graph: Graph, wanted?: LossKind): LossPlan {
   const ends = (name: string, axis: number) => last === name && positive(numberAttribute(writer!, "axis", -1), rank) === axis;
   const isScores = ends("Softmax", classAxis) || ends("LogSoftmax", classAxis) || lastIsLogarithmOfSoftmax(graph, output);
   // What has the shape of its input reproduces it.
-  const isAutoencoder =
-    graph.inputs.length === 1 && isFloating(graph.inputs[0]!.type) && equalShapes(graph.inputs[0]!.shape, shape);
+  const [seen, ...others] = graph.inputs.filter((i) => !isNoise(i.name));
+  const isAutoencoder = seen !== undefined && others.length === 0 && isFloating(seen.type) && equalShapes(seen.shape, shape);
   const guess: LossKind = isAutoencoder
     ? last === "Sigmoid"
       ? "bce"

@@ -7,6 +7,7 @@ import { type DataShape, dataShape } from "./data/dataset";
 import { type Layout, layoutOf } from "./layout";
 import { type LossPlan, planLoss } from "./loss";
 import { type ObserveModel, observeModel } from "./observe";
+import { isNoise, noiseAsInputs } from "./noise";
 import { prepare, type Trainable } from "./prepare";
 import { NotReplicable, replicate } from "./replicate";
 import type { LossKind, ProbeSetting } from "./types";
@@ -19,6 +20,8 @@ export class Variant {
   readonly shape: DataShape;
   readonly batching: "rows" | "whole";
   readonly notes: readonly string[];
+  /** The graph with its own random numbers as inputs. */
+  private readonly source: Graph;
   private readonly lowered: { readonly trainable: Trainable } | undefined;
   private readonly layouts = new Map<boolean, Layout>();
   private readonly observed = new Map<string, ObserveModel>();
@@ -34,9 +37,10 @@ export class Variant {
     wanted: LossKind | undefined,
     private readonly portable: boolean,
   ) {
-    const moved = withBatch(graph, batch);
+    this.source = noiseAsInputs(graph);
+    const moved = withBatch(this.source, batch);
     this.batching = moved ? "rows" : "whole";
-    const own = moved ?? graph;
+    const own = moved ?? this.source;
     this.trainable = prepare(own, !portable);
     if (![...own.parameters.values()].some((p) => p.trainable)) throw new Error(`${graph.name} has no parameters that train`);
     this.loss = planLoss(this.trainable.graph, wanted);
@@ -48,6 +52,8 @@ export class Variant {
       const sizes = graph.inputs.map((i) => `[${i.shape.join(", ")}]`).join(", ");
       notes.push(`the batch size is written into the model: it trains at its own input shapes ${sizes}`);
     }
+    if (own.inputs.some((i) => isNoise(i.name)))
+      notes.push("random numbers that the model draws are drawn once for each example");
     if (graph.outputs.length > 1) notes.push(`of ${graph.outputs.length} outputs the first is trained`);
     this.notes = notes;
     this.lowered = portable ? { trainable: this.trainable } : undefined;
@@ -71,7 +77,7 @@ export class Variant {
   /** The network with a replica axis; undefined where it has no such form. */
   replicated(replicas: number): Trainable | undefined {
     try {
-      return replicate(this.lowered?.trainable ?? prepare(withBatch(this.graph, this.batch) ?? this.graph, false), replicas);
+      return replicate(this.lowered?.trainable ?? prepare(withBatch(this.source, this.batch) ?? this.source, false), replicas);
     } catch (error) {
       if (error instanceof NotReplicable) return undefined;
       throw error;

@@ -8,7 +8,8 @@ import { initialValues } from "../initial";
 import type { DataSource } from "../types";
 import type { Variant } from "../variant";
 import type { ProbeProcess } from "../worker/process";
-import { type DataSet, rowsOf, typed } from "./dataset";
+import { isNoise } from "../noise";
+import { type DataSet, type DataShape, rowsOf, typed } from "./dataset";
 import { readData } from "./files";
 import { fittingTask, heldOut, markov, mixture, plainInputs, rowCount, teacherTargets } from "./synthetic";
 
@@ -28,16 +29,32 @@ export async function provideData(
   seed: number,
   worker: () => ProbeProcess,
 ): Promise<DataSet> {
-  const { shape, rows } = variant;
+  const noise = variant.shape.inputs.filter((i) => isNoise(i.name));
+  const shape = { ...variant.shape, inputs: variant.shape.inputs.filter((i) => !isNoise(i.name)) };
+  const drawn = (examples: number) => plainInputs(noise, examples, new Random(seed ^ 0x6e01));
+  const found = await provideInputs(variant, shape, source, seed, worker, drawn);
+  return noise.length === 0 ? found : { ...found, inputs: new Map([...found.inputs, ...drawn(found.examples)]) };
+}
+
+/** The same without the numbers that the network draws for itself, which a teacher draws as well. */
+async function provideInputs(
+  variant: Variant,
+  shape: DataShape,
+  source: DataSource,
+  seed: number,
+  worker: () => ProbeProcess,
+  drawn: (examples: number) => DataSet["inputs"],
+): Promise<DataSet> {
+  const { rows } = variant;
   if (source.kind === "path") return readData(source.path, shape, rows, seed);
-  if (source.kind === "tensors") return given(variant, source);
+  if (source.kind === "tensors") return given(shape, rows, source);
   const examples = rowCount(shape, rows, source.examples);
   const training = Math.max(rows, examples - heldOut(examples, rows));
   const task = source.task ?? fittingTask(shape);
   if (task === "mixture") return mixture(shape, examples, training, seed);
   if (task === "markov") return markov(shape, examples, training, seed);
   const inputs = plainInputs(shape.inputs, examples, new Random(seed ^ 0x7e));
-  const outputs = await teach(variant, inputs, examples, seed, worker());
+  const outputs = await teach(variant, new Map([...inputs, ...drawn(examples)]), examples, seed, worker());
   const kind = variant.loss.kind === "bce" ? "probabilities" : "numbers";
   const noise = source.noise ?? TEACHER_NOISE;
   // A batch that is a row has its own batch axis behind the rows'.
@@ -75,8 +92,7 @@ async function teach(
 }
 
 /** Tensors of the caller; they have to fit. */
-function given(variant: Variant, source: Extract<DataSource, { kind: "tensors" }>): DataSet {
-  const { shape, rows } = variant;
+function given(shape: DataShape, rows: number, source: Extract<DataSource, { kind: "tensors" }>): DataSet {
   const examples = source.targets.shape[0] ?? 0;
   const inputs = new Map(
     shape.inputs.map((input) => {
