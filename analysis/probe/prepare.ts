@@ -99,7 +99,12 @@ export function prepare(graph: Graph, whole: boolean): Trainable {
     const epsilon = numberAttribute(node, "epsilon", 1e-5);
     return { ...node, outputs, attributes: { epsilon, training_mode: 1, momentum: 0 } };
   });
-  if (dropouts > 0) notes.push(`dropout is off (${dropouts} ${dropouts === 1 ? "layer" : "layers"})`);
+  if (dropouts > 0) {
+    const layers = `${dropouts} ${dropouts === 1 ? "layer" : "layers"}`;
+    notes.push(
+      `dropout is off (${layers}): its noise would hide the laws that symmetries are checked by, and no run would repeat`,
+    );
+  }
   const floating = graph.outputs.filter((o) => isFloating(graph.types.get(o)?.type ?? "other"));
   const outputs = [...floating.slice(0, 1), ...statistics.flatMap((s) => [s.batchMean, s.batchVariance])];
   // Statistics are values of their own from operator set 14 on; graphs of older ones have no other forms that differ here.

@@ -1,5 +1,6 @@
 /** Probes of small networks: what is recorded, that it repeats, and how a probe ends. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -170,4 +171,43 @@ test("WebGPU trains as the CPU does", { skip: noDriver, timeout: 300_000 }, asyn
   assert.equal(gpu.device.device, "webgpu");
   assert.match(gpu.device.trials[0]!.reason, /one step agrees with the CPU's/);
   gpu.runs[0]!.losses.forEach((loss, t) => assert.ok(Math.abs(loss - cpu.runs[0]!.losses[t]!) < 1e-4, `step ${t}`));
+});
+
+/** Processes below this one. */
+function children(): number[] {
+  return execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line.includes("worker"))
+    .map((line) => Number.parseInt(line, 10));
+}
+
+const noPs = process.platform !== "linux" && "ps lists processes in its own way here";
+test("a process that is killed costs its probe and nothing else; cancelled ones leave no process", { skip: noPs }, async () => {
+  const own = new Prober();
+  const before = new Set(children());
+  const fresh = () => children().filter((pid) => !before.has(pid));
+  const long = request(zoo("MlpRelu"), { steps: 10_000_000, budget: { seconds: 600, twin: false } });
+  let killed = false;
+  const onProgress = (p: ProbeProgress) => {
+    if (p.kind !== "point" || killed) return;
+    killed = true;
+    for (const pid of fresh()) process.kill(pid, "SIGKILL");
+  };
+  await assert.rejects(own.probe(long, { onProgress }), (error) => {
+    assert.ok(error instanceof RuntimeFailure, String(error));
+    assert.match(error.message, /the process that trains was ended by SIGKILL; if memory ran out, fewer replicas/);
+    return true;
+  });
+  assert.equal((await own.probe(request(zoo("MlpTanh"), { steps: 4 }))).runs.length, 2);
+  const controller = new AbortController();
+  const cancelled = own.probe(long, {
+    signal: controller.signal,
+    onProgress: (p) => {
+      if (p.kind === "point") controller.abort();
+    },
+  });
+  await assert.rejects(cancelled, RunCancelled);
+  own.dispose();
+  for (let wait = 0; fresh().length > 0 && wait < 100; wait++) await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual(fresh(), []);
 });

@@ -86,6 +86,8 @@ export class Prober {
       if (key !== undefined && raw.complete) writeCache(request.cache!, key, result);
       return assemble(request, plan, result, false);
     } catch (error) {
+      // One of them failed; others may be on their way out as well.
+      taken.killAll();
       if (options.signal?.aborted) throw new RunCancelled();
       throw error;
     } finally {

@@ -14,7 +14,7 @@ export type Shrunk =
 export type TwinWidth = number | "own";
 
 /** Widths that are tried, largest first. The last are the twin's own: 3 and 4. */
-const WIDTHS: readonly TwinWidth[] = [64, 32, 16, 8, "own"];
+const WIDTHS: readonly TwinWidth[] = [256, 128, 64, 32, 16, 8, "own"];
 
 /** The network as it trains, with operators whose lowering depends on that: batch statistics, no dropout. */
 function training(node: Node): Node {

@@ -164,7 +164,9 @@ export class ProbeProcess {
     if (this.dead !== undefined) return;
     this.dead = how;
     const said = this.stderr.trim();
-    const error = new RuntimeFailure("model", `the process that trains ${how}${said === "" ? "" : `: ${said}`}`);
+    // Nobody but the system ends it so without having been asked, mostly for lack of memory.
+    const hint = how.includes("SIGKILL") ? "; if memory ran out, fewer replicas, smaller batches or a smaller budget help" : "";
+    const error = new RuntimeFailure("model", `the process that trains ${how}${hint}${said === "" ? "" : `: ${said}`}`);
     for (const pending of this.pending.values()) pending.reject(error);
     this.pending.clear();
   }

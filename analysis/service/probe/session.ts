@@ -57,7 +57,7 @@ export interface ProbeSessionOptions {
 
 /** What is probed. */
 export interface ProbedModel {
-  readonly model: Pick<LoadedModel, "name" | "graph" | "analysis">;
+  readonly model: Pick<LoadedModel, "name" | "graph">;
   /** What the code says about training; absent for ONNX files. */
   readonly facts?: TrainingFacts;
 }
@@ -79,6 +79,8 @@ interface Means {
   readonly sweep?: Sweep;
 }
 
+/** Entries up to which matrix groups and shifts are looked for: in larger networks that takes longer than the training. */
+const NUMERIC_LIMIT = 1200;
 /** Settings whose loss is looked at around the end; the mini-batches that stand for it, and the seconds it may take each. */
 const MOST_LANDSCAPES = 3;
 const LANDSCAPE_BATCHES = 8;
@@ -152,7 +154,7 @@ async function recordOf(
 ): Promise<ProbeRecord> {
   const analyses = new Map<Graph, ModelAnalysis>();
   const analysisOf = (graph: Graph): ModelAnalysis => {
-    const found = analyses.get(graph) ?? (graph === model.graph ? model.analysis : analyse(graph));
+    const found = analyses.get(graph) ?? analyse(graph, { numericLimit: NUMERIC_LIMIT });
     analyses.set(graph, found);
     return found;
   };
