@@ -1,6 +1,6 @@
 /** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, numbers, probedUnits, trainedExamples, withError } from "./measured";
+import { atParameter, equalUnitsClaim, exceeds, measuredBy, numbers, probedUnits, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -30,26 +30,9 @@ export const collapse: Rule = {
   },
   examples: trainedExamples("lr=1.0, weight_decay=0.1", "lr=0.1, weight_decay=1e-4"),
   claims: [
-    {
-      kind: "equal-gradients",
-      says: "On the mirror of two units the gradient across it is exactly zero, after steps as well: weights that get there stay.",
-      steps: 2,
-      at: [
-        { parameter: "fc1.weight", axis: 0, index: 1, to: { parameter: "fc1.weight", axis: 0, index: 0 } },
-        { parameter: "fc1.bias", axis: 0, index: 1, to: { parameter: "fc1.bias", axis: 0, index: 0 } },
-        { parameter: "fc2.weight", axis: 1, index: 1, to: { parameter: "fc2.weight", axis: 1, index: 0 } },
-      ],
-      pairs: [
-        [
-          { parameter: "fc1.weight", axis: 0, index: 0 },
-          { parameter: "fc1.weight", axis: 0, index: 1 },
-        ],
-        [
-          { parameter: "fc2.weight", axis: 1, index: 0 },
-          { parameter: "fc2.weight", axis: 1, index: 1 },
-        ],
-      ],
-    },
+    equalUnitsClaim(
+      "On the mirror of two units the gradient across it is exactly zero, after steps as well: weights that get there stay.",
+    ),
   ],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };

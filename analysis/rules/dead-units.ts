@@ -1,6 +1,6 @@
 /** @file `dead-units`: units that vanished in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
+import { atParameter, exceeds, measuredBy, probedUnits, shareOf, silentUnitClaim, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -31,20 +31,9 @@ export const deadUnits: Rule = {
   },
   examples: trainedExamples("lr=1.0, weight_decay=0.05", "lr=0.1, weight_decay=1e-4"),
   claims: [
-    {
-      kind: "no-gradient",
-      says: "A unit whose weights are zero, in and out, has a gradient of exactly zero.",
-      at: [
-        { parameter: "fc1.weight", axis: 0, index: 0, to: 0 },
-        { parameter: "fc1.bias", axis: 0, index: 0, to: 0 },
-        { parameter: "fc2.weight", axis: 1, index: 0, to: 0 },
-      ],
-      slices: [
-        { parameter: "fc1.weight", axis: 0, index: 0 },
-        { parameter: "fc1.bias", axis: 0, index: 0 },
-        { parameter: "fc2.weight", axis: 1, index: 0 },
-      ],
-    },
+    silentUnitClaim("A unit whose weights are zero, in and out, has a gradient of exactly zero.", (unit) =>
+      unit.map((slice) => ({ ...slice, to: 0 })),
+    ),
   ],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };

@@ -1,6 +1,6 @@
 /** @file `duplicate-units`: units that became copies of each other in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
+import { atParameter, equalUnitsClaim, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -30,28 +30,7 @@ export const duplicateUnits: Rule = {
     },
   },
   examples: trainedExamples("lr=1.0, weight_decay=0.05", "lr=0.05"),
-  claims: [
-    {
-      kind: "equal-gradients",
-      says: "Two equal units get equal gradients, before and after each of 2 steps: they stay copies.",
-      steps: 2,
-      at: [
-        { parameter: "fc1.weight", axis: 0, index: 1, to: { parameter: "fc1.weight", axis: 0, index: 0 } },
-        { parameter: "fc1.bias", axis: 0, index: 1, to: { parameter: "fc1.bias", axis: 0, index: 0 } },
-        { parameter: "fc2.weight", axis: 1, index: 1, to: { parameter: "fc2.weight", axis: 1, index: 0 } },
-      ],
-      pairs: [
-        [
-          { parameter: "fc1.weight", axis: 0, index: 0 },
-          { parameter: "fc1.weight", axis: 0, index: 1 },
-        ],
-        [
-          { parameter: "fc2.weight", axis: 1, index: 0 },
-          { parameter: "fc2.weight", axis: 1, index: 1 },
-        ],
-      ],
-    },
-  ],
+  claims: [equalUnitsClaim("Two equal units get equal gradients, before and after each of 2 steps: they stay copies.")],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };
 

@@ -1,5 +1,6 @@
 /** @file What a probe measured of a model, as rules read it. */
 import type { Measured, ProbeRecord, RecordedMeasures, RecordedSetting } from "../probe/record/record";
+import type { Claim, Setting, Slice } from "./claim";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { layerName, placeOf } from "./layers";
 import type { Detection, Rule } from "./rule";
@@ -101,4 +102,31 @@ model = Net()
 optimizer = torch.optim.SGD(model.parameters(), ${options})
 `;
   return { bad: trained(bad), fixed: trained(fixed), good: `from torch import nn\n\n\n${network}` };
+}
+
+/** The weights of one unit of the network of {@link trainedExamples}: in, bias, out. */
+function unitOfExample(index: number): readonly Slice[] {
+  return [
+    { parameter: "fc1.weight", axis: 0, index },
+    { parameter: "fc1.bias", axis: 0, index },
+    { parameter: "fc2.weight", axis: 1, index },
+  ];
+}
+
+/** That two equal units of that network get equal gradients, before and after steps. */
+export function equalUnitsClaim(says: string): Claim {
+  const [first, second] = [unitOfExample(0), unitOfExample(1)];
+  return {
+    kind: "equal-gradients",
+    says,
+    steps: 2,
+    at: second.map((slice, i) => ({ ...slice, to: first[i]! })),
+    pairs: first.map((slice, i) => [slice, second[i]!] as const),
+  };
+}
+
+/** That one unit of that network gets no gradient where it is set to what `at` gives its weights. */
+export function silentUnitClaim(says: string, at: (unit: readonly Slice[]) => readonly Setting[]): Claim {
+  const unit = unitOfExample(0);
+  return { kind: "no-gradient", says, at: at(unit), slices: unit };
 }

@@ -1,6 +1,6 @@
 /** @file `plasticity-loss`: units that fell silent in a probe. */
 import type { CheckedFile, CheckedModel } from "./checked";
-import { exceeds, measuredBy, numbers, ownSetting, trainedExamples } from "./measured";
+import { exceeds, measuredBy, numbers, ownSetting, silentUnitClaim, trainedExamples } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
 import { code } from "./words";
 
@@ -31,16 +31,7 @@ export const plasticityLoss: Rule = {
   },
   examples: trainedExamples("lr=6.0", "lr=0.05"),
   claims: [
-    {
-      kind: "no-gradient",
-      says: "A unit that is off on all data has a gradient of exactly zero.",
-      at: [{ parameter: "fc1.bias", axis: 0, index: 0, to: -100 }],
-      slices: [
-        { parameter: "fc1.weight", axis: 0, index: 0 },
-        { parameter: "fc1.bias", axis: 0, index: 0 },
-        { parameter: "fc2.weight", axis: 1, index: 0 },
-      ],
-    },
+    silentUnitClaim("A unit that is off on all data has a gradient of exactly zero.", ([, bias]) => [{ ...bias!, to: -100 }]),
   ],
   check: (file, options) => file.models.flatMap((model) => detections(file, model, options)),
 };

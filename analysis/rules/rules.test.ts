@@ -45,6 +45,17 @@ describe("findings in ONNX files", () => {
     assert.match(finding?.message ?? "", /`k\.bias` has no effect: softmax cancels/);
   });
 
+  it("tell exports for inference from those for training", () => {
+    const [folded, ...more] = check("exports/folded.onnx");
+    assert.equal(more.length, 0);
+    assert.equal(folded?.rule, "batch-norm-folded");
+    assert.match(folded?.message ?? "", /^batch norms are folded into 2 convolutions/);
+    assert.deepEqual(
+      check("exports/unfolded.onnx").map((f) => f.rule),
+      ["bias-before-norm"],
+    );
+  });
+
   it("are absent where nothing can be left out: fused projections, shifts of norms, clean networks", () => {
     const clean = ["models/vit_b_16.onnx", "models/mobilenet_v2.onnx", "models/resnet18.onnx", "models/convnext_tiny.onnx"];
     for (const file of [...clean, "zoo/onnx/GroupNormNet.onnx", "zoo/onnx/RotaryAttention.onnx"])
