@@ -16,6 +16,7 @@ import type {
   SourceRange,
 } from "./protocol";
 import type { AnalysisCall } from "./worker/messages";
+import { OccasionalProcess } from "./worker/occasional";
 import { AnalysisProcess, type WorkerModule } from "./worker/process";
 
 /** A document as the analysis takes it: Python with its text, ONNX by its path. */
@@ -43,6 +44,7 @@ export class AnalysisHost {
   readonly #certifiers: Readonly<Record<AnalysisInput["kind"], AnalysisProcess>>;
   readonly #limits: TimeLimits;
   readonly #layouts: LayoutHost;
+  readonly #searcher: OccasionalProcess;
 
   /** @param layout the module of the process that lays drawings out */
   constructor(module: WorkerModule, limits: TimeLimits = LIMITS, layout: WorkerModule = module) {
@@ -51,6 +53,7 @@ export class AnalysisHost {
     this.#certifiers = { python: make(), onnx: make() };
     this.#limits = limits;
     this.#layouts = new LayoutHost(layout);
+    this.#searcher = new OccasionalProcess(module, { idle: 2 * limits.certify, grace: limits.grace });
   }
 
   /** Starts the quick process ahead of the first request. */
@@ -108,10 +111,10 @@ export class AnalysisHost {
     return this.#quick.run({ calls, signal, timeLimit: this.#limitFor(input) });
   }
 
-  /** The Python class that an .onnx file was exported from; nobody types meanwhile in the process that looks. */
+  /** The Python class that an .onnx file was exported from: a search that neither typing nor certifying waits for. */
   sourceOf(input: AnalysisInput, folders: readonly string[], signal: AbortSignal): Promise<SourceMatch | null> {
     const calls: AnalysisCall[] = [analysisCall(input), { method: "sourceOf", args: [input.path, folders] }];
-    return this.#certifiers.onnx.run({ calls, signal, timeLimit: this.#limits.certify });
+    return this.#searcher.get().run({ calls, signal, timeLimit: this.#limits.certify });
   }
 
   /** Starts the process that lays drawings out ahead of the first request. */
@@ -126,6 +129,7 @@ export class AnalysisHost {
 
   dispose(): void {
     this.#layouts.dispose();
+    this.#searcher.dispose();
     this.#quick.dispose();
     this.#certifiers.python.dispose();
     this.#certifiers.onnx.dispose();

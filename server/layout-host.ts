@@ -1,7 +1,8 @@
 /** @file Lays drawings out in a process of its own, which is there only while somebody looks at one. */
 import { createHash } from "node:crypto";
 import type { Layout, LayoutRequest } from "./protocol";
-import { AnalysisProcess, type WorkerModule } from "./worker/process";
+import { OccasionalProcess } from "./worker/occasional";
+import type { WorkerModule } from "./worker/process";
 
 /** Layouts that are kept; going back to one that was seen takes no time. */
 const KEPT = 32;
@@ -12,18 +13,16 @@ const IDLE = LIMIT + 30_000;
 
 /** Layouts by what is laid out. */
 export class LayoutHost {
-  readonly #module: WorkerModule;
+  readonly #process: OccasionalProcess;
   readonly #known = new Map<string, Layout>();
-  #process: AnalysisProcess | undefined;
-  #idle: NodeJS.Timeout | undefined;
 
   constructor(module: WorkerModule) {
-    this.#module = module;
+    this.#process = new OccasionalProcess(module, { idle: IDLE, grace: 0 });
   }
 
   /** Starts the process ahead of the first request. */
   warmUp(): void {
-    this.#running().warmUp();
+    this.#process.get().warmUp();
   }
 
   /** Rejects with `AnalysisFailure`, or with the signal's reason; aborting ends the process at once. */
@@ -31,32 +30,15 @@ export class LayoutHost {
     const key = createHash("sha256").update(JSON.stringify(request)).digest("base64url");
     const known = this.#known.get(key);
     if (known) return known;
-    try {
-      const calls = [{ method: "layout", args: [request] }] as const;
-      const made = await this.#running().run<Layout>({ calls, signal, timeLimit: LIMIT });
-      const [oldest] = this.#known.keys();
-      if (this.#known.size >= KEPT && oldest !== undefined) this.#known.delete(oldest);
-      this.#known.set(key, made);
-      return made;
-    } finally {
-      this.#running();
-    }
-  }
-
-  /** The process, which ends some time after the last call of this. */
-  #running(): AnalysisProcess {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#stop(), IDLE).unref();
-    return (this.#process ??= new AnalysisProcess(this.#module, { grace: 0 }));
+    const calls = [{ method: "layout", args: [request] }] as const;
+    const made = await this.#process.get().run<Layout>({ calls, signal, timeLimit: LIMIT });
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= KEPT && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(key, made);
+    return made;
   }
 
   dispose(): void {
-    clearTimeout(this.#idle);
-    this.#stop();
-  }
-
-  #stop(): void {
-    this.#process?.dispose();
-    this.#process = undefined;
+    this.#process.dispose();
   }
 }
