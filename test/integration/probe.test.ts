@@ -32,6 +32,24 @@ describe("probes", () => {
     await until("the kept probe", () => api.drawnProbe(document.uri, "MlpRelu")?.titles.includes("Symmetries"));
   });
 
+  it("compare with a fix, in words and in a table", async () => {
+    await vscode.commands.executeCommand("noether.openSample");
+    const { document } = vscode.window.activeTextEditor!;
+    const api = await noether();
+    try {
+      void vscode.commands.executeCommand("noether.probe", document.uri, "Digits", { steps: 20, fixes: [{ id: "syre" }] });
+      const drawn = await until("the result", () => {
+        const shown = api.drawnProbe(document.uri, "Digits");
+        return shown !== undefined && shown.phase !== "running" && shown;
+      });
+      assert.match(drawn.text, /syre against as it is: /);
+      assert.ok(drawn.titles.includes("What the settings change"));
+    } finally {
+      await vscode.commands.executeCommand("workbench.action.focusFirstEditorGroup");
+      await vscode.commands.executeCommand("workbench.action.revertAndCloseActiveEditor");
+    }
+  });
+
   it("end when cancelled, and say so", async () => {
     const api = await noether();
     const uri = file("MlpRelu.onnx");
