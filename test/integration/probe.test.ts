@@ -33,21 +33,16 @@ describe("probes", () => {
   });
 
   it("compare with a fix, in words and in a table", async () => {
-    await vscode.commands.executeCommand("noether.openSample");
-    const { document } = vscode.window.activeTextEditor!;
+    const { uri } = await open("zoo.py");
     const api = await noether();
-    try {
-      void vscode.commands.executeCommand("noether.probe", document.uri, "Digits", { steps: 20, fixes: [{ id: "syre" }] });
-      const drawn = await until("the result", () => {
-        const shown = api.drawnProbe(document.uri, "Digits");
-        return shown !== undefined && shown.phase !== "running" && shown;
-      });
-      assert.match(drawn.text, /syre against as it is: /);
-      assert.ok(drawn.titles.includes("What the settings change"));
-    } finally {
-      await vscode.commands.executeCommand("workbench.action.focusFirstEditorGroup");
-      await vscode.commands.executeCommand("workbench.action.revertAndCloseActiveEditor");
-    }
+    const choices = { steps: 10, replicas: 2, weightDecay: 0.01, fixes: [{ id: "syre" }] };
+    void vscode.commands.executeCommand("noether.probe", uri, "MlpRelu", choices);
+    const drawn = await until("the result", () => {
+      const shown = api.drawnProbe(uri, "MlpRelu");
+      return shown !== undefined && shown.phase !== "running" && shown;
+    });
+    assert.match(drawn.text, /syre against as it is: /);
+    assert.ok(drawn.titles.includes("What the settings change"));
   });
 
   it("end when cancelled, and say so", async () => {
