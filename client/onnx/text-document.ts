@@ -7,6 +7,8 @@ import type { OnnxTextView } from "../../server/protocol";
 import type { NoetherClient } from "../noether-client";
 
 export const SCHEME = "noether-onnx";
+/** The command behind links in hovers: goes to a line of a text. */
+const GO_TO_LINE = "noether.goToOnnxLine";
 const SELECTOR: vscode.DocumentSelector = { scheme: SCHEME };
 
 const SEVERITIES = {
@@ -37,6 +39,10 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
     vscode.languages.registerHoverProvider(SELECTOR, { provideHover: ({ uri }, position) => texts.hover(uri, position) }),
     vscode.languages.registerDocumentSymbolProvider(SELECTOR, { provideDocumentSymbols: ({ uri }) => texts.symbols(uri) }),
     vscode.languages.registerFoldingRangeProvider(SELECTOR, { provideFoldingRanges: ({ uri }) => texts.folds(uri) }),
+    vscode.commands.registerCommand(GO_TO_LINE, async (uri: string, line: number) => {
+      const selection = new vscode.Range(line, 0, line, 0);
+      await vscode.window.showTextDocument(vscode.Uri.parse(uri), { selection });
+    }),
     vscode.commands.registerCommand("noether.showOnnxText", (uri?: vscode.Uri) => {
       const file = uri ?? activeOnnx();
       if (file) return showText(file, undefined);
@@ -109,11 +115,14 @@ class Texts {
   hover(uri: vscode.Uri, position: vscode.Position): vscode.Hover | undefined {
     const found = views.get(uri.toString())?.hovers.find((h) => rangeOf(h.place).contains(position));
     if (!found) return undefined;
+    // Editors open links of a few schemes only, and this document's is none of them; a command gets there.
     const markdown = found.markdown.replace(/\]\(place:(\d+)\)/g, (_, index: string) => {
-      const line = found.links[Number(index)];
-      return line === undefined ? "](#)" : `](${uri.with({ fragment: `L${line + 1}` }).toString()})`;
+      const args = encodeURIComponent(JSON.stringify([uri.toString(), found.links[Number(index)] ?? 0]));
+      return `](command:${GO_TO_LINE}?${args})`;
     });
-    return new vscode.Hover(new vscode.MarkdownString(markdown), rangeOf(found.place));
+    const text = new vscode.MarkdownString(markdown);
+    text.isTrusted = { enabledCommands: [GO_TO_LINE] };
+    return new vscode.Hover(text, rangeOf(found.place));
   }
 
   /** Nodes, below the modules that they are in. */

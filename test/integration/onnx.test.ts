@@ -70,7 +70,12 @@ describe("the view of .onnx files", () => {
     const text = editor.document.getText();
     assert.match(text, /^# MlpRelu\.onnx: .*\n<ir_version: \d+, opset_import: \["" : \d+\]>/);
     const at = editor.document.positionAt(text.indexOf('"fc1.weight"') + 3);
-    assert.match(await hover(editor.document, at), /interchangeable/);
+    const said = await hover(editor.document, at);
+    assert.match(said, /interchangeable/);
+    const [, args] = /command:noether\.goToOnnxLine\?([^)]*)\)/.exec(said)!;
+    const [, line] = JSON.parse(decodeURIComponent(args!)) as [string, number];
+    await vscode.commands.executeCommand("noether.goToOnnxLine", editor.document.uri.toString(), line);
+    assert.equal(vscode.window.activeTextEditor?.selection.active.line, line);
     const symbols = await vscode.commands.executeCommand<vscode.DocumentSymbol[]>(
       "vscode.executeDocumentSymbolProvider",
       editor.document.uri,
