@@ -63,7 +63,7 @@ async function takeSteps(graph: Graph): Promise<void> {
     recordings: 2,
     recordGradients: true,
     recordNoise: false,
-    budget: { twin: false },
+    budget: { twin: false, seconds: 600 },
   });
   const [run] = runs;
   assert.equal(run!.losses.length, 3);

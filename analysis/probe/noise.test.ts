@@ -87,7 +87,7 @@ it("a network with noise of its own trains, twice the same", async () => {
       data: { kind: "synthetic", examples: 32 },
       device: "cpu",
       recordings: 2,
-      budget: { twin: false },
+      budget: { twin: false, seconds: 600 },
     });
   const [first, second] = [await run(), await run()];
   assert.deepEqual(first.runs[0]!.losses, second.runs[0]!.losses);

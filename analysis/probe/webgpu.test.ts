@@ -38,7 +38,7 @@ const request = (device: ProbeRequest["device"]): ProbeRequest => ({
   device,
   recordings: 3,
   recordNoise: false,
-  budget: { twin: false },
+  budget: { twin: false, seconds: 600 },
 });
 
 it("trains on the device as on the CPU, and says where it did", async (t) => {
