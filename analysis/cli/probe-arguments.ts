@@ -1,6 +1,6 @@
 /** @file Reads the arguments of `noether probe`. */
 import { parsed, shape, splitTarget } from "./arguments";
-import { COMPARISONS, type Comparison, SWEEPS, type Sweep } from "../service/probe/settings";
+import { SWEEPS, type Sweep } from "../service/probe/settings";
 import { oneOf, UsageError } from "./usage";
 
 /** What `noether probe` was asked for. What is undefined comes from the code, or is the default. */
@@ -20,7 +20,8 @@ export interface ProbeArguments {
   readonly device: "auto" | "cpu" | "cuda" | "webgpu" | "dml" | "coreml";
   /** Values of one setting, each a run of its own. */
   readonly sweep: Sweep | undefined;
-  readonly compare: readonly Comparison[];
+  /** Changes to compare with, by name (COMPARISONS or a fix), at the layer of a parameter behind @. */
+  readonly compare: readonly string[];
   readonly budget: number | undefined;
   readonly cache: boolean;
   readonly format: "text" | "json" | "html";
@@ -75,7 +76,7 @@ export function probeArguments(args: readonly string[]): ProbeArguments | "help"
     data: values.data,
     device: oneOf("--device", values.device ?? "auto", ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const),
     sweep: values.sweep === undefined ? undefined : sweep(values.sweep),
-    compare: (values.compare ?? []).map((c) => oneOf("--compare", c, COMPARISONS)),
+    compare: values.compare ?? [],
     budget: optional("--budget", values.budget),
     cache: !values["no-cache"],
     format,

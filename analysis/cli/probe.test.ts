@@ -65,6 +65,14 @@ test("json is complete, html stands alone", async () => {
   assert.match(readFileSync(file, "utf8"), /^<!doctype html>[\s\S]*<svg/);
 });
 
+test("fixes are compared by name", async () => {
+  const asked = ["probe", model, "--steps", "10", "--replicas", "2", "--weight-decay", "0.01", "--no-cache"];
+  const { code, out, error } = await noether(...asked, "--compare", "w-asymmetric", "--compare", "advanced-syre");
+  assert.equal(code, 0, error);
+  assert.match(out, /\nw-asymmetric against as it is\n/);
+  assert.match(out, /\nadvanced syre against as it is\n/);
+});
+
 test("what was asked wrongly is said with what is right", async () => {
   for (const [args, expected] of [
     [["probe"], /probe needs a FILE/],
@@ -72,6 +80,10 @@ test("what was asked wrongly is said with what is right", async () => {
     [["probe", model, "--sweep", "lr"], /--sweep is a setting with its values, such as lr=0.01,0.1,1, not lr/],
     [["probe", model, "--device", "gpu"], /--device is auto, cpu/],
     [["probe", model, "--compare", "syre"], /--compare syre needs weight decay/],
+    [
+      ["probe", model, "--compare", "nonsense"],
+      /--compare nonsense: nonsense is no fix of exported models; noether fix .*MlpRelu/,
+    ],
     [["probe", "missing.onnx"], /missing.onnx does not exist/],
   ] as const) {
     const { code, error } = await noether(...args);

@@ -8,6 +8,7 @@ import type { ProbeRecord } from "../probe/record/record";
 import type { TrainingSettings } from "../probe/types";
 import type { Finding } from "../rules/finding";
 import type { LoadedFile, LoadedModel } from "../service/models";
+import type { ComparedSetting, Comparison } from "../service/probe/settings";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./probe-arguments";
 import type { Console } from "./run";
@@ -77,18 +78,19 @@ async function run(args: ProbeArguments, loaded: Loaded, console: Console): Prom
   const interrupt = () => abort.abort();
   process.once("SIGINT", interrupt);
   try {
+    const training = overrides(args);
     const record = await runProbe(
       loaded,
       {
         steps: args.steps,
         replicas: args.replicas,
         seed: args.seed,
-        training: overrides(args),
+        training,
         ...(args.loss ? { loss: args.loss } : {}),
         ...(args.data === undefined ? {} : { data: args.data }),
         device: args.device,
         ...(args.sweep ? { sweep: args.sweep } : {}),
-        compare: args.compare,
+        compare: await compared(args, loaded, training),
         ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
         ...(args.cache ? { cache: probeCache(console.environment), records: recordsFolder(args.file, console.environment) } : {}),
       },
@@ -101,12 +103,43 @@ async function run(args: ProbeArguments, loaded: Loaded, console: Console): Prom
     return EXIT.ok;
   } catch (error) {
     bar.end();
+    if (error instanceof UsageError) throw error;
     if (error instanceof ComparisonError) throw new UsageError(`--compare ${error.message}`);
     console.error(`noether: ${messageOf(error)}`);
     return EXIT.fatal;
   } finally {
     process.removeListener("SIGINT", interrupt);
   }
+}
+
+/** What to compare with: changes that every model has, and fixes of this one. @throws UsageError where one cannot be made */
+async function compared(
+  { compare, seed }: ProbeArguments,
+  { facts, file, model }: Loaded,
+  training: Partial<TrainingSettings>,
+): Promise<(Comparison | ComparedSetting)[]> {
+  const [{ COMPARISONS }, { fixSettings }] = await Promise.all([
+    import("../service/probe/settings"),
+    import("../service/fixes/verify"),
+  ]);
+  const out: (Comparison | ComparedSetting)[] = [];
+  for (const wanted of compare) {
+    const known = COMPARISONS.find((c) => c === wanted);
+    if (known) {
+      out.push(known);
+      continue;
+    }
+    const [id = "", parameter] = wanted.split("@");
+    const asked = { id, ...(parameter === undefined ? {} : { parameter }) };
+    const { reasons, settings } = await fixSettings({ ...file, ...(facts ? { facts: () => facts } : {}) }, model, [asked], {
+      seed,
+      training,
+    });
+    const [reason] = reasons;
+    if (reason !== undefined) throw new UsageError(`--compare ${wanted}: ${reason}; noether fix ${file.file} lists its fixes`);
+    out.push(...settings);
+  }
+  return out;
 }
 
 async function rendered(

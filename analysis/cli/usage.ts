@@ -122,7 +122,7 @@ large for the time budget is trained as its twin, which is said. The user's code
   --data PATH           .npz, .npy or .csv file, or a folder with a folder of PNG images per class (default: made-up data)
   --device NAME         auto (default), cpu, cuda, webgpu, dml or coreml
   --sweep NAME=A,B,...  one setting per value; NAME is lr, weight-decay, batch-size or momentum
-  --compare FIX         the same with a fix: syre or no-decay; may be repeated
+  --compare FIX[@PARAMETER]  the same with a fix (noether fix lists them) or with no-decay; may be repeated
   --budget SECONDS      of training (default 60)
   --input 8x3x32x32     shape of an input; repeat it for further inputs, in order
   --format FORMAT       text (default), json, or html with plots
