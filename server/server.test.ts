@@ -131,13 +131,13 @@ describe("language server", () => {
       return (answer!.contents as { value: string }).value;
     };
     await withServer({ configuration: { certify: "never" } }, async (server) => {
-      assert.equal(await hover(server), `**Net** by rule [here](${URI}#2,3)`);
+      assert.equal(await hover(server), `**Net** by rule [here](${URI}#L2,3)`);
     });
     const initializationOptions = { commands: ["noether.probe", "noether.nextMember"] };
     await withServer({ configuration: { certify: "never" }, initializationOptions }, async (server) => {
       const args = encodeURIComponent(JSON.stringify([URI, "Net"]));
       const commands = `[Probe](command:noether.probe?${args}) · [Next layer of the symmetry](command:noether.nextMember?%5B%5D)`;
-      assert.equal(await hover(server), `**Net** by rule [here](${URI}#2,3)\n\n${commands}`);
+      assert.equal(await hover(server), `**Net** by rule [here](${URI}#L2,3)\n\n${commands}`);
       const lenses = (await server.client.sendRequest(CodeLensRequest.type, { textDocument: { uri: URI } })) ?? [];
       assert.deepEqual(
         lenses.map((l) => [l.command?.title, l.command?.command]),

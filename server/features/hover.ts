@@ -38,7 +38,7 @@ type Hover = DocumentAnalysis["hovers"][number];
 function withPlaces({ markdown, links }: Pick<Hover, "markdown" | "links">): string {
   return markdown.replace(/\]\(place:(\d+)\)/g, (_, index: string) => {
     const place = links[Number(index)];
-    return place ? `](${uriOf(place.file)}#${place.start.line + 1},${place.start.column + 1})` : "](#)";
+    return place ? `](${uriOf(place.file)}#L${place.start.line + 1},${place.start.column + 1})` : "](#)";
   });
 }
 
