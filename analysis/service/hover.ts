@@ -5,11 +5,11 @@ import { elementCount } from "../graph/tensor";
 import { countedOf, FAMILY_EFFECTS, familyCounts } from "../report/families";
 import { outcomeWords, riskOf, settingWords, telling } from "../report/risk";
 import { typeset, withLinks } from "../report/typeset";
-import { count, fitted, list, plural, shortAddresses, shortScope, small } from "../report/words";
+import { count, fitted, list, plural, shortScope, small } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
-import { type Address, type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
+import { type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
 import type { LoadedModel } from "./models";
 
 /** Text for a range. */
@@ -24,7 +24,7 @@ export interface Hover {
 
 /** Spaces that one hover names, and members of each; more would be a wall. */
 const MOST_SPACES = 3;
-const MOST_MEMBERS = 4;
+const MOST_MEMBERS = 5;
 
 /** Text with its links. */
 type Text = Pick<Hover, "markdown" | "links">;
@@ -81,7 +81,7 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
   if (own.size === 0) return undefined;
   const size = layer.parameters.reduce((n, p) => n + elementCount(analysis.graph.parameters.get(p)?.shape ?? [0]), 0);
   const times = layers.length > 1 ? `, one of ${layers.length} that this call makes` : "";
-  const head = `**\`${layer.scope}\`** · ${layer.kind}, ${plural(size, "parameter")} in \`${model.name}\`${times}`;
+  const head = `**\`${layer.scope}\`** · ${layer.kind}, ${plural(size, "parameter")} in \`${model.name}\`${times}${certificate?.status === "certified" ? " · certified" : ""}`;
   const spaces = analysis.spaces
     .filter((s) => s.acts.some((a) => own.has(a.parameter)))
     .map((space) => ({ space, side: sideOf(space, layer, analysis.graph) }))
@@ -95,7 +95,7 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
     const why = analysis.opaque.length > 0 ? ", and operators that are not understood pin others" : "";
     return { markdown: `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`, links };
   }
-  const told = [...inert, ...effectLines(acting)].join("  \n");
+  const told = inert.length > 0 ? inert.join("  \n") : effectLine(acting);
   const parts = [head, lines.join("  \n"), told, riskMarkdown(model, acting), provenance(analysis, certificate)];
   return { markdown: parts.filter((part) => part !== "").join("\n\n"), links };
 }
@@ -127,25 +127,16 @@ function spaceLine(space: ChannelSpace, side: string, layer: Layer, model: Loade
   return `**${size} ${kind}** (${side}): \`${space.group}\` on ${memberLinks(space, model, links)}`;
 }
 
-/** The places of a space, layer by layer, as links to the calls that make the layers. */
+/** The layers that share a space, as links to the calls that make them. */
 function memberLinks(space: ChannelSpace, model: LoadedModel, links: SourceRange[]): string {
   const layers = layersByParameter(model);
-  const members = new Map<Layer | string, Address[]>();
-  for (const address of space.acts) {
-    const key = layers.get(address.parameter) ?? address.parameter;
-    const known = members.get(key);
-    if (known) known.push(address);
-    else members.set(key, [address]);
-  }
-  const shown = [...members].slice(0, MOST_MEMBERS).map(([key, acts]) => {
-    const text = shortAddresses([acts])
-      .map((a) => `\`${a}\``)
-      .join(" ");
-    if (typeof key === "string") return text;
-    links.push(key.constructor);
-    return `[${text}](place:${links.length - 1})`;
+  const members = [...new Set(space.acts.map((a) => layers.get(a.parameter) ?? a.parameter))];
+  const shown = members.slice(0, MOST_MEMBERS).map((member) => {
+    if (typeof member === "string") return `\`${member}\``;
+    links.push(member.constructor);
+    return `[\`${member.scope === "" ? member.kind : member.scope}\`](place:${links.length - 1})`;
   });
-  const more = members.size - shown.length;
+  const more = members.length - shown.length;
   return `${shown.join(", ")}${more > 0 ? ` and ${plural(more, "more layer")}` : ""}`;
 }
 
@@ -217,14 +208,12 @@ function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
   return out;
 }
 
-/** What the symmetries on a layer lead to, the strongest first. */
-function effectLines(acting: readonly Symmetry[]): string[] {
-  const families = FAMILIES.filter((f): f is Family => acting.some((s) => s.kind === f));
-  const out = families.slice(0, 2).map((f) => FAMILY_EFFECTS[f]);
-  if (out.length < 2 && acting.some((s) => s.kind === "permutation")) {
-    out.push("Units that start equal stay equal; equally trained networks differ by a permutation of them.");
-  }
-  return out;
+/** What the strongest of the symmetries on a layer leads to. */
+function effectLine(acting: readonly Symmetry[]): string {
+  const family = FAMILIES.find((f): f is Family => acting.some((s) => s.kind === f));
+  if (family) return FAMILY_EFFECTS[family];
+  if (!acting.some((s) => s.kind === "permutation")) return "";
+  return "Units that start equal stay equal; equally trained networks differ by a permutation of them.";
 }
 
 function provenance(analysis: ModelAnalysis, certificate: Certificate | undefined): string {
