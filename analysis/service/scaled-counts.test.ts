@@ -96,8 +96,8 @@ describe("dimensions scaled up from the twin", () => {
   for (const [k, [width, heads, hidden]] of (
     [
       [6, 2, 7],
-      [8, 2, 11],
-      [12, 3, 13],
+      [8, 2, 5],
+      [9, 3, 5],
     ] as const
   ).entries()) {
     it(`a transformer of width ${width}`, async () => {

@@ -1,6 +1,6 @@
 /** @file Scalings and signs acting on parameters. */
 import type { DiagonalEntries, Element, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
-import { coefficients, diagonalEntries, type Scaling, scalingVectors } from "../units/scalings";
+import { diagonalEntries, type Scaling, scaledWeights, scalingVectors } from "../units/scalings";
 import { mirrorOf, vanishingSet } from "./involution";
 
 /** Log-scales are drawn from this half-open range on both sides of zero: large enough to show, small enough for float32. */
@@ -16,23 +16,7 @@ export function scalingSymmetries(
     const values = scaling.sizes.reduce((n, s) => n * s, 1);
     const discrete = scaling.family === "sign";
     const spaces = spacesOf(scaling.atoms);
-    const act = (weights: ParameterValues, element: Element): ParameterValues => {
-      const logs = coefficients(scaling, shape, (d) => element[d]!);
-      const out = new Map<string, Float64Array>();
-      for (const [name, log] of logs) {
-        const w = weights.get(name);
-        if (!w) continue;
-        const moved = w.slice();
-        for (let i = 0; i < moved.length; i++) {
-          const c = log[i]!;
-          if (c === 0) continue;
-          if (!discrete) moved[i]! *= Math.exp(c);
-          else if (Math.round(c) % 2 !== 0) moved[i] = -moved[i]!;
-        }
-        out.set(name, moved);
-      }
-      return out;
-    };
+    const act = (weights: ParameterValues, element: Element): ParameterValues => scaledWeights(scaling, shape, weights, element);
     const flipOf = (d: number): Element => Float64Array.from({ length: values }, (_, k) => (k === d ? 1 : 0));
     return {
       id: `${scaling.family}:${index}`,

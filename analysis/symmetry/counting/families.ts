@@ -65,32 +65,55 @@ export class ParameterSpace {
 interface Sparse {
   readonly indices: Int32Array;
   readonly values: Float64Array;
+  /** The stretches of entries that it has any of. */
+  readonly stretches: Int32Array;
 }
 
 /** Entries of unit vectors below this are rounding. */
 const ROUNDING = 1e-14;
+/** Remainders of unit vectors from here on are orthogonal enough after one pass (Daniel, Gragg, Kaufman, Stewart 1976). */
+const ENOUGH = 0.7;
+/** Entries are looked up by stretches of 2 to this power. */
+const STRETCH = 4;
 
 /** A growing subspace: the span of all vectors added so far, by Gram and Schmidt with reorthogonalisation. */
 export class Span {
   private readonly basis: Sparse[] = [];
+  /** Which stretches of the vector at hand have entries. */
+  private readonly used: Uint8Array;
 
   /** A subspace of vectors with `size` entries. */
-  constructor(readonly size: number) {}
+  constructor(readonly size: number) {
+    this.used = new Uint8Array((size >> STRETCH) + 1);
+  }
 
   get dimension(): number {
     return this.basis.length;
   }
 
-  /** Takes off what lies in the span, in place; twice, to be orthogonal to rounding. */
+  /** Takes off what lies in the span, in place; twice where little is left, to be orthogonal to rounding. */
   private project(v: Float64Array): Float64Array {
-    for (let pass = 0; pass < 2; pass++) {
-      for (const { indices, values } of this.basis) {
-        let sum = 0;
-        for (let i = 0; i < indices.length; i++) sum += values[i]! * v[indices[i]!]!;
-        if (sum !== 0) for (let i = 0; i < indices.length; i++) v[indices[i]!]! -= sum * values[i]!;
-      }
-    }
+    const before = norm(v);
+    this.pass(v);
+    if (norm(v) < ENOUGH * before) this.pass(v);
     return v;
+  }
+
+  private pass(v: Float64Array): void {
+    const { used } = this;
+    used.fill(0);
+    for (let i = 0; i < v.length; i++) if (v[i] !== 0) used[i >> STRETCH] = 1;
+    for (const { indices, values, stretches } of this.basis) {
+      // Directions are local: most have nothing in common.
+      let k = 0;
+      while (k < stretches.length && used[stretches[k]!] === 0) k++;
+      if (k === stretches.length) continue;
+      let sum = 0;
+      for (let i = 0; i < indices.length; i++) sum += values[i]! * v[indices[i]!]!;
+      if (sum === 0) continue;
+      for (let i = 0; i < indices.length; i++) v[indices[i]!]! -= sum * values[i]!;
+      for (; k < stretches.length; k++) used[stretches[k]!] = 1;
+    }
   }
 
   /** Adds vectors; returns by how much the dimension grew. Zero vectors add nothing. */
@@ -105,7 +128,11 @@ export class Span {
       // What rounding filled is no part of it: directions are local, and the work stays so too.
       const indices: number[] = [];
       for (let i = 0; i < left.length; i++) if (Math.abs(left[i]!) > ROUNDING * rest) indices.push(i);
-      this.basis.push({ indices: Int32Array.from(indices), values: Float64Array.from(indices, (i) => left[i]! / rest) });
+      this.basis.push({
+        indices: Int32Array.from(indices),
+        values: Float64Array.from(indices, (i) => left[i]! / rest),
+        stretches: Int32Array.from(new Set(indices.map((i) => i >> STRETCH))),
+      });
     }
     return this.basis.length - before;
   }

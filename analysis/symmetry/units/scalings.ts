@@ -287,20 +287,21 @@ export function diagonalEntries(scaling: Scaling, shapes: (parameter: string) =>
   });
 }
 
-/** Visits every entry of a cell with its flat position and the flat index value of D. */
-function forEachEntry(
-  entry: ScalingEntry,
-  shape: readonly number[],
-  sizes: readonly number[],
-  visit: (flat: number, d: number) => void,
-): void {
+/** Along one axis: where the segment starts, how long it is, and what each position adds to the index of D. */
+interface AxisRange {
+  readonly start: number;
+  readonly length: number;
+  readonly adds: Int32Array;
+  readonly stride: number;
+}
+
+function rangesOf(entry: ScalingEntry, shape: readonly number[], sizes: readonly number[]): AxisRange[] {
   const stride = new Array<number>(shape.length);
   for (let i = shape.length - 1, n = 1; i >= 0; i--) {
     stride[i] = n;
     n *= shape[i]!;
   }
-  // Per axis: where the segment starts, how long it is, and what each position adds to the index of D.
-  const ranges = entry.cell.places.map((place, axis) => {
+  return entry.cell.places.map((place, axis) => {
     const { start, size: length, factors } = place!;
     const adds = new Int32Array(length);
     entry.slots.forEach((slotIndex, k) => {
@@ -312,6 +313,16 @@ function forEachEntry(
     });
     return { start, length, adds, stride: stride[axis]! };
   });
+}
+
+/** Visits every entry of a cell with its flat position and the flat index value of D. */
+function forEachEntry(
+  entry: ScalingEntry,
+  shape: readonly number[],
+  sizes: readonly number[],
+  visit: (flat: number, d: number) => void,
+): void {
+  const ranges = rangesOf(entry, shape, sizes);
   const first = entry.offset ?? 0;
   const walk = (axis: number, flat: number, d: number): void => {
     const r = ranges[axis];
@@ -319,6 +330,62 @@ function forEachEntry(
     for (let p = 0; p < r.length; p++) walk(axis + 1, flat + (r.start + p) * r.stride, d + r.adds[p]!);
   };
   walk(0, 0, first);
+}
+
+/**
+ * The weights after a scaling with the given logarithms of its factors (for signs: 1 where it flips), one per index value of D:
+ * new values of the parameters that move. Weights that are absent stay so.
+ */
+export function scaledWeights(
+  scaling: Scaling,
+  shapes: (parameter: string) => readonly number[],
+  weights: ParameterValues,
+  logs: ArrayLike<number>,
+): ParameterValues {
+  const out = new Map<string, Float64Array>();
+  for (const entry of scaling.entries) {
+    const given = out.get(entry.parameter) ?? weights.get(entry.parameter);
+    if (!given) continue;
+    const moved = out.has(entry.parameter) ? given : given.slice();
+    out.set(entry.parameter, moved);
+    const c = entry.coefficient;
+    const factors = Float64Array.from(logs, (x) =>
+      scaling.family === "sign" ? (Math.round(c * x) % 2 === 0 ? 1 : -1) : Math.exp(c * x),
+    );
+    forEachRun(entry, shapes(entry.parameter), scaling.sizes, (start, length, d) => {
+      const factor = factors[d]!;
+      if (factor !== 1) for (let i = start; i < start + length; i++) moved[i]! *= factor;
+    });
+  }
+  return out;
+}
+
+/** Visits the entries of a cell in runs that lie together and have the same index value of D. */
+function forEachRun(
+  entry: ScalingEntry,
+  shape: readonly number[],
+  sizes: readonly number[],
+  visit: (start: number, length: number, d: number) => void,
+): void {
+  const ranges = rangesOf(entry, shape, sizes);
+  // Trailing axes on which D does not depend are one run, as long as the inner ones are whole.
+  let outer = ranges.length;
+  let length = 1;
+  let offset = 0;
+  while (outer > 0) {
+    const r = ranges[outer - 1]!;
+    if (r.adds.some((x) => x !== 0)) break;
+    outer--;
+    length *= r.length;
+    offset += r.start * r.stride;
+    if (r.length !== shape[outer]) break;
+  }
+  const walk = (axis: number, flat: number, d: number): void => {
+    if (axis === outer) return visit(flat, length, d);
+    const { start, length: n, adds, stride } = ranges[axis]!;
+    for (let p = 0; p < n; p++) walk(axis + 1, flat + (start + p) * stride, d + adds[p]!);
+  };
+  walk(0, offset, entry.offset ?? 0);
 }
 
 /** Tangent vectors of a scaling at the given weights, one per index value of D: coefficient times weight. */
