@@ -199,11 +199,14 @@ async function place(line, word) {
 
 /** Runs a command from the palette, with an answer to the question it asks. */
 async function command(title, answer) {
-  await page.keyboard.press("F1");
   const input = page.locator(".quick-input-widget input");
-  await input.waitFor();
-  await input.fill(`>${title}`);
-  await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+  // A page that has just opened may take the focus, and the palette goes.
+  await retry(async () => {
+    await page.keyboard.press("F1");
+    await input.waitFor({ timeout: 3_000 });
+    await input.fill(`>${title}`, { timeout: 3_000 });
+    await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor({ timeout: 10_000 });
+  });
   await page.keyboard.press("Enter");
   if (answer !== undefined) {
     await page.waitForTimeout(300);
