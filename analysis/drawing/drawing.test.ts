@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readOnnx } from "../frontends/onnx/read";
+import type { Node } from "../graph/graph";
 import { analyse } from "../symmetry/analyse";
 import { type Drawing, drawingOf } from "./drawing";
 import { layout } from "./layout";
+import { moduleTree } from "./scopes";
 
 function drawn(path: string): Drawing {
   return drawingOf(analyse(readOnnx({ path }).graph, { numeric: false }));
@@ -61,6 +63,38 @@ describe("a drawing", () => {
     for (const [a, b] of [...vit.edges].sort((x, y) => x[1] - y[1])) if (reached.has(a)) reached.add(b);
     const loose = vit.nodes.filter((n, i) => !reached.has(i) && n.parameters.length === 0);
     assert.deepEqual(loose, []);
+  });
+});
+
+describe("modules of a drawing", () => {
+  const node = (i: number, scope?: string): Node => ({
+    name: `Relu_${i}`,
+    operator: "Relu",
+    domain: "",
+    inputs: [`v${i}`],
+    outputs: [`v${i + 1}`],
+    attributes: {},
+    origin: scope === undefined ? {} : { scope },
+  });
+  const chain = (n: number): number[][] => Array.from({ length: n }, (_, i) => (i === 0 ? [] : [i - 1]));
+
+  it("are stretches of a large network whose names tell none", () => {
+    const nodes = Array.from({ length: 400 }, (_, i) => node(i));
+    const { modules, of } = moduleTree(nodes, chain(400));
+    assert.equal(modules.length, 20);
+    assert.equal(modules[1]!.path, "Relu_20 to Relu_39");
+    assert.deepEqual([of[0], of[19], of[20], of[399]], [0, 0, 1, 19]);
+    assert.equal(moduleTree(nodes.slice(0, 100), chain(100)).modules.length, 0);
+  });
+
+  it("hold what lies between two of their nodes, and are left out where they say nothing", () => {
+    const nodes = [node(0, "a.b.c"), node(1), node(2, "a.b.c"), node(3, "a.d"), node(4, "e")];
+    const { modules, of } = moduleTree(nodes, chain(5));
+    assert.deepEqual(
+      modules.map((m) => m.path),
+      ["a", "a.b.c"],
+    );
+    assert.deepEqual(of, [1, 1, 1, 0, undefined]);
   });
 });
 

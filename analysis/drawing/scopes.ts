@@ -53,7 +53,21 @@ export function moduleTree(nodes: readonly Node[], before: readonly (readonly nu
     }
     return parent;
   });
-  return { modules, of };
+  return modules.length === 0 && nodes.length > MOST_LOOSE ? stretches(nodes) : { modules, of };
+}
+
+/** Nodes that are drawn without any module around them; more would be no picture. */
+const MOST_LOOSE = 150;
+
+/** Where names tell no modules: stretches of the network, about as many as each has nodes, named by their ends. */
+function stretches(nodes: readonly Node[]): ModuleTree {
+  const length = Math.ceil(Math.sqrt(nodes.length));
+  const modules: Module[] = [];
+  for (let from = 0; from < nodes.length; from += length) {
+    const last = nodes[Math.min(from + length, nodes.length) - 1]!;
+    modules.push({ path: `${nodes[from]!.name} to ${last.name}` });
+  }
+  return { modules, of: nodes.map((_, i) => Math.floor(i / length)) };
 }
 
 /** Scopes of all nodes: where one has none, the common part of its neighbours'. */

@@ -132,7 +132,9 @@ function flowsOf(drawing: Drawing, boxOf: readonly string[]): Map<string, { read
 
 /** A module's path, its end where it is long. */
 function name(path: string): string {
-  return path.length <= LONGEST_PATH ? path : `…${path.split(".").slice(-2).join(".")}`;
+  const end = path.split(".").slice(-2).join(".");
+  return path.length <= LONGEST_PATH || end === path ? path : `…${end}`;
+}`;
 }
 
 function kindText(kind: "input" | "output"): string {
