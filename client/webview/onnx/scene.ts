@@ -134,7 +134,6 @@ function flowsOf(drawing: Drawing, boxOf: readonly string[]): Map<string, { read
 function name(path: string): string {
   const end = path.split(".").slice(-2).join(".");
   return path.length <= LONGEST_PATH || end === path ? path : `…${end}`;
-}`;
 }
 
 function kindText(kind: "input" | "output"): string {
