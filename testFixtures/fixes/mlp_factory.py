@@ -12,8 +12,7 @@
 # takes weight-decay layers.0.weight
 # takes learning-rate layers.0.weight
 from torch.optim import Adam
-import torch
-from torch import nn
+from torch import nn, randint, randn
 
 
 def make(width: int = 12) -> nn.Sequential:
@@ -31,7 +30,7 @@ class Net(nn.Module):
 
 model = Net()
 optimizer = Adam(model.parameters(), 0.01, weight_decay=1e-3)
-inputs, targets = torch.randn(16, 5), torch.randint(0, 2, (16,))
+inputs, targets = randn(16, 5), randint(0, 2, (16,))
 
 
 def train(steps):

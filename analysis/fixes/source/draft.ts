@@ -113,7 +113,7 @@ export class Draft {
     }
     const line = parent === path.slice(0, -1) || !path.includes(".") ? `import ${path}` : `from ${parent} import ${last}`;
     if (!this.imports.includes(line)) {
-      if (this.source.mentions(last) > 0) refuse(`the file uses the name ${last} for something else`);
+      if (this.source.binds(last)) refuse(`the file uses the name ${last} for something else`);
       this.imports.push(line);
     }
     return last;

@@ -131,6 +131,16 @@ export class PythonSource {
   }
   private counts: Map<string, number> | undefined;
 
+  /** Whether code gives a name a meaning of its own: by an assignment, a definition, a parameter, a loop or an import. */
+  binds(name: string): boolean {
+    const binding = new RegExp(
+      `(^|[^.\\w])${name}\\s*(?::[^=\\n]+)?=(?!=)|\\b(?:def|class|as|for)\\s+${name}\\b|[(,]\\s*${name}\\s*[,:)=]|\\bimport\\s+(?:[\\w.]+\\s*,\\s*)*${name}\\b`,
+      "gm",
+    );
+    const kinds = classifyPython(this.text);
+    return [...this.text.matchAll(binding)].some((m) => kinds[m.index] === 0);
+  }
+
   /** The whitespace before the first character of the line that holds an offset. */
   indentAt(offset: number): string {
     const line = this.text.lastIndexOf("\n", offset - 1) + 1;
