@@ -44,18 +44,29 @@ class Mixture(nn.Module):
     def forward(self, x):
         return self.left(x) + self.right(x)
 `,
-    fixed: `from torch import nn
+    fixed: `import copy
+
+from torch import nn
+import torch
 
 
-def branch(dim):
-    return nn.Sequential(nn.Linear(dim, 16), nn.ReLU(), nn.Linear(16, dim))
+def redrawn(module: nn.Module) -> nn.Module:
+    """Draws the parameters of a copy anew: equal branches would stay equal for ever."""
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+        else:
+            for p in part.parameters(recurse=False):
+                p.data.add_(0.02 * torch.randn_like(p))
+    return module
 
 
 class Mixture(nn.Module):
     def __init__(self, dim=8):
         super().__init__()
-        self.left = branch(dim)
-        self.right = branch(dim)
+        branch = nn.Sequential(nn.Linear(dim, 16), nn.ReLU(), nn.Linear(16, dim))
+        self.left = branch
+        self.right = redrawn(copy.deepcopy(branch))
 
     def forward(self, x):
         return self.left(x) + self.right(x)
@@ -135,6 +146,7 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
         ...place,
         related: made && made !== place.range ? [{ label: `${layerName(model, copy)} is made here`, range: made }] : [],
         symmetry: `S(${names.length}) on ${few(names)}`,
+        ...(place.range ? { subject: { model, parameters: [copy], call: place.range } } : {}),
       },
     ];
   });

@@ -77,6 +77,8 @@ export interface Subject {
   readonly parameters: readonly string[];
   /** The optimiser that moves them, where the detection is about its options. */
   readonly optimiser?: OptimiserFact;
+  /** The call in question, where it is neither a layer's nor an optimiser's. */
+  readonly call?: SourceRange;
   /** Options of the optimiser with the values that the thresholds ask for. */
   readonly values?: { readonly weightDecay?: number; readonly learningRate?: number };
 }

@@ -9,6 +9,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, it } from "node:test";
+import { checkWithSubjects } from "../fixes/check";
 import { sourceOf, trainingFix, trainingRemedies } from "../fixes/training/registry";
 import type { CheckedFile } from "../rules/checked";
 import type { Fix } from "../rules/finding";
@@ -122,7 +123,10 @@ function outcome(file: CheckedFile, { remedy: id, parameters }: Asked): ReturnTy
   assert.ok(remedy && model, `${file.file}: ${id} ${parameters.join()}; models ${file.models.map((m) => m.name).join()}`);
   const optimiser = file.facts?.().optimisers[0];
   const values = { weightDecay: 2e-5, learningRate: 0.03 };
-  return trainingFix(remedy, file, { model, parameters, values, ...(optimiser ? { optimiser } : {}) });
+  // The place that a rule found, for remedies that are about one.
+  const found = checkWithSubjects(file).find((c) => c.subject?.call && remedy.rules.includes(c.finding.rule))?.subject?.call;
+  const more = { ...(optimiser ? { optimiser } : {}), ...(found ? { call: found } : {}) };
+  return trainingFix(remedy, file, { model, parameters, values, ...more });
 }
 
 describe("fixes that change training", () => {

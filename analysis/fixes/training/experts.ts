@@ -29,3 +29,33 @@ export const routerNoise: TrainingRemedy = {
     return `Add noise to the scores of the router in training`;
   },
 };
+
+/** Copies in parallel that are drawn anew. */
+export const redrawnCopies: TrainingRemedy = {
+  id: "redraw-copies",
+  description:
+    "Branches and experts that are deep copies get weights of their own: copies in parallel that start equal stay equal for ever " +
+    "(aliases of Net2Net, arXiv 1511.05641).",
+  rules: ["identical-branches"],
+  write({ source, subject }, draft) {
+    const call = subject.call && source.callAt(subject.call);
+    if (!call || !/(^|\.)deepcopy$/.test(source.source(call.top, call.node.callee))) refuse("the copy is not made by deepcopy");
+    const [torch, nn] = ["torch", "torch.nn"].map((m) => draft.module(m));
+    draft.define(
+      "redrawn",
+      `def redrawn(module: ${nn}.Module) -> ${nn}.Module:
+    """Draws the parameters of a copy anew: equal branches would stay equal for ever."""
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+        else:
+            for p in part.parameters(recurse=False):
+                p.data.add_(0.02 * ${torch}.randn_like(p))
+    return module`,
+      call.top,
+    );
+    draft.insert(call.start, "redrawn(");
+    draft.insert(call.end, ")");
+    return "Draw the copy's weights anew";
+  },
+};

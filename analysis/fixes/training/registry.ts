@@ -8,7 +8,7 @@ import { syre, syreDiagonal, syreParametrization } from "./anchored-decay";
 import { biasFields, undecayedFactors } from "./attention";
 import { activationBetween, mergeChain } from "./chains";
 import { asymmetricWeights, lowRankProduct, sparseProduct, weightNorm } from "./computed-weights";
-import { routerNoise } from "./experts";
+import { redrawnCopies, routerNoise } from "./experts";
 import { inputExpansion } from "./input-expansion";
 import { decayMatrices, decayValue, rateValue } from "./options";
 import type { TrainingRemedy } from "./remedy";
@@ -34,6 +34,7 @@ export const trainingRemedies: readonly TrainingRemedy[] = [
   sparseProduct,
   lowRankProduct,
   routerNoise,
+  redrawnCopies,
 ];
 
 const sources = new WeakMap<CheckedFile, PythonSource | undefined>();
