@@ -2,7 +2,7 @@
  * @file Engine D: translations and unread directions. A translation moves every reader's input by a constant and the outputs
  * not at all; an unread direction of a weight meets only what its input never shows. For small graphs (twins).
  */
-import type { AxisStructure } from "../../graph/axes";
+import type { AxisLayout, AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
 import { Matrix, norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
@@ -47,6 +47,7 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
     let known = channels.get(value);
     if (!known) {
       known = channelsOf(network.shape(value), axes.layout(value));
+      if (known.count === 1) known = channelsOf(network.shape(value), contractedLayout(network, value));
       channels.set(value, known);
     }
     return known;
@@ -59,6 +60,18 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
   return [...generators("unread", unread), ...generators("translation", translations)];
+}
+
+/**
+ * Axes of which the one that readers contract is free: coordinates that may not be permuted (those of the network's input)
+ * are shifted one by one all the same. Undefined where there is none.
+ */
+function contractedLayout(network: Network, value: string): readonly AxisLayout[] | undefined {
+  const shape = network.shape(value);
+  const reader = network.consumers(value).find((n) => n.inputs[0] === value && (n.operator === "MatMul" || n.operator === "Conv"));
+  if (!reader || shape.length < 2) return undefined;
+  const at = reader.operator === "Conv" ? 1 : shape.length - 1;
+  return shape.map((size, axis) => [[{ atom: -1, size, pinned: axis !== at }]]);
 }
 
 /** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */

@@ -22,8 +22,8 @@ const PATTERNS = 2;
 const MOST_ENTRIES = 4_000_000;
 /** Weights that write a value above which it is not looked at whole: the cost is cubic in their number. */
 const MOST_PARAMETERS = 600;
-/** Operators that hand on whole functions of their input: of their writers as of those of a sum. */
-const MAXIMA: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool"]);
+/** Operators that hand on functions which their channels have in common: of their writers as of those of a sum. */
+const HANDING_ON: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool", "MatMul", "Einsum"]);
 
 /**
  * For each stream what its readers see of its channels: an orthonormal basis, one direction per row. Also for other values
@@ -41,7 +41,7 @@ export function streamReadings(
   const isCut = new Set(streams);
   const sources = readerSources(network);
   const isWritten = ({ node }: Step): boolean =>
-    glue.has(node) || isParameterContraction(network, node) || MAXIMA.has(node.operator);
+    glue.has(node) || isParameterContraction(network, node) || HANDING_ON.has(node.operator);
   const written = network.steps
     .filter((s) => sources.has(s.node.outputs[0] ?? "") && isWritten(s) && !isCut.has(s.node.outputs[0]!))
     .map((s) => s.node.outputs[0]!);
