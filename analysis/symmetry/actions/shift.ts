@@ -231,8 +231,11 @@ function vanishingOn(vectors: readonly Float64Array[], positions: readonly numbe
     });
     for (const i of rows) out[i] = 0;
     return cleaned(out);
-  });
+  }).filter((v) => norm(v) > NOTHING);
 }
+
+/** Combinations of unit vectors that are shorter are what rounding leaves of dependent ones. */
+const NOTHING = 1e-8;
 
 /** Gauss and Jordan with the largest entry of each vector as its pivot. */
 function reduced(vectors: readonly Float64Array[]): { readonly vectors: Float64Array[]; readonly pivots: number[] } {

@@ -2,6 +2,7 @@
 import { elementCount } from "../../graph/tensor";
 import { Matrix } from "../../numerics/matrix";
 import { compressRows } from "../../numerics/qr";
+import { nullSpace } from "../../numerics/rank";
 import type { ParameterSpace } from "../counting/families";
 import type { Channels } from "../fields/channels";
 import type { Block } from "../fields/constraints";
@@ -60,12 +61,17 @@ export function cellBlocks(
   // The shift of an output is zero, said once per channel.
   const observed = own !== undefined && cut.network.outputs.includes(target);
   const blocks = groups.flatMap((g) => (g.rows.length > 0 && g.columns.size > 0 ? [cell.block(g)] : []));
-  return observed ? [...blocks, noShift(own, offsets.get(target)!)] : blocks;
+  if (observed) blocks.push(noShift(offsets.get(target)!, Matrix.identity(own.count)));
+  // What no reader sees of its shift may be anything: one solution of each such family is enough.
+  if (cell.mixes && own !== undefined) blocks.push(noShift(offsets.get(target)!, nullSpace(seen!, UNSEEN).transpose()));
+  return blocks;
 }
 
-function noShift(own: Channels, offset: number): Block {
-  const unknowns = Array.from({ length: own.count }, (_, k) => offset + k);
-  return { unknowns, matrix: Matrix.identity(own.count) };
+const UNSEEN = { relative: 1e-9, absolute: 1e-9 } as const;
+
+/** The shift of a value is zero along the rows of a matrix. */
+function noShift(offset: number, along: Matrix): Block {
+  return { unknowns: Array.from({ length: along.columns }, (_, k) => offset + k), matrix: along };
 }
 
 /** The cell that computes one value, and its unknowns in order: parameters, shifts of cuts above it, its own shift. */

@@ -68,7 +68,9 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
  */
 function contractedLayout(network: Network, value: string): readonly AxisLayout[] | undefined {
   const shape = network.shape(value);
-  const reader = network.consumers(value).find((n) => n.inputs[0] === value && (n.operator === "MatMul" || n.operator === "Conv"));
+  const reader = network
+    .consumers(value)
+    .find((n) => n.inputs[0] === value && (n.operator === "MatMul" || n.operator === "Conv"));
   if (!reader || shape.length < 2) return undefined;
   const at = reader.operator === "Conv" ? 1 : shape.length - 1;
   return shape.map((size, axis) => [[{ atom: -1, size, pinned: axis !== at }]]);
