@@ -2,7 +2,6 @@
 import { elementCount } from "../../graph/tensor";
 import { Matrix } from "../../numerics/matrix";
 import { compressRows } from "../../numerics/qr";
-import { nullSpace } from "../../numerics/rank";
 import type { ParameterSpace } from "../counting/families";
 import type { Channels } from "../fields/channels";
 import type { Block } from "../fields/constraints";
@@ -62,12 +61,8 @@ export function cellBlocks(
   const observed = own !== undefined && cut.network.outputs.includes(target);
   const blocks = groups.flatMap((g) => (g.rows.length > 0 && g.columns.size > 0 ? [cell.block(g)] : []));
   if (observed) blocks.push(noShift(offsets.get(target)!, Matrix.identity(own.count)));
-  // What no reader sees of its shift may be anything: one solution of each such family is enough.
-  if (cell.mixes && own !== undefined) blocks.push(noShift(offsets.get(target)!, nullSpace(seen!, UNSEEN).transpose()));
   return blocks;
 }
-
-const UNSEEN = { relative: 1e-9, absolute: 1e-9 } as const;
 
 /** The shift of a value is zero along the rows of a matrix. */
 function noShift(offset: number, along: Matrix): Block {

@@ -17,6 +17,7 @@ import { solveBlocks } from "../fields/elimination";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { CutNetwork } from "./cells";
 import { cellBlocks, finiteRows } from "./equations";
+import { reduced } from "./reduced";
 import { streamReadings } from "./streams";
 import { unreadDirections } from "./unread";
 
@@ -55,7 +56,8 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
   const streams = streamReadings(network, weights, channelsAt, random);
   const cut = new CutNetwork(network, weights, random, streams.keys());
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
-  const translations = certified(network, weights, constantShifts(cut, channelsAt, streams, space), space, random);
+  const shifts = reduced(constantShifts(cut, channelsAt, streams, space)).vectors;
+  const translations = reduced(certified(network, weights, shifts, space, random)).vectors;
   const unread = certified(network, weights, unreadDirections(cut, space), space, random);
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
