@@ -78,7 +78,8 @@ export function runNumericEngines(
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
-  const { rays, weights, shifts } = shiftsAtGenericWeights(graph, axes, seed);
+  const found = shiftsAtGenericWeights(graph, axes, seed);
+  const { weights } = found;
   const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
@@ -89,9 +90,11 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   );
   const seeds = { fields: seed + 10, shifts: seed + 20 };
   const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
-  const found = [...fields.regions.flatMap((r) => r.generators), ...scaled, ...rays, ...shifts];
-  const remaining = fields.remaining(found.map((g) => g.vector));
-  const generators = [...found, ...remaining.map((r) => r.generator)];
+  const known = [...fields.regions.flatMap((r) => r.generators), ...scaled];
+  const { rays, shifts } = withoutKnownRays(found, known);
+  const explained = [...known, ...rays, ...shifts];
+  const remaining = fields.remaining(explained.map((g) => g.vector));
+  const generators = [...explained, ...remaining.map((r) => r.generator)];
   const { system, regions } = fields;
   const continuous = countFamilies(generators);
   return { graph, weights, axes, seeds, system, regions, remaining, rays, shifts, generators, continuous };
@@ -114,6 +117,27 @@ function isRay(vector: ParameterValues, weights: ParameterValues): boolean {
   }
   // A single entry is always along itself; what moves one entry only is a translation of it.
   return ww > 0 && entriesMoved(vector) > 1 && vw * vw > (1 - SMALL) * vv * ww;
+}
+
+/**
+ * Rays that known directions and shifts add up to are no scales of their own: a filter's length, its bias left alone, where
+ * a norm forgets the bias.
+ */
+function withoutKnownRays(
+  { rays, shifts }: { readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] },
+  known: readonly Generator[],
+): { readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] } {
+  if (rays.length === 0) return { rays, shifts };
+  const space = ParameterSpace.of([...known, ...shifts, ...rays].map((g) => g.vector));
+  const span = new Span(space.size);
+  span.add([...known, ...shifts].map((g) => space.flatten(g.vector)));
+  const isNew = (g: Generator): boolean => span.add([space.flatten(g.vector)]) > 0;
+  const [own, summed]: [Generator[], Generator[]] = [[], []];
+  for (const ray of rays) {
+    if (isNew(ray)) own.push(ray);
+    else summed.push({ ...ray, family: "translation" });
+  }
+  return { rays: own, shifts: [...shifts, ...summed] };
 }
 
 /** Entries of unit vectors that are rounding; deviations of cosines too. */
