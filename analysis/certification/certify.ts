@@ -158,10 +158,16 @@ class Check {
     const moved = new Map<string, Float64Array>();
     const current = new Map(base);
     for (const s of symmetries) {
-      for (const [name, values] of s.act(
-        current,
-        s.randomElement(() => this.random.uniform()),
-      )) {
+      const element = s.randomElement(() => this.random.uniform());
+      let acted: ParameterValues;
+      try {
+        acted = s.act(current, element);
+      } catch {
+        // Solved by Newton's method, which does not always arrive: that says nothing of the others.
+        this.unchecked.add(s.id);
+        continue;
+      }
+      for (const [name, values] of acted) {
         current.set(name, values);
         moved.set(name, values);
       }

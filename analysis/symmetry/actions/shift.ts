@@ -15,6 +15,9 @@ import type { Generator, ParameterValues, Symmetry } from "../symmetry";
 /** Deviations below this are rounding. */
 const STRAIGHT = 1e-10;
 
+/** Deviations from which on a step is taken back to where the outputs are as they were. */
+const BENT = 1e-8;
+
 type ShiftFamily = "translation" | "unread";
 
 /** Coordinates are drawn from this half-open range on both sides of zero. */
@@ -106,7 +109,7 @@ class ShiftSource {
       };
       const { weights } = this.numeric;
       const element = frame.vectors.map((_, k) => (k % 2 === 0 ? 0.3 : -0.4));
-      if (this.retraction.deviation(weights, new Map([...weights, ...this.act(family, frame, weights, element)])) < STRAIGHT)
+      if (this.retraction.deviation(weights, new Map([...weights, ...this.step(family, frame, weights, element)])) < STRAIGHT)
         return frame;
       // All solutions on these parameters, so that the entries at the pivots say where an element leads.
       const inside = new Set(frame.parameters);
@@ -115,8 +118,13 @@ class ShiftSource {
     });
   }
 
-  /** The weights after an element: its coordinates times the vectors, taken back where that leads astray. */
-  act(family: ShiftFamily, frame: Frame, weights: ParameterValues, element: ArrayLike<number>): ParameterValues {
+  /** The coordinates of an element times the vectors, added to the weights. */
+  private step(
+    family: ShiftFamily,
+    frame: Frame,
+    weights: ParameterValues,
+    element: ArrayLike<number>,
+  ): Map<string, Float64Array> {
     const out = new Map<string, Float64Array>();
     this.vectors(family, frame, weights).forEach((vector, k) => {
       for (const [p, direction] of vector) {
@@ -125,7 +133,14 @@ class ShiftSource {
         for (let i = 0; i < own.length; i++) own[i]! += element[k]! * direction[i]!;
       }
     });
-    if (!frame.curved) return out;
+    return out;
+  }
+
+  /** The weights after an element: a step, taken back where that leads astray. */
+  act(family: ShiftFamily, frame: Frame, weights: ParameterValues, element: ArrayLike<number>): ParameterValues {
+    const out = this.step(family, frame, weights, element);
+    // At weights with symmetries of their own (gains of one, biases of zero) solutions are mixed: what adds up there may bend.
+    if (!frame.curved && this.retraction.deviation(weights, new Map([...weights, ...out])) < BENT) return out;
     const held = new Set<number>();
     let offset = 0;
     for (const p of frame.parameters) {
