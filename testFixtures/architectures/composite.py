@@ -866,3 +866,33 @@ class PositionGated(nn.Module):
 
     def forward(self, x):
         return self.b(F.relu(self.a(x)) * torch.arange(1, 5).float() + F.relu(self.a(x)).sum(-1, keepdim=True))
+
+
+class NarrowHead(nn.Module):
+    """A residual stream of four features, two of which the last map reads."""
+    shape = (8, 5)
+
+    def __init__(self, d=4, m=3):
+        super().__init__()
+        self.inp, self.head = nn.Linear(5, d), nn.Linear(d, 2)
+        self.f1, self.g1, self.f2, self.g2 = nn.Linear(d, m), nn.Linear(m, d), nn.Linear(d, m), nn.Linear(m, d)
+
+    def forward(self, x):
+        x = self.inp(x)
+        x = x + self.g1(torch.tanh(self.f1(x)))
+        x = x + self.g2(torch.tanh(self.f2(x)))
+        return self.head(x)
+
+
+class AlternatingGate(nn.Module):
+    """Gates and values alternate along one axis, told apart by a last axis of two and by strides."""
+    shape = (8, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(3, 6), nn.Linear(3, 8), nn.Linear(4, 3)
+
+    def forward(self, x):
+        gate, value = self.a(x).view(-1, 3, 2).unbind(-1)
+        y = self.b(torch.sigmoid(gate) * value)
+        return self.c(F.silu(y[:, ::2]) * y[:, 1::2])

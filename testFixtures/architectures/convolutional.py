@@ -409,3 +409,17 @@ class AttentionGate(nn.Module):
         a, g = F.relu(self.x(x)), F.relu(self.g(x))
         alpha = torch.sigmoid(self.psi(F.relu(self.wx(a) + self.wg(g))))
         return self.out(alpha * a)
+
+
+class GroupsOfTwoLengths(nn.Module):
+    """Two groups of six channels, then three of four."""
+    shape = (3, 5, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(5, 12, 1), nn.Conv2d(12, 12, 1, groups=2)
+        self.c, self.d = nn.Conv2d(12, 6, 1, groups=3), nn.Conv2d(6, 3, 1)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.b(F.leaky_relu(self.a(x))))
+        return self.d(F.leaky_relu(self.c(x)))

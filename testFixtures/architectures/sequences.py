@@ -366,3 +366,20 @@ class HeadScaled(nn.Module):
         a = attend(heads(self.q(y), 2), heads(self.k(y), 2), heads(self.v(y), 2)) * self.factor.view(1, 2, 1, 1)
         x = x + self.n2(self.o(merge(a)))
         return self.head(x + self.down(self.n4(F.gelu(self.up(self.n3(x))))))
+
+
+class NormedGroupedQuery(nn.Module):
+    """Layer norms of queries and keys, heads repeated one by one after them."""
+    shape = (2, 3, 4)
+
+    def __init__(self, d=4, hd=3):
+        super().__init__()
+        self.n, self.qn, self.kn = nn.LayerNorm(d), nn.LayerNorm(hd), nn.LayerNorm(hd)
+        self.q, self.k, self.v = nn.Linear(d, 4 * hd), nn.Linear(d, 2 * hd), nn.Linear(d, 2 * hd)
+        self.o, self.head = nn.Linear(4 * hd, d), nn.Linear(d, 5)
+
+    def forward(self, x):
+        y = self.n(x)
+        q, k, v = self.qn(heads(self.q(y), 4)), self.kn(heads(self.k(y), 2)), heads(self.v(y), 2)
+        k, v = (torch.repeat_interleave(z, 2, dim=1) for z in (k, v))
+        return self.head(x + self.o(merge(attend(q, k, v))))
