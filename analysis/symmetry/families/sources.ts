@@ -102,7 +102,7 @@ export function* selfContained(flow: Flow): Iterable<Source> {
     if (!p.trainable) continue;
     const long = p.shape.flatMap((n, i) => (n > 1 ? [i] : []));
     const { product, table } = readingOf(flow, p.name);
-    if (long.length <= 1) yield partOf(p.shape, p.name, new Set());
+    if (long.length <= 1 && elementCount(p.shape) <= MOST_ENTRIES) yield partOf(p.shape, p.name, new Set());
     // What a product or a look-up makes of entries is some function of the inputs: they need not be told apart.
     const isFunction = product || table !== undefined;
     if (elementCount(p.shape) < 2 || (!isFunction && elementCount(p.shape) > MOST_ENTRIES)) continue;
