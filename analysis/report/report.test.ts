@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import { Ajv } from "ajv";
+import { certifyTwin } from "../certification/twin";
 import { readOnnx } from "../frontends/onnx/index";
 import type { Finding } from "../rules/finding";
 import { analyse } from "../symmetry/analyse";
@@ -48,6 +49,31 @@ const finding: Finding = {
 
 describe("public JSON", () => {
   const valid = ajv.compile(symmetriesSchema);
+
+  it("of a model that was certified on its twin fits its schema, with the totals of the whole model", async () => {
+    const large = model("models/alexnet.onnx");
+    const twin = await certifyTwin(large.analysis);
+    if (typeof twin === "string") assert.fail(twin);
+    const { explained, measured } = twin;
+    const certificate = {
+      status: "failed",
+      maxRelativeDeviation: 3e-7,
+      failed: [large.analysis.symmetries[0]!.id],
+      randomWeights: true,
+      dimensions: { explained, measured, on: "twin" },
+      twin,
+    } as const;
+    const json = symmetriesJson([{ ...large, certificate }]);
+    assert.ok(valid(json), ajv.errorsText(valid.errors));
+    const [only] = json.models;
+    assert.deepEqual([only!.counted, only!.atLeast], ["twin", undefined]);
+    assert.equal(
+      only!.continuous.total,
+      9344,
+      "64 + 192 + 384 + 256 + 256 filters and 2 x 4096 units trade scales with what follows",
+    );
+    assert.match(only!.certificate.withdrawn?.[0] ?? "", /^S\(\d+\) \(permutation\) on features/);
+  });
 
   it("of every zoo model and of torchvision models fits its schema", () => {
     const zoo = readdirSync(path.join(FIXTURES, "zoo/onnx")).map((f) => model(`zoo/onnx/${f}`));
