@@ -172,7 +172,7 @@ export class ProbePanel {
       case "picture":
         return void this.#save(Buffer.from(message.png, "base64"), "png");
       case "drawn":
-        this.#drawn = { phase: this.#phase.kind, titles: message.titles, text: message.text };
+        this.#drawn = { phase: message.phase, titles: message.titles, text: message.text };
     }
   }
 

@@ -67,7 +67,7 @@ function draw(): void {
     ...(live.phase === undefined ? {} : { doing: live.phase }),
   });
   const titles = [...view.charts, ...view.maps, ...view.tables].map((v) => v.title);
-  host.postMessage({ kind: "drawn", titles, text: root.innerText.slice(0, 4000) });
+  host.postMessage({ kind: "drawn", phase: phase.kind, titles, text: root.innerText.slice(0, 4000) });
 }
 
 host.postMessage({ kind: "ready" });

@@ -46,4 +46,4 @@ export type ToHost =
   /** A PNG as base64, in answer to `picture`. */
   | { readonly kind: "picture"; readonly png: string }
   /** What the page shows, for tests: titles of charts, maps and tables, and the sentences. */
-  | { readonly kind: "drawn"; readonly titles: readonly string[]; readonly text: string };
+  | { readonly kind: "drawn"; readonly phase: Phase["kind"]; readonly titles: readonly string[]; readonly text: string };
