@@ -32,10 +32,10 @@ describe("probes", () => {
     await until("the kept probe", () => api.drawnProbe(document.uri, "MlpRelu")?.titles.includes("Symmetries"));
   });
 
-  it("compare with a fix, in words and in a table", async () => {
+  it("compare settings, in words and in a table", async () => {
     const { uri } = await open("zoo.py");
     const api = await noether();
-    const choices = { steps: 10, replicas: 2, weightDecay: 0.01, fixes: [{ id: "syre" }] };
+    const choices = { steps: 10, replicas: 2, weightDecay: 0.01, compare: ["syre"] };
     void vscode.commands.executeCommand("noether.probe", uri, "MlpRelu", choices);
     const drawn = await until("the result", () => {
       const shown = api.drawnProbe(uri, "MlpRelu");
