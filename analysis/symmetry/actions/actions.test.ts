@@ -1,6 +1,8 @@
 /** @file Every Symmetry of the zoo acts: group laws, tangents, mirrors, fixed sets, and outputs that stay where they are. */
 import assert from "node:assert/strict";
+import path from "node:path";
 import { describe, it } from "node:test";
+import { readOnnx } from "../../frontends/onnx";
 import { Random } from "../../numerics/random";
 import { analyse } from "../analyse";
 import { countFamilies } from "../counting/families";
@@ -148,4 +150,15 @@ describe("symmetries at weights that they were not found at", () => {
       }
     });
   }
+});
+
+describe("symmetries of tables of which a batch reads a part act on all of their rows", () => {
+  it("FactorisedDeep", () => {
+    const { graph } = readOnnx({ path: path.join("testFixtures", "architectures", "onnx", "FactorisedDeep.onnx") });
+    const found = analyse(graph);
+    const outputs = outputsOf(new Network(found.normal));
+    const weights = found.genericWeights!;
+    const before = outputs(weights);
+    for (const s of found.symmetries) check(s, weights, outputs, before);
+  });
 });

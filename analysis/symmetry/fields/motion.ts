@@ -204,6 +204,9 @@ function touchedGroups(system: FieldSystem, directions: readonly FieldDirection[
   });
 }
 
+/** Draws of inputs one after the other that look up nothing new, after which the rest of a table is taken to be out of reach. */
+const MOST_IDLE_DRAWS = 40;
+
 /** A unit at random inputs, before and after a change of frames. */
 class MovedUnit {
   private readonly runs: {
@@ -231,30 +234,67 @@ class MovedUnit {
     const total = 3 * free + 12 * counts.reduce((a, b) => a + b, 0);
     const runs = Math.max(2, Math.ceil(total / Math.max(1, size)));
     const share = Math.ceil(total / runs);
-    let rows = 0;
-    let scale = 0;
+    const all = Int32Array.from({ length: size }, (_, i) => i);
     for (let run = 0; run < runs; run++) {
-      const leaves = new Map<string, Tensor>();
-      const moved = new Map<string, Tensor>();
-      for (const leaf of program.leaves) {
-        if (network.graph.parameters.has(leaf)) continue;
-        const value = leafValue(network, unit, weights, random, leaf, false);
-        leaves.set(leaf, value);
-        const frame = frames.get(leaf);
-        moved.set(leaf, frame ? { ...value, data: frame.apply(value.data) } : value);
-      }
-      const before = this.evaluate(leaves, weights);
-      const wanted = frames.get(unit.output)?.apply(before) ?? before;
-      const all = Int32Array.from({ length: size }, (_, i) => i);
-      const chosen = (size <= share ? all : random.sample(size, share).slice().sort()).filter(
-        (i) => Number.isFinite(before[i]!) && Number.isFinite(wanted[i]!),
-      );
-      for (const i of chosen) scale = Math.max(scale, Math.abs(wanted[i]!));
-      this.runs.push({ leaves, moved, wanted, rows: chosen });
-      rows += chosen.length;
+      const drawn = this.draw(frames, weights, random);
+      this.runs.push({ ...drawn, rows: drawn.finite(size <= share ? all : random.sample(size, share).slice().sort()) });
     }
-    this.rows = rows;
-    this.scale = scale || 1;
+    const looksUp = program.leaves.some((leaf) => !network.graph.parameters.has(leaf) && !network.isDifferentiable(leaf));
+    if (looksUp) this.addUnread(frames, weights, movable, random);
+    this.rows = this.runs.reduce((n, r) => n + r.rows.length, 0);
+    this.scale =
+      this.runs.reduce((most, { wanted, rows }) => rows.reduce((m, i) => Math.max(m, Math.abs(wanted[i]!)), most), 0) || 1;
+  }
+
+  /** The unit at fresh random inputs. */
+  private draw(frames: ReadonlyMap<string, FrameChange>, weights: ParameterValues, random: Random) {
+    const { network } = this.system;
+    const leaves = new Map<string, Tensor>();
+    const moved = new Map<string, Tensor>();
+    for (const leaf of this.unit.program.leaves) {
+      if (network.graph.parameters.has(leaf)) continue;
+      const value = leafValue(network, this.unit, weights, random, leaf, false);
+      leaves.set(leaf, value);
+      const frame = frames.get(leaf);
+      moved.set(leaf, frame ? { ...value, data: frame.apply(value.data) } : value);
+    }
+    const before = this.evaluate(leaves, weights);
+    const wanted = frames.get(this.unit.output)?.apply(before) ?? before;
+    const finite = (rows: Int32Array) => rows.filter((i) => Number.isFinite(before[i]!) && Number.isFinite(wanted[i]!));
+    return { leaves, moved, wanted, finite };
+  }
+
+  /** Draws until every entry of a table has been looked up: what no equation reads would stay where it is. */
+  private addUnread(
+    frames: ReadonlyMap<string, FrameChange>,
+    weights: ParameterValues,
+    movable: readonly string[],
+    random: Random,
+  ): void {
+    const { program } = this.unit;
+    type Entry = { readonly p: string; readonly k: number };
+    let unread: readonly Entry[] = movable
+      .filter((p) => this.unit.parameters.includes(p))
+      .flatMap((p) => this.columns(p, weights).flatMap((column, k) => (column.some((x) => x !== 0) ? [] : [{ p, k }])));
+    for (let idle = 0; unread.length > 0 && idle < MOST_IDLE_DRAWS; idle++) {
+      const drawn = this.draw(frames, weights, random);
+      const values = program.evaluate(this.leaf(drawn.moved, weights));
+      const readers = (entries: readonly Entry[]): Int32Array => {
+        const directions = new Map<string, Float64Array>();
+        for (const { p, k } of entries) {
+          const own = directions.get(p) ?? new Float64Array(weights.get(p)!.length);
+          directions.set(p, own);
+          own[k] = random.normal();
+        }
+        const slope = program.differentiateJointly(values, directions)[0]?.data ?? [];
+        return Int32Array.from(slope.keys()).filter((i) => slope[i] !== 0);
+      };
+      const rows = drawn.finite(readers(unread));
+      if (rows.length === 0) continue;
+      this.runs.push({ ...drawn, rows });
+      unread = unread.filter((entry) => readers([entry]).length === 0);
+      idle = -1;
+    }
   }
 
   private leaf(values: ReadonlyMap<string, Tensor>, weights: ParameterValues): (leaf: string) => Tensor | undefined {
@@ -319,7 +359,8 @@ class MovedUnit {
   /** The derivative by one entry of a parameter; undefined where the unit does not read it. */
   columns(parameter: string, weights: ParameterValues): Float64Array[] {
     const size = weights.get(parameter)!.length;
-    const out = Array.from({ length: size }, () => new Float64Array(this.rows));
+    const total = this.runs.reduce((n, r) => n + r.rows.length, 0);
+    const out = Array.from({ length: size }, () => new Float64Array(total));
     if (!this.unit.parameters.includes(parameter)) return out;
     const { program } = this.unit;
     const direction = new Float64Array(size);
