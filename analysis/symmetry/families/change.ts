@@ -56,9 +56,22 @@ export function stretched(
   shape: readonly number[],
 ): Change & { data: Float64Array } {
   if (c.shape.every((n, i) => n === shape[i])) return c;
-  const at = sources(c.shape, shape);
-  const data = Float64Array.from(at, (i) => c.data[i]!);
-  return c.from ? { shape, data, from: at.map((i) => c.from![i]!) } : { shape, data };
+  return listed(c, sources(c.shape, shape), shape);
+}
+
+/** The listed entries, in this order. */
+export function listed(
+  { data, from }: Change & { readonly data: Float64Array },
+  at: Int32Array,
+  shape: readonly number[],
+): Change & { data: Float64Array } {
+  // Plain loops: these run for every node that every source passes.
+  const entries = new Float64Array(at.length);
+  for (let k = 0; k < at.length; k++) entries[k] = data[at[k]!]!;
+  if (!from) return { shape, data: entries };
+  const origin = new Int32Array(at.length);
+  for (let k = 0; k < at.length; k++) origin[k] = from[at[k]!]!;
+  return { shape, data: entries, from: origin };
 }
 
 /** For each entry of a shape, the entry of a narrower one that it is a copy of. */
@@ -90,17 +103,23 @@ export function sum(a: Change | undefined, b: Change | undefined, sign: 1 | -1, 
   const shape = wider(a.shape, b.shape);
   if (isKnown(a) && isKnown(b)) {
     const [x, y] = [stretched(a, shape), stretched(b, shape)];
-    const data = x.data.map((v, i) => {
+    const data = new Float64Array(x.data.length);
+    const from = new Int32Array(data.length);
+    let isZero = true;
+    for (let i = 0; i < data.length; i++) {
+      const v = x.data[i]!;
       const w = v + sign * y.data[i]!;
-      return Math.abs(w) <= 1e-12 * Math.abs(v) ? 0 : w;
-    });
-    if (data.every((v) => v === 0)) return undefined;
-    const from = data.map((v, i) => {
-      if (v === 0) return NONE;
-      const [p, q] = [x.from?.[i] ?? MIXED, y.from?.[i] ?? MIXED];
-      return q === NONE || p === q ? p : p === NONE ? q : MIXED;
-    });
-    return known(shape, data, Int32Array.from(from));
+      if (w === 0 || Math.abs(w) <= 1e-12 * Math.abs(v)) {
+        from[i] = NONE;
+        continue;
+      }
+      isZero = false;
+      data[i] = w;
+      const p = x.from ? x.from[i]! : MIXED;
+      const q = y.from ? y.from[i]! : MIXED;
+      from[i] = q === NONE || p === q ? p : p === NONE ? q : MIXED;
+    }
+    return isZero ? undefined : known(shape, data, from);
   }
   const same = a.token !== undefined && a.token === b.token && a.shape.every((n, i) => n === b.shape[i]);
   if (same) {
@@ -117,23 +136,27 @@ export function scaled(c: Change, factor: number): Change {
 
 /** Without axes along which all entries turn out to be equal. */
 export function narrowed(c: Change & { readonly data: Float64Array }): Change & { readonly data: Float64Array } {
-  let { shape, data, from } = c as { shape: readonly number[]; data: Float64Array; from?: Int32Array };
+  let { shape, data, from } = c as { shape: readonly number[]; data: Float64Array; from: Int32Array | undefined };
   for (let axis = 0; axis < shape.length; axis++) {
     const n = shape[axis]!;
     if (n === 1) continue;
     const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    const outer = data.length / (n * inner);
     let equal = true;
-    for (let k = 0; equal && k < data.length; k++) {
-      const first = k - (Math.floor(k / inner) % n) * inner;
-      if (data[k] !== data[first] || (from && from[k] !== from[first])) equal = false;
+    for (let o = 0; equal && o < outer; o++) {
+      const start = o * n * inner;
+      for (let k = inner; equal && k < n * inner; k++) {
+        // Each entry like the one before it along the axis.
+        const [at, before] = [start + k, start + k - inner];
+        if (data[at] !== data[before] || (from && from[at] !== from[before])) equal = false;
+      }
     }
     if (!equal) continue;
-    const keep = Int32Array.from({ length: data.length / n }, (_, k) => Math.floor(k / inner) * inner * n + (k % inner));
-    data = Float64Array.from(keep, (k) => data[k]!);
-    if (from) {
-      const before = from;
-      from = keep.map((k) => before[k]!);
-    }
+    const keep = new Int32Array(outer * inner);
+    for (let o = 0, k = 0; o < outer; o++) for (let i = 0; i < inner; i++) keep[k++] = o * n * inner + i;
+    const kept = listed(from ? { shape, data, from } : { shape, data }, keep, shape);
+    data = kept.data;
+    from = kept.from;
     shape = shape.map((d, i) => (i === axis ? 1 : d));
   }
   return from ? { shape, data, from } : { shape, data };

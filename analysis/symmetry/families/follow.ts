@@ -20,6 +20,12 @@ export interface Followed {
   readonly lost: boolean;
 }
 
+/**
+ * What nodes made of which changes, by position: a source is followed again for every value that has to hold it, and most of
+ * the way is the same each time.
+ */
+export type Memory = Map<number, { readonly entering: readonly (Change | undefined)[]; readonly out: ReturnType<typeof pass> }>;
+
 /** A network's values as the rules see them. */
 export class Flow implements Scene {
   private readonly order = new Map<Node, number>();
@@ -72,7 +78,8 @@ export class Flow implements Scene {
 
   private drawn(value: string): Tensor {
     const shape = this.shape(value);
-    const data = Float64Array.from({ length: shape.reduce((n, d) => n * d, 1) }, () => this.random());
+    const data = new Float64Array(shape.reduce((n, d) => n * d, 1));
+    for (let i = 0; i < data.length; i++) data[i] = this.random();
     return { type: "float64", shape, data };
   }
 
@@ -98,8 +105,11 @@ export class Flow implements Scene {
     return this.writers.get(value);
   }
 
-  /** Follows changes from where they begin; `stops` hold what arrives there as long as it is known entry by entry. */
-  follow(start: ReadonlyMap<string, Change>, stops: ReadonlySet<string>): Followed {
+  /**
+   * Follows changes from where they begin; `stops` hold what arrives there as long as it is known entry by entry. A memory
+   * serves one source: it saves the way that its changes, the same objects, have gone before.
+   */
+  follow(start: ReadonlyMap<string, Change>, stops: ReadonlySet<string>, memory?: Memory): Followed {
     const changes = new Map<string, Change>();
     const arrivals = new Map<string, Change>();
     const blocked = new Set<string>();
@@ -132,7 +142,10 @@ export class Flow implements Scene {
       if (steps > MOST_STEPS) return { arrivals, blocked, lost: true };
       const node = this.graph.nodes[k]!;
       const entering = node.inputs.map((i) => changes.get(i));
-      const out = pass(this, node, entering);
+      const before = memory?.get(k);
+      const isSame = before?.entering.every((c, i) => c === entering[i]) === true;
+      const out = isSame ? before!.out : pass(this, node, entering);
+      if (!isSame) memory?.set(k, { entering, out });
       if (out === undefined) continue;
       if (isBlocked(out)) for (const i of out.inputs) hold(node.inputs[i]!, entering[i]!);
       else arrive(node.outputs[0]!, out);

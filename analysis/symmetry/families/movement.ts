@@ -2,7 +2,7 @@
 import { type Graph, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
 import type { Shape } from "../../graph/tensor";
 import { sliceParts } from "../../operators/axes/movement";
-import { type Change, isKnown, known, narrowed, NONE, stretched, unknown } from "./change";
+import { type Change, isKnown, listed, narrowed, NONE, stretched, unknown } from "./change";
 
 /** Operators that `moved` knows. */
 export const MOVEMENT: ReadonlySet<string> = new Set([
@@ -85,21 +85,25 @@ function transposed(c: Change, perm: readonly number[], token: string): Change {
     stride[i] = n;
     n *= c.shape[i]!;
   }
+  const long = perm.filter((p) => c.shape[p] !== 1);
+  // Axes of size 1 that trade places leave the order of entries as it is.
+  if (long.every((p, i) => i === 0 || p > long[i - 1]!)) return { ...c, shape };
   const order = new Int32Array(c.data.length);
-  const walk = (axis: number, at: number, to: number): number => {
-    if (axis === perm.length) {
-      order[to] = at;
-      return to + 1;
+  const steps = perm.map((p) => stride[p]!);
+  const index = new Int32Array(shape.length);
+  let at = 0;
+  for (let k = 0; k < order.length; k++) {
+    order[k] = at;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      if (++index[axis]! < shape[axis]!) {
+        at += steps[axis]!;
+        break;
+      }
+      at -= steps[axis]! * (shape[axis]! - 1);
+      index[axis] = 0;
     }
-    for (let i = 0; i < shape[axis]!; i++) to = walk(axis + 1, at + i * stride[perm[axis]!]!, to);
-    return to;
-  };
-  walk(0, 0, 0);
-  return known(
-    shape,
-    Float64Array.from(order, (k) => c.data[k]!),
-    c.from && order.map((k) => c.from![k]!),
-  );
+  }
+  return listed(c, order, shape);
 }
 
 /** The listed entries along an axis. */
@@ -113,11 +117,7 @@ function picked(c: Change, axis: number, indices: readonly number[], token: stri
   const order = new Int32Array(outer * indices.length * inner);
   let k = 0;
   for (let o = 0; o < outer; o++) for (const i of indices) for (let e = 0; e < inner; e++) order[k++] = (o * n + i) * inner + e;
-  return known(
-    shape,
-    Float64Array.from(order, (e) => c.data[e]!),
-    c.from && order.map((e) => c.from![e]!),
-  );
+  return listed(c, order, shape);
 }
 
 function gathered(graph: Graph, node: Node, c: Change, from: Shape): Change | undefined | "unclear" {

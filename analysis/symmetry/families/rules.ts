@@ -129,8 +129,13 @@ function product(scene: Scene, node: Node, given: Change, operand: number, to: S
   const shape = wider(c.shape, padded);
   const factor = scene.fixed(other).data;
   const wide = stretched(c, shape);
-  const at = sources(padded, shape);
-  const data = wide.data.map((x, i) => (node.operator === "Mul" ? x * factor[at[i]!]! : x / factor[at[i]!]!));
+  const data = wide.data.slice();
+  // One factor per entry, in the same order, is the common case.
+  const at = elementCount(padded) === data.length ? undefined : sources(padded, shape);
+  for (let i = 0; i < data.length; i++) {
+    const f = factor[at ? at[i]! : i]!;
+    data[i] = node.operator === "Mul" ? data[i]! * f : data[i]! / f;
+  }
   return known(shape, data, wide.from);
 }
 
@@ -237,7 +242,8 @@ function heldFirst(scene: Scene, node: Node, changes: readonly (Change | undefin
 
 /** Entries that stand for sums over weights. */
 function generic(scene: Scene, shape: readonly number[]): Change {
-  const data = Float64Array.from({ length: elementCount(shape) }, () => scene.random());
+  const data = new Float64Array(elementCount(shape));
+  for (let i = 0; i < data.length; i++) data[i] = scene.random();
   return known(shape, data, new Int32Array(data.length).fill(MIXED));
 }
 

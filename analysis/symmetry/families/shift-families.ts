@@ -7,7 +7,7 @@ import type { Graph } from "../../graph/graph";
 import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
 import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
-import { Flow } from "./follow";
+import { Flow, type Memory } from "./follow";
 import { additive, selfContained, type Source, unreadable } from "./sources";
 
 /** A group of additions to weights. */
@@ -37,7 +37,8 @@ const MOST_STOPS = 64;
 /** All shift families of a graph in normal form, given its axes without soft pins. */
 export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   const flow = new Flow(graph);
-  const free = forgotten(flow);
+  const trails = new Map<string, Trail>();
+  const free = forgotten(flow, trails);
   const isWhole = new Set(free.filter((s) => s.whole).map((s) => s.source.parameter));
   const held: Held[] = [];
   const keep = (h: Held | undefined) => {
@@ -45,7 +46,8 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   };
   for (const { whole, pieces } of additive(flow, axes)) {
     if (isWhole.has(whole.parameter)) continue;
-    const together = hold(flow, whole);
+    const isKnownWay = whole.size === flow.shape(whole.parameter).reduce((n, d) => n * d, 1);
+    const together = hold(flow, whole, isKnownWay ? trails.get(whole.parameter) : undefined);
     // Pieces that go different ways are held in different places.
     if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
     else for (const piece of pieces) keep(hold(flow, piece));
@@ -54,15 +56,29 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   return [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held)];
 }
 
-/** Sources that nothing behind notices. */
-function forgotten(flow: Flow): { readonly source: Source; readonly whole: boolean }[] {
+/** A source on its way: what it changes, and what nodes made of it. */
+interface Trail {
+  readonly start: ReadonlyMap<string, Change>;
+  readonly memory: Memory;
+  /** Whether it is known that it cannot be held. */
+  lost: boolean;
+}
+
+function trailOf(flow: Flow, source: Source): Trail {
+  return { start: source.start(flow), memory: new Map(), lost: false };
+}
+
+/** Sources that nothing behind notices. Whole parameters leave their trails: most of them are followed further. */
+function forgotten(flow: Flow, trails: Map<string, Trail>): { readonly source: Source; readonly whole: boolean }[] {
   const out: { source: Source; whole: boolean }[] = [];
   let done = "";
   for (const source of selfContained(flow)) {
     if (source.parameter === done) continue;
-    const { blocked, lost } = flow.follow(source.start(flow), new Set());
-    if (lost || blocked.size > 0) continue;
+    const trail = trailOf(flow, source);
     const whole = source.size === flow.shape(source.parameter).reduce((n, d) => n * d, 1);
+    const { blocked, lost } = flow.follow(trail.start, new Set(), trail.memory);
+    if (whole) trails.set(source.parameter, { ...trail, lost });
+    if (lost || blocked.size > 0) continue;
     if (whole) done = source.parameter;
     out.push({ source, whole });
   }
@@ -70,14 +86,16 @@ function forgotten(flow: Flow): { readonly source: Source; readonly whole: boole
 }
 
 /** Where a source has to be held; undefined where it cannot be. */
-function hold(flow: Flow, source: Source): Held | undefined {
+function hold(flow: Flow, source: Source, before?: Trail): Held | undefined {
+  const { start, memory, lost } = before ?? trailOf(flow, source);
+  if (lost) return undefined;
   const stops = new Set<string>();
   while (stops.size <= MOST_STOPS) {
-    const { arrivals, blocked, lost } = flow.follow(source.start(flow), stops);
-    if (lost) return undefined;
-    if (blocked.size === 0) return { source, arrivals, stops };
+    const followed = flow.follow(start, stops, memory);
+    if (followed.lost) return undefined;
+    if (followed.blocked.size === 0) return { source, arrivals: followed.arrivals, stops };
     const before = stops.size;
-    for (const b of blocked) stops.add(b);
+    for (const b of followed.blocked) stops.add(b);
     if (stops.size === before) return undefined;
   }
   return undefined;
@@ -86,7 +104,7 @@ function hold(flow: Flow, source: Source): Held | undefined {
 /** Whether all coordinates arrive at one place. */
 function isHeldWhole({ source, arrivals }: Held): boolean {
   const [only] = arrivals.values();
-  return arrivals.size === 1 && new Set(only!.from ?? []).size === source.size && isEntryByEntry(only!);
+  return arrivals.size === 1 && isEntryByEntry(only!) && new Set(only!.from ?? []).size === source.size;
 }
 
 function alone(graph: Graph, source: Source): ShiftFamily {
@@ -147,16 +165,55 @@ function choosePivots(alive: ReadonlySet<Held>): {
   return { pivots, uncovered };
 }
 
-function isEntryByEntry(c: Change): boolean {
-  return isKnown(c) && c.from !== undefined && c.from.every((k, i) => k !== MIXED && (k === NONE || c.data[i] !== 0));
+/** How a change depends on its source's coordinates: every entry on one at most, every entry on one of its own. */
+interface Dependence {
+  readonly entryByEntry: boolean;
+  readonly distinct: boolean;
 }
 
-/** Whether one change can make up for another: it reaches all its entries, and equal coordinates have equal things to make up for. */
+const DEPENDENCES = new WeakMap<Change, Dependence>();
+
+function dependenceOf(c: Change): Dependence {
+  let out = DEPENDENCES.get(c);
+  if (!out) {
+    out = readDependence(c);
+    DEPENDENCES.set(c, out);
+  }
+  return out;
+}
+
+function readDependence({ data, from }: Change): Dependence {
+  if (!data || !from) return { entryByEntry: false, distinct: false };
+  let last = -1;
+  for (let i = 0; i < from.length; i++) {
+    const k = from[i]!;
+    if (k === MIXED || (k !== NONE && data[i] === 0)) return { entryByEntry: false, distinct: false };
+    if (k > last) last = k;
+  }
+  const met = new Uint8Array(last + 1);
+  let distinct = true;
+  for (let i = 0; distinct && i < from.length; i++) {
+    const k = from[i]!;
+    if (k === NONE || met[k] === 1) distinct = false;
+    else met[k] = 1;
+  }
+  return { entryByEntry: true, distinct };
+}
+
+function isEntryByEntry(c: Change): boolean {
+  return dependenceOf(c).entryByEntry;
+}
+
+/**
+ * Whether one change, entry by entry, can make up for another: it reaches all its entries, and equal coordinates have equal
+ * things to make up for.
+ */
 function isCovered(wanted: Change, by: Change): boolean {
   if (!isKnown(wanted) || !isKnown(by)) return false;
   const rank = Math.max(wanted.shape.length, by.shape.length);
   const [w, b] = [ofRank(wanted, rank), ofRank(by, rank)];
   if (w.shape.some((n, i) => n > b.shape[i]!)) return false;
+  if (dependenceOf(by).distinct) return true;
   const at = sources(w.shape, b.shape);
   const needed = new Map<number, number>();
   for (let i = 0; i < at.length; i++) {
