@@ -10,6 +10,9 @@ import { isBlocked, pass, type Scene } from "./rules";
 /** Nodes that one change may pass. */
 const MOST_STEPS = 20_000;
 
+/** Generic numbers that are drawn at once. */
+const SMALLEST_POOL = 1 << 14;
+
 /** Where a change has got to. */
 export interface Followed {
   /** What arrives at the values that hold it. */
@@ -35,6 +38,9 @@ export class Flow implements Scene {
   private readonly writers = new Map<string, Node>();
   private readonly values = new Map<string, Tensor>();
   private readonly source = new Random(5);
+  private pool = new Float64Array(0);
+  private drawnUpTo = 0;
+  private numbers = new Int32Array(0);
   readonly exact: boolean;
 
   /** With weights, changes have their entries; without, entries behind products with weights are generic numbers. */
@@ -66,6 +72,28 @@ export class Flow implements Scene {
 
   random(): number {
     return 0.5 + this.source.uniform();
+  }
+
+  generic(count: number): Float64Array {
+    if (this.drawnUpTo + count > this.pool.length) {
+      if (this.pool.length < 2 * count) {
+        this.pool = new Float64Array(Math.max(SMALLEST_POOL, 2 * count));
+        for (let i = 0; i < this.pool.length; i++) this.pool[i] = this.random();
+      }
+      // From another place each time: what two sources do at one value is not to agree.
+      this.drawnUpTo = Math.floor(this.source.uniform() * (this.pool.length - count));
+    }
+    this.drawnUpTo += count;
+    return this.pool.subarray(this.drawnUpTo - count, this.drawnUpTo);
+  }
+
+  /** 0, 1, 2, .. : read only. */
+  counting(count: number): Int32Array {
+    if (this.numbers.length < count) {
+      this.numbers = new Int32Array(2 * count);
+      for (let i = 0; i < this.numbers.length; i++) this.numbers[i] = i;
+    }
+    return this.numbers.subarray(0, count);
   }
 
   fixed(value: string): Tensor {

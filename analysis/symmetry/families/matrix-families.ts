@@ -54,6 +54,26 @@ const STRUCTURE: ReadonlySet<string> = new Set([
   "Flatten",
 ]);
 
+/** Operators that a matrix may pass, with the conditions that `Reader.visit` knows. */
+const MATRICES_PASS: ReadonlySet<string> = new Set([
+  "Pad",
+  "Neg",
+  "GlobalAveragePool",
+  "AveragePool",
+  "Gather",
+  "Add",
+  "Sub",
+  "Mul",
+  "Div",
+  "MatMul",
+  "Einsum",
+  "Conv",
+  "ConvTranspose",
+  "ReduceMean",
+  "ReduceSum",
+  "ReduceSumSquare",
+]);
+
 /** What is known of one atom while the graph is read. */
 class State {
   dead = false;
@@ -180,6 +200,7 @@ class Reader {
   private readonly active = new Set<string>();
   private readonly writers = new Map<string, Node>();
   private readonly readers = new Map<string, Node[]>();
+  private wanted: ReadonlyMap<number, unknown> = new Map();
   private readonly layouts = new Map<string, ReadonlyMap<number, readonly number[]>>();
 
   constructor(
@@ -201,25 +222,34 @@ class Reader {
     }
   }
 
-  /** The free leaf atoms of a value, with the axes that they are on. */
+  /** The free leaf atoms of a value that are still wanted, with the axes that they are on. */
   private atomsOf(value: string): ReadonlyMap<number, readonly number[]> {
     let out = this.layouts.get(value);
     if (!out) {
       const found = new Map<number, number[]>();
-      this.axes.layout(value)?.forEach((layout, axis) => {
-        for (const segment of layout) {
-          for (const f of segment) {
-            if (f.pinned || f.size < 2 || !this.axes.atoms.isLeaf(f.atom)) continue;
-            const list = found.get(f.atom);
-            if (list) list.push(axis);
-            else found.set(f.atom, [axis]);
-          }
-        }
+      this.eachAtom(value, (atom, axis) => {
+        if (!this.wanted.has(atom)) return;
+        const list = found.get(atom);
+        if (list) list.push(axis);
+        else found.set(atom, [axis]);
       });
       out = found;
       this.layouts.set(value, out);
     }
     return out;
+  }
+
+  /** Its free leaf atoms, axis by axis. */
+  private eachAtom(value: string, on: (atom: number, axis: number) => void): void {
+    this.axes.layout(value)?.forEach((layout, axis) => {
+      for (const segment of layout) {
+        for (const f of segment) if (!f.pinned && f.size > 1 && this.axes.atoms.isLeaf(f.atom)) on(f.atom, axis);
+      }
+    });
+  }
+
+  private isUnderstood(node: Node): boolean {
+    return node.domain === "" && node.outputs.length === 1 && (MATRICES_PASS.has(node.operator) || STRUCTURE.has(node.operator));
   }
 
   /** Whether an axis of a value is one atom and nothing else. */
@@ -235,21 +265,25 @@ class Reader {
   /** Atoms of parameters that nothing but matrices meets. */
   survivors(): Map<number, State> {
     const states = new Map<number, State>();
-    for (const p of this.graph.parameters.keys()) for (const a of this.atomsOf(p).keys()) states.set(a, new State());
+    for (const p of this.graph.parameters.keys()) this.eachAtom(p, (a) => states.set(a, new State()));
+    // Most die at an operator that no matrix passes; of those nothing else needs to be known.
+    const drop = (value: string) => this.eachAtom(value, (a) => states.delete(a));
+    for (const i of this.graph.inputs) drop(i.name);
+    for (const o of this.graph.outputs) drop(o);
+    for (const node of this.graph.nodes) {
+      if (states.size === 0) return states;
+      if (this.isUnderstood(node)) continue;
+      for (const i of node.inputs) drop(i);
+      for (const o of node.outputs) drop(o);
+    }
+    this.wanted = states;
     const kill = (value: string, atom?: number) => {
       for (const a of atom === undefined ? this.atomsOf(value).keys() : [atom]) {
         const s = states.get(a);
         if (s) s.dead = true;
       }
     };
-    for (const i of this.graph.inputs) kill(i.name);
-    for (const o of this.graph.outputs) kill(o);
-    for (const node of this.graph.nodes) {
-      if (node.domain !== "" || node.outputs.length !== 1) {
-        for (const i of node.inputs) kill(i);
-        for (const o of node.outputs) kill(o);
-      } else this.visit(node, states, kill);
-    }
+    for (const node of this.graph.nodes) if (this.isUnderstood(node)) this.visit(node, states, kill);
     for (const [a, s] of states) if (s.dead) states.delete(a);
     return states;
   }
@@ -323,9 +357,6 @@ class Reader {
         }
         return;
       default:
-        if (STRUCTURE.has(node.operator)) return;
-        for (const i of node.inputs) kill(i);
-        kill(out);
     }
   }
 

@@ -51,12 +51,9 @@ export function moved(
       if (!parts) return "unclear";
       let out = first;
       for (const { axis, start, step } of parts) {
-        out = picked(
-          out,
-          axis,
-          Array.from({ length: to[axis]! }, (_, i) => start + i * step),
-          node.name,
-        );
+        const indices = new Int32Array(to[axis]!);
+        for (let i = 0; i < indices.length; i++) indices[i] = start + i * step;
+        out = picked(out, axis, indices, node.name);
       }
       return without(out);
     }
@@ -69,7 +66,9 @@ export function moved(
 
 /** The change, or none where all its entries are zero. */
 function without(c: Change): Change | undefined {
-  return isKnown(c) && c.data.every((x) => x === 0) ? undefined : c;
+  if (!isKnown(c)) return c;
+  for (let i = 0; i < c.data.length; i++) if (c.data[i] !== 0) return c;
+  return undefined;
 }
 
 function expanded(c: Change, to: Shape): Change {
@@ -107,17 +106,30 @@ function transposed(c: Change, perm: readonly number[], token: string): Change {
 }
 
 /** The listed entries along an axis. */
-function picked(c: Change, axis: number, indices: readonly number[], token: string): Change {
+function picked(c: Change, axis: number, indices: ArrayLike<number>, token: string): Change {
   if (c.shape[axis] === 1) return isKnown(c) ? c : unknown(c.shape, `${token}:${c.token}`, c.origins!);
   const shape = c.shape.map((n, i) => (i === axis ? indices.length : n));
   if (!isKnown(c)) return unknown(shape, token, c.origins!);
   const inner = c.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const n = c.shape[axis]!;
   const outer = c.data.length / (inner * n);
-  const order = new Int32Array(outer * indices.length * inner);
-  let k = 0;
-  for (let o = 0; o < outer; o++) for (const i of indices) for (let e = 0; e < inner; e++) order[k++] = (o * n + i) * inner + e;
-  return listed(c, order, shape);
+  // What is inside of the axis moves in one piece.
+  const data = new Float64Array(outer * indices.length * inner);
+  const from = c.from && new Int32Array(data.length);
+  let to = 0;
+  for (let o = 0; o < outer; o++) {
+    for (let k = 0; k < indices.length; ) {
+      const first = indices[k]!;
+      let run = 1;
+      while (k + run < indices.length && indices[k + run] === first + run) run++;
+      const [start, length] = [(o * n + first) * inner, run * inner];
+      data.set(c.data.subarray(start, start + length), to);
+      from?.set(c.from!.subarray(start, start + length), to);
+      to += length;
+      k += run;
+    }
+  }
+  return from ? { shape, data, from } : { shape, data };
 }
 
 function gathered(graph: Graph, node: Node, c: Change, from: Shape): Change | undefined | "unclear" {
@@ -154,6 +166,9 @@ function concatenated(node: Node, changes: readonly (Change | undefined)[], shap
     const full = wide.map((n, i) => (i === axis ? to[i]! : n));
     return unknown(full, node.name, [...new Set(present.flatMap((c) => c.origins ?? []))]);
   }
+  // Parts of one value, put together again in another order (windows that are shifted): all of them change alike.
+  const [one] = present as (Change & { readonly data: Float64Array })[];
+  if (present.length === changes.length && present.every((c) => c.shape[axis] === 1 && isSame(c, one!))) return narrowed(one!);
   const total = to[axis]!;
   const data = new Float64Array(outer * total * inner);
   const from = new Int32Array(data.length).fill(NONE);
@@ -173,6 +188,15 @@ function concatenated(node: Node, changes: readonly (Change | undefined)[], shap
     start += n;
   });
   return narrowed({ shape: wide.map((n, i) => (i === axis ? total : n)), data, from });
+}
+
+/** Whether two known changes are equal, entry by entry. */
+function isSame(a: Change, b: Change): boolean {
+  if (a === b) return true;
+  if (a.data!.length !== b.data!.length || (a.from === undefined) !== (b.from === undefined)) return false;
+  if (a.shape.some((n, i) => n !== b.shape[i])) return false;
+  for (let i = 0; i < a.data!.length; i++) if (a.data![i] !== b.data![i] || a.from?.[i] !== b.from?.[i]) return false;
+  return true;
 }
 
 /** The finest axes of which both shapes are products, with the number of them in each axis; undefined where there are none. */

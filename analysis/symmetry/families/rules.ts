@@ -21,6 +21,8 @@ export interface Scene {
   readonly exact: boolean;
   /** A generic number. */
   random(): number;
+  /** As many generic numbers: read only, drawn once for many uses. */
+  generic(count: number): Float64Array;
 }
 
 /** Inputs by index whose change cannot pass. */
@@ -242,8 +244,7 @@ function heldFirst(scene: Scene, node: Node, changes: readonly (Change | undefin
 
 /** Entries that stand for sums over weights. */
 function generic(scene: Scene, shape: readonly number[]): Change {
-  const data = new Float64Array(elementCount(shape));
-  for (let i = 0; i < data.length; i++) data[i] = scene.random();
+  const data = scene.generic(elementCount(shape));
   return known(shape, data, new Int32Array(data.length).fill(MIXED));
 }
 

@@ -104,7 +104,7 @@ function hold(flow: Flow, source: Source, before?: Trail): Held | undefined {
 /** Whether all coordinates arrive at one place. */
 function isHeldWhole({ source, arrivals }: Held): boolean {
   const [only] = arrivals.values();
-  return arrivals.size === 1 && isEntryByEntry(only!) && new Set(only!.from ?? []).size === source.size;
+  return arrivals.size === 1 && isEntryByEntry(only!) && dependenceOf(only!).coordinates === source.size;
 }
 
 function alone(graph: Graph, source: Source): ShiftFamily {
@@ -169,7 +169,11 @@ function choosePivots(alive: ReadonlySet<Held>): {
 interface Dependence {
   readonly entryByEntry: boolean;
   readonly distinct: boolean;
+  /** Number of coordinates that something depends on. */
+  readonly coordinates: number;
 }
+
+const UNCLEAR: Dependence = { entryByEntry: false, distinct: false, coordinates: 0 };
 
 const DEPENDENCES = new WeakMap<Change, Dependence>();
 
@@ -183,21 +187,22 @@ function dependenceOf(c: Change): Dependence {
 }
 
 function readDependence({ data, from }: Change): Dependence {
-  if (!data || !from) return { entryByEntry: false, distinct: false };
+  if (!data || !from) return UNCLEAR;
   let last = -1;
   for (let i = 0; i < from.length; i++) {
     const k = from[i]!;
-    if (k === MIXED || (k !== NONE && data[i] === 0)) return { entryByEntry: false, distinct: false };
+    if (k === MIXED || (k !== NONE && data[i] === 0)) return UNCLEAR;
     if (k > last) last = k;
   }
   const met = new Uint8Array(last + 1);
-  let distinct = true;
-  for (let i = 0; distinct && i < from.length; i++) {
+  let coordinates = 0;
+  for (let i = 0; i < from.length; i++) {
     const k = from[i]!;
-    if (k === NONE || met[k] === 1) distinct = false;
-    else met[k] = 1;
+    if (k === NONE || met[k] === 1) continue;
+    met[k] = 1;
+    coordinates++;
   }
-  return { entryByEntry: true, distinct };
+  return { entryByEntry: true, distinct: coordinates === from.length, coordinates };
 }
 
 function isEntryByEntry(c: Change): boolean {

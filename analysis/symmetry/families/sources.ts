@@ -2,7 +2,7 @@
 import { type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { InferredAxes } from "../spaces/infer";
-import { type Change, known, MIXED, stretched, unknown } from "./change";
+import { type Change, known, MIXED, NONE, stretched, unknown } from "./change";
 import type { Flow } from "./follow";
 
 /** A part of one parameter with coordinates of its own, and what they do. */
@@ -69,30 +69,29 @@ function partOf(
     return constant.has(i) || own === 1 ? [] : [own];
   });
   const size = sizes.reduce((n, d) => n * d, 1);
-  const change = (coordinates: (k: number) => number): Change & { readonly data: Float64Array } => {
+  const change = (coordinates: ArrayLike<number>): Change & { readonly data: Float64Array } => {
     const data = new Float64Array(elementCount(narrow));
-    const from = new Int32Array(data.length).fill(-1);
-    const inner = segment ? narrow.slice(segment.axis + 1).reduce((n, d) => n * d, 1) : 1;
-    let k = 0;
-    for (let i = 0; i < data.length; i++) {
-      const at = segment ? Math.floor(i / inner) % narrow[segment.axis]! : 0;
-      if (segment && (at < segment.start || at >= segment.end)) continue;
-      data[i] = coordinates(k);
-      from[i] = k++;
+    const from = new Int32Array(data.length).fill(NONE);
+    const inner = segment ? narrow.slice(segment.axis + 1).reduce((n, d) => n * d, 1) : data.length;
+    const length = segment ? narrow[segment.axis]! * inner : data.length;
+    const [first, last] = segment ? [segment.start * inner, segment.end * inner] : [0, data.length];
+    for (let outer = 0, k = 0; outer < data.length; outer += length) {
+      for (let i = outer + first; i < outer + last; i++) {
+        data[i] = coordinates[k]!;
+        from[i] = k++;
+      }
     }
     return { shape: narrow, data, from };
   };
+  const generic = (flow: Flow): Change =>
+    segment ? change(flow.generic(size)) : { shape: narrow, data: flow.generic(size), from: flow.counting(size) };
   return {
     parameter,
     size,
     sizes,
     family: "translation",
-    start: (flow, coordinates) => new Map([[parameter, change(coordinates ? (k) => coordinates[k]! : () => flow.random())]]),
-    delta: (_, coordinates) =>
-      stretched(
-        change((k) => coordinates[k]!),
-        shape,
-      ).data,
+    start: (flow, coordinates) => new Map([[parameter, coordinates ? change(coordinates) : generic(flow)]]),
+    delta: (_, coordinates) => stretched(change(coordinates), shape).data,
   };
 }
 
