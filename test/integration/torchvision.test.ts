@@ -5,7 +5,7 @@ import { close, diagnostics, file, find, hover, open, until } from "./vs-code";
 /** What a hover must say of the layer that a call in torchvision's own source makes. */
 const LAYERS: Readonly<Record<string, readonly { readonly call: string; readonly says: readonly RegExp[] }[]>> = {
   "torchvision_resnet.py": [
-    { call: "nn.Conv2d(3, self.inplanes", says: [/conv1/, /S\(64\)/, /layer1\.0\.conv2\.weight/] },
+    { call: "nn.Conv2d(3, self.inplanes", says: [/conv1/, /S\(64\)/, /layer1\.0\.conv2/] },
     { call: "nn.Conv2d(in_planes, out_planes, kernel_size=1", says: [/downsample\.0/, /S\(128\)/] },
     { call: "nn.Linear(512 * block.expansion", says: [/fc/, /S\(512\)/] },
   ],

@@ -23,7 +23,7 @@ const MOST_ENTRIES = 4_000_000;
 /** Weights that write a value above which it is not looked at whole: the cost is cubic in their number. */
 const MOST_PARAMETERS = 600;
 /** Operators that hand on functions which their channels have in common: of their writers as of those of a sum. */
-const HANDING_ON: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool", "MatMul", "Einsum"]);
+const HANDING_ON: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool", "MatMul"]);
 
 /**
  * For each stream what its readers see of its channels: an orthonormal basis, one direction per row. Also for other values
