@@ -3,29 +3,23 @@
  * hands back trajectories.
  */
 import os from "node:os";
-import type { Graph } from "../graph/graph";
 import { RunCancelled } from "../runtime";
-import type { Trajectory } from "../dynamics/trajectory";
-import { anchorsOf } from "./anchors";
 import { findBlock } from "./blocked";
-import { type CachedProbe, type RawRun, readCache, requestKey, writeCache } from "./cache";
+import { assemble } from "./assemble";
+import { type CachedProbe, readCache, requestKey, writeCache } from "./cache";
 import { stepSeconds } from "./cost";
 import type { DataSet } from "./data/dataset";
 import { provideData } from "./data/provide";
-import { asFloat32 } from "./float32";
-import { groupRuns, JobMaker, type PlannedJob, type Run } from "./jobs";
-import { type CompactRecording, recordingOf } from "./memory";
+import { groupRuns, JobMaker, type Run } from "./jobs";
+import { Ledger } from "./ledger";
 import { INDEX } from "./names";
 import { openObjective } from "./objective";
-import { optimiserSlots, scheduleFactor } from "./optimiser";
+import { DEFAULTS, dataOf, type Plan, planProbe, recordingSteps } from "./plan";
 import { chooseProvider, type ProviderChoice, type SelfCheck } from "./providers";
-import { shrink, type TwinWidth } from "./shrink";
-import type { Objective, ProbeOptions, ProbeRequest, ProbeResult, ProbeSetting } from "./types";
+import type { Objective, ProbeOptions, ProbeRequest, ProbeResult } from "./types";
 import { Variant } from "./variant";
 import { ProbeProcesses } from "./worker/process";
-import type { StateLayout, WireRecording } from "./worker/protocol";
 
-const DEFAULTS = { seconds: 60, bytes: 2 * 2 ** 30, recordings: 11 } as const;
 /** Milliseconds of one call of the runtime: progress comes that often, and cancelling never waits for it. */
 const CHUNK = 150;
 
@@ -66,7 +60,7 @@ export class Prober {
       throw new RangeError("a probe needs at least one step and one replica");
     if (options.signal?.aborted) throw new RunCancelled();
     const started = performance.now();
-    const plan = this.plan(request);
+    const plan = planProbe(request, this.count);
     const key = request.cache === undefined ? undefined : requestKey(request);
     const known = key === undefined ? undefined : readCache(request.cache!, key);
     const [first] = plan.runs as [Run];
@@ -107,7 +101,7 @@ export class Prober {
     setting = request.settings[0]?.name,
     signal?: AbortSignal,
   ): Promise<Objective> {
-    const plan = this.plan(request);
+    const plan = planProbe(request, this.count);
     const run = plan.runs.find((r) => r.setting.name === setting);
     if (!run) throw new RangeError(`the request has no setting ${setting}`);
     if (signal?.aborted) throw new RunCancelled();
@@ -151,76 +145,6 @@ export class Prober {
 
   dispose(): void {
     this.processes.dispose();
-  }
-
-  /** Networks, runs and whether twins stand in. */
-  private plan(request: ProbeRequest): Plan {
-    const device = request.device === "auto" || request.device === "cpu" ? "cpu" : request.device;
-    const portable = device !== "cpu";
-    const seconds = request.budget?.seconds ?? DEFAULTS.seconds;
-    const bytes = request.budget?.bytes ?? DEFAULTS.bytes;
-    const total = request.steps * request.replicas * request.settings.length;
-    const share = Math.min(this.count, request.replicas * request.settings.length);
-    const notes: string[] = [];
-    const time = (v: Variant) => (stepSeconds(v.cost) * total) / share;
-    const memory = (v: Variant) => memoryOf(v, request) * share;
-    const affordable = (v: Variant) => time(v) <= seconds && memory(v) <= bytes;
-    const make = (graph: Graph, setting: ProbeSetting) =>
-      new Variant(graph, Math.max(1, setting.training.batchSize), request.loss, portable);
-    let twin: Plan["twin"];
-    const variants = new Map<Graph, Map<number, Variant>>();
-    let width: TwinWidth | undefined;
-    const variantOf = (setting: ProbeSetting): Variant => {
-      const graph = setting.graph ?? request.graph;
-      const byBatch = variants.get(graph) ?? new Map<number, Variant>();
-      variants.set(graph, byBatch);
-      const size = setting.training.batchSize;
-      const known = byBatch.get(size);
-      if (known) return known;
-      let variant = make(asFloat32(graph), setting);
-      const wanted = request.budget?.twin ?? (twin !== undefined || !affordable(variant));
-      if (wanted) {
-        const full = variant;
-        const whole = full.cost.parameters;
-        const small = shrink(asFloat32(graph), size, (g) => affordable(make(g, setting)), width);
-        if ("reason" in small)
-          notes.push(`the model is trained at full size, whatever it costs: it has no twin (${small.reason})`);
-        else {
-          variant = make(small.graph, setting);
-          // What is compared has to have the same widths.
-          width ??= small.width;
-          const reason =
-            request.budget?.twin === true
-              ? "its twin was asked for"
-              : time(full) > seconds
-                ? `${total} steps of the model would take about ${Math.round(time(full))} s, more than the ${seconds} s of the budget`
-                : `the model would take about ${(memory(full) / 2 ** 30).toFixed(1)} GiB, more than the ${(bytes / 2 ** 30).toFixed(1)} GiB of the budget`;
-          twin ??= { reason, originalParameters: whole, notes: small.notes };
-        }
-      }
-      byBatch.set(size, variant);
-      return variant;
-    };
-    const runs: Run[] = [];
-    const settings: ProbeSetting[] = [];
-    for (const asked of request.settings) {
-      const variant = variantOf(asked);
-      if (twin && (asked.initial || asked.reparametrisation)) {
-        throw new RangeError(
-          `${asked.name} gives values for the parameters of the model itself, which is too large to be trained: raise the budget`,
-        );
-      }
-      const setting: ProbeSetting = {
-        ...asked,
-        ...(asked.graph ? { graph: variant.graph } : {}),
-        ...(asked.anchors ? { reparametrisation: anchorsOf(variant.graph, asked.anchors) } : {}),
-      };
-      settings.push(setting);
-      for (let replica = 0; replica < request.replicas; replica++) {
-        runs.push({ setting, variant, replica, seed: replicaSeed(request.seed, replica) });
-      }
-    }
-    return { runs, settings, twin, notes: [...notes, ...(runs[0]?.variant.notes ?? [])] };
   }
 
   private async train(
@@ -334,46 +258,6 @@ function inWebAssembly({ trials }: ProviderChoice): Pick<ProbeResult["device"], 
   };
 }
 
-/** Runs to train, and what is to be said of them. */
-interface Plan {
-  readonly runs: readonly Run[];
-  /** As they are trained. */
-  readonly settings: readonly ProbeSetting[];
-  readonly twin: ProbeResult["twin"] | undefined;
-  readonly notes: readonly string[];
-}
-
-/** The user's data do not fit a twin. */
-function dataOf(request: ProbeRequest, plan: Plan): ProbeRequest["data"] {
-  return plan.twin && request.data.kind !== "synthetic" ? { kind: "synthetic" } : request.data;
-}
-
-/** Seeds of replicas are far apart, and the same for all settings. */
-function replicaSeed(seed: number, replica: number): number {
-  return (Math.imul(seed + 1, 0x9e3779b1) + Math.imul(replica + 1, 0x85ebca6b)) | 0;
-}
-
-/** Bytes that one run takes while it trains: state, gradients, values that the backward pass reads, a few recordings. */
-function memoryOf(variant: Variant, request: ProbeRequest): number {
-  const { parameters, bytes } = variant.cost;
-  const slots = 3 + Math.max(...request.settings.map((s) => optimiserSlots(s.training).length));
-  return 4 * parameters * (slots + 6) + 2 * bytes;
-}
-
-/** Which steps are recorded: evenly spaced, the first and the last among them, as many as memory holds. */
-function recordingSteps(request: ProbeRequest, plan: Plan, notes: string[]): number[] {
-  const wanted = Math.max(2, request.recordings ?? DEFAULTS.recordings);
-  const [first] = plan.runs as [Run];
-  const slots = 1 + optimiserSlots(first.setting.training).length;
-  const perRecording = 4 * first.variant.cost.parameters * ((request.recordGradients ?? true) ? 2 * slots + 1 : slots);
-  const bytes = (request.budget?.bytes ?? DEFAULTS.bytes) / 2;
-  const most = Math.max(2, Math.floor(bytes / Math.max(1, perRecording * plan.runs.length)));
-  const count = Math.min(wanted, most, request.steps + 1);
-  if (count < Math.min(wanted, request.steps + 1))
-    notes.push(`${count} states are recorded instead of ${wanted}, for lack of memory`);
-  return [...new Set(Array.from({ length: count }, (_, k) => Math.round((k * request.steps) / (count - 1))))];
-}
-
 /** The processes of one probe. */
 class Taken {
   private readonly list: (ReturnType<ProbeProcesses["take"]> | undefined)[] = [];
@@ -400,144 +284,4 @@ class Taken {
     for (const p of this.list) if (p) this.pool.give(p);
     this.list.length = 0;
   }
-}
-
-/** What runs have done so far. */
-class Ledger {
-  private readonly raw: {
-    losses: number[];
-    norms: number[];
-    recordings: CompactRecording[];
-    evaluation?: RawRun["evaluation"];
-  }[];
-  private readonly done: number[];
-
-  constructor(
-    private readonly runs: readonly Run[],
-    private readonly steps: number,
-    private readonly options: ProbeOptions,
-  ) {
-    this.raw = runs.map(() => ({ losses: [], norms: [], recordings: [] }));
-    this.done = runs.map(() => 0);
-  }
-
-  /** Takes in what a job tells. */
-  events({ runs, job, layout, frozen }: PlannedJob) {
-    const places = runs.map((run) => this.runs.indexOf(run));
-    return {
-      progress: (step: number, losses: Float32Array, norms: Float32Array) => {
-        const count = losses.length / runs.length;
-        const points = places.map((place, r) => {
-          const own = this.raw[place]!;
-          let sum = 0;
-          for (let t = 0; t < count; t++) {
-            own.losses.push(losses[t * runs.length + r]!);
-            own.norms.push(norms[t * runs.length + r]!);
-            sum += losses[t * runs.length + r]!;
-          }
-          this.done[place] = step;
-          const { setting, replica } = runs[r]!;
-          return { setting: setting.name, replica, step, loss: sum / count };
-        });
-        this.options.onProgress?.({ kind: "point", step: Math.min(...this.done), steps: this.steps, points });
-      },
-      recording: (recording: WireRecording) => {
-        places.forEach((place, r) => {
-          const { setting, replica } = runs[r]!;
-          const own = compact(recording, job.layout, r, setting, this.steps);
-          this.raw[place]!.recordings.push(own);
-          const { loss, accuracy } = recording.observed[r]!;
-          const evaluation = { loss, ...(accuracy === undefined ? {} : { accuracy }) };
-          this.raw[place]!.evaluation = evaluation;
-          this.options.onRecording?.({ setting: setting.name, replica }, recordingOf(own, layout, frozen), evaluation);
-        });
-      },
-    };
-  }
-
-  finish(): RawRun[] {
-    return this.runs.map((run, i): RawRun => {
-      const { losses, norms, recordings, evaluation } = this.raw[i]!;
-      return {
-        setting: run.setting.name,
-        replica: run.replica,
-        seed: run.seed,
-        losses: Float64Array.from(losses),
-        norms: Float64Array.from(norms),
-        recordings,
-        evaluation,
-      };
-    });
-  }
-}
-
-/** One run's part of a recording. */
-function compact(
-  wire: WireRecording,
-  layout: readonly StateLayout[],
-  r: number,
-  setting: ProbeSetting,
-  steps: number,
-): CompactRecording {
-  const size = new Map(layout.map((s) => [s.name, s.size]));
-  const part = (values: Readonly<Record<string, Float32Array>>) =>
-    Object.fromEntries(
-      Object.entries(values).map(([name, all]) => {
-        const n = size.get(name)!;
-        return [name, all.length === n ? all : all.slice(r * n, (r + 1) * n)];
-      }),
-    );
-  const { training } = setting;
-  return {
-    step: wire.step,
-    learningRate: training.learningRate * scheduleFactor(training.schedule, Math.min(wire.step, steps - 1), steps),
-    state: part(wire.state),
-    ...(wire.gradient ? { gradient: part(wire.gradient) } : {}),
-    ...(wire.after ? { after: part(wire.after) } : {}),
-    activity: wire.observed[r]!.activity,
-    ...(wire.noise ? { noise: wire.noise[r]! } : {}),
-  };
-}
-
-/** The result from what was trained or cached. */
-function assemble(request: ProbeRequest, plan: Plan, raw: CachedProbe, cached: boolean): ProbeResult {
-  const [first] = plan.runs as [Run];
-  const runs = raw.runs.map((r, i): Trajectory => {
-    const { variant } = plan.runs[i]!;
-    const shared =
-      r.recordings[0] !== undefined && variant.layout(true).parameters.every((p) => p.name in r.recordings[0]!.state);
-    const layout = variant.layout(shared);
-    const frozen = new Map(
-      layout.frozen.flatMap((name) => {
-        const value = variant.graph.parameters.get(name)?.read?.()?.data;
-        return value ? [[name, value] as const] : [];
-      }),
-    );
-    const diverged = r.losses.findIndex((l) => !Number.isFinite(l));
-    return {
-      setting: r.setting,
-      replica: r.replica,
-      seed: r.seed,
-      losses: r.losses,
-      gradientNorms: r.norms,
-      recordings: r.recordings.map((c) => recordingOf(c, layout, frozen)),
-      ...(r.evaluation ? { evaluation: r.evaluation } : {}),
-      ...(diverged < 0 ? {} : { divergedAt: diverged }),
-    };
-  });
-  return {
-    graph: first.variant.graph,
-    parameters: first.variant.cost.parameters,
-    ...(plan.twin ? { twin: plan.twin } : {}),
-    loss: first.variant.loss.kind,
-    settings: plan.settings,
-    data: raw.data,
-    runs,
-    device: raw.device,
-    steps: request.steps,
-    seed: request.seed,
-    notes: raw.notes,
-    seconds: raw.seconds,
-    cached,
-  };
 }
