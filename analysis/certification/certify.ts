@@ -32,8 +32,8 @@ export interface CertifyOptions {
 }
 
 /**
- * Checks every symmetry of an analysis that acts by a finite element: all of them together first, then by kind, one by one only if
- * that moves the output. Claims that hold only up to a normalisation's epsilon are checked on the normal form, where
+ * Checks every symmetry of an analysis that acts by a finite element: those of related kinds together first, halves of them where
+ * that moves the output, down to single ones. Claims that hold only up to a normalisation's epsilon are checked on the normal form, where
  * epsilons are zero.
  */
 export async function certify(analysis: ModelAnalysis, options: CertifyOptions = {}): Promise<Certificate> {
@@ -50,6 +50,11 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
   const byRule = analysis.symmetries.filter((s) => s.origin === "rule");
   const solved = analysis.symmetries.filter((s) => s.origin === "numeric");
   const check = new Check(runner, options);
+  // While the model runs in a process of its own, this one looks at the twin.
+  const ended = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
+  const onTwin = measuredOnTwin(analysis, { ...options, signal });
+  onTwin.catch(() => {});
   try {
     const suspects = await check.failures(analysis.graph, base.values, byRule);
     const failed = suspects.length > 0 ? await check.failures(analysis.normal, base.values, suspects) : [];
@@ -59,7 +64,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
       failed.push(...(await check.failures(analysis.normal, analysis.genericWeights, solved)));
     }
     const first = failed[0];
-    const twin = await measuredOnTwin(analysis, options);
+    const twin = await onTwin;
     const outcome = {
       maxRelativeDeviation: check.worst,
       randomWeights,
@@ -74,6 +79,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
   } catch (error) {
     return skipped(error instanceof Error ? error.message : String(error), randomWeights);
   } finally {
+    ended.abort();
     if (!options.runner) runner.dispose();
   }
 }
@@ -110,6 +116,30 @@ function skipped(reason: string, randomWeights: boolean): Certificate {
   return { status: "skipped", maxRelativeDeviation: 0, reason, failed: [], randomWeights };
 }
 
+/** What each kind does to rounding: kinds that magnify it are not mixed with others. */
+const MIXES: Readonly<Record<Symmetry["kind"], string>> = {
+  permutation: "discrete",
+  sign: "discrete",
+  swap: "discrete",
+  linear: "matrices",
+  rotation: "matrices",
+  scale: "scale",
+  rescaling: "rescaling",
+  translation: "translation",
+  unread: "unread",
+};
+
+/** Symmetries that are applied together. */
+function batches(symmetries: readonly Symmetry[]): Symmetry[][] {
+  const out = new Map<string, Symmetry[]>();
+  for (const s of symmetries) {
+    const list = out.get(MIXES[s.kind]);
+    if (list) list.push(s);
+    else out.set(MIXES[s.kind], [s]);
+  }
+  return [...out.values()];
+}
+
 /** Applies symmetries and compares outputs. */
 class Check {
   /** Largest deviation among the comparisons that counted. */
@@ -127,47 +157,55 @@ class Check {
 
   /** The symmetries that move the outputs of a graph by more than the tolerance. */
   async failures(graph: Graph, base: ParameterValues, symmetries: readonly Symmetry[]): Promise<Symmetry[]> {
-    const kinds = new Map<string, Symmetry[]>();
-    for (const s of symmetries) {
-      const list = kinds.get(s.kind);
-      if (list) list.push(s);
-      else kinds.set(s.kind, [s]);
-    }
-    const groups = [...kinds.values()];
-    if (groups.length === 0) return [];
     // One element after the other on the same weights: if that changes nothing, each of them does not.
-    const all = await this.compare(graph, base, [this.actAll(base, symmetries)]);
-    if (this.passes(all.deviations[0]!, all.rounding)) return [];
-    const together = await this.compare(
-      graph,
-      base,
-      groups.map((g) => this.actAll(base, g)),
-    );
+    let groups: (readonly Symmetry[])[] = batches(symmetries);
     const failed: Symmetry[] = [];
-    for (const [i, group] of groups.entries()) {
-      if (this.passes(together.deviations[i]!, together.rounding)) continue;
-      for (const s of group) {
-        const alone = await this.compare(graph, base, [this.actAll(base, [s])]);
-        if (!this.passes(alone.deviations[0]!, alone.rounding)) failed.push(s);
+    for (let isFirst = true; groups.length > 0; isFirst = false) {
+      const suspects = await this.moving(graph, base, groups);
+      groups = [];
+      for (const g of suspects) {
+        const half = g.length >> 1;
+        if (half > 0) groups.push(g.slice(0, half), g.slice(half));
+        // Who was alone from the beginning gets a second element, as everybody else.
+        else if (isFirst) groups.push(g);
+        else failed.push(...g);
       }
     }
     return failed;
   }
 
+  /** The batches whose elements together move the outputs. */
+  private async moving(
+    graph: Graph,
+    base: ParameterValues,
+    groups: readonly (readonly Symmetry[])[],
+  ): Promise<(readonly Symmetry[])[]> {
+    // Made one by one when their turn comes: each may be as large as the model.
+    const act = (g: readonly Symmetry[]): ParameterValues => this.actAll(base, g);
+    const variants = (function* () {
+      for (const g of groups) yield act(g);
+    })();
+    const { deviations, rounding } = await this.compare(graph, base, variants);
+    return groups.filter((_, i) => !this.passes(deviations[i]!, rounding));
+  }
+
   private actAll(base: ParameterValues, symmetries: readonly Symmetry[]): ParameterValues {
     const moved = new Map<string, Float64Array>();
     const current = new Map(base);
+    // Arrays that were made here: the next element may overwrite them.
+    const owned = new Set<Float64Array>();
     for (const s of symmetries) {
       const element = s.randomElement(() => this.random.uniform());
       let acted: ParameterValues;
       try {
-        acted = s.act(current, element);
+        acted = s.act(current, element, owned);
       } catch {
         // Solved by Newton's method, which does not always arrive: that says nothing of the others.
         this.unchecked.add(s.id);
         continue;
       }
       for (const [name, values] of acted) {
+        if (values !== current.get(name)) owned.add(values);
         current.set(name, values);
         moved.set(name, values);
       }
@@ -184,9 +222,8 @@ class Check {
   private async compare(
     graph: Graph,
     base: ParameterValues,
-    variants: readonly ParameterValues[],
+    variants: Iterable<ParameterValues>,
   ): Promise<{ readonly deviations: readonly number[]; readonly rounding: number }> {
-    if (variants.length === 0) return { deviations: [], rounding: 0 };
     const { seed, signal } = this.options;
     const given = { ...(seed === undefined ? {} : { seed }), ...(signal ? { signal } : {}), roundingAbove: TOLERANCE };
     const { maxRelativeDeviation, rounding } = await compareUnderActions(graph, base, variants, this.runner, undefined, given);

@@ -77,7 +77,7 @@ function withoutDropout(node: Node): Node {
 /**
  * Runs a graph with base weights and with variants of them, and compares the outputs.
  * @param base values of all parameters
- * @param variants values of the parameters that move; the others keep their base values
+ * @param variants values of the parameters that move; the others keep their base values. Asked for one by one
  * @param inputs values of the graph's inputs; random ones by default
  * @throws RuntimeFailure when ONNX Runtime cannot run the graph, when the graph draws random numbers, or when the base
  *   weights give outputs that are not finite; RunCancelled when the signal says so
@@ -85,7 +85,7 @@ function withoutDropout(node: Node): Node {
 export async function compareUnderActions(
   graph: Graph,
   base: ParameterValues,
-  variants: readonly ParameterValues[],
+  variants: Iterable<ParameterValues>,
   runner: Runner,
   inputs?: ReadonlyMap<string, Tensor>,
   options: CompareOptions = {},

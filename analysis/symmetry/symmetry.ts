@@ -128,9 +128,10 @@ export interface Symmetry {
   randomElement(random: () => number): Element;
   /**
    * The weights after an element has acted: new values of the parameters that move, others are unchanged. Throws Error where
-   * an action that is solved for (matrix groups) does not exist at these weights.
+   * an action that is solved for (matrix groups) does not exist at these weights. Arrays that are `owned` may be overwritten:
+   * whoever applies many elements in turn needs no copy for each.
    */
-  act(weights: ParameterValues, element: Element): ParameterValues;
+  act(weights: ParameterValues, element: Element, owned?: ReadonlySet<Float64Array>): ParameterValues;
   /** Tangent vectors at the given weights; empty for discrete groups. */
   generators(weights: ParameterValues): readonly Generator[];
   /** Its mirrors, where it has any: reflections, exchanges of two units, half turns. Made one by one. */

@@ -18,6 +18,9 @@ export function randomPermutation(size: number, copies: number, random: () => nu
   });
 }
 
+/** Entries up to which a loop copies faster than a view. */
+const SHORT = 32;
+
 /** A permutation space ready to act: where each entry of each axis goes. */
 export class PermutationAction {
   /** First entry of each atom within the space. */
@@ -140,7 +143,9 @@ export class PermutationAction {
         const base = (o * n + p) * inner;
         if (!copyOf) {
           const to = (o * n + targets[0]![p]!) * inner;
-          moved.set(values.subarray(base, base + inner), to);
+          // A view for a few entries costs more than the entries.
+          if (inner < SHORT) for (let i = 0; i < inner; i++) moved[to + i] = values[base + i]!;
+          else moved.set(values.subarray(base, base + inner), to);
         } else {
           for (let i = 0; i < inner; i++) moved[(o * n + targets[copyOf(base + i)]![p]!) * inner + i] = values[base + i]!;
         }

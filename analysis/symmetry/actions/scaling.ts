@@ -16,7 +16,7 @@ export function scalingSymmetries(
     const values = scaling.sizes.reduce((n, s) => n * s, 1);
     const discrete = scaling.family === "sign";
     const spaces = spacesOf(scaling.atoms);
-    const act = (weights: ParameterValues, element: Element): ParameterValues => scaledWeights(scaling, shape, weights, element);
+    const act: Symmetry["act"] = (weights, element, owned) => scaledWeights(scaling, shape, weights, element, owned);
     const flipOf = (d: number): Element => Float64Array.from({ length: values }, (_, k) => (k === d ? 1 : 0));
     return {
       id: `${scaling.family}:${index}`,

@@ -63,13 +63,13 @@ function shiftFamilySymmetry(shift: ShiftFamily, id: string): Symmetry {
       for (let k = 0; k < dimension; k += step) out[k] = (2 * random() - 1) * LARGEST_SHIFT;
       return out;
     },
-    act(weights, element) {
+    act(weights, element, owned) {
       const out = new Map<string, Float64Array>();
       for (const [name, delta] of shift.delta(weights, element)) {
-        out.set(
-          name,
-          delta.map((x, i) => x + weights.get(name)![i]!),
-        );
+        const given = weights.get(name)!;
+        const moved = owned?.has(given) ? given : given.slice();
+        for (let i = 0; i < moved.length; i++) moved[i]! += delta[i]!;
+        out.set(name, moved);
       }
       return out;
     },

@@ -32,7 +32,7 @@ export function matrixFamilySymmetry(
   spaces: readonly number[],
 ): Symmetry {
   const action = new FamilyAction(graph, axes, family);
-  const act = (weights: ParameterValues, element: Element): ParameterValues => action.act(weights, element);
+  const act: Symmetry["act"] = (weights, element, owned) => action.act(weights, element, owned);
   return {
     id,
     kind: family.kind,
@@ -144,20 +144,22 @@ class FamilyAction {
     return out;
   }
 
-  act(weights: ParameterValues, element: Element): ParameterValues {
+  act(weights: ParameterValues, element: Element, owned?: ReadonlySet<Float64Array>): ParameterValues {
     const algebra = this.blocks(element);
     const plus = algebra.map((a) => a && blockExponential(a, 1));
     // g^-T is exp(-X^T).
     const minus = algebra.map((a) => a && blockExponential(transposed(a), -1));
     const out = new Map<string, Float64Array>();
     const frames = new Frames(this.graph, weights, this.family.size);
-    for (const { parameter, along, reads, frame } of this.places) {
+    const gains = this.places.map(({ frame }) => frames.of(frame));
+    for (const [k, { parameter, along, reads }] of this.places.entries()) {
       let values = out.get(parameter);
       if (!values) {
-        values = Float64Array.from(weights.get(parameter)!);
+        const given = weights.get(parameter)!;
+        values = owned?.has(given) ? given : given.slice();
         out.set(parameter, values);
       }
-      const gain = frames.of(frame);
+      const gain = gains[k];
       along.multiply(
         values,
         (reads ? minus : plus).map((m) => m && this.framed(m, gain, reads)),

@@ -62,7 +62,7 @@ function partOf(
   parameter: string,
   constant: ReadonlySet<number>,
   segment?: { readonly axis: number; readonly start: number; readonly end: number },
-): Source {
+): Source & { change(coordinates: ArrayLike<number>): Change & { readonly data: Float64Array } } {
   const narrow = shape.map((n, i) => (constant.has(i) ? 1 : n));
   const sizes = shape.flatMap((n, i) => {
     const own = segment?.axis === i ? segment.end - segment.start : n;
@@ -92,6 +92,7 @@ function partOf(
     family: "translation",
     start: (flow, coordinates) => new Map([[parameter, coordinates ? change(coordinates) : generic(flow)]]),
     delta: (_, coordinates) => stretched(change(coordinates), shape).data,
+    change,
   };
 }
 
@@ -337,10 +338,17 @@ function unreadSources(
         ]);
       },
       delta(at, coordinates) {
-        const flat = part.delta(at, coordinates);
+        const narrow = part.change(coordinates);
         const { vector } = direction(at);
         const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
-        return flat.map((x, i) => x * vector[Math.floor(i / inner) % shape[axis]!]!);
+        const out = new Float64Array(elementCount(shape));
+        // The part is one entry long along the axis; out of its segment it is zero.
+        for (let outer = 0, to = 0; to < out.length; outer++) {
+          for (const factor of vector) {
+            for (let i = 0; i < inner; i++, to++) out[to] = narrow.data[outer * inner + i]! * factor;
+          }
+        }
+        return out;
       },
     };
   });

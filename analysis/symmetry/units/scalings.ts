@@ -341,12 +341,13 @@ export function scaledWeights(
   shapes: (parameter: string) => readonly number[],
   weights: ParameterValues,
   logs: ArrayLike<number>,
+  owned?: ReadonlySet<Float64Array>,
 ): ParameterValues {
   const out = new Map<string, Float64Array>();
   for (const entry of scaling.entries) {
     const given = out.get(entry.parameter) ?? weights.get(entry.parameter);
     if (!given) continue;
-    const moved = out.has(entry.parameter) ? given : given.slice();
+    const moved = out.has(entry.parameter) || owned?.has(given) ? given : given.slice();
     out.set(entry.parameter, moved);
     const c = entry.coefficient;
     const factors = Float64Array.from(logs, (x) =>
@@ -383,6 +384,10 @@ function forEachRun(
   const walk = (axis: number, flat: number, d: number): void => {
     if (axis === outer) return visit(flat, length, d);
     const { start, length: n, adds, stride } = ranges[axis]!;
+    if (axis === outer - 1) {
+      for (let p = 0; p < n; p++) visit(flat + (start + p) * stride, length, d + adds[p]!);
+      return;
+    }
     for (let p = 0; p < n; p++) walk(axis + 1, flat + (start + p) * stride, d + adds[p]!);
   };
   walk(0, offset, entry.offset ?? 0);
