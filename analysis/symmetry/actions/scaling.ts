@@ -1,5 +1,5 @@
 /** @file Scalings and signs acting on parameters. */
-import type { DiagonalEntries, Element, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
+import type { DiagonalEntries, Element, Generator, Mirror, Symmetry } from "../symmetry";
 import { diagonalEntries, type Scaling, scaledWeights, scalingVectors } from "../units/scalings";
 import { mirrorOf, vanishingSet } from "./involution";
 
