@@ -138,17 +138,23 @@ export class PermutationAction {
     const outer = values.length / (inner * n);
     const moved = new Float64Array(values.length);
     const copyOf = this.copyAlongOtherAxis(parameter, axis, shape);
+    const to = targets[0]!;
     for (let o = 0; o < outer; o++) {
+      const start = o * n;
+      if (!copyOf && inner === 1) {
+        for (let p = 0; p < n; p++) moved[start + to[p]!] = values[start + p]!;
+        continue;
+      }
       for (let p = 0; p < n; p++) {
-        const base = (o * n + p) * inner;
-        if (!copyOf) {
-          const to = (o * n + targets[0]![p]!) * inner;
-          // A view for a few entries costs more than the entries.
-          if (inner < SHORT) for (let i = 0; i < inner; i++) moved[to + i] = values[base + i]!;
-          else moved.set(values.subarray(base, base + inner), to);
-        } else {
-          for (let i = 0; i < inner; i++) moved[(o * n + targets[copyOf(base + i)]![p]!) * inner + i] = values[base + i]!;
+        const base = (start + p) * inner;
+        if (copyOf) {
+          for (let i = 0; i < inner; i++) moved[(start + targets[copyOf(base + i)]![p]!) * inner + i] = values[base + i]!;
+          continue;
         }
+        const goal = (start + to[p]!) * inner;
+        // A view for a few entries costs more than the entries.
+        if (inner < SHORT) for (let i = 0; i < inner; i++) moved[goal + i] = values[base + i]!;
+        else moved.set(values.subarray(base, base + inner), goal);
       }
     }
     return moved;

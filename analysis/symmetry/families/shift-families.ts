@@ -8,6 +8,7 @@ import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
 import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
 import { Flow, type Memory } from "./follow";
+import { isBlocked } from "./rules";
 import { additive, selfContained, type Source, unreadable } from "./sources";
 
 /** A group of additions to weights. */
@@ -47,7 +48,9 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   for (const { whole, pieces } of additive(flow, axes)) {
     if (isWhole.has(whole.parameter)) continue;
     const isKnownWay = whole.size === flow.shape(whole.parameter).reduce((n, d) => n * d, 1);
-    const together = hold(flow, whole, isKnownWay ? trails.get(whole.parameter) : undefined);
+    const trail = isKnownWay ? trails.get(whole.parameter) : undefined;
+    if (trail?.lost && isSameForParts(trail)) continue;
+    const together = hold(flow, whole, trail);
     // Pieces that go different ways are held in different places.
     if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
     else for (const piece of pieces) keep(hold(flow, piece));
@@ -66,6 +69,15 @@ interface Trail {
 
 function trailOf(flow: Flow, source: Source): Trail {
   return { start: source.start(flow), memory: new Map(), lost: false };
+}
+
+/** Whether parts of a parameter go the way of the whole: where its entries never got further than into functions of the inputs. */
+function isSameForParts({ memory }: Trail): boolean {
+  for (const { entering, out } of memory.values()) {
+    if (!entering.some((c) => c && isKnown(c))) continue;
+    if (out === undefined || (!isBlocked(out) && isKnown(out))) return false;
+  }
+  return true;
 }
 
 /** Sources that nothing behind notices. Whole parameters leave their trails: most of them are followed further. */
