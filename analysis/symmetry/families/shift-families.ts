@@ -162,10 +162,16 @@ function choosePivots(alive: ReadonlySet<Held>): {
   const pivots = new Map<string, Held>();
   const uncovered = new Set<Held>();
   for (const [value, held] of members) {
-    let best: Held | undefined;
+    const candidates = held.filter(
+      (h) => h.source.family === "translation" && h.arrivals.size === 1 && isEntryByEntry(h.arrivals.get(value)!),
+    );
+    // Who moves each entry by itself makes up for everything that is no wider, and nobody else for that one.
+    let best = candidates.find((h) => {
+      const by = h.arrivals.get(value)!;
+      return dependenceOf(by).distinct && held.every((o) => o === h || isCovered(o.arrivals.get(value)!, by));
+    });
     let most = -1;
-    for (const h of held) {
-      if (h.source.family !== "translation" || h.arrivals.size !== 1 || !isEntryByEntry(h.arrivals.get(value)!)) continue;
+    for (const h of best ? [] : candidates) {
       const covers = held.filter((o) => o !== h && isCovered(o.arrivals.get(value)!, h.arrivals.get(value)!)).length;
       if (covers > most) [best, most] = [h, covers];
     }
