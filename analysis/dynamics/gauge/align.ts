@@ -29,6 +29,8 @@ export interface Alignment {
 }
 
 const MOST_SWEEPS = 50;
+/** Relative gain of a permutation below which units are left where they are: the last sweeps trade almost equal ones. */
+const WORTH_A_SWEEP = 1e-4;
 
 /** Brings `b` as close to `a` as the symmetries can by coordinate descent from `restarts` random orders; deterministic for a seed. */
 export function align(
@@ -106,7 +108,7 @@ function descend(
         now += gain.get(i, i);
         then += gain.get(i, match[i]!);
       }
-      if (then <= now + 1e-9 * Math.abs(now) + 1e-12) continue;
+      if (then <= now + WORTH_A_SWEEP * Math.abs(then) + 1e-12) continue;
       permute(set, b, match);
       moved = true;
     }
