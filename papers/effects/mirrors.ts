@@ -111,7 +111,7 @@ export async function identicalUnits(lab: Laboratory): Promise<Effect> {
       {
         title: "Degree of breaking, permutation of tanh units",
         xLabel: "weight decay",
-        yLabel: "share of broken mirrors",
+        yLabel: "mean order parameter",
         series: [{ name: "degree", points: points.map((p) => ({ x: p.decay, y: p.degree.value, error: p.degree.error })) }],
         yInclude: [0, 1],
       },

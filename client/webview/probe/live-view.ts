@@ -54,7 +54,7 @@ function degrees({ measures }: LiveProbe): ChartView | undefined {
   return overSteps({
     id: "degree",
     title: t("Degree of symmetry breaking"),
-    about: t("Share of broken mirrors of permutations, signs and scalings: 0 fully symmetric, 1 every mirror broken."),
+    about: t("Mean order parameter of permutations, signs and scalings: 0 fully symmetric, 1 as far from it as unrelated units."),
     y: t("degree"),
     include: [0, 1],
     lines: byName(measures, (m) => [{ name: m.setting, value: m.degree }]),

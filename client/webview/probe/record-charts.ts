@@ -33,7 +33,7 @@ export function charts(record: ProbeRecord): ChartView[] {
     {
       id: "degree",
       title: t("Degree of symmetry breaking"),
-      about: t("Share of broken mirrors, mean over replicas: 0 fully symmetric, 1 every mirror broken."),
+      about: t("Mean order parameter over mirrors and replicas: 0 fully symmetric, 1 as far from it as unrelated units."),
       x: t("step"),
       y: t("degree"),
       include: [0, 1],
