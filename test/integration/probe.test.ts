@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import * as vscode from "vscode";
-import { close, file, find, noether, open, until } from "./vs-code";
+import { close, diagnostics, file, find, noether, open, until } from "./vs-code";
 
 describe("probes", () => {
   afterEach(close);
@@ -43,6 +44,24 @@ describe("probes", () => {
     });
     assert.match(drawn.text, /syre against as it is: /);
     assert.ok(drawn.titles.includes("What the settings change"));
+  });
+
+  it("cost nothing but themselves when their process is killed", async function () {
+    if (process.platform === "win32") return this.skip();
+    const api = await noether();
+    const uri = file("MlpRelu.onnx");
+    void vscode.commands.executeCommand("noether.probe", uri, undefined, { steps: 200_000, replicas: 2 });
+    await until("a running probe", () => api.drawnProbe(uri)?.phase === "running");
+    const training = await until("its processes", () => {
+      const lines = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).split("\n");
+      const found = lines.filter((l) => /dist\/probe\.js/.test(l)).map((l) => Number.parseInt(l, 10));
+      return found.length > 0 && found;
+    });
+    for (const pid of training) process.kill(pid, "SIGKILL");
+    await until("the end", () => api.drawnProbe(uri)?.phase !== "running");
+    assert.match(api.drawnProbe(uri)!.text, /SIGKILL|ended/);
+    const document = await open("net.py");
+    await until("findings all the same", () => diagnostics(document.uri).length > 0);
   });
 
   it("end when cancelled, and say so", async () => {

@@ -33,6 +33,31 @@ describe("Python models", () => {
     assert.match(document.getText(), /self\.stem = nn\.Conv2d\(3, width, 3, padding=1, bias=False\)/);
   });
 
+  it("offers changes of training at a layer, asks before they are applied, and takes them back in one step", async () => {
+    const document = await open("net.py");
+    const layer = find(document, "nn.Linear(width, classes)");
+    const range = new vscode.Range(layer, layer.translate(0, 9));
+    const kind = vscode.CodeActionKind.RefactorRewrite.value;
+    const offered = await until("rewrites", async () => {
+      const list = await vscode.commands.executeCommand<vscode.CodeAction[]>(
+        "vscode.executeCodeActionProvider",
+        document.uri,
+        range,
+        kind,
+        5,
+      );
+      return list.some((a) => a.edit) && list;
+    });
+    const { edit } = offered.find((a) => a.edit)!;
+    const before = document.getText();
+    assert.ok(await vscode.workspace.applyEdit(edit!));
+    const after = document.getText();
+    assert.notEqual(after, before);
+    assert.match(after, /class Net\(nn\.Module\)/);
+    await vscode.commands.executeCommand("undo");
+    assert.equal(document.getText(), before);
+  });
+
   it("follows the text while it is broken and whole again", async () => {
     const document = await open("net.py");
     await until("findings", () => diagnostics(document.uri).length > 0);
