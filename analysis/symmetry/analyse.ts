@@ -13,6 +13,7 @@ import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { familyRegions, familySymmetries } from "./families/families";
 import { matrixFamilies } from "./families/matrix-families";
+import { isWithinReach } from "./families/reach";
 import { shiftFamilies } from "./families/shift-families";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
@@ -47,13 +48,15 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];
-  const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
+  const isReachable = isWithinReach(normal);
+  const small = isReachable && options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
   const numeric = small
     ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
     : undefined;
   const solved: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
   // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
-  const matrices = once(() => (numeric ? [] : matrixFamilies(normal, hard, units.scalings)));
+  const byRule = numeric === undefined && isReachable;
+  const matrices = once(() => (byRule ? matrixFamilies(normal, hard, units.scalings) : []));
   const regions = once(() => [...solved, ...familyRegions(matrices())]);
 
   const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...solved.flatMap((r) => r.atoms)]);
@@ -134,7 +137,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...flipSymmetries(sigmoids, shape, spacesAt),
     ...(numeric
       ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)]
-      : familySymmetries(normal, hard, { matrices: matrices(), shifts: shiftFamilies(normal, hard) }, spacesOfAtoms)),
+      : familySymmetries(
+          normal,
+          hard,
+          { matrices: matrices(), shifts: byRule ? shiftFamilies(normal, hard) : [] },
+          spacesOfAtoms,
+        )),
     ...swaps.map((s, i) => swapSymmetry(s, i, shape)),
   ]);
   return {

@@ -7,7 +7,20 @@ import { type Graph, type Node, numberAttribute, numbersAttribute, producers, st
 import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
 import { parseEinsum } from "../../operators/einsum";
 import { operatorTable } from "../../operators/table";
-import { type Change, isKnown, known, MIXED, ofRank, scaled, sources, stretched, sum, unknown, wider } from "./change";
+import {
+  type Change,
+  isKnown,
+  known,
+  MIXED,
+  ofRank,
+  scaled,
+  sources,
+  stretched,
+  sum,
+  TooManyEntries,
+  unknown,
+  wider,
+} from "./change";
 import { MOVEMENT, moved } from "./movement";
 
 /** What the rules may ask about values. */
@@ -37,6 +50,15 @@ const BROADCASTS: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div", "Wh
 
 /** What the node makes of the changes of its inputs: undefined for nothing. At least one of them is there. */
 export function pass(scene: Scene, node: Node, changes: readonly (Change | undefined)[]): Change | Blocked | undefined {
+  try {
+    return passed(scene, node, changes);
+  } catch (error) {
+    if (!(error instanceof TooManyEntries)) throw error;
+    return { inputs: changes.flatMap((c, i) => (c ? [i] : [])) };
+  }
+}
+
+function passed(scene: Scene, node: Node, changes: readonly (Change | undefined)[]): Change | Blocked | undefined {
   const here = changes.flatMap((c, i) => (c ? [i] : []));
   const blocked: Blocked = { inputs: here };
   if (node.domain !== "" || node.outputs.length !== 1) return blocked;

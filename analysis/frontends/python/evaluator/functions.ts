@@ -198,10 +198,10 @@ export function call(interpreter: Interpreter, callee: Value, args: Arguments, w
         calleeName(callee, written),
         callee,
         args,
-        callee.k === "unknown" ? callee.reason : `${callee.name} is not a function`,
+        callee.k === "unknown" ? callee.reason : `${callee.name} is no function`,
       );
     default:
-      return opaqueCall(interpreter, calleeName(callee, written), callee, args, "called value is not a function");
+      return opaqueCall(interpreter, calleeName(callee, written), callee, args, "what is called is no function");
   }
 }
 

@@ -219,7 +219,7 @@ export function fromFunction(scope: SourceScope, name: string, seen: Arguments |
     how: seen ? "as this file makes it" : `as \`${name}()\` makes it`,
     make(i) {
       const f = scope.lookup(name);
-      if (!is(f, "function")) raise("TypeError", `${name} is not a function`);
+      if (!is(f, "function")) raise("TypeError", `${name} is no function`);
       const run = (args: Arguments): InstanceValue => {
         const at = isObject(f) && f.k === "function" ? f.span : { s: 0, e: 0 };
         const frame = moduleFrame(scope, f.chunk, at);
