@@ -74,19 +74,19 @@ export function listed(
   return { shape, data: entries, from: origin };
 }
 
-/** A change that would have to be written down entry by entry has too many of them: nothing can be said of it. */
-export class TooManyEntries extends Error {
-  override readonly name = "TooManyEntries";
+/** A change of too many entries to be written down, or shapes that contradict each other: nothing can be said of it. */
+export class Unfollowable extends Error {
+  override readonly name = "Unfollowable";
 }
 
 /** Entries up to which changes are written down: half a gigabyte of numbers. */
 const MOST_ENTRIES = 2 ** 26;
 
-/** For each entry of a shape, the entry of a narrower one that it is a copy of. @throws TooManyEntries */
+/** For each entry of a shape, the entry of a narrower one that it is a copy of. @throws Unfollowable */
 export function sources(from: readonly number[], to: readonly number[]): Int32Array {
   const own = strides(from);
   const total = to.reduce((n, d) => n * d, 1);
-  if (!(total <= MOST_ENTRIES)) throw new TooManyEntries(`${total} entries`);
+  if (!(total <= MOST_ENTRIES)) throw new Unfollowable(`${total} entries`);
   const out = new Int32Array(total);
   const index = new Int32Array(to.length);
   let at = 0;

@@ -2,7 +2,7 @@
 import { type Graph, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
 import type { Shape } from "../../graph/tensor";
 import { sliceParts } from "../../operators/axes/movement";
-import { type Change, isKnown, listed, narrowed, NONE, stretched, unknown } from "./change";
+import { type Change, isKnown, listed, narrowed, NONE, stretched, Unfollowable, unknown } from "./change";
 
 /** Operators that `moved` knows. */
 export const MOVEMENT: ReadonlySet<string> = new Set([
@@ -170,6 +170,8 @@ function concatenated(node: Node, changes: readonly (Change | undefined)[], shap
   const [one] = present as (Change & { readonly data: Float64Array })[];
   if (present.length === changes.length && present.every((c) => c.shape[axis] === 1 && isSame(c, one!))) return narrowed(one!);
   const total = to[axis]!;
+  if (changes.reduce((n, _, k) => n + (shape(node.inputs[k]!)[axis] ?? 0), 0) !== total)
+    throw new Unfollowable("sizes that do not add up");
   const data = new Float64Array(outer * total * inner);
   const from = new Int32Array(data.length).fill(NONE);
   let start = 0;

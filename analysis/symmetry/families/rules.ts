@@ -17,7 +17,7 @@ import {
   sources,
   stretched,
   sum,
-  TooManyEntries,
+  Unfollowable,
   unknown,
   wider,
 } from "./change";
@@ -53,12 +53,13 @@ export function pass(scene: Scene, node: Node, changes: readonly (Change | undef
   try {
     return passed(scene, node, changes);
   } catch (error) {
-    if (!(error instanceof TooManyEntries)) throw error;
+    if (!(error instanceof Unfollowable)) throw error;
     return { inputs: changes.flatMap((c, i) => (c ? [i] : [])) };
   }
 }
 
 function passed(scene: Scene, node: Node, changes: readonly (Change | undefined)[]): Change | Blocked | undefined {
+  if (node.operator.startsWith("Reduce") && !changes[0]) throw new Unfollowable("axes that change");
   const here = changes.flatMap((c, i) => (c ? [i] : []));
   const blocked: Blocked = { inputs: here };
   if (node.domain !== "" || node.outputs.length !== 1) return blocked;
