@@ -1,5 +1,6 @@
 /** @file A Python text together with its syntax: what fixes that reach further than one call look at. Offsets are of the text. */
 import type { Chunk, Syntax } from "../../frontends/python/index";
+import { blocksOf } from "../../frontends/python/parser/blocks";
 import type { SourceRange } from "../../graph/source";
 import { classifyPython, lineStarts, offsetAt } from "../python-text";
 
@@ -153,26 +154,6 @@ export class PythonSource {
     const lineEnd = this.text.indexOf("\n", end);
     const tail = this.text.slice(end, lineEnd < 0 ? this.text.length : lineEnd);
     return this.text.slice(line, start).trim() === "" && /^\s*(#.*)?$/.test(tail);
-  }
-}
-
-/** The blocks of a compound statement. */
-function blocksOf(s: Stmt): Syntax.Block[] {
-  switch (s.kind) {
-    case "FunctionDef":
-    case "ClassDef":
-    case "With":
-      return [s.body];
-    case "If":
-    case "For":
-    case "While":
-      return [s.body, s.otherwise];
-    case "Try":
-      return [s.body, ...s.handlers.map((h) => h.body), s.otherwise, s.final];
-    case "Match":
-      return s.cases.map((c) => c.body);
-    default:
-      return [];
   }
 }
 

@@ -1,4 +1,5 @@
 /** @file How many optimiser steps a file trains for: `for step in range(N)` whose body steps an optimiser once per turn. */
+import { blocksOf } from "../parser/blocks";
 import type { Expr, Param, Stmt } from "../parser/syntax";
 import type { SourceScope } from "../modules/scope";
 import { numberOf } from "../values/value";
@@ -46,24 +47,6 @@ function search(block: readonly Stmt[], evaluate: Evaluate, params: readonly Par
     }
   }
   return undefined;
-}
-
-/** Blocks in a statement. */
-function blocksOf(s: Stmt): (readonly Stmt[])[] {
-  switch (s.kind) {
-    case "FunctionDef":
-    case "ClassDef":
-    case "With":
-      return [s.body];
-    case "If":
-    case "For":
-    case "While":
-      return [s.body, s.otherwise];
-    case "Try":
-      return [s.body, ...s.handlers.map((h) => h.body), s.otherwise, s.final];
-    default:
-      return [];
-  }
 }
 
 /** Whether a block calls `optimizer.step()`, outside of further loops. */
