@@ -72,7 +72,7 @@ node_modules, caches and virtual environments are left out). PATHS may be - for 
 
   --format FORMAT     text (default), json, sarif, github, gitlab or junit
   --output FILE       write the report there
-  --fix               apply fixes that leave the function unchanged
+  --fix               apply safe fixes: the function stays, or only the fault that was found goes
   --unsafe-fixes      with --fix, also those that change training
   --diff              with --fix, show what would change and change nothing
   --watch             check again when a file changes

@@ -14,7 +14,12 @@ export function comprehension({ range }: Comprehension, text: string): Mended {
   }
   const newText = `[${element} for _ in range(${times})]`;
   return {
-    fix: { title: `Make ${times} modules: ${shortened(newText)}`, exact: true, edits: [{ range, newText }] },
+    fix: {
+      title: `Make ${times} modules: ${shortened(newText)}`,
+      exact: true,
+      note: "each gets weights of its own",
+      edits: [{ range, newText }],
+    },
   };
 }
 

@@ -23,7 +23,13 @@ export function dropGain({ call, scope }: DropGain, text: string): Mended {
   const edit = setToFalse({ form: "default", parameter, call }, text);
   if (!edit) return { reason: `No fix: the call could not be read; write ${parameter}=False by hand.` };
   return {
-    fix: { title: `Let the next layer hold the gain of \`${attribute}\`: ${parameter}=False`, exact: true, edits: [edit] },
+    fix: {
+      title: `Let the next layer hold the gain of \`${attribute}\`: ${parameter}=False`,
+      // Trained gains are numbers of a checkpoint, which an edit of source does not see.
+      exact: false,
+      note: "starts the same; gains of a trained checkpoint have to be folded into the weights",
+      edits: [edit],
+    },
   };
 }
 

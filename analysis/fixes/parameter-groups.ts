@@ -35,5 +35,6 @@ export function parameterGroups({ call }: ParameterGroups, text: string, option?
   const [decays, spared] = option ? [`, "${option[0]}": ${option[1]}`, ""] : ["", `, "weight_decay": 0.0`];
   const newText = ["[", group("> 1", decays), group("<= 1", spared), `${indent}]`].join(eol);
   const edits: TextEdit[] = [{ range: { file: call.file, start, end }, newText }];
-  return { fix: { title: "Decay matrices only: two parameter groups", exact: true, edits } };
+  const note = "the model stays the same; its vectors are no longer decayed";
+  return { fix: { title: "Decay matrices only: two parameter groups", exact: true, note, edits } };
 }

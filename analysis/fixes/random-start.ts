@@ -18,7 +18,7 @@ export function randomStart({ calls, vectors = false }: RandomStart, text: strin
     edits.push(...edit);
   }
   if (edits.length === 0) return { reason: "No fix: where the weights are set is not known; draw them at random." };
-  return { fix: { title: "Draw the weights at random", exact: true, edits } };
+  return { fix: { title: "Draw the weights at random", exact: true, note: "units start apart", edits } };
 }
 
 function editOf(range: SourceRange, text: string, vectors: boolean): TextEdit[] | undefined {

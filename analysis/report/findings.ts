@@ -1,6 +1,6 @@
 /** @file Findings as `noether check` prints them: for people, and as JSON (schema/findings.schema.json). */
 import type { SourceRange } from "../graph/source";
-import type { Finding, Severity } from "../rules/finding";
+import type { Finding, Fix, Severity } from "../rules/finding";
 import { PLAIN, type Style } from "./style";
 import { plural } from "./words";
 
@@ -20,6 +20,7 @@ export interface FindingJson {
   readonly fixes: readonly {
     readonly title: string;
     readonly exact: boolean;
+    readonly note?: string;
     readonly edits: readonly {
       readonly file: string;
       readonly line: number;
@@ -60,6 +61,7 @@ export function findingJson(finding: Finding): FindingJson {
     fixes: finding.fixes.map((fix) => ({
       title: fix.title,
       exact: fix.exact,
+      ...(fix.note === undefined ? {} : { note: fix.note }),
       edits: fix.edits.map((e) => ({ file: e.range.file, ...rangeJson(e.range), newText: e.newText })),
     })),
   };
@@ -111,7 +113,7 @@ function block(f: Finding, style: Style): string {
     ...f.related.map(
       ({ label, range }) => `    ${style.quiet(`${label}: ${range.file}:${range.start.line + 1}:${range.start.column + 1}`)}`,
     ),
-    ...f.fixes.map((fix) => `    ${style.good("fix")}: ${fix.title}${fix.exact ? " (the function stays the same)" : ""}`),
+    ...f.fixes.map((fix) => `    ${style.good("fix")}: ${fix.title}${told(fix)}`),
   ];
   return lines.join("\n");
 }
@@ -128,6 +130,12 @@ function summaryLine(findings: readonly Finding[], summary: CheckSummary, style:
       return PAINT[severity](style, plural(n, one!, many));
     });
   const fixable = findings.filter((f) => f.fixes.some((fix) => fix.exact)).length;
-  const fixes = fixable > 0 ? `; ${fixable === findings.length ? "all" : fixable} fixable without changing the function` : "";
+  const fixes = fixable > 0 ? `; ${fixable === findings.length ? "all" : fixable} fixable by --fix` : "";
   return `${counts.join(", ")}${fixes}; ${looked}`;
+}
+
+/** What a fix changes, in brackets. */
+function told({ exact, note }: Fix): string {
+  const said = note ?? (exact ? "the function stays the same" : "");
+  return said === "" ? "" : ` (${said})`;
 }

@@ -177,7 +177,7 @@ describe("text", () => {
     const text = findingsText([finding], { files: 1, models: 2 });
     assert.match(text, /^net\.py:10:22: warning: bias of `conv1` has no effect: .* \[bias-before-norm\]\n/);
     assert.match(text, /fix: Add bias=False \(the function stays the same\)/);
-    assert.match(text, /1 warning; all fixable without changing the function; 2 models in 1 file checked$/);
+    assert.match(text, /1 warning; all fixable by --fix; 2 models in 1 file checked$/);
     assert.equal(findingsText([], { files: 3, models: 4 }), "no findings; 4 models in 3 files checked");
     assert.match(findingsText([], { files: 3, models: 4, skipped: 2 }), /checked, 2 not understood$/);
   });

@@ -16,8 +16,13 @@ export interface Fix {
   readonly remedy?: string;
   /** The model and the parameters that it is about, for fixes that change training. */
   readonly target?: { readonly model: string; readonly parameters: readonly string[] };
-  /** True when the function the model computes is exactly unchanged. */
+  /**
+   * True where it may be applied without asking: the function that the model computes is exactly unchanged, or what `note`
+   * says is all that changes.
+   */
   readonly exact: boolean;
+  /** What it changes, in a few words, where the function does not stay the same or more than the function is at stake. */
+  readonly note?: string;
   readonly edits: readonly TextEdit[];
 }
 

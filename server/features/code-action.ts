@@ -142,7 +142,7 @@ function editOf(analysed: Analysed, fix: Fix, state: ServerState): WorkspaceEdit
       [id]: {
         label: fix.title,
         needsConfirmation: true,
-        description: "Changes how the model trains, not only how it is written.",
+        description: fix.note ?? "Changes how the model trains, not only how it is written.",
       },
     },
   };
