@@ -36,7 +36,7 @@ export interface Layout {
 }
 
 /** Space above the contents of a frame, for its title. */
-export const FRAME_TITLE = 26;
+const FRAME_TITLE = 26;
 
 /** Beyond this number of boxes lines are drawn by the faster of ELK's methods. */
 const MANY = 400;

@@ -29,7 +29,7 @@ export interface ToldVerification {
 }
 
 /** One sentence on what was measured of a fix. */
-export function outcomeSentence(fix: ToldVerification["fixes"][number]): string {
+function outcomeSentence(fix: ToldVerification["fixes"][number]): string {
   switch (fix.outcome) {
     case "better":
       return "measures better";

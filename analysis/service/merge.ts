@@ -104,7 +104,7 @@ const MOST_EXPORTS = 8;
 const LARGEST_EXPORT = 200e6;
 
 /** ONNX files in the folder of a source file and in folders in it, the nearest first. */
-export function exportsBeside(source: string): string[] {
+function exportsBeside(source: string): string[] {
   const folder = path.dirname(source);
   if (!path.isAbsolute(source) || !existsSync(folder)) return [];
   const inside = entriesOf(folder).filter((e) => !/^(?:\.|__|node_modules|site-packages)/.test(path.basename(e)));

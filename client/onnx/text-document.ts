@@ -65,7 +65,7 @@ export async function showText(file: vscode.Uri, node: string | undefined): Prom
 }
 
 /** The document's URI: named after the file, which its query carries. */
-export function textUri(file: vscode.Uri): vscode.Uri {
+function textUri(file: vscode.Uri): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `${file.path.replace(/\.onnx$/i, "")}.onnxtxt`, query: file.toString() });
 }
 

@@ -12,7 +12,7 @@ import { type ChargeStep, isPlainSgd, updates } from "./charges";
 import { decayOf, rateOf, type RunSettings } from "./settings";
 
 /** Whether a symmetry is all of GL(r) or O(r) on each of its frames, so that identities of matrices hold entry by entry. */
-export function isWholeGroup(symmetry: Symmetry, frames: readonly MatrixFrame[]): boolean {
+function isWholeGroup(symmetry: Symmetry, frames: readonly MatrixFrame[]): boolean {
   const dimension = frames.reduce((n, f) => {
     const r = f.basis.rows;
     return n + (f.contravariant.length > 0 ? r * r : (r * (r - 1)) / 2);

@@ -180,7 +180,7 @@ function recordRun(run: Trajectory): RecordedRun {
 }
 
 /** A symmetry without its action. */
-export function recordSymmetry(symmetry: Symmetry, model: Pick<TrainedModel, "spaces" | "graph">): RecordedSymmetry {
+function recordSymmetry(symmetry: Symmetry, model: Pick<TrainedModel, "spaces" | "graph">): RecordedSymmetry {
   const { id, kind, group, dimension, parameters } = symmetry;
   const acts = model.spaces.filter((s) => symmetry.spaces.includes(s.id)).flatMap((s) => s.acts);
   const isMatrix = (name: string) => (model.graph.parameters.get(name)?.shape.length ?? 0) >= 2;

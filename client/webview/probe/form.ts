@@ -35,7 +35,7 @@ const CHOICES = {
 } as const;
 
 /** The form; `run` is called with what was filled in. */
-export function optionsForm(choices: ProbeChoices, run: (choices: ProbeChoices) => void): HTMLFormElement {
+function optionsForm(choices: ProbeChoices, run: (choices: ProbeChoices) => void): HTMLFormElement {
   const numbers = numberFields().map((field) => ({
     field,
     input: element("input", {
