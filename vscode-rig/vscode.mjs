@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, existsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { format } from "node:util";
+import { startHands } from "./hands.mjs";
 import { installExtension, launchBrowser, openWorkbench, startServer } from "./rig.mjs";
 
 const opt = { dev: [], positional: [], env: {} };
@@ -73,9 +74,11 @@ const folder = opt.positional
   .find((p) => existsSync(p) && (statSync(p).isDirectory() || p.endsWith(".code-workspace")));
 let server,
   browser,
+  hands,
   code = 1;
 const cleanup = async () => {
   await browser?.close().catch(() => {});
+  await hands?.close().catch(() => {});
   await server?.stop().catch(() => {});
   rmSync(scratch, { recursive: true, force: true });
 };
@@ -95,9 +98,16 @@ for (const sig of ["SIGINT", "SIGTERM", "SIGHUP"])
 try {
   const userDataDir = opt.userDataDir ?? path.join(scratch, "user-data");
   const args = opt.proposed ? ["--enable-proposed-api", opt.proposed] : [];
-  server = await startServer({ userDataDir, extensionsDir: opt.extensionsDir ?? path.join(scratch, "extensions"), log, args });
   browser = await launchBrowser();
   const { page } = browser;
+  hands = await startHands(page);
+  server = await startServer({
+    userDataDir,
+    extensionsDir: opt.extensionsDir ?? path.join(scratch, "extensions"),
+    log,
+    args,
+    env: { VSCODE_HANDS: hands.url },
+  });
   const done = new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no test result in ${timeoutMs} ms`)), timeoutMs);
     void page.exposeFunction("codeAutomationLog", (type, args) => {

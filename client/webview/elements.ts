@@ -32,3 +32,8 @@ export function button(label: string, attributes: Readonly<Record<string, string
   made.addEventListener("click", press);
   return made;
 }
+
+/** A text as an id that other attributes may list: `aria-labelledby` takes a space for the end of an id. */
+export function identifier(prefix: string, text: string): string {
+  return `${prefix}-${text.replace(/[^\w-]/g, (c) => `_${c.codePointAt(0)!.toString(36)}`)}`;
+}

@@ -3,7 +3,7 @@
  * readers as text, with its numbers in a table behind it.
  */
 import uPlot from "uplot";
-import { element, vector } from "../elements";
+import { element, identifier, vector } from "../elements";
 import { t } from "../text";
 import { align, type Aligned } from "./align";
 import { DASHES, type Palette, PREDICTED } from "./colours";
@@ -37,7 +37,7 @@ export class Chart {
     this.#view = view;
     this.#palette = palette;
     this.#aligned = align(view);
-    const id = `chart-${view.id}`;
+    const id = identifier("chart", view.id);
     this.#about = element("p", { class: "about", id: `${id}-about` });
     this.#plot = element("div", {
       class: "plot",

@@ -1,5 +1,5 @@
 /** @file A matrix of numbers as a picture whose cells can be walked with the arrow keys, with its strongest pairs as a table. */
-import { element } from "../elements";
+import { element, identifier } from "../elements";
 import { t } from "../text";
 import { channels, type Palette } from "./colours";
 import { small } from "./numbers";
@@ -23,7 +23,7 @@ export class HeatMap {
 
   constructor(view: HeatMapView, palette: Palette) {
     this.#view = view;
-    const id = `map-${view.id}`;
+    const id = identifier("map", view.id);
     this.#about = element("p", { class: "about", id: `${id}-about` });
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.#mark = element("div", { class: "mark", hidden: "" });

@@ -18,7 +18,7 @@ export interface Estimate {
 /** `0.93 ± 0.02`; without an error it says so. */
 export function estimated({ value, error }: Estimate): string {
   if (!Number.isFinite(value)) return "not measured";
-  if (error === null || !Number.isFinite(error)) return `${small(value)} (one replica, no error)`;
+  if (error === null || !Number.isFinite(error)) return `${small(value)} (one value, no error)`;
   return `${small(value)} ± ${error === 0 ? "0" : Number(error.toPrecision(1)) < 1e-3 ? error.toExponential(0) : String(Number(error.toPrecision(2)))}`;
 }
 

@@ -225,7 +225,7 @@ describe("lines on one axis", () => {
 it("numbers read well", () => {
   assert.deepEqual([0, 0.12345, 1234.5, 0.00012, 2e6].map(small), ["0", "0.123", "1230", "1.2e-4", "2.0e6"]);
   assert.equal(estimated({ value: 0.9312, error: 0.0213 }), "0.931 ± 0.021");
-  assert.equal(estimated({ value: 1, error: null }), "1 (one replica, no error)");
+  assert.equal(estimated({ value: 1, error: null }), "1 (one value, no error)");
   assert.equal(estimated({ value: Number.NaN, error: 0 }), "not measured");
   assert.equal(change({ value: 0.5, error: 0 }), "+0.5 ± 0");
   assert.deepEqual(
