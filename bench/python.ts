@@ -73,8 +73,15 @@ async function service(): Promise<Row[]> {
       await answering.analysePython("/nowhere/long.py", edited(text, n), undefined, scope);
       times[scope].push(performance.now() - start);
     }
+    const moves: number[] = [];
+    for (let n = 0; n < EDITS / 2; n++) {
+      const start = performance.now();
+      await answering.analysePython("/nowhere/long.py", "\n".repeat((n % 5) + 1) + text, undefined, "findings");
+      moves.push(performance.now() - start);
+    }
     return [
       timed("the same, to findings", summary(times.findings), { target: 30 }),
+      timed("a line added above everything, to findings", summary(moves), { target: 30, note: "all places move" }),
       timed("the same, to findings, hovers and reports", summary(times.all), {}),
     ];
   } finally {

@@ -1,16 +1,17 @@
 /**
- * @file Places in notebooks. Inside, a notebook is one Python text, the code of its cells one after the other; what leaves
- * speaks of cells: file `PATH#cell=N` (all cells count, from 0) and the line in the cell.
+ * @file Places as they leave the service. Inside, places follow the code when lines are added above it, and a notebook is one
+ * Python text, the code of its cells one after the other. What leaves stays as it is and speaks of cells: file `PATH#cell=N`
+ * (all cells count, from 0) and the line in the cell.
  */
 import type { SourceRange } from "../graph/source";
 
 /** Where a line of the joined text is. */
 export type Cells = (line: number) => { readonly file: string; readonly line: number };
 
-/** Plain data with all places in a notebook's joined text turned into places in its cells. */
-export function inCells<T>(value: T, file: string, cells: Cells | undefined): T {
-  if (!cells) return value;
+/** A copy of plain data with all places as they are now, those in a notebook's joined text turned into places in its cells. */
+export function settled<T>(value: T, file: string, cells: Cells | undefined): T {
   const place = (range: SourceRange): SourceRange => {
+    if (!cells || range.file !== file) return { file: range.file, start: range.start, end: range.end };
     const start = cells(range.start.line);
     const end = cells(range.end.line);
     // What would reach into the next cell ends where its own cell does.
@@ -24,7 +25,7 @@ export function inCells<T>(value: T, file: string, cells: Cells | undefined): T 
   const visit = (x: unknown): unknown => {
     if (typeof x !== "object" || x === null) return x;
     if (Array.isArray(x)) return x.map(visit);
-    if (isRange(x)) return x.file === file ? place(x) : x;
+    if (isRange(x)) return place(x);
     return Object.fromEntries(Object.entries(x).map(([k, v]) => [k, visit(v)]));
   };
   return visit(value) as T;

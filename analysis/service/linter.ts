@@ -7,7 +7,7 @@ import { isExcluded } from "../configuration/configuration";
 import type { ReadConfiguration } from "../configuration/read";
 import { lintFile } from "../lint/lint";
 import type { Finding } from "../rules/finding";
-import { inCells } from "./cells";
+import { settled } from "./cells";
 import { Configured, type ConfigurationSources } from "./configured";
 import { checkedFile, type LoadedFile } from "./models";
 
@@ -62,7 +62,7 @@ export class Linter {
         findings: withoutRepeats(findings).map((f) => located(f, loaded)),
         silenced: silenced.map(({ finding, suppression }) => ({ finding: located(finding, loaded), reason: suppression.reason })),
         models: loaded.models.length,
-        notes: inCells(loaded.problems, file, loaded.cells).map(({ message, range }) =>
+        notes: settled(loaded.problems, file, loaded.cells).map(({ message, range }) =>
           range ? `${range.file}:${range.start.line + 1}:${range.start.column + 1}: ${message}` : `${file}: ${message}`,
         ),
       };
@@ -76,7 +76,7 @@ export class Linter {
 /** A finding in a notebook says its cell. */
 function located(finding: Finding, { file, cells }: LoadedFile): Finding {
   if (!cells) return finding;
-  const moved = inCells(finding, file, cells);
+  const moved = settled(finding, file, cells);
   return { ...moved, file: moved.range?.file ?? file };
 }
 

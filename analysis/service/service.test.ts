@@ -56,6 +56,27 @@ describe("the analysis service", () => {
     assert.ok((hover ?? "").split("\n").length <= 12);
   });
 
+  it("moves all places with lines that are added or removed above, and leaves earlier answers as they were", async () => {
+    const file = path.join(FIXTURES, "python/demo.py");
+    const text = readFileSync(file, "utf8");
+    const timeless = ({ milliseconds: _, ...rest }: DocumentAnalysis): unknown => rest;
+    const fresh = async (now: string): Promise<unknown> => {
+      const other = createAnalysisService();
+      try {
+        return [timeless(await other.analysePython(file, now)), await other.structure(file)];
+      } finally {
+        other.dispose();
+      }
+    };
+    const answers = [timeless(await service.analysePython(file, text)), await service.structure(file)];
+    const kept = structuredClone(answers);
+    for (const now of [`# one\n\n${text}`, `"""Five\n\n\nlines.\n"""\n${text}`, text]) {
+      const moved = [timeless(await service.analysePython(file, now)), await service.structure(file)];
+      assert.deepEqual(moved, await fresh(now));
+    }
+    assert.deepEqual(answers, kept);
+  });
+
   it("says which changes of training suit a layer and an optimiser, and none elsewhere", async () => {
     const file = path.join(FIXTURES, "fixes/mlp_attributes.py");
     const text = readFileSync(file, "utf8");

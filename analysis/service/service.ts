@@ -15,7 +15,7 @@ import type { Finding, Fix } from "../rules/finding";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
-import { inCells } from "./cells";
+import { settled } from "./cells";
 import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
@@ -112,14 +112,14 @@ class Service implements AnalysisService {
         return []; // its analysis fails; the answer to `analyse` says so
       }
     });
-    return inCells(structureOf(path, readable), path, this.#files.get(path)?.file.cells);
+    return settled(structureOf(path, readable), path, this.#files.get(path)?.file.cells);
   }
 
   async rewrites(path: string, range: SourceRange): Promise<Fix[]> {
     const file = this.#files.get(path)?.file;
     if (!file || file.text === undefined || file.cells) return [];
     try {
-      return rewritesAt(checkedFile(file), range);
+      return settled(rewritesAt(checkedFile(file), range), path, undefined);
     } catch {
       return []; // its analysis fails; the answer to `analyse` says so
     }
@@ -228,7 +228,7 @@ class Service implements AnalysisService {
     const configuration = { files: read.configuration.files, mistakes: read.problems };
     const calls = file.calls ? { calls: file.calls } : {};
     const answer = { path, findings, hovers: [], models, problems, ...calls, configuration, milliseconds: 0 };
-    return inCells(answer, path, file.cells);
+    return settled(answer, path, file.cells);
   }
 
   /** The answer for a file: models that were certified before, in whatever text, are shown so. */
@@ -276,7 +276,7 @@ class Service implements AnalysisService {
       configuration: { files: read.configuration.files, mistakes: read.problems },
       milliseconds,
     };
-    return inCells(answer, path, file.cells);
+    return settled(answer, path, file.cells);
   }
 }
 

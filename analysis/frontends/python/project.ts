@@ -1,9 +1,7 @@
 /** @file The Python front end's face: files in, models with their graphs out. Nothing is executed. */
-import type { SourceRange } from "../../graph/source";
 import { FactCollector, TRAINING_TEXT } from "./facts/collect";
 import { NO_FACTS, type TrainingFacts } from "./facts/facts";
 import { type Block, type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
-import { relocateModel, type Shift } from "./models/relocate";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";
@@ -39,8 +37,6 @@ interface Remembered {
   readonly result: ClassResult;
   /** Statements that bound or changed each name that the result depends on. */
   readonly evidence: ReadonlyMap<string, readonly TopLevel[]>;
-  /** Where the file's chunks were. */
-  readonly lines: ReadonlyMap<Chunk, number>;
   /** The file's pragmas. */
   readonly pragmas: string;
 }
@@ -51,8 +47,6 @@ export class PythonProject {
   private readonly bindings = new Map<string, { version: number; bindings: Bindings }>();
   private readonly resolver: ModuleResolver;
   private readonly remembered = new Map<string, Map<string, Remembered>>();
-  /** Evidence of results that were taken over from an earlier analysis. */
-  private readonly recalled = new WeakMap<ClassResult, ReadonlyMap<string, readonly TopLevel[]>>();
   private readonly library = sharedLibrary();
   private world: World | undefined;
 
@@ -217,7 +211,7 @@ export class PythonProject {
     return out;
   }
 
-  /** An earlier result, if all that it depends on is as it was; its places are moved to where the code is now. */
+  /** An earlier result, if all that it depends on is as it was; its places tell themselves where the code is now. */
   private recall(known: Remembered | undefined, document: PythonDocument): ClassResult | undefined {
     if (!known || known.pragmas !== pragmasOf(document)) return undefined;
     for (const [key, statements] of known.evidence) {
@@ -225,21 +219,17 @@ export class PythonProject {
       const bindings = this.bindingsOf(file);
       if (!bindings || !sameStatements(statements, statementsOf(bindings, name))) return undefined;
     }
-    const { result } = known;
-    const shift = result.model && shiftOf(known.lines, document);
-    const now = result.model && shift ? { ...result, model: relocateModel(result.model, shift) } : result;
-    this.recalled.set(now, known.evidence);
-    return now;
+    return known.result;
   }
 
   private remember(path: string, document: PythonDocument, results: ReadonlyMap<string, ClassResult>, world: World): void {
-    const lines = new Map(document.chunks.map((c) => [c, c.line]));
+    const before = this.remembered.get(path);
     const pragmas = pragmasOf(document);
     const out = new Map<string, Remembered>();
     for (const [name, result] of results) {
-      const earlier = this.recalled.get(result);
-      if (earlier) {
-        out.set(name, { result, evidence: earlier, lines, pragmas });
+      const earlier = before?.get(name);
+      if (earlier?.result === result) {
+        out.set(name, earlier);
         continue;
       }
       const evidence = new Map<string, readonly TopLevel[]>();
@@ -248,7 +238,7 @@ export class PythonProject {
         const bindings = this.bindingsOf(file);
         if (bindings) evidence.set(key, statementsOf(bindings, bound));
       }
-      out.set(name, { result, evidence, lines, pragmas });
+      out.set(name, { result, evidence, pragmas });
     }
     this.remembered.set(path, out);
   }
@@ -285,25 +275,4 @@ function statementsOf(bindings: Bindings, name: string): readonly TopLevel[] {
 
 function sameStatements(a: readonly TopLevel[], b: readonly TopLevel[]): boolean {
   return a.length === b.length && a.every((t, i) => t.statement === b[i]!.statement);
-}
-
-/** How places in a file moved; undefined when none did. */
-function shiftOf(before: ReadonlyMap<Chunk, number>, document: PythonDocument): Shift | undefined {
-  const moves: { from: number; to: number; by: number }[] = [];
-  for (const chunk of document.chunks) {
-    const line = before.get(chunk);
-    if (line === undefined || line === chunk.line) continue;
-    moves.push({ from: line, to: line + chunk.text.split("\n").length, by: chunk.line - line });
-  }
-  if (moves.length === 0) return undefined;
-  return (range: SourceRange): SourceRange => {
-    if (range.file !== document.file) return range;
-    const move = moves.find((m) => range.start.line >= m.from && range.start.line < m.to);
-    if (!move) return range;
-    return {
-      file: range.file,
-      start: { line: range.start.line + move.by, column: range.start.column },
-      end: { line: range.end.line + move.by, column: range.end.column },
-    };
-  };
 }

@@ -243,29 +243,3 @@ function tiesOf(paths: ReadonlyMap<InstanceValue, string[]>, interpreter: Interp
     return { names: [named(owner, ownerName), named(holder, name)], range, holds: same && paths.has(owner) && paths.has(holder) };
   });
 }
-
-/** The same inventory with its places moved. */
-export function relocateInventory(i: Inventory, shift: (range: SourceRange) => SourceRange): Inventory {
-  return {
-    parameters: i.parameters.map((p) => ({
-      ...p,
-      ...(p.range ? { range: shift(p.range) } : {}),
-      ...(p.initialisation?.origin?.range
-        ? {
-            initialisation: {
-              ...p.initialisation,
-              origin: { ...p.initialisation.origin, range: shift(p.initialisation.origin.range) },
-            },
-          }
-        : {}),
-    })),
-    shared: i.shared.map((s) => ({
-      ...s,
-      ...(s.constructor ? { constructor: shift(s.constructor) } : {}),
-      ...(s.repeated ? { repeated: shift(s.repeated) } : {}),
-      ...(s.container ? { container: shift(s.container) } : {}),
-    })),
-    ties: i.ties.map((t) => ({ ...t, range: shift(t.range) })),
-    unread: i.unread.map((u) => (u.range ? { ...u, range: shift(u.range) } : u)),
-  };
-}

@@ -11,6 +11,8 @@ export type LineMap = (line: number) => { readonly file: string; readonly line: 
 /** One top-level statement with its syntax tree. The same object stands for it as long as its text does not change. */
 export class Chunk {
   private lineStarts: number[] | undefined;
+  /** By start and end. */
+  private readonly ranges = new Map<number, SourceRange>();
 
   constructor(
     readonly file: string,
@@ -38,20 +40,40 @@ export class Chunk {
     return { line: low, column: offset - starts[low]! };
   }
 
-  /** Where a node of this chunk is in its file now. */
+  /**
+   * Where a node of this chunk is in its file. The same object stands for it always, and tells the place as it is when it is
+   * asked: what was made of this chunk needs no care when lines are added or removed above. Copy what has to stay.
+   */
   range(span: Span): SourceRange {
-    const start = this.position(span.s);
-    const end = this.position(span.e);
-    const from = this.line + start.line;
-    const to = this.line + end.line;
-    if (!this.map) {
-      return { file: this.file, start: { line: from, column: start.column }, end: { line: to, column: end.column } };
+    const key = span.s * (this.text.length + 1) + span.e;
+    const known = this.ranges.get(key);
+    if (known) return known;
+    const made = this.makeRange(this.position(span.s), this.position(span.e));
+    this.ranges.set(key, made);
+    return made;
+  }
+
+  /** @param start in the chunk, as `end` is */
+  private makeRange(start: Position, end: Position): SourceRange {
+    if (this.map) {
+      // Chunks of a text with a map are never kept, so they never move.
+      const place = this.map(this.line + start.line);
+      return {
+        file: place.file,
+        start: { line: place.line, column: start.column },
+        end: { line: place.line + (end.line - start.line), column: end.column },
+      };
     }
-    const place = this.map(from);
+    const now = ({ line, column }: Position): Position => ({ line: this.line + line, column });
+    // Own properties that can be enumerated: messages, copies and comparisons see plain data.
     return {
-      file: place.file,
-      start: { line: place.line, column: start.column },
-      end: { line: place.line + (to - from), column: end.column },
+      file: this.file,
+      get start() {
+        return now(start);
+      },
+      get end() {
+        return now(end);
+      },
     };
   }
 
