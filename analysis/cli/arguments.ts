@@ -163,9 +163,13 @@ export function checkArguments(args: readonly string[]): CheckArguments | "help"
   if (reads && values.watch) throw new UsageError("--watch follows files, not standard input");
   if (values.diff && !values.fix && !values["unsafe-fixes"])
     throw new UsageError("--diff shows what --fix would change; say --fix");
-  if (values.watch && (values.fix || values.output !== undefined)) throw new UsageError("--watch only reports");
+  const writes = values.fix || values["unsafe-fixes"] || values.output !== undefined || values["update-baseline"];
+  if (values.watch && writes) throw new UsageError("--watch only reports: leave out --fix, --output and --update-baseline");
   const name = values["stdin-filename"];
-  if (name !== undefined && !/\.py$/i.test(name)) throw new UsageError(`--stdin-filename is a .py file, not ${name}`);
+  if (name !== undefined && !reads) throw new UsageError(`--stdin-filename names the text on standard input; check - reads it`);
+  if (name !== undefined && !/\.(py|ipynb)$/i.test(name)) {
+    throw new UsageError(`--stdin-filename is a .py or .ipynb file, not ${name}`);
+  }
   return {
     paths: positionals,
     stdin: reads ? (name ?? "stdin.py") : undefined,

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigurationProblem } from "../configuration/validate";
+import { plural } from "../report/words";
 import type { Finding } from "../rules/finding";
 import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments";
@@ -32,9 +33,18 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
   }
   let reports: readonly FileReport[];
   if (args.stdin !== undefined) {
-    const text = readFileSync(0, "utf8");
-    if (args.fix) return (await import("./fix")).fixText(args, args.stdin, text, linter, console);
-    reports = [await linter.lint(args.stdin, text)];
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(0));
+    } catch (error) {
+      console.error(`noether: standard input cannot be read as UTF-8: ${error instanceof Error ? error.message : String(error)}`);
+      return EXIT.fatal;
+    }
+    reports = [
+      args.fix
+        ? await (await import("./fix")).fixText(args, args.stdin, text, linter, console)
+        : await linter.lint(args.stdin, text),
+    ];
   } else if (args.fix) reports = await (await import("./fix")).fixFiles(args, files, linter, console);
   else reports = await (await import("./reports")).reportsOf(args, files, linter, console);
   if (files.some((f) => /\.onnx$/i.test(f)) && files.some((f) => f.endsWith(".py"))) {
@@ -44,8 +54,9 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
   if (args.verbose) for (const note of reports.flatMap((r) => r.notes)) console.error(`noether: ${note}`);
   const found = await withoutAccepted(args, files, reports, linter, console);
   if (found === undefined) return EXIT.configuration;
-  // A diff is to be piped; what is left to report is for a run without it.
-  if (!args.diff) await (await import("./print")).printReport(args, files, reports, found, console);
+  // A diff and fixed text are to be piped; what is left to report is for a run without them, or goes to a file.
+  const isPiped = args.diff || (args.fix !== undefined && args.stdin !== undefined);
+  if (!isPiped || args.output !== undefined) await (await import("./print")).printReport(args, files, reports, found, console);
   if (reports.some((r) => r.failure !== undefined)) return EXIT.fatal;
   return exitCode(found, args);
 }
@@ -80,8 +91,14 @@ async function withoutAccepted(
   const { againstBaseline, BaselineError, readBaseline, writeBaseline } = await import("../lint/baseline");
   if (args.updateBaseline) {
     const target = args.baseline ?? (files[0] === undefined ? undefined : baselineOf(files[0])) ?? "noether-baseline.json";
-    writeBaseline(target, all);
-    console.error(`noether: ${all.length} findings accepted in ${target}`);
+    try {
+      writeBaseline(target, all, files);
+    } catch (error) {
+      if (!(error instanceof BaselineError)) throw error;
+      console.error(`noether: ${error.message}`);
+      return undefined;
+    }
+    console.error(`noether: ${plural(all.length, "finding")} accepted in ${target}`);
     return [];
   }
   const out: Finding[] = [];
@@ -103,6 +120,7 @@ async function withoutAccepted(
       );
       out.push(...against.beyond);
       stale += against.stale;
+      for (const [from, to] of against.moved) console.error(`noether: ${to} is taken for ${from} of the baseline`);
     } catch (error) {
       if (!(error instanceof BaselineError)) throw error;
       console.error(`noether: ${error.message}`);
@@ -110,6 +128,8 @@ async function withoutAccepted(
     }
   }
   if (stale > 0)
-    console.error(`noether: the baseline accepts ${stale} findings that are gone; tighten it with --update-baseline`);
+    console.error(
+      `noether: the baseline accepts ${plural(stale, "finding")} more than there are; tighten it with --update-baseline`,
+    );
   return out;
 }

@@ -264,6 +264,31 @@ describe("noether check in a project", () => {
     assert.equal(readFileSync(path.join(root, "b.py"), "utf8"), good);
   });
 
+  it("fixes notebooks and source in other encodings, and nothing else in them", async () => {
+    const latin = Buffer.from(`# coding: latin-1\n# caf\u00e9\n${bad}`, "latin1");
+    const cell = { cell_type: "code", source: bad.split(/(?<=\n)/), outputs: [{ data: [1e5] }] };
+    const notebook = (source: string) => JSON.stringify({ cells: [{ ...cell, source: source.split(/(?<=\n)/) }] }, undefined, 1);
+    const root = project("others", { "n.ipynb": notebook(bad), "wrong.py": "" });
+    writeFileSync(path.join(root, "latin.py"), latin);
+    writeFileSync(path.join(root, "wrong.py"), latin.subarray(18));
+    const sarif = await noether("check", path.join(root, "n.ipynb"), "--format", "sarif");
+    const { locations } = (JSON.parse(sarif.out) as { runs: { results: { locations: { physicalLocation: Physical }[] }[] }[] })
+      .runs[0]!.results[0]!;
+    const { artifactLocation, region } = locations[0]!.physicalLocation;
+    assert.match(artifactLocation.uri, /n\.ipynb$/);
+    assert.match(notebook(bad).split("\n")[region.startLine - 1]!, /nn\.Conv2d/);
+    assert.match((await noether("check", path.join(root, "n.ipynb"), "--fix", "--diff")).out, /^--- .*n\.ipynb#cell=0$/m);
+    const { code, error } = await noether("check", root, "--fix");
+    assert.equal(code, EXIT.fatal);
+    assert.match(error, /wrong\.py:1: the file is not UTF-8/);
+    assert.match(error, /2 findings fixed in 2 files/);
+    assert.equal(readFileSync(path.join(root, "n.ipynb"), "utf8"), notebook(fixed));
+    assert.deepEqual(
+      readFileSync(path.join(root, "latin.py")),
+      Buffer.from(`# coding: latin-1\n# caf\u00e9\n${fixed}`, "latin1"),
+    );
+  });
+
   it("accepts a baseline", async () => {
     const root = project("accepted", { "a.py": bad });
     const baseline = path.join(root, "accepted.json");
@@ -272,7 +297,12 @@ describe("noether check in a project", () => {
     writeFileSync(path.join(root, "b.py"), bad);
     assert.equal((await noether("check", root, "--baseline", baseline)).code, EXIT.findings);
     rmSync(path.join(root, "a.py"));
-    assert.match((await noether("check", root, "--baseline", baseline)).error, /accepts 1 findings that are gone/);
+    const renamed = await noether("check", root, "--baseline", baseline);
+    assert.equal(renamed.code, EXIT.ok);
+    assert.match(renamed.error, /b\.py is taken for a\.py of the baseline/);
+    rmSync(path.join(root, "b.py"));
+    writeFileSync(path.join(root, "c.py"), good);
+    assert.match((await noether("check", root, "--baseline", baseline)).error, /accepts 1 finding more than there are/);
   });
 
   it("silences by comments, and says which are of no use", async () => {
@@ -337,6 +367,11 @@ describe("noether check in a project", () => {
     assert.equal((JSON.parse(several.stdout) as unknown[]).length, 3);
   });
 });
+
+interface Physical {
+  readonly artifactLocation: { readonly uri: string };
+  readonly region: { readonly startLine: number };
+}
 
 describe("words", () => {
   it("name what was meant, and nothing where nothing is near", () => {

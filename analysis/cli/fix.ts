@@ -1,13 +1,13 @@
 /** @file `noether check --fix`: applies fixes until none is left, and shows or writes what changed. */
-import { readFileSync } from "node:fs";
 import { createTwoFilesPatch } from "diff";
 import { applyEdits, compatibleFixes } from "../fixes/apply";
+import { editedFiles, editedNotebook, fileOfPlace } from "../fixes/edited-files";
 import { replaceFile } from "../fixes/replace-file";
-import type { TextEdit } from "../rules/finding";
+import { plural } from "../report/words";
 import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments";
+import { reportsOf } from "./reports";
 import type { Console } from "./run";
-import { EXIT } from "./usage";
 
 /** A fix can make another one possible; after this many rounds something undoes what something else does. */
 const ROUNDS = 10;
@@ -25,70 +25,58 @@ export async function fixFiles(
   const reports: FileReport[] = [];
   let fixed = 0;
   const touched = new Set<string>();
-  for (const file of files) {
-    let report = await linter.lint(file);
-    for (let round = 0; round < ROUNDS && /\.py$/i.test(file); round++) {
+  // Files without anything to fix, which are most, are linted by several processes and come from the cache.
+  for (let report of await reportsOf(args, files, linter, console)) {
+    // Another file's fix, or somebody, may have changed it since.
+    if (!args.diff && compatibleFixes(report.findings, args.fix!).length > 0) report = await linter.lint(report.file);
+    for (let round = 0; round < ROUNDS; round++) {
       const chosen = compatibleFixes(report.findings, args.fix!);
       if (chosen.length === 0) break;
-      const texts = newTexts(chosen.flatMap((c) => c.fix.edits));
-      if (args.diff) {
-        for (const [name, { before, after }] of texts) console.out(patch(name, before, after));
-        fixed += chosen.length;
-        for (const name of texts.keys()) touched.add(name);
-        break;
-      }
       try {
-        for (const [name, { after }] of texts) replaceFile(name, after);
+        const edited = editedFiles(chosen.flatMap((c) => c.fix.edits));
+        for (const { file, content, texts } of edited) {
+          if (args.diff) for (const { name, before, after } of texts) console.out(patch(name, before, after));
+          else replaceFile(file, content);
+          touched.add(file);
+        }
       } catch (error) {
         report = { ...report, failure: error instanceof Error ? error.message : String(error) };
         break;
       }
       fixed += chosen.length;
-      for (const name of texts.keys()) touched.add(name);
-      report = await linter.lint(file);
+      if (args.diff) break;
+      report = await linter.lint(report.file);
     }
     reports.push(report);
   }
-  const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`;
   if (fixed > 0) {
     const verb = args.diff ? "would be fixed" : "fixed";
-    console.error(`noether: ${many(fixed, "finding")} ${verb} in ${many(touched.size, "file")}`);
+    console.error(`noether: ${plural(fixed, "finding")} ${verb} in ${plural(touched.size, "file")}`);
   }
   return reports;
 }
 
-/** Fixes a text from standard input and prints it, or with `--diff` what would change. */
+/** Fixes a text from standard input and prints it, or with `--diff` what would change; returns what is left to report. */
 export async function fixText(
   args: CheckArguments,
   file: string,
   text: string,
   linter: Linter,
   console: Console,
-): Promise<number> {
+): Promise<FileReport> {
   let now = text;
   let report = await linter.lint(file, now);
+  const before = report;
   for (let round = 0; round < ROUNDS; round++) {
     const edits = compatibleFixes(report.findings, args.fix!).flatMap((c) => c.fix.edits);
     // Only this text is at hand; edits of other files are for a run over files.
-    const own = edits.filter((e) => e.range.file === file);
+    const own = edits.filter((e) => fileOfPlace(e.range.file) === file);
     if (own.length === 0 || own.length < edits.length) break;
-    now = applyEdits(now, own);
+    now = /\.ipynb$/i.test(file) ? String(editedNotebook(file, now, own).content) : applyEdits(now, own);
     report = await linter.lint(file, now);
   }
-  if (report.failure !== undefined) console.error(`noether: ${report.failure}`);
   console.out((args.diff ? patch(file, text, now) : now).replace(/\n$/, ""));
-  if (report.failure !== undefined) return EXIT.fatal;
-  return report.findings.some((f) => f.severity === "error" || f.severity === "warning") ? EXIT.findings : EXIT.ok;
-}
-
-function newTexts(edits: readonly TextEdit[]): Map<string, { before: string; after: string }> {
-  const out = new Map<string, { before: string; after: string }>();
-  for (const name of new Set(edits.map((e) => e.range.file))) {
-    const before = readFileSync(name, "utf8");
-    const own = edits.filter((e) => e.range.file === name);
-    out.set(name, { before, after: applyEdits(before, own) });
-  }
-  return out;
+  return args.diff ? before : report;
 }
 
 function patch(file: string, before: string, after: string): string {

@@ -1,5 +1,6 @@
 /** @file Prints what `noether check` found, in the format that was asked for. */
 import { replaceFile } from "../fixes/replace-file";
+import { inFiles } from "../report/notebook-places";
 import type { Finding } from "../rules/finding";
 import type { FileReport } from "../service/linter";
 import type { CheckArguments } from "./arguments";
@@ -35,15 +36,18 @@ async function rendered(
     }
     case "sarif": {
       const [{ sarifLog }, { rules }] = await Promise.all([import("../report/sarif"), import("../rules/registry")]);
-      const silenced = reports.flatMap((r) => r.silenced);
-      return JSON.stringify(sarifLog({ version: version(), rules, findings, silenced, failures, root }), undefined, 2);
+      const silenced = reports
+        .flatMap((r) => r.silenced)
+        .flatMap(({ finding, reason }) => inFiles([finding]).map((f) => ({ finding: f, reason })));
+      const log = sarifLog({ version: version(), rules, findings: inFiles(findings), silenced, failures, root });
+      return JSON.stringify(log, undefined, 2);
     }
     case "github":
-      return (await import("../report/services")).githubAnnotations(findings, root);
+      return (await import("../report/services")).githubAnnotations(inFiles(findings), root);
     case "gitlab":
-      return (await import("../report/services")).gitlabReport(findings, root);
+      return (await import("../report/services")).gitlabReport(inFiles(findings), root);
     case "junit":
-      return (await import("../report/services")).junitReport(findings, { files, failures }, root);
+      return (await import("../report/services")).junitReport(inFiles(findings), { files, failures }, root);
     case "text": {
       const { styleFor } = await import("../report/style");
       const style = styleFor({ isTTY: console.isTTY && args.output === undefined }, console.environment);

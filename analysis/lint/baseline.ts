@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { fileOfPlace } from "../fixes/edited-files";
 import { replaceFile } from "../fixes/replace-file";
 import type { Finding } from "../rules/finding";
 
@@ -48,15 +49,25 @@ export function countFindings(findings: readonly Finding[], folder: string): Bas
     rules.set(f.rule, (rules.get(f.rule) ?? 0) + 1);
     counts.set(name, rules);
   }
-  const sorted = <T>(entries: Iterable<[string, T]>): Record<string, T> =>
-    Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
   return sorted([...counts].map(([name, rules]): [string, Record<string, number>] => [name, sorted(rules)]));
 }
 
-/** Writes a baseline of the findings. @throws WriteError when it cannot be written */
-export function writeBaseline(file: string, findings: readonly Finding[]): void {
-  const text = `${JSON.stringify({ version: 1, files: countFindings(findings, path.dirname(path.resolve(file))) }, undefined, 2)}\n`;
-  replaceFile(file, text);
+function sorted<T>(entries: Iterable<[string, T]>): Record<string, T> {
+  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Writes a baseline of the findings in `checked`. What an earlier one accepts of other files that are still there stays.
+ * @throws WriteError when it cannot be written
+ * @throws BaselineError when the file is there and is no baseline
+ */
+export function writeBaseline(file: string, findings: readonly Finding[], checked: readonly string[]): void {
+  const folder = path.dirname(path.resolve(file));
+  const names = new Set(checked.map((f) => relativeName(folder, f)));
+  const before = existsSync(file) ? Object.entries(readBaseline(file)) : [];
+  const others = before.filter(([name]) => !names.has(name) && existsSync(path.join(folder, name)));
+  const files = sorted([...others, ...Object.entries(countFindings(findings, folder))]);
+  replaceFile(file, `${JSON.stringify({ version: 1, files }, undefined, 2)}\n`);
 }
 
 /** Findings beyond a baseline, and how much of it is no longer needed. */
@@ -65,6 +76,8 @@ export interface AgainstBaseline {
   readonly accepted: number;
   /** Counts of the baseline above what was found: it can be tightened. */
   readonly stale: number;
+  /** Files that were moved or renamed: what the baseline accepts under the first name is accepted under the second. */
+  readonly moved: readonly (readonly [from: string, to: string])[];
 }
 
 /**
@@ -78,20 +91,51 @@ export function againstBaseline(
   files: readonly string[],
 ): AgainstBaseline {
   const counts = countFindings(findings, folder);
-  const allowed = (file: string, rule: string): number => baseline[file]?.[rule] ?? 0;
+  const checked = new Set(files.map((f) => relativeName(folder, f)));
+  const isThere = (name: string): boolean => checked.has(name) || existsSync(path.join(folder, name));
+  const moved = movedFiles(baseline, counts, isThere);
+  const nameBefore = new Map(moved.map(([from, to]) => [to, from]));
+  const allowed = (name: string, rule: string): number => baseline[nameBefore.get(name) ?? name]?.[rule] ?? 0;
   const beyond = findings.filter((f) => {
     const name = relativeName(folder, f.file);
     return (counts[name]?.[f.rule] ?? 0) > allowed(name, f.rule);
   });
+  const nameNow = new Map(moved);
   let stale = 0;
-  const checked = new Set(files.map((f) => relativeName(folder, f)));
   for (const [name, rules] of Object.entries(baseline)) {
-    if (!checked.has(name) && existsSync(path.join(folder, name))) continue;
-    for (const [rule, n] of Object.entries(rules)) stale += Math.max(0, n - (counts[name]?.[rule] ?? 0));
+    if (!checked.has(name) && isThere(name)) continue;
+    for (const [rule, n] of Object.entries(rules)) stale += Math.max(0, n - (counts[nameNow.get(name) ?? name]?.[rule] ?? 0));
   }
-  return { beyond, accepted: findings.length - beyond.length, stale };
+  return { beyond, accepted: findings.length - beyond.length, stale, moved };
+}
+
+/**
+ * Files of a baseline that are gone, each with the one that has taken its place: a file that the baseline does not know, with
+ * the same counts, and the same name or the same folder. Where several could be meant, none is.
+ */
+function movedFiles(
+  baseline: BaselineCounts,
+  counts: BaselineCounts,
+  isThere: (name: string) => boolean,
+): (readonly [from: string, to: string])[] {
+  const gone = Object.entries(baseline).filter(([name]) => !isThere(name));
+  const fresh = Object.entries(counts).filter(([name]) => !Object.hasOwn(baseline, name));
+  const key = (rules: Readonly<Record<string, number>>): string => JSON.stringify(sorted(Object.entries(rules)));
+  const near = (a: string, b: string): boolean =>
+    path.posix.basename(a) === path.posix.basename(b) || path.posix.dirname(a) === path.posix.dirname(b);
+  const matches = (from: (typeof gone)[number], to: (typeof fresh)[number]): boolean =>
+    near(from[0], to[0]) && key(from[1]) === key(to[1]);
+  return gone.flatMap((from) => {
+    const [to, ...more] = fresh.filter((f) => matches(from, f));
+    if (!to || more.length > 0 || gone.filter((g) => matches(g, to)).length > 1) return [];
+    return [[from[0], to[0]] as const];
+  });
 }
 
 function relativeName(folder: string, file: string): string {
-  return path.relative(folder, path.resolve(file)).split(path.sep).join("/");
+  // A notebook's findings are in its cells.
+  return path
+    .relative(folder, path.resolve(fileOfPlace(file)))
+    .split(path.sep)
+    .join("/");
 }

@@ -150,17 +150,53 @@ describe("the baseline", () => {
     assert.deepEqual(counts, { "x.py": { a: 2 }, "y.py": { b: 1 } });
     const files = ["x.py", "y.py"].map((f) => path.join(folder, f));
     const moved = [at("a", 9, "x.py"), at("a", 7, "x.py"), at("b", 1, "y.py")];
-    assert.deepEqual(againstBaseline(moved, counts, folder, files), { beyond: [], accepted: 3, stale: 0 });
+    assert.deepEqual(againstBaseline(moved, counts, folder, files), {
+      beyond: [],
+      accepted: 3,
+      stale: 0,
+      moved: [],
+    });
     const more = againstBaseline([...moved, at("a", 4, "x.py"), at("c", 4, "x.py")], counts, folder, files);
     assert.equal(more.beyond.length, 4);
     assert.equal(againstBaseline([], counts, folder, files.slice(0, 1)).stale, 3, "y.py is gone");
   });
 
+  it("follows a file that was renamed or moved, where only one can be meant", () => {
+    const counts = countFindings(old, folder);
+    const against = (...findings: ReturnType<typeof at>[]) =>
+      againstBaseline(
+        findings,
+        counts,
+        folder,
+        findings.map((f) => f.file),
+      );
+    const renamed = [at("a", 1, "z.py"), at("a", 2, "z.py")];
+    assert.deepEqual(against(...renamed).moved, [["x.py", "z.py"]]);
+    assert.deepEqual(against(...renamed).beyond, []);
+    assert.deepEqual(against(at("b", 1, "sub/y.py")).moved, [["y.py", "sub/y.py"]]);
+    assert.equal(against(at("b", 1, "sub/other.py")).beyond.length, 1, "another name in another folder");
+    assert.equal(against(...renamed, at("a", 1, "w.py"), at("a", 2, "w.py")).beyond.length, 4, "two could be meant");
+    assert.equal(against(at("a", 1, "z.py")).beyond.length, 1, "other counts");
+  });
+
+  it("counts a notebook's cells together", () => {
+    assert.deepEqual(countFindings([at("a", 1, "n.ipynb#cell=1"), at("a", 1, "n.ipynb#cell=3")], folder), {
+      "n.ipynb": { a: 2 },
+    });
+  });
+
   it("is written and read, and says what is wrong with it", () => {
     const place = mkdtempSync(path.join(tmpdir(), "noether-baseline-"));
     const file = path.join(place, "b.json");
-    writeBaseline(file, [finding("a", 1, 1, path.join(place, "x.py"))]);
+    const [x, y] = ["x.py", "y.py"].map((f) => path.join(place, f)) as [string, string];
+    writeFileSync(x, "");
+    writeBaseline(file, [finding("a", 1, 1, x)], [x]);
     assert.deepEqual(readBaseline(file), { "x.py": { a: 1 } });
+    writeBaseline(file, [finding("b", 1, 1, y)], [y]);
+    assert.deepEqual(readBaseline(file), { "x.py": { a: 1 }, "y.py": { b: 1 } }, "what was not checked stays");
+    writeBaseline(file, [], [x]);
+    assert.deepEqual(readBaseline(file), {}, "x.py is clean, y.py is not there");
+    assert.throws(() => writeBaseline(x, [], [x]), BaselineError, "no other file is written over");
     assert.match(readFileSync(file, "utf8"), /"version": 1/);
     for (const bad of ["{", "{}", '{"files": {"x.py": {"a": -1}}}']) {
       writeFileSync(file, bad);

@@ -2,7 +2,7 @@
  * @file From a file to the models in it, with their analyses: the one way in which the command line and the editor's service
  * read code. Front ends are loaded when the first file of their kind comes.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { FileHeader } from "../frontends/onnx/index";
 import type {
@@ -16,6 +16,7 @@ import type {
   PythonProject,
   TrainingFacts,
 } from "../frontends/python/index";
+import { decodeSource } from "../frontends/python/parser/encoding";
 import type { Graph } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { ProbeRecord } from "../probe/record/record";
@@ -367,13 +368,16 @@ function understanding(m: PythonModel): string | undefined {
   return `${m.understood} of ${m.calls} calls understood; ${names.slice(0, SAID).join(", ")}${more} ${verb} opaque`;
 }
 
-/** The text of a file. @throws Error naming it */
+/** The text of Python source or a notebook. @throws Error naming it when it cannot be read, or is no text that Python reads */
 function textOf(file: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(file, "utf8");
+    if (!statSync(file).isFile()) throw new Error("it is no regular file");
+    bytes = readFileSync(file);
   } catch (error) {
     throw new Error(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
+  return decodeSource(bytes, file).text;
 }
 
 /** A class or factory function of a file by name. */

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { PythonHost } from "../frontends/python/index";
+import { decodeSource } from "../frontends/python/parser/encoding";
 import { packageFolders } from "./python-environment";
 import { WorkspaceIndex } from "./workspace-index";
 
@@ -48,7 +49,7 @@ export class DiskHost implements PythonHost {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (!stat?.isFile() || stat.size > LARGEST_SOURCE) return undefined;
     try {
-      const text = readFileSync(file, "utf8");
+      const { text } = decodeSource(readFileSync(file), file);
       this.#read.set(file, stat.mtimeMs);
       return text;
     } catch {
