@@ -1,26 +1,16 @@
 /**
- * @file Shifts random biases so that every rectifier sees both signs. With plain random biases, deep rectifiers are often on
- * (or off) for all inputs, and then the Jacobian has extra null directions that belong to that draw of weights only.
+ * @file Shifts random biases so that every rectifier sees both signs, and widens what feeds a function with two kinks so that
+ * it sees all three pieces. With plain random biases, deep rectifiers are often on (or off) for all inputs, and a clip may never
+ * meet its upper bound; the Jacobian has extra null directions then that belong to that draw of weights only.
  */
 import type { Tensor } from "../../graph/tensor";
 import { strides } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
+import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
 import { randomInput } from "./random-inputs";
+import { biasOf, scaleOf } from "./affine";
 
-/** Operators with a kink at zero. */
-const KINKED: ReadonlySet<string> = new Set([
-  "Relu",
-  "LeakyRelu",
-  "PRelu",
-  "Elu",
-  "Selu",
-  "Celu",
-  "ThresholdedRelu",
-  "Max",
-  "Abs",
-  "Clip",
-]);
 /** Operators that only move entries about. */
 const MOVEMENT: ReadonlySet<string> = new Set([
   "Reshape",
@@ -39,7 +29,15 @@ const BATCHES = 6;
  */
 const JITTER = 0.25;
 
-/** Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near zero. */
+/** Between these quantiles lies the piece between two kinks, so that a quarter of the entries is beyond either. */
+const INSIDE = [0.25, 0.75] as const;
+/** Part of the entries that has to be beyond a kink for it to count as seen, where nothing can be widened. */
+const SEEN = 0.1;
+
+/**
+ * Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near it; where there are
+ * several kinks, scales what the biases are added to as well, so that entries fall on all sides of all of them.
+ */
 export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random): void {
   const kinked = kinkedValues(network);
   if (!network.steps.some(({ node }) => node.operator === "Add" && kinked.has(node.outputs[0]!))) return;
@@ -55,7 +53,8 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   for (const step of network.steps) {
     for (const values of runs) evaluateStep(step, values);
     const { node } = step;
-    if (node.operator !== "Add" || !kinked.has(node.outputs[0]!)) continue;
+    const kinks = node.operator === "Add" ? kinked.get(node.outputs[0]!) : undefined;
+    if (!kinks) continue;
     const bias = biasOf(network, step, moved);
     if (!bias) continue;
     moved.add(bias.parameter);
@@ -68,39 +67,70 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
       }),
       bias.shape,
     );
-    // Runs hold the bias array itself, so that their later steps see the change.
+    const scale = kinks.length > 1 ? scaleOf(network, step, bias) : undefined;
+    // Runs hold the arrays themselves, so that their later steps see the change.
     seen.forEach((entries, k) => {
       entries.sort((a, b) => a - b);
-      data[k]! -= entries[Math.floor(entries.length * (0.5 + JITTER * (random.uniform() - 0.5)))]!;
+      const { factor, shift } = placed(entries, kinks, scale !== undefined, random);
+      scale?.multiply(weights, k, factor);
+      data[k] = factor * data[k]! + shift;
     });
-    for (const values of runs) for (const again of bias.path) evaluateStep(again, values);
+    for (const values of runs) for (const again of [...(scale?.path ?? []), ...bias.path]) evaluateStep(again, values);
   }
 }
 
+/** How entries, in ascending order, have to be scaled and then shifted to fall on all sides of some kinks. */
+function placed(
+  entries: readonly number[],
+  kinks: readonly number[],
+  scales: boolean,
+  random: Random,
+): { readonly factor: number; readonly shift: number } {
+  const jitter = () => JITTER * (random.uniform() - 0.5);
+  const at = (q: number): number => entries[Math.min(entries.length - 1, Math.floor(entries.length * q))]!;
+  const [first, last] = [kinks[0]!, kinks.at(-1)!];
+  const middle = at(0.5 + jitter());
+  if (first === last) return { factor: 1, shift: first - middle };
+  const [low, high] = INSIDE.map((q) => at(q + jitter())) as [number, number];
+  if (scales && high > low) {
+    const factor = (last - first) / (high - low);
+    return { factor, shift: first - factor * low };
+  }
+  const centred = (first + last) / 2 - middle;
+  const sees = at(SEEN) + centred < first && at(1 - SEEN) + centred > last;
+  return { factor: 1, shift: sees ? centred : first - middle };
+}
+
 /** Operators whose derivative jumps: where each side is seen depends on the weights. */
-const BROKEN: ReadonlySet<string> = new Set([
-  ...KINKED,
-  "ReduceMax",
-  "ReduceMin",
-  "MaxPool",
-  "Min",
-  "TopK",
-  "Where",
-  "HardSigmoid",
-]);
+const BROKEN: ReadonlySet<string> = new Set(["ReduceMax", "ReduceMin", "MaxPool", "Max", "Min", "TopK", "Where"]);
 
 /** Whether the derivatives of some value of a network jump. */
 export function hasKinks(network: Network): boolean {
-  return network.steps.some(({ node }) => BROKEN.has(node.operator) && node.inputs.some((i) => network.isActivation(i)));
+  return network.steps.some(
+    ({ node }) =>
+      (BROKEN.has(node.operator) || kinksOf(network, node) !== undefined) && node.inputs.some((i) => network.isActivation(i)),
+  );
 }
 
-/** Values whose entries a kinked operator reads, directly or after they were moved about. */
-function kinkedValues(network: Network): Set<string> {
-  const out = new Set<string>();
+const RECTIFIERS: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Max"]);
+
+/** Values whose entries a kinked operator reads, directly or after they were moved about, with all their kinks in order. */
+function kinkedValues(network: Network): Map<string, readonly number[]> {
+  const out = new Map<string, readonly number[]>();
+  const add = (value: string, kinks: readonly number[]): void => {
+    out.set(
+      value,
+      [...new Set([...(out.get(value) ?? []), ...kinks])].sort((a, b) => a - b),
+    );
+  };
   for (const { node } of [...network.steps].reverse()) {
-    if (KINKED.has(node.operator)) for (const i of node.inputs) out.add(i);
-    else if (node.operator === "Concat" && out.has(node.outputs[0]!)) for (const i of node.inputs) out.add(i);
-    else if (MOVEMENT.has(node.operator) && out.has(node.outputs[0]!)) out.add(node.inputs[0]!);
+    const own = kinksOf(network, node);
+    const behind = out.get(node.outputs[0]!);
+    // A rectifier hands on what is above its kink: a bound behind it is one of its own (ReLU6 as Min(Relu(x), 6)).
+    const bounds = own && RECTIFIERS.has(node.operator) ? (behind ?? []).filter((k) => k > own.at(-1)!) : [];
+    if (own) for (const i of node.inputs) add(i, [...own, ...bounds]);
+    else if (node.operator === "Concat" && behind) for (const i of node.inputs) add(i, behind);
+    else if (MOVEMENT.has(node.operator) && behind) add(node.inputs[0]!, behind);
   }
   return out;
 }
@@ -137,44 +167,6 @@ function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   step.node.outputs.forEach((o, i) => {
     if (o !== "" && out[i]) values.set(o, out[i]!);
   });
-}
-
-/** A bias that enters a sum, and the steps that carry it there. */
-interface Bias {
-  readonly parameter: string;
-  /** Shape of the operand through which it enters. */
-  readonly shape: readonly number[];
-  /** From the parameter up to and including the sum. */
-  readonly path: readonly Step[];
-}
-
-/** A trainable bias that a sum adds, itself or in one of the sums that it adds up; one that has not been moved yet. */
-function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>): Bias | undefined {
-  for (const operand of sum.node.inputs) {
-    const bias = plainBias(network, operand);
-    if (bias && !moved.has(bias.parameter) && network.trainable.includes(bias.parameter))
-      return { ...bias, path: [...bias.path, sum] };
-  }
-  for (const operand of sum.node.inputs) {
-    const producer = network.isActivation(operand) ? network.producer(operand) : undefined;
-    if (producer?.node.operator !== "Add") continue;
-    const bias = biasOf(network, producer, moved);
-    if (bias) return { ...bias, path: [...bias.path, sum] };
-  }
-  return undefined;
-}
-
-/** The parameter behind an operand that is a parameter, or a parameter reshaped. */
-function plainBias(network: Network, operand: string): Bias | undefined {
-  if (network.kind(operand) !== "parameter") return undefined;
-  const path: Step[] = [];
-  let at = operand;
-  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
-    if (producer.node.operator !== "Reshape") return undefined;
-    path.unshift(producer);
-    at = producer.node.inputs[0]!;
-  }
-  return network.graph.parameters.has(at) ? { parameter: at, shape: network.shape(operand), path } : undefined;
 }
 
 /** The entries of tensors, gathered by the entry of a broadcast operand that is added to them. */

@@ -1,0 +1,111 @@
+/** @file Which parameters shift and scale a sum entry by entry: the bias that it adds, and the gain or rows of weights behind it. */
+import { elementCount } from "../../graph/tensor";
+import type { Network, Step } from "./network";
+
+/** A bias that enters a sum, and the steps that carry it there. */
+export interface Bias {
+  readonly parameter: string;
+  /** Shape of the operand through which it enters. */
+  readonly shape: readonly number[];
+  /** From the parameter up to and including the sum. */
+  readonly path: readonly Step[];
+}
+
+/** A trainable bias that a sum adds, itself or in one of the sums that it adds up; one that has not been moved yet. */
+export function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>): Bias | undefined {
+  for (const operand of sum.node.inputs) {
+    const bias = plainBias(network, operand);
+    if (bias && !moved.has(bias.parameter) && network.trainable.includes(bias.parameter))
+      return { ...bias, path: [...bias.path, sum] };
+  }
+  for (const operand of sum.node.inputs) {
+    const producer = network.isActivation(operand) ? network.producer(operand) : undefined;
+    if (producer?.node.operator !== "Add") continue;
+    const bias = biasOf(network, producer, moved);
+    if (bias) return { ...bias, path: [...bias.path, sum] };
+  }
+  return undefined;
+}
+
+/** The parameter behind an operand that is a parameter, or a parameter reshaped. */
+function plainBias(network: Network, operand: string): Bias | undefined {
+  if (network.kind(operand) !== "parameter") return undefined;
+  const path: Step[] = [];
+  let at = operand;
+  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
+    if (producer.node.operator !== "Reshape") return undefined;
+    path.unshift(producer);
+    at = producer.node.inputs[0]!;
+  }
+  return network.graph.parameters.has(at) ? { parameter: at, shape: network.shape(operand), path } : undefined;
+}
+
+/** A parameter that multiplies what a bias is added to, entry of the bias by entry. */
+export interface Scale {
+  /** From the parameter up to the sum, without it. */
+  readonly path: readonly Step[];
+  /** Multiplies all that belongs to entry `k` of the bias. */
+  multiply(weights: ReadonlyMap<string, Float64Array>, k: number, factor: number): void;
+}
+
+/**
+ * What scales the other operand of a sum that adds a bias directly: the gain of a normalisation, or the rows of the weights of a
+ * convolution or a product of matrices. Undefined where there is none, or where more than this sum reads it.
+ */
+export function scaleOf(network: Network, sum: Step, bias: Bias): Scale | undefined {
+  const other = sum.node.inputs.find((i) => network.isActivation(i));
+  const producer = other === undefined ? undefined : network.producer(other);
+  if (!producer || sum.node.inputs.every((i) => network.isActivation(i)) || network.consumers(other!).length > 1)
+    return undefined;
+  const { node } = producer;
+  const entries = elementCount(bias.shape);
+  for (const operand of node.inputs) {
+    const found = plainOrTurned(network, operand);
+    if (!found) continue;
+    const { parameter, path, turned } = found;
+    const shape = network.shape(operand);
+    const own = network.shape(parameter);
+    const count = elementCount(own);
+    let block: ((k: number) => Iterable<number>) | undefined;
+    if (node.operator === "Mul" && !turned && count === entries) block = (k) => [k];
+    else if (node.operator === "Conv" && operand === node.inputs[1] && !turned && shape[0] === entries)
+      block = (k) => stretch((k * count) / entries, count / entries, 1);
+    else if (node.operator === "MatMul" && operand === node.inputs[1] && shape.length === 2 && shape[1] === entries)
+      block = (k) => (turned ? stretch((k * count) / entries, count / entries, 1) : stretch(k, count / entries, entries));
+    if (!block) continue;
+    const places = block;
+    return {
+      path: [...path, producer],
+      multiply(weights, k, factor) {
+        const data = weights.get(parameter)!;
+        for (const i of places(k)) data[i]! *= factor;
+      },
+    };
+  }
+  return undefined;
+}
+
+function* stretch(from: number, count: number, step: number): Iterable<number> {
+  for (let i = 0; i < count; i++) yield from + i * step;
+}
+
+/** The parameter behind an operand, reshaped or (matrices) transposed, that nothing else reads. */
+function plainOrTurned(
+  network: Network,
+  operand: string,
+): { readonly parameter: string; readonly path: readonly Step[]; readonly turned: boolean } | undefined {
+  if (network.kind(operand) !== "parameter") return undefined;
+  const path: Step[] = [];
+  let turned = false;
+  let at = operand;
+  for (;;) {
+    if (network.consumers(at).length !== 1) return undefined;
+    const producer = network.producer(at);
+    if (!producer) return network.graph.parameters.has(at) ? { parameter: at, path, turned } : undefined;
+    const { node } = producer;
+    if (node.operator === "Transpose" && network.shape(node.inputs[0]!).length === 2) turned = !turned;
+    else if (node.operator !== "Reshape" || turned) return undefined;
+    path.unshift(producer);
+    at = node.inputs[0]!;
+  }
+}
