@@ -1,0 +1,68 @@
+/** @file Generic weights show every piece of every function that has pieces: no clip without its ceiling, no dead unit. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Random } from "../../numerics/random";
+import { evaluateGraph } from "../../operators/evaluate";
+import { batch, measureDimension } from "./jacobian";
+import { Network } from "./network";
+import { genericWeights } from "./sampling";
+import { type Line, sketch } from "./testing/models";
+
+/** A layer of five units with a bias, the given function of it, and a layer that reads it. */
+const layer = (through: readonly Line[], more: { weight?: readonly [string, readonly number[]] } = {}) =>
+  sketch({
+    inputs: { x: [8, 4] },
+    parameters: { w: more.weight?.[1] ?? [4, 5], b: [5], v: [5, 3] },
+    constants: { zero: 0, low: -1, one: 1, six: 6 },
+    lines: [
+      ...(more.weight ? ([[more.weight[0], "Transpose", ["w"], { perm: [1, 0] }]] as const) : []),
+      ["u", "MatMul", ["x", more.weight?.[0] ?? "w"]],
+      ["h", "Add", ["u", "b"]],
+      ...through,
+      ["y", "MatMul", ["f", "v"]],
+    ],
+    outputs: ["y"],
+  });
+
+const CASES: Readonly<Record<string, { graph: ReturnType<typeof layer>; kinks: readonly number[] }>> = {
+  Relu: { graph: layer([["f", "Relu", ["h"]]]), kinks: [0] },
+  ReLU6: { graph: layer([["f", "Clip", ["h", "zero", "six"]]]), kinks: [0, 6] },
+  "ReLU6, weights of a Linear": { graph: layer([["f", "Clip", ["h", "zero", "six"]]], { weight: ["t", [5, 4]] }), kinks: [0, 6] },
+  "ReLU6 as a minimum": {
+    graph: layer([
+      ["r", "Relu", ["h"]],
+      ["f", "Min", ["r", "six"]],
+    ]),
+    kinks: [0, 6],
+  },
+  hardtanh: { graph: layer([["f", "Clip", ["h", "low", "one"]]]), kinks: [-1, 1] },
+  "hard sigmoid": { graph: layer([["f", "HardSigmoid", ["h"], { alpha: 1 / 6, beta: 0.5 }]]), kinks: [-3, 3] },
+  "rectifier with a threshold": { graph: layer([["f", "Max", ["h", "one"]]]), kinks: [1] },
+};
+
+describe("calibration", () => {
+  for (const [name, { graph, kinks }] of Object.entries(CASES)) {
+    it(`shows all pieces of a ${name}`, () => {
+      const network = Network.of(graph);
+      for (const seed of [1, 2, 3]) {
+        const random = new Random(seed);
+        const weights = genericWeights(network, random);
+        const seen = Array.from({ length: 5 }, () => new Array<number>(kinks.length + 1).fill(0));
+        for (let k = 0; k < 20; k++) {
+          const give = batch(network, weights, random);
+          const values = evaluateGraph(graph, new Map(["x", "w", "b", "v"].map((n) => [n, give(n)!])));
+          values.get("h")!.data.forEach((x, i) => {
+            seen[i % 5]![kinks.filter((at) => x > at).length]!++;
+          });
+        }
+        for (const pieces of seen)
+          for (const n of pieces) assert.ok(n >= 10, `seed ${seed}: ${seen.map((p) => p.join("/")).join(" ")}`);
+      }
+    });
+  }
+
+  it("leaves a clip no symmetry of a rectifier", () => {
+    assert.equal(measureDimension(CASES.ReLU6!.graph, { draws: 2 }).dimension, 0);
+    assert.equal(measureDimension(CASES.Relu!.graph, { draws: 2 }).dimension, 5);
+  });
+});
