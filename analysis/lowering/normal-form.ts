@@ -7,6 +7,7 @@ import type { Graph, Node } from "../graph/graph";
 import { isFloating } from "../graph/tensor";
 import { dropExpands } from "./broadcast";
 import { gatherFactors } from "./common-factors";
+import { computeWhatIsRead } from "./demand";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
@@ -50,6 +51,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
+  if (computeWhatIsRead(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();

@@ -288,3 +288,40 @@ class SelectiveKernels(nn.Module):
         s = self.select(F.relu(self.z((a + b).mean((2, 3))))).view(x.shape[0], 2, -1)
         s = torch.softmax(s, 1)[..., None, None]
         return self.head(a * s[:, 0] + b * s[:, 1])
+
+
+class ClassTokenTransformer(nn.Module):
+    """Patches and a class token in one block of attention with a fused projection; the head reads the class token alone."""
+    shape = (3, 2, 4, 4)
+
+    def __init__(self, d=4, m=5):
+        super().__init__()
+        self.patch, self.token, self.places = nn.Conv2d(2, d, 2, 2), nn.Parameter(torch.randn(1, 1, d)), nn.Parameter(torch.randn(1, 5, d))
+        self.n1, self.qkv, self.o = nn.LayerNorm(d), nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.n2, self.fc1, self.fc2 = nn.LayerNorm(d), nn.Linear(d, m), nn.Linear(m, d)
+        self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, 3)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.places
+        q, k, v = self.qkv(self.n1(x)).reshape(x.shape[0], 5, 3, 2, -1).permute(2, 0, 3, 1, 4)
+        x = x + self.o(merge(attend(q, k, v)))
+        x = x + self.fc2(F.gelu(self.fc1(self.n2(x))))
+        return self.head(self.norm(x)[:, 0])
+
+
+class ClassTokenPlain(nn.Module):
+    """The same without norms behind attention, and with projections of their own: one vector is all that the queries' weights meet."""
+    shape = (3, 4, 3)
+
+    def __init__(self, d=4):
+        super().__init__()
+        self.embed, self.token, self.n = nn.Linear(3, d), nn.Parameter(torch.randn(1, 1, d)), nn.LayerNorm(d)
+        self.q, self.k, self.v, self.o = nn.Linear(d, d), nn.Linear(d, d), nn.Linear(d, d), nn.Linear(d, d)
+        self.fc, self.head = nn.Linear(d, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), self.embed(x)], 1)
+        y = self.n(x)
+        x = x + self.o(merge(attend(heads(self.q(y), 2), heads(self.k(y), 2), heads(self.v(y), 2))))
+        return self.head(F.gelu(self.fc(x)))[:, 0]
