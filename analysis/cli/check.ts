@@ -2,17 +2,20 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigurationProblem } from "../configuration/validate";
+import { UNUSED_SUPPRESSION } from "../lint/suppressions";
 import { plural } from "../report/words";
 import type { Finding } from "../rules/finding";
 import type { FileReport, Linter } from "../service/linter";
-import type { CheckArguments } from "./arguments";
+import type { CheckArguments } from "./arguments/check";
+import { ConfigurationError } from "./configured";
 import { filesToCheck } from "./files";
 import type { Console } from "./run";
-import { EXIT } from "./usage";
+import { EXIT, meant, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when a path is not there */
 export async function check(args: CheckArguments, console: Console): Promise<number> {
   const { Linter } = await import("../service/linter");
+  if (args.rules.size > 0) await knownRules([...args.rules.keys()]);
   const linter = new Linter({
     ...(args.configuration === undefined ? {} : { configuration: args.configuration }),
     over: args.rules,
@@ -21,16 +24,18 @@ export async function check(args: CheckArguments, console: Console): Promise<num
   return checkOnce(args, linter, console);
 }
 
+/** @throws UsageError for an id that no rule has */
+async function knownRules(ids: readonly string[]): Promise<void> {
+  const { rules } = await import("../rules/registry");
+  const known = ["*", UNUSED_SUPPRESSION, ...rules.map((r) => r.id)];
+  for (const id of ids) if (!known.includes(id)) throw new UsageError(`there is no rule ${id}${meant(id, known)}`);
+}
+
 /** One run over all files. */
 export async function checkOnce(args: CheckArguments, linter: Linter, console: Console): Promise<number> {
   const files = args.stdin === undefined ? filesToCheck(args.paths, (f) => linter.excludes(f)) : [args.stdin];
   const wrong = configurationProblems(files, linter);
-  if (wrong.length > 0) {
-    for (const { message, range } of wrong) {
-      console.error(`noether: ${range.file}:${range.start.line + 1}:${range.start.column + 1}: ${message}`);
-    }
-    return EXIT.configuration;
-  }
+  if (wrong.length > 0) throw new ConfigurationError(wrong);
   let reports: readonly FileReport[];
   if (args.stdin !== undefined) {
     let text: string;

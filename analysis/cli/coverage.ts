@@ -2,7 +2,7 @@
 import type { SourceRange } from "../graph/source";
 import type { Style } from "../report/style";
 import type { CoveredFile, Coverage } from "../service/coverage";
-import type { CoverageArguments } from "./arguments";
+import type { CoverageArguments } from "./arguments/coverage";
 import { filesToCheck } from "./files";
 import type { Console } from "./run";
 import { EXIT } from "./usage";

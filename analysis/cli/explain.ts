@@ -1,7 +1,8 @@
 /** @file `noether explain RULE` and `noether rules`: the documentation of the rules on a terminal. */
 import { explanation } from "../rules/page";
 import { rules } from "../rules/registry";
-import type { ExplainArguments, RulesArguments } from "./arguments";
+import type { ExplainArguments } from "./arguments/explain";
+import type { RulesArguments } from "./arguments/rules";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
 

@@ -1,61 +1,9 @@
 /** @file `noether export`: a class through PyTorch's exporter in the user's own Python, compared with what was read. */
 import path from "node:path";
 import type { ExportReport } from "../service/export";
-import { parsed, shape, splitTarget } from "./arguments";
+import type { ExportArguments } from "./arguments/export";
 import type { Console } from "./run";
-import { EXIT, oneOf, UsageError } from "./usage";
-
-/** What `noether export` was asked for. */
-export interface ExportArguments {
-  readonly file: string;
-  readonly className: string;
-  readonly output: string;
-  readonly python: string | undefined;
-  readonly call: string | undefined;
-  readonly inputs: readonly (readonly number[])[];
-  /** Seconds. */
-  readonly timeout: number;
-  readonly format: "text" | "json";
-  /** Say what would be run, and run nothing. */
-  readonly dryRun: boolean;
-}
-
-const OPTIONS = {
-  output: { type: "string", short: "o" },
-  python: { type: "string" },
-  call: { type: "string" },
-  input: { type: "string", multiple: true },
-  timeout: { type: "string" },
-  format: { type: "string" },
-  "dry-run": { type: "boolean" },
-  help: { type: "boolean", short: "h" },
-} as const;
-
-const DEFAULT_TIMEOUT = 300;
-
-/** Reads the arguments behind `export`; "help" where help is asked for. @throws UsageError */
-export function exportArguments(args: readonly string[]): ExportArguments | "help" {
-  const { values, positionals } = parsed(args, OPTIONS);
-  if (values.help) return "help";
-  const [target, ...more] = positionals;
-  if (target === undefined) throw new UsageError("export needs FILE.py::Class");
-  if (more.length > 0) throw new UsageError(`export takes one FILE::Class, and not ${more.join(" ")} as well`);
-  const [file, className] = splitTarget(target);
-  if (className === undefined || !/\.py$/i.test(file)) throw new UsageError(`export needs FILE.py::Class, not ${target}`);
-  const timeout = Number(values.timeout ?? DEFAULT_TIMEOUT);
-  if (!(timeout > 0)) throw new UsageError(`--timeout is a number of seconds, not ${values.timeout}`);
-  return {
-    file,
-    className,
-    output: values.output ?? `${className}.onnx`,
-    python: values.python,
-    call: values.call,
-    inputs: (values.input ?? []).map(shape),
-    timeout,
-    format: oneOf("--format", values.format ?? "text", ["text", "json"]),
-    dryRun: values["dry-run"] ?? false,
-  };
-}
+import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code: findings where the two readings differ. @throws UsageError */
 export async function exportModel(args: ExportArguments, console: Console): Promise<number> {

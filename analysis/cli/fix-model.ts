@@ -1,15 +1,20 @@
 /** @file `noether fix`: lists the fixes of a model, writes one of them, or measures what they gain. */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import path from "node:path";
 import { createTwoFilesPatch } from "diff";
-import { applyEdits } from "../fixes/apply";
+import { type Configuration, settingFor } from "../configuration/configuration";
+import { editedFiles } from "../fixes/edited-files";
 import { graphRewrites } from "../fixes/graph/registry";
 import { type Offer, offersOf } from "../fixes/offers";
 import { replaceFile } from "../fixes/replace-file";
 import { NotEditable } from "../fixes/source/draft";
 import { trainingRemedies } from "../fixes/training/registry";
-import { checkedFile, type LoadedFile, type LoadedModel, Loader } from "../service/models";
+import { isReported } from "../lint/lint";
+import { settled } from "../service/cells";
+import { checkedFile, type LoadedFile, type LoadedModel, Loader, type LoadOptions } from "../service/models";
 import type { Candidate } from "../service/fixes/verify";
-import type { FixArguments } from "./fix-model-arguments";
+import type { FixArguments } from "./arguments/fix";
+import { configurationOf } from "./configured";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
 
@@ -21,9 +26,12 @@ export async function fixModel(args: FixArguments, console: Console): Promise<nu
   const stat = statSync(args.file, { throwIfNoEntry: false });
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it`);
+  const configuration = await configurationOf(args.file, args.configuration);
+  const { models: calls } = configuration;
+  const options = { ...(calls.length > 0 ? { calls } : {}), ...(args.inputs.length > 0 ? { inputShapes: args.inputs } : {}) };
   let loaded: LoadedFile;
   try {
-    loaded = await new Loader(args.inputs.length > 0 ? { inputShapes: args.inputs } : {}).load(args.file);
+    loaded = await new Loader(options).load(args.file);
   } catch (error) {
     console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT.fatal;
@@ -34,7 +42,9 @@ export async function fixModel(args: FixArguments, console: Console): Promise<nu
     throw new UsageError(`${args.file} has no model ${args.className}${meant(args.className, names)}`);
   }
   try {
-    return await (loaded.language === "onnx" ? fixOnnx(args, loaded, console) : fixPython(args, loaded, console));
+    return await (loaded.language === "onnx"
+      ? fixOnnx(args, loaded, options, console)
+      : fixPython(args, loaded, configuration, options, console));
   } catch (error) {
     if (error instanceof UsageError || !(error instanceof Error)) throw error;
     if (!/^(RewriteError|NotEditable|RuntimeFailure|GradientError|DataError|ComparisonError)$/.test(error.name)) throw error;
@@ -43,14 +53,30 @@ export async function fixModel(args: FixArguments, console: Console): Promise<nu
   }
 }
 
-async function fixPython(args: FixArguments, loaded: LoadedFile, console: Console): Promise<number> {
+async function fixPython(
+  args: FixArguments,
+  loaded: LoadedFile,
+  configuration: Configuration,
+  load: LoadOptions,
+  console: Console,
+): Promise<number> {
   const checked = checkedFile(loaded);
-  const { offers, refusals } = offersOf(checked, {
+  const at = { configuration, path: path.resolve(args.file) };
+  const { text = "" } = loaded;
+  const request = {
+    options: (rule: string) => settingFor(configuration, rule, at.path).options,
     ...(args.fix === undefined ? {} : { id: args.fix }),
     ...(args.at === undefined ? {} : { parameter: args.at }),
     ...(args.className === undefined ? {} : { model: args.className }),
-  });
-  if (args.fix !== undefined && offers.length === 0) throw new UsageError(unknownFix(args, refusals));
+  };
+  const { offers, refusals } = offersOf(checked, { ...request, reported: (finding) => isReported(finding, { ...at, text }) });
+  if (args.fix !== undefined && offers.length === 0) {
+    const silenced = offersOf(checked, request).offers.find((o) => o.finding)?.finding?.rule;
+    if (silenced === undefined) throw new UsageError(unknownFix(args, refusals));
+    throw new UsageError(
+      `${args.fix} mends findings of ${silenced}, which the configuration or a comment silences in ${args.file}`,
+    );
+  }
   if (args.verify) {
     const named = args.fix === undefined ? offers.filter((o) => o.finding !== undefined) : offers.slice(0, 1);
     const chosen = (named.length > 0 ? named : offers).slice(0, MOST_VERIFIED);
@@ -61,6 +87,7 @@ async function fixPython(args: FixArguments, loaded: LoadedFile, console: Consol
       loaded,
       model,
       chosen.filter((o) => o.model === undefined || o.model.name === model.name),
+      load,
       console,
     );
   }
@@ -69,25 +96,26 @@ async function fixPython(args: FixArguments, loaded: LoadedFile, console: Consol
     else console.out(offers.length > 0 ? offers.map(offerLine).join("\n") : `${args.file} can be given no fix`);
     return EXIT.ok;
   }
-  const [{ fix }] = offers as [Offer];
-  const files = new Set(fix.edits.map((e) => e.range.file));
-  if (files.size !== 1 || !files.has(args.file))
+  const fix = settled((offers as [Offer])[0].fix, args.file, loaded.cells);
+  const [edited, ...more] = editedFiles(fix.edits);
+  if (edited?.file !== args.file || more.length > 0)
     throw new UsageError(`${args.fix} changes other files too; make it in the editor`);
-  const before = readFileSync(args.file, "utf8");
-  const after = applyEdits(before, fix.edits);
   if (args.diff) {
-    const patch = createTwoFilesPatch(args.file, args.output ?? args.file, before, after, undefined, undefined, { context: 3 });
-    console.out(patch.replace(/^=+\n/, "").replace(/\n$/, ""));
+    for (const { name, before, after } of edited.texts) {
+      const to = args.output ?? name;
+      const patch = createTwoFilesPatch(name, to, before, after, undefined, undefined, { context: 3 });
+      console.out(patch.replace(/^=+\n/, "").replace(/\n$/, ""));
+    }
     return EXIT.ok;
   }
-  replaceFile(args.output ?? args.file, after);
+  replaceFile(args.output ?? args.file, edited.content);
   console.out(`${fix.title}: written to ${args.output ?? args.file}`);
   return EXIT.ok;
 }
 
 /** Why a fix by name is not there. */
 function unknownFix({ fix, file, at }: FixArguments, refusals: readonly string[]): string {
-  const exact = ["drop-bias", "comprehension", "random-start", "parameter-groups", "remove-statement"];
+  const exact = ["drop-bias", "comprehension", "random-start", "parameter-groups", "remove-statement", "drop-gain"];
   const names = [...trainingRemedies.map((r) => r.id), ...exact];
   if (!names.includes(fix!)) return `no fix ${fix}${meant(fix!, names)}`;
   const why = refusals.length > 0 ? `: ${refusals[0]!.split(": ")[1]}` : "";
@@ -125,7 +153,7 @@ function modelOf({ className, file }: FixArguments, loaded: LoadedFile, offers: 
   return model;
 }
 
-async function fixOnnx(args: FixArguments, loaded: LoadedFile, console: Console): Promise<number> {
+async function fixOnnx(args: FixArguments, loaded: LoadedFile, load: LoadOptions, console: Console): Promise<number> {
   const [checked] = checkedFile(loaded).models;
   const [model] = loaded.models;
   if (!checked || !model) throw new UsageError(`${args.file} holds no model`);
@@ -157,7 +185,7 @@ async function fixOnnx(args: FixArguments, loaded: LoadedFile, console: Console)
     const candidates = (known ? made : made.filter((r) => r.outputs !== "same")).map((rewrite) => ({ rewrite, ...parameters }));
     if (candidates.length === 0)
       throw new UsageError(`${args.fix ?? "no fix"} cannot be made: ${outcomes[0]?.reason ?? "none fits"}`);
-    return verify(args, loaded, model, candidates, console);
+    return verify(args, loaded, model, candidates, load, console);
   }
   if (!known) {
     if (args.format === "json") {
@@ -194,6 +222,7 @@ async function verify(
   loaded: LoadedFile,
   model: LoadedModel,
   candidates: readonly Candidate[],
+  load: LoadOptions,
   console: Console,
 ): Promise<number> {
   const [{ verifyFixes }, { verificationText }, { styleFor }] = await Promise.all([
@@ -215,7 +244,7 @@ async function verify(
         ...(args.replicas === undefined ? {} : { replicas: args.replicas }),
         ...(args.data === undefined ? {} : { data: args.data }),
         ...(args.budget === undefined ? {} : { budget: { seconds: args.budget } }),
-        ...(args.inputs.length > 0 ? { load: { inputShapes: args.inputs } } : {}),
+        load,
         training: {
           ...(args.learningRate === undefined ? {} : { learningRate: args.learningRate }),
           ...(args.weightDecay === undefined ? {} : { weightDecay: args.weightDecay }),

@@ -5,7 +5,7 @@ import { editedFiles, editedNotebook, fileOfPlace } from "../fixes/edited-files"
 import { replaceFile } from "../fixes/replace-file";
 import { plural } from "../report/words";
 import type { FileReport, Linter } from "../service/linter";
-import type { CheckArguments } from "./arguments";
+import type { CheckArguments } from "./arguments/check";
 import { reportsOf } from "./reports";
 import type { Console } from "./run";
 

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { KEYS } from "../configuration/keys";
 import { nearestConfiguration } from "../configuration/read";
-import type { InitArguments } from "./arguments";
+import type { InitArguments } from "./arguments/init";
 import type { Console } from "./run";
 import { EXIT, UsageError } from "./usage";
 

@@ -3,7 +3,7 @@ import { replaceFile } from "../fixes/replace-file";
 import { inFiles } from "../report/notebook-places";
 import type { Finding } from "../rules/finding";
 import type { FileReport } from "../service/linter";
-import type { CheckArguments } from "./arguments";
+import type { CheckArguments } from "./arguments/check";
 import { type Console, version } from "./run";
 
 /** Prints findings; to a file if `--output` names one. @throws WriteError when that file cannot be written */

@@ -10,7 +10,8 @@ import type { Finding } from "../rules/finding";
 import type { LoadedFile, LoadedModel } from "../service/models";
 import type { ComparedSetting, Comparison } from "../service/probe/settings";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
-import type { ProbeArguments } from "./probe-arguments";
+import type { ProbeArguments } from "./arguments/probe";
+import { configuredCalls } from "./configured";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
 
@@ -23,8 +24,10 @@ export async function probe(args: ProbeArguments, console: Console): Promise<num
   let model: LoadedModel;
   let file: LoadedFile;
   let facts: TrainingFacts | undefined;
+  const calls = await configuredCalls(args.file);
   try {
     const options = {
+      ...calls,
       ...(args.inputs.length > 0 ? { inputShapes: args.inputs } : {}),
       ...(args.className === undefined ? {} : { className: args.className }),
     };

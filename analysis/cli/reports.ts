@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import type { FileReport, Linter } from "../service/linter";
 import { recordsFolder, recordsStamp } from "../service/probe/records";
-import type { CheckArguments } from "./arguments";
+import type { CheckArguments } from "./arguments/check";
 import { openCache } from "./cache";
 import { cacheFolder } from "./cache-folder";
 import { PART } from "./part-argument";

@@ -5,7 +5,8 @@
 import { WriteError } from "../fixes/replace-file";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { COMMAND_HELP, COMMANDS, EXIT, HELP, meant, UsageError } from "./usage";
+import { ConfigurationError, problemLine } from "./configured";
+import { EXIT, HELP, meant, UsageError } from "./usage";
 
 /** Where a run writes, and what it knows of its surroundings. */
 export interface Console {
@@ -26,6 +27,10 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     if (error instanceof UsageError) {
       console.error(`noether: ${error.message}\nTry: noether --help`);
       return EXIT.usage;
+    }
+    if (error instanceof ConfigurationError) {
+      for (const problem of error.problems) console.error(`noether: ${problemLine(problem)}`);
+      return EXIT.configuration;
     }
     if (error instanceof WriteError) {
       console.error(`noether: ${error.message}`);
@@ -51,80 +56,80 @@ async function dispatch([command, ...rest]: readonly string[], console: Console)
     case "-v":
       console.out(version());
       return EXIT.ok;
-    case "symmetries": {
-      const { symmetriesArguments } = await import("./arguments");
-      const parsed = symmetriesArguments(rest);
-      if (parsed === "help") return help("symmetries", console);
-      return (await import("./symmetries")).symmetries(parsed, console);
-    }
-    case "check": {
-      const { checkArguments } = await import("./arguments");
-      const parsed = checkArguments(rest);
-      if (parsed === "help") return help("check", console);
-      return (await import("./check")).check(parsed, console);
-    }
-    case "fix": {
-      const { fixArguments } = await import("./fix-model-arguments");
-      const parsed = fixArguments(rest);
-      if (parsed === "help") return help("fix", console);
-      return (await import("./fix-model")).fixModel(parsed, console);
-    }
-    case "probe": {
-      const { probeArguments } = await import("./probe-arguments");
-      const parsed = probeArguments(rest);
-      if (parsed === "help") return help("probe", console);
-      return (await import("./probe")).probe(parsed, console);
-    }
-    case "export": {
-      const { exportArguments, exportModel } = await import("./export");
-      const parsed = exportArguments(rest);
-      if (parsed === "help") return help("export", console);
-      return exportModel(parsed, console);
-    }
-    case "show": {
-      const { show, showArguments } = await import("./show");
-      const parsed = showArguments(rest);
-      if (parsed === "help") return help("show", console);
-      return show(parsed, console);
-    }
-    case "coverage": {
-      const { coverageArguments } = await import("./arguments");
-      const parsed = coverageArguments(rest);
-      if (parsed === "help") return help("coverage", console);
-      return (await import("./coverage")).coverage(parsed, console);
-    }
-    case "explain": {
-      const { explainArguments } = await import("./arguments");
-      const parsed = explainArguments(rest);
-      if (parsed === "help") return help("explain", console);
-      return (await import("./explain")).explain(parsed, console);
-    }
-    case "rules": {
-      const { rulesArguments } = await import("./arguments");
-      const parsed = rulesArguments(rest);
-      if (parsed === "help") return help("rules", console);
-      return (await import("./explain")).listRules(parsed, console);
-    }
-    case "init": {
-      const { initArguments } = await import("./arguments");
-      const parsed = initArguments(rest);
-      if (parsed === "help") return help("init", console);
-      return (await import("./init")).init(parsed, console);
-    }
-    default:
+    default: {
+      const found = COMMANDS.get(command);
+      if (found) return found(rest, console);
       if (/\.(py|onnx)(::\w+)?$/i.test(command)) {
         throw new UsageError(
           `what to do with ${command}? noether symmetries ${command}, or noether check ${command.split("::")[0]}`,
         );
       }
-      throw new UsageError(`no command ${command}${meant(command, COMMANDS)}`);
+      throw new UsageError(`no command ${command}${meant(command, [...COMMANDS.keys()])}`);
+    }
   }
 }
 
-function help(command: (typeof COMMANDS)[number], console: Console): number {
-  console.out(COMMAND_HELP[command]);
-  return EXIT.ok;
+/** A command: reads its arguments and runs. Returns the exit code. */
+type Command = (args: readonly string[], console: Console) => Promise<number>;
+
+/** A command of how its arguments are read, what is printed where help is asked for, and what it does. */
+function command<T extends object>(
+  load: () => Promise<{ readonly HELP: string; readonly read: (args: readonly string[]) => T | "help" }>,
+  act: (args: T, console: Console) => number | Promise<number>,
+): Command {
+  return async (args, console) => {
+    const { HELP: help, read } = await load();
+    const asked = read(args);
+    if (asked !== "help") return act(asked, console);
+    console.out(help);
+    return EXIT.ok;
+  };
 }
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
+  Object.entries({
+    symmetries: command(
+      () => import("./arguments/symmetries"),
+      async (args, console) => (await import("./symmetries")).symmetries(args, console),
+    ),
+    check: command(
+      () => import("./arguments/check"),
+      async (args, console) => (await import("./check")).check(args, console),
+    ),
+    fix: command(
+      () => import("./arguments/fix"),
+      async (args, console) => (await import("./fix-model")).fixModel(args, console),
+    ),
+    probe: command(
+      () => import("./arguments/probe"),
+      async (args, console) => (await import("./probe")).probe(args, console),
+    ),
+    show: command(
+      () => import("./arguments/show"),
+      async (args, console) => (await import("./show")).show(args, console),
+    ),
+    export: command(
+      () => import("./arguments/export"),
+      async (args, console) => (await import("./export")).exportModel(args, console),
+    ),
+    coverage: command(
+      () => import("./arguments/coverage"),
+      async (args, console) => (await import("./coverage")).coverage(args, console),
+    ),
+    rules: command(
+      () => import("./arguments/rules"),
+      async (args, console) => (await import("./explain")).listRules(args, console),
+    ),
+    explain: command(
+      () => import("./arguments/explain"),
+      async (args, console) => (await import("./explain")).explain(args, console),
+    ),
+    init: command(
+      () => import("./arguments/init"),
+      async (args, console) => (await import("./init")).init(args, console),
+    ),
+  }),
+);
 
 /** The version in the package's own package.json, which is above this file in the source tree and in the bundle. */
 export function version(): string {

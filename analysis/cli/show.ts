@@ -2,32 +2,10 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import type { Graph } from "../graph/graph";
-import { parsed, splitTarget } from "./arguments";
+import type { ShowArguments } from "./arguments/show";
+import { ConfigurationError, configuredCalls } from "./configured";
 import type { Console } from "./run";
-import { EXIT, oneOf, UsageError } from "./usage";
-
-/** What `noether show` was asked for. */
-export interface ShowArguments {
-  readonly file: string;
-  readonly className: string | undefined;
-  readonly names: "quoted" | "plain";
-}
-
-const OPTIONS = {
-  names: { type: "string" },
-  help: { type: "boolean", short: "h" },
-} as const;
-
-/** Reads the arguments behind `show`; "help" where help is asked for. @throws UsageError */
-export function showArguments(args: readonly string[]): ShowArguments | "help" {
-  const { values, positionals } = parsed(args, OPTIONS);
-  if (values.help) return "help";
-  const [target, ...more] = positionals;
-  if (target === undefined) throw new UsageError("show needs a FILE: an .onnx file, or FILE.py::Class");
-  if (more.length > 0) throw new UsageError(`show takes one FILE, and not ${more.join(" ")} as well`);
-  const [file, className] = splitTarget(target);
-  return { file, className, names: oneOf("--names", values.names ?? "quoted", ["quoted", "plain"]) };
-}
+import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function show(args: ShowArguments, console: Console): Promise<number> {
@@ -50,7 +28,7 @@ export async function show(args: ShowArguments, console: Console): Promise<numbe
     console.out(texts.join("\n\n"));
     return texts.length > 0 ? EXIT.ok : EXIT.fatal;
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    if (error instanceof UsageError || error instanceof ConfigurationError) throw error;
     console.error(`noether: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT.fatal;
   }
@@ -58,8 +36,12 @@ export async function show(args: ShowArguments, console: Console): Promise<numbe
 
 async function pythonGraphs(args: ShowArguments, console: Console): Promise<{ graph: Graph; title: string }[]> {
   const { loadFile, UnknownModel } = await import("../service/models");
+  const calls = await configuredCalls(args.file);
   try {
-    const loaded = await loadFile(args.file, args.className === undefined ? {} : { className: args.className });
+    const loaded = await loadFile(args.file, {
+      ...calls,
+      ...(args.className === undefined ? {} : { className: args.className }),
+    });
     for (const p of loaded.problems) console.error(`noether: ${p.message}`);
     if (loaded.models.length === 0 && loaded.problems.length === 0) throw new UsageError(`${args.file} holds no model`);
     return loaded.models.map((m) => ({ graph: m.graph, title: m.name }));

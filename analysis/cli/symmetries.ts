@@ -1,7 +1,8 @@
 /** @file `noether symmetries`: what acts on the models of a file. */
 import { statSync } from "node:fs";
 import type { LoadedFile, LoadedModel, LoadOptions } from "../service/models";
-import type { SymmetriesArguments } from "./arguments";
+import type { SymmetriesArguments } from "./arguments/symmetries";
+import { configuredCalls } from "./configured";
 import type { Console } from "./run";
 import { EXIT, meant, UsageError } from "./usage";
 
@@ -11,6 +12,7 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it, or use noether check`);
   const options: LoadOptions = {
+    ...(await configuredCalls(args.file)),
     analysis: args.loss ? { loss: args.loss } : {},
     ...(args.inputs.length > 0 ? { inputShapes: args.inputs } : {}),
     ...(args.frozen.length > 0 ? { frozen: args.frozen } : {}),

@@ -2,7 +2,7 @@
 import { type FSWatcher, statSync, watch as watchFolder } from "node:fs";
 import path from "node:path";
 import type { Linter } from "../service/linter";
-import type { CheckArguments } from "./arguments";
+import type { CheckArguments } from "./arguments/check";
 import { checkOnce } from "./check";
 import { CHECKED } from "./files";
 import type { Console } from "./run";

@@ -21,6 +21,8 @@ export interface Offer {
 /** What is asked for. */
 export interface OfferRequest {
   readonly options?: (rule: string) => RuleOptions | undefined;
+  /** Which findings are to be mended (default: all). */
+  readonly reported?: (finding: Finding) => boolean;
   /** Only this remedy. */
   readonly id?: string;
   /** Only at this parameter. */
@@ -32,12 +34,13 @@ export interface OfferRequest {
 /** Fixes of the findings first, then those that suit any weight, one for each remedy and model; and why some cannot be made. */
 export function offersOf(
   file: CheckedFile,
-  { options, id, parameter, model: named }: OfferRequest = {},
+  { options, reported, id, parameter, model: named }: OfferRequest = {},
 ): { readonly offers: Offer[]; readonly refusals: readonly string[] } {
   const offers: Offer[] = [];
   const refusals: string[] = [];
   const fits = (name: string | undefined): boolean => id === undefined || name === id;
   for (const { finding, subject } of checkWithSubjects(file, options)) {
+    if (reported && !reported(finding)) continue;
     if (parameter !== undefined && !subject?.parameters.includes(parameter)) continue;
     if (named !== undefined && subject !== undefined && subject.model.name !== named) continue;
     for (const fix of finding.fixes) {

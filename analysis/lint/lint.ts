@@ -21,6 +21,15 @@ export interface LintOptions {
   readonly complete: boolean;
 }
 
+/** Whether a finding of a text is reported: its rule is not switched off there, and no comment silences it. */
+export function isReported(
+  finding: Finding,
+  { configuration, path, text }: Pick<LintOptions, "configuration" | "path"> & { readonly text: string },
+): boolean {
+  if (settingFor(configuration, finding.rule, path).severity === "off") return false;
+  return suppress([finding], readSuppressions(text)).kept.length > 0;
+}
+
 /** Checks a file by all rules that are switched on for it. */
 export function lintFile(file: CheckedFile, { configuration, path, complete }: LintOptions): Linted {
   const found = checkFile(file, (rule) => settingFor(configuration, rule, path).options).flatMap((f): Finding[] => {

@@ -31,6 +31,22 @@ export function settled<T>(value: T, file: string, cells: Cells | undefined): T 
   return visit(value) as T;
 }
 
+/** A range of a notebook's cell as one of the notebook's joined text; undefined where the cell holds no Python there. */
+export function inJoinedText(range: SourceRange, file: string, cells: Cells, text: string): SourceRange | undefined {
+  const lines = text.split("\n").length - 1;
+  const lineOf = (line: number): number | undefined => {
+    for (let i = 0; i < lines; i++) {
+      const at = cells(i);
+      if (at.file === range.file && at.line === line) return i;
+    }
+    return undefined;
+  };
+  const start = lineOf(range.start.line);
+  const end = lineOf(range.end.line);
+  if (start === undefined || end === undefined) return undefined;
+  return { file, start: { line: start, column: range.start.column }, end: { line: end, column: range.end.column } };
+}
+
 function isRange(x: object): x is SourceRange {
   return "file" in x && "start" in x && "end" in x && typeof x.start === "object" && typeof x.end === "object";
 }

@@ -73,11 +73,10 @@ export class Linter {
   }
 }
 
-/** A finding in a notebook says its cell. */
+/** A finding as it leaves: one in a notebook says its cell. */
 function located(finding: Finding, { file, cells }: LoadedFile): Finding {
-  if (!cells) return finding;
   const moved = settled(finding, file, cells);
-  return { ...moved, file: moved.range?.file ?? file };
+  return cells ? { ...moved, file: moved.range?.file ?? file } : moved;
 }
 
 /** A place that two models share is one finding. */

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { editedNotebook } from "../fixes/edited-files";
+import { notebookCell } from "../fixes/notebook";
 import { Linter } from "./linter";
 import { createAnalysisService } from "./service";
 
@@ -67,6 +69,44 @@ test("the editor's service places findings, hovers, models and structure in cell
       answer.problems.some((p) => p.range?.file === `${file}#cell=5`),
       "the cell that does not parse is named",
     );
+  } finally {
+    service.dispose();
+  }
+});
+
+test("rewrites are edits of cells, clear of the lines that make a cell something else", async () => {
+  const service = createAnalysisService();
+  try {
+    const cells = [
+      "%%bash\nls",
+      "%%time\nimport torch\nfrom torch import nn",
+      "%%capture out\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(4, 8)\n        self.b = nn.Linear(8, 2)\n\n    def forward(self, x):\n        return self.b(torch.relu(self.a(x)))",
+      "net = Net()\noptimizer = torch.optim.SGD(net.parameters(), lr=0.1)",
+    ];
+    const source = JSON.stringify({ cells: cells.map((c) => ({ cell_type: "code", source: c.split(/(?<=\n)/) })) });
+    await service.analysePython(file, source);
+    const at = (cell: number, line: number, column: number) => ({
+      file: `${file}#cell=${cell}`,
+      start: { line, column },
+      end: { line, column },
+    });
+    const asked = [at(2, 4, 20), at(3, 1, 14)];
+    const fixes = (await Promise.all(asked.map((range) => service.rewrites(file, range)))).flat();
+    assert.ok(fixes.length >= 4, `${fixes.length} fixes`);
+    assert.deepEqual(await service.rewrites(file, at(0, 1, 0)), [], "no Python there");
+    for (const { title, edits } of fixes) {
+      const { content } = editedNotebook(file, source, edits);
+      const edited = cells.map((_, i) => notebookCell(String(content), i).source);
+      assert.equal(edited[0], cells[0], title);
+      assert.ok(edited[1]!.startsWith("%%time\n"), title);
+      assert.ok(edited[2]!.startsWith("%%capture out\n"), title);
+      const answer = await service.analysePython(file, String(content));
+      assert.deepEqual(
+        answer.problems.map((p) => p.message),
+        [],
+        `${title}\n${edited.join("\n---\n")}`,
+      );
+    }
   } finally {
     service.dispose();
   }

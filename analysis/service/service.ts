@@ -15,7 +15,7 @@ import type { Finding, Fix } from "../rules/finding";
 import type { Runner } from "../runtime/index";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
-import { settled } from "./cells";
+import { inJoinedText, settled } from "./cells";
 import { Configured } from "./configured";
 import { graphKey } from "./graph-key";
 import { hoversOf } from "./hover";
@@ -117,9 +117,11 @@ class Service implements AnalysisService {
 
   async rewrites(path: string, range: SourceRange): Promise<Fix[]> {
     const file = this.#files.get(path)?.file;
-    if (!file || file.text === undefined || file.cells) return [];
+    if (!file || file.text === undefined) return [];
+    const place = file.cells ? inJoinedText(range, path, file.cells, file.text) : range;
+    if (!place) return [];
     try {
-      return settled(rewritesAt(checkedFile(file), range), path, undefined);
+      return settled(rewritesAt(checkedFile(file), place), path, file.cells);
     } catch {
       return []; // its analysis fails; the answer to `analyse` says so
     }

@@ -73,7 +73,7 @@ export interface AnalysisService {
   analyseOnnx(path: string, settings?: LintSettings): Promise<DocumentAnalysis>;
   /** Certifies numerically what the last analysis of this path claimed; resolves with the updated analysis. */
   certify(path: string): Promise<DocumentAnalysis>;
-  /** Changes of training that suit the layers and optimisers in a range, with the last analysis of this path; none in notebooks. */
+  /** Changes of training that suit the layers and optimisers in a range, with the last analysis of this path. */
   rewrites(path: string, range: SourceRange): Promise<Fix[]>;
   /** Where the symmetries are that the last analysis of this path found. */
   structure(path: string): Promise<DocumentStructure>;

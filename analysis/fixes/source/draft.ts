@@ -134,11 +134,21 @@ export class Draft {
     }
     const at = (offset: number) => positionAt(this.source.starts, offset);
     return [...this.changes]
+      .map((change) => this.onLastLine(change))
       .sort((a, b) => a.start - b.start || a.end - b.end)
       .map(({ start, end, text }) => ({
         range: { file: this.source.file, start: at(start), end: at(end) },
         newText: text,
       }));
+  }
+
+  /** Lines behind everything are written from the end of the last line on: it may have no line end, or be a notebook's last. */
+  private onLastLine(change: Change): Change {
+    const { text, eol } = this.source;
+    const { start, end, text: added } = change;
+    if (start !== end || start === 0 || text.slice(start).trim() !== "" || !added.endsWith(eol)) return change;
+    const last = /\r?\n$/.exec(text.slice(0, start))?.[0].length ?? 0;
+    return { start: start - last, end: start - last, text: eol + added.slice(0, -eol.length) };
   }
 
   /** Behind the first run of imports, else behind the file's docstring. */

@@ -35,9 +35,12 @@ export function readNotebook(path: string, json: string): NotebookCode {
   (cells as Cell[]).forEach((cell, index) => {
     if (cell?.cell_type !== "code") return;
     const source = Array.isArray(cell.source) ? cell.source.join("") : String(cell.source ?? "");
-    const python = /^\s*%%(?!time|capture)/.test(source) ? "" : source;
-    const cellLines = python.split("\n");
-    cellLines.forEach((line, k) => {
+    // The line that says what a whole cell is, and cells that are no Python, are no lines of the text: edits stay clear of them.
+    const isMagic = /^\s*%%/.test(source);
+    if (isMagic && !/^\s*%%(?:time|timeit|capture)\b/.test(source)) return;
+    const first = isMagic ? source.split("\n").findIndex((l) => l.trim() !== "") + 1 : 0;
+    source.split("\n").forEach((line, k) => {
+      if (k < first) return;
       lines.push(plainPython(line));
       places.push({ file: `${path}#cell=${index}`, line: k });
     });

@@ -1,7 +1,32 @@
-/** @file Reads the arguments of `noether probe`. */
-import { parsed, shape, splitTarget } from "./arguments";
-import { SWEEPS, type Sweep } from "../service/probe/settings";
-import { oneOf, UsageError } from "./usage";
+/** @file The arguments of `noether probe`. */
+import { SWEEPS, type Sweep } from "../../service/probe/settings";
+import { oneOf, UsageError } from "../usage";
+import { number, parsed, shape, target, whole } from "./common";
+
+export const HELP = `noether probe FILE[::CLASS] [options]
+
+Trains the model for a few hundred steps, several replicas at once, in ONNX Runtime, and reports which of its symmetries
+break, which stay and which collapse. Settings that are not given come from the training code in the file. A model too
+large for the time budget is trained as its twin, which is said. The user's code is read, never run.
+
+  --steps N             updates per run (default 300)
+  --replicas N          runs per setting, with different seeds (default 4)
+  --seed N              of the first replica (default 0)
+  --lr X                learning rate
+  --weight-decay X      weight decay
+  --momentum X          momentum of SGD
+  --optimizer NAME      sgd, adam or adamw
+  --batch-size N        examples per step
+  --loss NAME           cross-entropy, mse or bce (default: what fits the output)
+  --data PATH           .npz, .npy or .csv file, or a folder with a folder of PNG images per class (default: made-up data)
+  --device NAME         auto (default), cpu, cuda, webgpu, dml or coreml
+  --sweep NAME=A,B,...  one setting per value; NAME is lr, weight-decay, batch-size or momentum
+  --compare FIX[@PARAMETER]  the same with a fix (noether fix lists them) or with no-decay; may be repeated
+  --budget SECONDS      of training (default 60)
+  --input 8x3x32x32     shape of an input; repeat it for further inputs, in order
+  --format FORMAT       text (default), json, or html with plots
+  --output FILE         write the report there
+  --no-cache            do not use or write .noether-cache`;
 
 /** What `noether probe` was asked for. What is undefined comes from the code, or is the default. */
 export interface ProbeArguments {
@@ -51,24 +76,21 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** Reads the arguments behind `probe`; "help" where help is asked for. @throws UsageError */
-export function probeArguments(args: readonly string[]): ProbeArguments | "help" {
+/** Reads them; "help" where help is asked for. @throws UsageError */
+export function read(args: readonly string[]): ProbeArguments | "help" {
   const { values, positionals } = parsed(args, OPTIONS);
   if (values.help) return "help";
-  const [target, ...more] = positionals;
-  if (target === undefined) throw new UsageError("probe needs a FILE: a .py file, FILE.py::Class or an .onnx file");
-  if (more.length > 0) throw new UsageError(`probe takes one FILE, and not ${more.join(" ")} as well`);
-  const [file, className] = splitTarget(target);
+  const [file, className] = target("probe", positionals);
   const format = oneOf("--format", values.format ?? "text", ["text", "json", "html"] as const);
   return {
     file,
     className,
     steps: whole("--steps", values.steps) ?? 300,
     replicas: whole("--replicas", values.replicas) ?? 4,
-    seed: values.seed === undefined ? 0 : number("--seed", values.seed, 0),
-    learningRate: optional("--lr", values.lr),
-    weightDecay: optional("--weight-decay", values["weight-decay"]),
-    momentum: optional("--momentum", values.momentum),
+    seed: values.seed === undefined ? 0 : number("--seed", values.seed),
+    learningRate: number("--lr", values.lr),
+    weightDecay: number("--weight-decay", values["weight-decay"]),
+    momentum: number("--momentum", values.momentum),
     optimiser:
       values.optimizer === undefined ? undefined : oneOf("--optimizer", values.optimizer, ["sgd", "adam", "adamw"] as const),
     batchSize: whole("--batch-size", values["batch-size"]),
@@ -77,28 +99,12 @@ export function probeArguments(args: readonly string[]): ProbeArguments | "help"
     device: oneOf("--device", values.device ?? "auto", ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const),
     sweep: values.sweep === undefined ? undefined : sweep(values.sweep),
     compare: values.compare ?? [],
-    budget: optional("--budget", values.budget),
+    budget: number("--budget", values.budget),
     cache: !values["no-cache"],
     format,
     output: values.output,
     inputs: (values.input ?? []).map(shape),
   };
-}
-
-function number(option: string, text: string, least: number): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < least) {
-    throw new UsageError(`${option} is a number from ${least} on, not ${text}`);
-  }
-  return value;
-}
-
-const optional = (option: string, text: string | undefined) => (text === undefined ? undefined : number(option, text, 0));
-
-function whole(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`${option} is a whole number from 1 on, not ${text}`);
-  return Number(text);
 }
 
 /** `lr=0.01,0.1,1`. */
@@ -108,6 +114,6 @@ function sweep(text: string): NonNullable<ProbeArguments["sweep"]> {
     throw new UsageError(`--sweep is a setting with its values, such as lr=0.01,0.1,1, not ${text}`);
   }
   const what = oneOf("what --sweep varies", name.trim(), SWEEPS);
-  const read = (v: string) => (what === "batch-size" ? whole("--sweep batch-size", v.trim())! : number(`--sweep ${what}`, v, 0));
+  const read = (v: string) => (what === "batch-size" ? whole("--sweep batch-size", v.trim()) : number(`--sweep ${what}`, v));
   return { what, values: list.split(",").map(read) };
 }

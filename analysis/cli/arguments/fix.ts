@@ -1,6 +1,26 @@
-/** @file Reads the arguments of `noether fix`. */
-import { parsed, shape, splitTarget } from "./arguments";
-import { oneOf, UsageError } from "./usage";
+/** @file The arguments of `noether fix`. */
+import { oneOf, UsageError } from "../usage";
+import { number, parsed, shape, target, whole } from "./common";
+
+export const HELP = `noether fix FILE[::CLASS] [options]
+
+Lists the fixes that a model can be given, writes one of them, or measures what they gain. In Python source the edit is made
+in place; of an ONNX model a new file is written, and where the fix is exact its outputs are compared with the original's.
+
+  --fix NAME         this fix (without it: a list)
+  --at PARAMETER     at the layer of this parameter
+  --verify           train with and without the fix, with the same data and seeds, and say what changes; writes nothing
+  --diff             show what would change in source and change nothing
+  --output FILE      write the result there; needed for ONNX models, which are never written over
+  --steps N          with --verify: updates per run (default 300)
+  --replicas N       with --verify: runs with different seeds (default 4)
+  --lr X             with --verify: learning rate, and so on as in noether probe:
+  --weight-decay X, --batch-size N, --data PATH, --budget SECONDS
+  --seed N           of the first replica, and of what the fix draws (default 0)
+  --input 8x3x32x32  shape of an input; repeat it for further inputs, in order
+  --config FILE      this configuration instead of the one found (none: --no-config): rules that it switches off, and
+                     findings that a comment silences, are not fixed
+  --format FORMAT    text (default) or json`;
 
 /** What `noether fix` was asked for. What is undefined comes from the code, or is the default. */
 export interface FixArguments {
@@ -22,6 +42,8 @@ export interface FixArguments {
   readonly budget: number | undefined;
   readonly inputs: readonly (readonly number[])[];
   readonly format: "text" | "json";
+  /** A configuration file, or false for none. */
+  readonly configuration: string | false | undefined;
 }
 
 const OPTIONS = {
@@ -40,22 +62,21 @@ const OPTIONS = {
   budget: { type: "string" },
   input: { type: "string", multiple: true },
   format: { type: "string" },
+  config: { type: "string" },
+  "no-config": { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** Reads the arguments behind `fix`; "help" where help is asked for. @throws UsageError */
-export function fixArguments(args: readonly string[]): FixArguments | "help" {
+/** Reads them; "help" where help is asked for. @throws UsageError */
+export function read(args: readonly string[]): FixArguments | "help" {
   const { values, positionals } = parsed(args, OPTIONS);
   if (values.help) return "help";
-  const [target, ...more] = positionals;
-  if (target === undefined) throw new UsageError("fix needs a FILE: a .py file, FILE.py::Class or an .onnx file");
-  if (more.length > 0) throw new UsageError(`fix takes one FILE, and not ${more.join(" ")} as well`);
-  const [file, className] = splitTarget(target);
+  const [file, className] = target("fix", positionals);
   if (values.verify && (values.diff || values.output !== undefined)) {
     throw new UsageError("--verify only measures: leave out --diff and --output, and write the fix afterwards");
   }
   if (values.fix === undefined && (values.diff || values.output !== undefined)) {
-    throw new UsageError(`name the fix with --fix; noether fix ${target} lists those there are`);
+    throw new UsageError(`name the fix with --fix; noether fix ${positionals[0]} lists those there are`);
   }
   if (/\.onnx$/i.test(file) && values.fix !== undefined && !values.verify && values.output === undefined) {
     throw new UsageError("an ONNX model is never written over: name a new file with --output");
@@ -78,20 +99,6 @@ export function fixArguments(args: readonly string[]): FixArguments | "help" {
     budget: number("--budget", values.budget),
     inputs: (values.input ?? []).map(shape),
     format: oneOf("--format", values.format ?? "text", ["text", "json"] as const),
+    configuration: values["no-config"] ? false : values.config,
   };
-}
-
-function number(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
-    throw new UsageError(`${option} is a number from 0 on, not ${text}`);
-  }
-  return value;
-}
-
-function whole(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`${option} is a whole number from 1 on, not ${text}`);
-  return Number(text);
 }
