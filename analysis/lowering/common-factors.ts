@@ -26,22 +26,12 @@ const MOST_TERMS = 8;
 export function gatherFactors(w: Workspace): boolean {
   const sums = w.items.filter(isSum);
   if (sums.length === 0 || !w.items.some((i) => i.node.operator === "Mul")) return false;
-  const readers = new Map<Value, Item[]>();
-  for (const item of w.items) {
-    for (const value of item.inputs) {
-      const known = readers.get(value);
-      if (known) known.push(item);
-      else readers.set(value, [item]);
-    }
-  }
-  const outputs = new Set(w.outputs.map((o) => w.value(o)));
-  const isPrivate = (v: Value): boolean => readers.get(v)?.length === 1 && !outputs.has(v);
-  const isInner = (item: Item): boolean => isPrivate(item.outputs[0]!) && isSum(readers.get(item.outputs[0]!)![0]!);
+  w.countReaders();
   const found = new Map<Item, Gathered>();
   for (const item of sums) {
-    if (isInner(item)) continue;
-    const terms = termsOf(item, isPrivate);
-    const gathered = terms && gather(terms, isPrivate);
+    if (!hasProductOrSum(item) || isInner(item)) continue;
+    const terms = termsOf(item);
+    const gathered = terms && gather(terms);
     if (gathered) found.set(item, gathered);
   }
   if (found.size === 0) return false;
@@ -57,8 +47,24 @@ function isSum({ node, outputs }: Item): boolean {
   return node.domain === "" && (node.operator === "Add" || node.operator === "Sub") && isFloating(outputs[0]!.type.type);
 }
 
+/** Whether one item reads a value, and nothing else does. */
+function isPrivate({ reads, reader }: Value): boolean {
+  return reads === 1 && reader !== undefined;
+}
+
+/** Whether a sum is a summand of another one. */
+function isInner({ outputs }: Item): boolean {
+  return isPrivate(outputs[0]!) && isSum(outputs[0]!.reader!);
+}
+
+/** Whether some summand is a product or a sum: only products have factors. */
+function hasProductOrSum({ inputs }: Item): boolean {
+  for (const { writer } of inputs) if (writer !== undefined && (writer.node.operator === "Mul" || isSum(writer))) return true;
+  return false;
+}
+
 /** The summands of a sum and of the sums that only it reads; undefined where they are too many. */
-function termsOf(root: Item, isPrivate: (v: Value) => boolean): readonly Term[] | undefined {
+function termsOf(root: Item): readonly Term[] | undefined {
   const out: Term[] = [];
   const stack: { item: Item; sign: 1 | -1 }[] = [{ item: root, sign: 1 }];
   while (stack.length > 0) {
@@ -74,7 +80,7 @@ function termsOf(root: Item, isPrivate: (v: Value) => boolean): readonly Term[] 
 }
 
 /** The two factors of a product that only a sum reads, neither of them a constant. */
-function factorsOf({ value }: Term, isPrivate: (v: Value) => boolean): readonly [Value, Value] | undefined {
+function factorsOf({ value }: Term): readonly [Value, Value] | undefined {
   const { writer } = value;
   if (writer?.node.operator !== "Mul" || writer.node.domain !== "" || !isPrivate(value)) return undefined;
   const [a, b] = writer.inputs as [Value, Value];
@@ -82,8 +88,8 @@ function factorsOf({ value }: Term, isPrivate: (v: Value) => boolean): readonly 
 }
 
 /** The first factor that two terms share, with all terms that have it. */
-function gather(terms: readonly Term[], isPrivate: (v: Value) => boolean): Gathered | undefined {
-  const factors = terms.map((t) => factorsOf(t, isPrivate));
+function gather(terms: readonly Term[]): Gathered | undefined {
+  const factors = terms.map((t) => factorsOf(t));
   for (const factor of factors.flatMap((f) => f ?? [])) {
     const has = (k: number): boolean => factors[k]?.includes(factor) ?? terms[k]!.value === factor;
     const sharing = terms.flatMap((_, k) => (has(k) ? [k] : []));

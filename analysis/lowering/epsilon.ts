@@ -21,11 +21,11 @@ export function removeEpsilons(w: Workspace): boolean {
   if (candidates.length === 0) return false;
   const readers = readersBehind(w, candidates);
   const outputs = new Set(w.outputs.map((o) => w.value(o)));
-  const frozen = frozenValues(w);
+  const isFrozen = frozenValues(w);
   const changes = new Map<Item, Node | undefined>();
   for (const item of candidates) {
     // An epsilon on frozen values (running variances) breaks no symmetry.
-    if (frozen.has(item.outputs[0]!)) continue;
+    if (isFrozen(item.outputs[0]!)) continue;
     const kept = withoutEpsilon(item, readers, outputs);
     if (kept === undefined) continue;
     const isNode = "operator" in kept;
@@ -48,28 +48,30 @@ type Readers = ReadonlyMap<Value, readonly Item[]>;
 /** The readers of what some items write, and of what movement makes of it. */
 function readersBehind(w: Workspace, items: readonly Item[]): Readers {
   const readers = new Map<Value, Item[]>(items.map((i) => [i.outputs[0]!, []]));
+  const sweep = w.newSweep();
+  for (const { outputs } of items) outputs[0]!.seen = sweep;
   for (const item of w.items) {
     for (const i of item.inputs) {
-      const list = readers.get(i);
-      if (list === undefined) continue;
-      list.push(item);
+      if (i.seen !== sweep) continue;
+      readers.get(i)!.push(item);
       const moved = item.outputs[0]!;
-      if (MOVEMENT.has(item.node.operator) && !readers.has(moved)) readers.set(moved, []);
+      if (!MOVEMENT.has(item.node.operator) || moved.seen === sweep) continue;
+      moved.seen = sweep;
+      readers.set(moved, []);
     }
   }
   return readers;
 }
 
-/** Values that neither training nor data change: computed from constants and frozen parameters alone. */
-function frozenValues(w: Workspace): ReadonlySet<Value> {
-  const frozen = new Set<Value>();
-  for (const p of w.parameters.values()) if (!p.trainable) frozen.add(w.value(p.name));
-  if (frozen.size === 0) return frozen;
-  const isFrozen = (value: Value) => value.name === "" || value.constant !== undefined || frozen.has(value);
+/** Tells values that neither training nor data change: computed from constants and frozen parameters alone. */
+function frozenValues(w: Workspace): (value: Value) => boolean {
+  const sweep = w.newSweep();
+  const isFrozen = (value: Value) => value.seen === sweep || value.constant !== undefined || value.name === "";
+  for (const p of w.parameters.values()) if (!p.trainable) w.value(p.name).seen = sweep;
   for (const { inputs, outputs } of w.items) {
-    if (inputs.length > 0 && inputs.every(isFrozen)) for (const o of outputs) frozen.add(o);
+    if (inputs.length > 0 && inputs.every(isFrozen)) for (const o of outputs) o.seen = sweep;
   }
-  return frozen;
+  return isFrozen;
 }
 
 /** What stands for an item once epsilon is zero: a value, another node, or undefined where it has to stay. */

@@ -17,11 +17,10 @@ interface Copies {
 
 /** Rewrites concatenations of repeated entries. True if there were any. */
 export function joinRepeats(w: Workspace): boolean {
-  let found = false;
+  if (!w.items.some((item) => repetition(item) !== undefined)) return false;
   w.rewrite((item) => {
     const repeated = repetition(item);
     if (!repeated) return w.add(item.node);
-    found = true;
     const { source, axis, times } = repeated;
     const shape = source.type.shape!;
     const { node } = item;
@@ -40,7 +39,7 @@ export function joinRepeats(w: Workspace): boolean {
     const copied = add("Expand", apart, [...before, times, ...after]);
     add("Reshape", copied, item.outputs[0]!.type.shape!, node.outputs[0]);
   });
-  return found;
+  return true;
 }
 
 /** How a Concat repeats each entry of one axis of one tensor equally often, in order; undefined where it does not. */

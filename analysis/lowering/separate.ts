@@ -8,7 +8,9 @@ import { elementCount, isFloating, strides, type Tensor, type TensorType } from 
 /** The graph with a copy per use of each shared constant that is the same along some axis. Values are not copied. */
 export function separateConstants(graph: Graph): Graph {
   const uses = new Map<string, number>();
-  for (const node of graph.nodes) for (const i of node.inputs) if (graph.constants.has(i)) uses.set(i, (uses.get(i) ?? 0) + 1);
+  for (const [name, c] of graph.constants) if (isFloating(c.type) && elementCount(c.shape) > 1) uses.set(name, 0);
+  if (uses.size === 0) return graph;
+  for (const node of graph.nodes) for (const i of node.inputs) if (uses.has(i)) uses.set(i, uses.get(i)! + 1);
   const shared = new Set<string>();
   for (const [name, count] of uses) if (count > 1 && isAlikeAlongAnAxis(graph.constants.get(name)!)) shared.add(name);
   if (shared.size === 0) return graph;
@@ -37,9 +39,8 @@ export function separateConstants(graph: Graph): Graph {
   return { ...graph, nodes, constants, types };
 }
 
-/** Whether a floating tensor has an axis of several entries along which nothing changes. */
+/** Whether a tensor has an axis of several entries along which nothing changes. */
 function isAlikeAlongAnAxis(value: Tensor): boolean {
-  if (!isFloating(value.type) || elementCount(value.shape) < 2) return false;
   const step = strides(value.shape);
   return value.shape.some((n, axis) => {
     if (n < 2) return false;

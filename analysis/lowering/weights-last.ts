@@ -11,9 +11,7 @@ const CARRIERS: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueez
 export function multiplyWeightsLast(w: Workspace): boolean {
   const products = w.items.filter(isProduct);
   if (products.length < 2) return false;
-  const readers = new Map<Value, number>();
-  for (const item of w.items) for (const value of item.inputs) readers.set(value, (readers.get(value) ?? 0) + 1);
-  const outputs = new Set(w.outputs.map((o) => w.value(o)));
+  w.countReaders();
   const isWeight = (v: Value): boolean => {
     let at = v;
     while (at.writer && CARRIERS.has(at.writer.node.operator) && at.writer.node.domain === "") at = at.writer.inputs[0]!;
@@ -23,8 +21,7 @@ export function multiplyWeightsLast(w: Workspace): boolean {
   for (const item of products) {
     for (const [left, inner] of [item.inputs, [...item.inputs].reverse()] as [Value, Value][]) {
       const writer = inner.writer;
-      if (!writer || !isProduct(writer) || readers.get(inner) !== 1 || outputs.has(inner) || isFixed(left) || isWeight(left))
-        continue;
+      if (!writer || !isProduct(writer) || inner.reads !== 1 || isFixed(left) || isWeight(left)) continue;
       // A product that was itself reordered has its weight last already, in a node of another name.
       if (found.has(writer)) continue;
       const [a, b] = writer.inputs as [Value, Value];

@@ -4,6 +4,7 @@
  */
 import { GraphError } from "../graph/error";
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
+import { ABSENT as NUMBER_OF_NONE, keepNumbers } from "../graph/numbering";
 import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
@@ -52,6 +53,11 @@ export interface Value {
   readonly isGiven: boolean;
   /** The last sweep that found it in use. */
   seen: number;
+  /** How often items read it, and the first that does, as of the last `countReaders`. */
+  reads: number;
+  reader: Item | undefined;
+  /** Its number in the finished graph. */
+  number: number;
 }
 
 /** A node with its values at hand. Absent inputs and outputs are the value without a name. */
@@ -70,6 +76,9 @@ const ABSENT: Value = {
   alias: undefined,
   isGiven: true,
   seen: 0,
+  reads: 0,
+  reader: undefined,
+  number: NUMBER_OF_NONE,
 };
 
 /** A graph under rewriting. */
@@ -82,7 +91,8 @@ export class Workspace {
   readonly #values = new Map<string, Value>();
   /** The first item of each hash; the rare others that share it are not found again, which costs a node and no more. */
   #computed = new Map<number, Item>();
-  readonly #shared = new Map<string, string>();
+  /** Small constants by hash. */
+  readonly #shared = new Map<number, Value[]>();
   /** Occurs in no name of the source graph, so that names with it and a counter are new. */
   readonly #mark: string;
   #counter = 0;
@@ -100,7 +110,19 @@ export class Workspace {
 
   #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor, isGiven = constant !== undefined): Value {
     const id = this.#values.size;
-    const value: Value = { name, id, type, constant, writer: undefined, alias: undefined, isGiven, seen: 0 };
+    const value: Value = {
+      name,
+      id,
+      type,
+      constant,
+      writer: undefined,
+      alias: undefined,
+      isGiven,
+      seen: 0,
+      reads: 0,
+      reader: undefined,
+      number: NUMBER_OF_NONE,
+    };
     this.#values.set(name, value);
     return value;
   }
@@ -178,12 +200,14 @@ export class Workspace {
   /** Adds a constant, or finds an equal small one. */
   addConstant(tensor: Tensor, base = "constant"): string {
     const isSmall = elementCount(tensor.shape) <= LARGEST_SHARED;
-    const key = isSmall ? `${tensor.type}[${tensor.shape.join()}]${tensor.data.join()}` : undefined;
-    const known = key === undefined ? undefined : this.#shared.get(key);
-    if (known !== undefined) return known;
+    const hash = isSmall ? constantHash(tensor) : 0;
+    const alike = this.#shared.get(hash);
+    const known = isSmall ? alike?.find((v) => sameConstant(v.constant!, tensor)) : undefined;
+    if (known !== undefined) return known.name;
     const name = this.fresh(base);
-    this.#define(name, { type: tensor.type, shape: tensor.shape }, tensor);
-    if (key !== undefined) this.#shared.set(key, name);
+    const value = this.#define(name, { type: tensor.type, shape: tensor.shape }, tensor);
+    if (isSmall && alike === undefined) this.#shared.set(hash, [value]);
+    else if (isSmall) alike!.push(value);
     return name;
   }
 
@@ -331,9 +355,29 @@ export class Workspace {
     return item;
   }
 
+  /** A number that no value has been seen in yet: passes mark values with it. */
+  newSweep(): number {
+    return ++this.#sweeps;
+  }
+
+  /** Notes for each value how often items read it, outputs of the graph counting as a read without a reader. */
+  countReaders(): void {
+    for (const { inputs, outputs } of this.items) {
+      for (const v of inputs) forgetReads(v);
+      for (const v of outputs) forgetReads(v);
+    }
+    for (const item of this.items) {
+      for (const v of item.inputs) {
+        v.reads++;
+        v.reader ??= item;
+      }
+    }
+    for (const o of this.outputs) this.value(o).reads++;
+  }
+
   /** Keeps the nodes that the outputs depend on. */
   removeDeadCode(): void {
-    const sweep = ++this.#sweeps;
+    const sweep = this.newSweep();
     for (const o of this.outputs) this.value(o).seen = sweep;
     const kept: Item[] = [];
     for (let k = this.items.length - 1; k >= 0; k--) {
@@ -374,37 +418,65 @@ export class Workspace {
     this.outputs = this.outputs.map((o) => rename(this.value(o)).name);
   }
 
-  /** The graph, with the constants and types that it uses. All parameters stay, also unread ones. */
+  /**
+   * The graph, with the constants and types that it uses. All parameters stay, also unread ones. The workspace is of no use
+   * afterwards.
+   */
   finish(): Graph {
+    const names: string[] = [];
+    const typeList: TensorType[] = [];
+    const constantList: (Tensor | undefined)[] = [];
     const types = new Map<string, TensorType>();
     const constants = new Map<string, Tensor>();
-    const sweep = ++this.#sweeps;
-    const use = (value: Value) => {
-      if (value.seen === sweep || value === ABSENT) return;
-      value.seen = sweep;
+    for (const value of this.#values.values()) {
+      value.number = NUMBER_OF_NONE;
+      // What is left of it is kept with the numbers: nodes that are gone must not be.
+      value.writer = value.reader = undefined;
+    }
+    const use = (value: Value): number => {
+      if (value.number !== NUMBER_OF_NONE || value === ABSENT) return value.number;
+      value.number = names.push(value.name) - 1;
+      typeList.push(value.type);
+      constantList.push(value.constant);
       types.set(value.name, value.type);
       if (value.constant !== undefined) constants.set(value.name, value.constant);
+      return value.number;
     };
     for (const i of this.inputs) use(this.value(i.name));
     for (const name of this.parameters.keys()) use(this.value(name));
-    for (const item of this.items) {
-      for (const i of item.inputs) use(i);
-      for (const o of item.outputs) use(o);
+    const count = this.items.length;
+    const nodes = new Array<Node>(count);
+    const inputs = new Array<readonly number[]>(count);
+    const outputs = new Array<readonly number[]>(count);
+    for (let k = 0; k < count; k++) {
+      const item = this.items[k]!;
+      nodes[k] = item.node;
+      inputs[k] = item.inputs.map(use);
+      outputs[k] = item.outputs.map(use);
     }
     for (const o of this.outputs) use(this.value(o));
     const { name, symbols } = this.source;
-    return {
+    const graph: Graph = {
       name,
       opset: NORMAL_OPSET,
       inputs: this.inputs,
       outputs: this.outputs,
-      nodes: this.items.map((item) => item.node),
+      nodes,
       parameters: this.parameters,
       constants,
       types,
       ...(symbols === undefined ? {} : { symbols }),
     };
+    const values = this.#values;
+    const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
+    keepNumbers(graph, { names, types: typeList, constants: constantList, inputs, outputs, of });
+    return graph;
   }
+}
+
+function forgetReads(value: Value): void {
+  value.reads = 0;
+  value.reader = undefined;
 }
 
 /** A number that equal computations share. */
@@ -419,6 +491,30 @@ function hashOf({ node, inputs }: Item): number {
 function mix(hash: number, value: number): number {
   const h = Math.imul(hash ^ value, 0x9e3779b1);
   return h ^ (h >>> 15);
+}
+
+const FLOAT = new Float64Array(1);
+const WORDS = new Int32Array(FLOAT.buffer);
+
+function constantHash({ type, shape, data }: Tensor): number {
+  let hash = textHash(type, shape.length);
+  for (const n of shape) hash = mix(hash, n);
+  for (let i = 0; i < data.length; i++) {
+    // Zero of either sign is one number.
+    FLOAT[0] = data[i]! + 0;
+    hash = mix(mix(hash, WORDS[0]!), WORDS[1]!);
+  }
+  return hash;
+}
+
+function sameConstant(a: Tensor, b: Tensor): boolean {
+  if (a.type !== b.type || a.shape.length !== b.shape.length || a.data.length !== b.data.length) return false;
+  for (let i = 0; i < a.shape.length; i++) if (a.shape[i] !== b.shape[i]) return false;
+  for (let i = 0; i < a.data.length; i++) {
+    const [x, y] = [a.data[i]!, b.data[i]!];
+    if (x !== y && !(Number.isNaN(x) && Number.isNaN(y))) return false;
+  }
+  return true;
 }
 
 function textHash(text: string, seed: number): number {

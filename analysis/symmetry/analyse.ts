@@ -1,5 +1,6 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
-import { consumers, type Graph, type Node, numberAttribute } from "../graph/graph";
+import { type Graph, type Node, numberAttribute } from "../graph/graph";
+import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
@@ -42,8 +43,9 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const soft = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });
   const hard = soft.feltSoftPins ? inferAxes(normal, { equivariance: equivarianceOf, softPins: false }) : soft;
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
-  const read = consumers(normal);
-  const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && read.has(p.name))).map((p) => p.name);
+  const numbering = numberingOf(normal);
+  const isRead = (p: string) => numbering.readerCount(numbering.of(p)) > 0;
+  const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && isRead(p.name))).map((p) => p.name);
   const units = findUnits(normal, hard, equivarianceOf);
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);

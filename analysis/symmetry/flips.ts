@@ -30,8 +30,10 @@ export interface SigmoidUnits {
 
 /** All layers of sigmoid units between a writer of their own and readers with biases of their own. */
 export function findSigmoidUnits(graph: Graph): SigmoidUnits[] {
+  const sigmoids = graph.nodes.filter(isSigmoid);
+  if (sigmoids.length === 0) return [];
   const finder = new Finder(graph);
-  return graph.nodes.flatMap((node) => (isSigmoid(node) ? (finder.units(node) ?? []) : []));
+  return sigmoids.flatMap((node) => finder.units(node) ?? []);
 }
 
 /** f(-z) = 1 - f(z). */

@@ -2,7 +2,8 @@
  * @file Swaps: two branches of the same shape that meet in a commutative operator may exchange their parameters
  * (ALGORITHM.md section 7).
  */
-import { type Attribute, consumers, type Graph, type Node, producers } from "../graph/graph";
+import type { Attribute, Graph, Node } from "../graph/graph";
+import { ABSENT, type Numbering, numberingOf } from "../graph/numbering";
 import type { Swap } from "./symmetry";
 
 /** Two branches and which parameter of one takes the place of which of the other. */
@@ -14,27 +15,22 @@ export interface BranchSwap {
 
 const COMMUTATIVE: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min", "Sum", "Mean"]);
 
+/** Among more operands of one kind no exchange is looked for. */
+const MOST_ALIKE = 64;
+
 /** Every pair of exchangeable operands of commutative operators. */
 export function findSwaps(graph: Graph): BranchSwap[] {
   const matcher = new BranchMatcher(graph);
-  const active = new Set(graph.inputs.map((i) => i.name));
-  for (const node of graph.nodes) if (node.inputs.some((i) => active.has(i))) for (const o of node.outputs) active.add(o);
+  const active = activeValues(graph, matcher.numbering);
   const out: BranchSwap[] = [];
   const seen = new Set<string>();
-  for (const node of graph.nodes) {
-    if (!COMMUTATIVE.has(node.operator) || node.domain !== "" || matcher.isInner(node)) continue;
-    const operands = matcher.operands(node);
-    const byShape = new Map<string, string[]>();
-    for (const o of operands) {
-      // Exchanging two summed biases is part of the translations that move weight from one to the other.
-      if (node.operator !== "Mul" && !active.has(o)) continue;
-      const key = matcher.signature(o);
-      const list = byShape.get(key);
-      if (list) list.push(o);
-      else byShape.set(key, [o]);
-    }
-    for (const alike of byShape.values()) {
-      for (let i = 1; i < alike.length && alike.length <= 64; i++) {
+  for (let k = 0; k < graph.nodes.length; k++) {
+    const node = graph.nodes[k]!;
+    if (!COMMUTATIVE.has(node.operator) || node.domain !== "" || matcher.isInner(k)) continue;
+    // Exchanging two summed biases is part of the translations that move weight from one to the other.
+    const operands = matcher.operands(k).filter((o) => node.operator === "Mul" || active[o] === 1);
+    for (const alike of matcher.alike(operands)) {
+      for (let i = 1; i < alike.length && alike.length <= MOST_ALIKE; i++) {
         const pairs = matcher.match(alike[0]!, alike[i]!);
         if (!pairs) continue;
         const key = pairs.map((p) => p.join("~")).join();
@@ -47,67 +43,118 @@ export function findSwaps(graph: Graph): BranchSwap[] {
   return out;
 }
 
+/** Which values depend on a graph input, by number. */
+function activeValues(graph: Graph, numbering: Numbering): Uint8Array {
+  const active = new Uint8Array(numbering.count);
+  for (const i of graph.inputs) active[numbering.of(i.name)] = 1;
+  for (let k = 0; k < graph.nodes.length; k++) {
+    for (const i of numbering.inputs[k]!) {
+      if (i === ABSENT || active[i] === 0) continue;
+      for (const o of numbering.outputs[k]!) if (o !== ABSENT) active[o] = 1;
+      break;
+    }
+  }
+  return active;
+}
+
 /** Whether the operands of a node may be taken for operands of the one that reads it. */
 function chains(outer: Node, inner: Node): boolean {
   return inner.operator === outer.operator && inner.domain === "" && outer.operator !== "Mean";
 }
 
-/** Compares the sub-graphs behind two values with their parameters as wildcards. */
+/** Compares the sub-graphs behind two values with their parameters as wildcards. Values and nodes are numbers. */
 class BranchMatcher {
-  private readonly writer: ReadonlyMap<string, Node>;
-  private readonly readers: ReadonlyMap<string, readonly Node[]>;
-  private readonly outputs: ReadonlySet<string>;
-  private readonly signatures = new Map<string, string>();
+  readonly numbering: Numbering;
+  private readonly isOutput: Uint8Array;
+  private readonly signatures = new Map<number, string>();
 
   constructor(private readonly graph: Graph) {
-    this.writer = producers(graph);
-    this.readers = consumers(graph);
-    this.outputs = new Set(graph.outputs);
+    this.numbering = numberingOf(graph);
+    this.isOutput = new Uint8Array(this.numbering.count);
+    for (const o of graph.outputs) this.isOutput[this.numbering.of(o)] = 1;
+  }
+
+  private writer(value: number): Node | undefined {
+    const at = this.numbering.writer(value);
+    return at === ABSENT ? undefined : this.graph.nodes[at];
+  }
+
+  private parameter(value: number) {
+    return this.graph.parameters.get(this.numbering.names[value]!);
   }
 
   /** Whether a node is one of the inner ones of such a chain as `operands` flattens. */
-  isInner(node: Node): boolean {
-    const value = node.outputs[0]!;
-    const readers = this.readers.get(value);
-    return readers?.length === 1 && !this.outputs.has(value) && chains(readers[0]!, node);
+  isInner(node: number): boolean {
+    const { numbering, graph, isOutput } = this;
+    const value = numbering.outputs[node]![0]!;
+    if (numbering.readerCount(value) !== 1 || isOutput[value] === 1) return false;
+    return chains(graph.nodes[numbering.firstReader(value)]!, graph.nodes[node]!);
   }
 
   /** The operands of a chain of one commutative and associative operator, flattened. */
-  operands(node: Node): string[] {
-    const out: string[] = [];
-    const pending = [...node.inputs].reverse();
+  operands(node: number): number[] {
+    const { numbering, graph } = this;
+    const outer = graph.nodes[node]!;
+    const out: number[] = [];
+    const pending = [...numbering.inputs[node]!].reverse();
     while (pending.length > 0) {
       const value = pending.pop()!;
-      const inner = this.writer.get(value);
-      if (inner && chains(node, inner) && this.isInner(inner)) {
-        for (let i = inner.inputs.length - 1; i >= 0; i--) pending.push(inner.inputs[i]!);
-      } else if (value !== "") out.push(value);
+      if (value === ABSENT) continue;
+      const inner = numbering.writer(value);
+      if (inner !== ABSENT && chains(outer, graph.nodes[inner]!) && this.isInner(inner)) {
+        const inputs = numbering.inputs[inner]!;
+        for (let i = inputs.length - 1; i >= 0; i--) pending.push(inputs[i]!);
+      } else out.push(value);
     }
     return out;
   }
 
+  /** Operands that may match by what wrote them, those of one kind together. */
+  alike(operands: readonly number[]): Iterable<readonly number[]> {
+    if (operands.length < 2) return [];
+    if (operands.length === 2) return this.mayMatch(operands[0]!, operands[1]!) ? [operands] : [];
+    const byKind = new Map<string, number[]>();
+    for (const o of operands) {
+      const key = this.signature(o);
+      const list = byKind.get(key);
+      if (list) list.push(o);
+      else byKind.set(key, [o]);
+    }
+    return byKind.values();
+  }
+
+  /** Whether two values have one signature. */
+  private mayMatch(a: number, b: number): boolean {
+    const { numbering } = this;
+    const [m, n] = [numbering.writer(a), numbering.writer(b)];
+    if (a !== b && (m === ABSENT) !== (n === ABSENT)) return false;
+    if (m !== ABSENT && this.graph.nodes[m]!.operator !== this.graph.nodes[n]!.operator) return false;
+    return this.signature(a) === this.signature(b);
+  }
+
   /** A cheap necessary condition for two values to match: what wrote them, and that it has parameters. */
-  signature(value: string): string {
+  private signature(value: number): string {
     const known = this.signatures.get(value);
     if (known !== undefined) return known;
-    const shape = this.graph.types.get(value)?.shape?.join("x") ?? "?";
-    const p = this.graph.parameters.get(value);
-    const node = this.writer.get(value);
-    const made = p ? `parameter ${p.trainable}` : node ? node.operator : value;
+    const shape = this.numbering.types[value]?.shape?.join("x") ?? "?";
+    const p = this.parameter(value);
+    const made = p ? `parameter ${p.trainable}` : (this.writer(value)?.operator ?? this.numbering.names[value]!);
     const out = `${made} ${shape}`;
     this.signatures.set(value, out);
     return out;
   }
 
   /** The parameters to exchange, or undefined where the two branches differ or are not separate. */
-  match(a: string, b: string): (readonly [string, string])[] | undefined {
-    const partner = new Map<string, string>();
+  match(a: number, b: number): (readonly [string, string])[] | undefined {
+    const { numbering } = this;
+    const partner = new Map<number, number>();
     const pairs: (readonly [string, string])[] = [];
-    const nodes = new Set<Node>();
-    const pending: [string, string][] = [[a, b]];
+    const nodes = new Set<number>();
+    const pending: [number, number][] = [[a, b]];
     while (pending.length > 0) {
       const [x, y] = pending.pop()!;
       if (x === y) continue;
+      if (x === ABSENT || y === ABSENT) return undefined;
       const known = partner.get(x);
       if (known !== undefined || partner.has(y)) {
         if (known !== y || partner.get(y) !== x) return undefined;
@@ -115,35 +162,40 @@ class BranchMatcher {
       }
       partner.set(x, y);
       partner.set(y, x);
-      const p = this.graph.parameters.get(x);
-      const q = this.graph.parameters.get(y);
+      const p = this.parameter(x);
+      const q = this.parameter(y);
       if (p || q) {
         if (!p?.trainable || !q?.trainable || p.shape.join() !== q.shape.join()) return undefined;
-        pairs.push([x, y]);
+        pairs.push([p.name, q.name]);
         continue;
       }
-      const [m, n] = [this.writer.get(x), this.writer.get(y)];
-      if (!m || !n || m.operator !== n.operator || m.domain !== n.domain || m.inputs.length !== n.inputs.length) return undefined;
-      if (m.outputs.indexOf(x) !== n.outputs.indexOf(y) || !sameAttributes(m.attributes, n.attributes)) return undefined;
-      nodes.add(m).add(n);
-      for (let i = 0; i < m.inputs.length; i++) {
-        if (this.sameConstant(m.inputs[i]!, n.inputs[i]!)) continue;
-        pending.push([m.inputs[i]!, n.inputs[i]!]);
+      const [i, j] = [numbering.writer(x), numbering.writer(y)];
+      if (i === ABSENT || j === ABSENT) return undefined;
+      const [m, n] = [this.graph.nodes[i]!, this.graph.nodes[j]!];
+      const [read, other] = [numbering.inputs[i]!, numbering.inputs[j]!];
+      if (m.operator !== n.operator || m.domain !== n.domain || read.length !== other.length) return undefined;
+      if (numbering.outputs[i]!.indexOf(x) !== numbering.outputs[j]!.indexOf(y)) return undefined;
+      if (!sameAttributes(m.attributes, n.attributes)) return undefined;
+      nodes.add(i).add(j);
+      for (let k = 0; k < read.length; k++) {
+        if (!this.sameConstant(read[k]!, other[k]!)) pending.push([read[k]!, other[k]!]);
       }
     }
     // What the branches own must not be read from elsewhere.
-    const meeting = new Set([a, b]);
     for (const value of partner.keys()) {
-      if (this.outputs.has(value)) return undefined;
-      for (const reader of this.readers.get(value) ?? []) if (!nodes.has(reader) && !meeting.has(value)) return undefined;
+      if (this.isOutput[value] === 1) return undefined;
+      if (value === a || value === b) continue;
+      for (const reader of numbering.readers(value)) if (!nodes.has(reader)) return undefined;
     }
-    for (const end of meeting) if ((this.readers.get(end)?.length ?? 0) !== 1) return undefined;
+    if (numbering.readerCount(a) !== 1 || numbering.readerCount(b) !== 1) return undefined;
     return pairs.length > 0 ? pairs.sort((x, y) => (x[0] < y[0] ? -1 : 1)) : undefined;
   }
 
-  private sameConstant(a: string, b: string): boolean {
+  private sameConstant(a: number, b: number): boolean {
     if (a === b) return true;
-    const [x, y] = [this.graph.constants.get(a), this.graph.constants.get(b)];
+    if (a === ABSENT || b === ABSENT) return false;
+    const { constants } = this.numbering;
+    const [x, y] = [constants[a], constants[b]];
     if (!x || !y || x.type !== y.type || x.shape.join() !== y.shape.join()) return false;
     return x.data.every((v, i) => v === y.data[i]);
   }

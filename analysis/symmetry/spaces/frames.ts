@@ -4,6 +4,7 @@
  * numeric engines hold inputs and outputs still by themselves: for them these axes need no pin.
  */
 import type { Graph, GraphInput, Node } from "../../graph/graph";
+import { ABSENT, type Numbering } from "../../graph/numbering";
 import { isFloating } from "../../graph/tensor";
 
 /** Which axes of inputs, and which outputs, are frames in which something may act. */
@@ -30,17 +31,15 @@ const MOVEMENT: ReadonlySet<string> = new Set([
  * The frames of a graph. Where an input only enters contractions, or a contraction alone writes an output, nothing can act
  * along it and there is no frame: most networks have none, and one inference does for them.
  */
-export function findFrames(graph: Graph, readers: ReadonlyMap<string, readonly Node[]>): Frames {
+export function findFrames(graph: Graph, numbering: Numbering): Frames {
   const inputs = new Map<string, readonly number[]>();
   for (const input of graph.inputs) {
-    if (isFloating(input.type) && isReadOtherwise(input.name, readers)) {
+    if (isFloating(input.type) && isReadOtherwise(graph, numbering, numbering.of(input.name))) {
       const axes = featureAxes(input);
       if (axes.length > 0) inputs.set(input.name, axes);
     }
   }
-  const writer = new Map<string, Node>();
-  for (const node of graph.nodes) for (const o of node.outputs) if (o !== "") writer.set(o, node);
-  const outputs = new Set(graph.outputs.filter((o) => !isPlainlyWritten(graph, writer, o)));
+  const outputs = new Set(graph.outputs.filter((o) => !isPlainlyWritten(graph, numbering, numbering.of(o))));
   return { inputs, outputs };
 }
 
@@ -52,14 +51,15 @@ function featureAxes({ shape }: GraphInput): number[] {
 }
 
 /** Whether anything but contractions reads a value, or what movement makes of it. */
-function isReadOtherwise(value: string, readers: ReadonlyMap<string, readonly Node[]>): boolean {
+function isReadOtherwise(graph: Graph, numbering: Numbering, value: number): boolean {
   const pending = [value];
   const seen = new Set(pending);
   while (pending.length > 0) {
-    for (const node of readers.get(pending.pop()!) ?? []) {
+    for (const k of numbering.readers(pending.pop()!)) {
+      const node = graph.nodes[k]!;
       if (CONTRACTIONS.has(node.operator) && node.domain === "") continue;
       if (!MOVEMENT.has(node.operator) || node.domain !== "") return true;
-      const out = node.outputs[0]!;
+      const out = numbering.outputs[k]![0]!;
       if (!seen.has(out)) pending.push(out);
       seen.add(out);
     }
@@ -68,29 +68,34 @@ function isReadOtherwise(value: string, readers: ReadonlyMap<string, readonly No
 }
 
 /** Whether a value is a contraction, perhaps with something added to it that no input has a part in. */
-function isPlainlyWritten(graph: Graph, writer: ReadonlyMap<string, Node>, value: string): boolean {
-  let node = writer.get(value);
+function isPlainlyWritten(graph: Graph, numbering: Numbering, value: number): boolean {
+  const isBias = (v: number) => isWeight(graph, numbering, v);
+  let at = numbering.writer(value);
+  let node: Node | undefined = graph.nodes[at];
   while (node?.domain === "") {
     if (CONTRACTIONS.has(node.operator)) return true;
-    const first: string | undefined =
+    const inputs = numbering.inputs[at]!;
+    const first: number | undefined =
       node.operator === "Add"
-        ? node.inputs.find((i) => writer.has(i) && !isBias(graph, writer, i))
+        ? inputs.find((i) => numbering.writer(i) !== ABSENT && !isBias(i))
         : MOVEMENT.has(node.operator)
-          ? node.inputs[0]
+          ? inputs[0]
           : undefined;
     if (first === undefined) return false;
-    if (node.operator === "Add" && node.inputs.some((i) => i !== first && !isBias(graph, writer, i))) return false;
-    node = writer.get(first);
+    if (node.operator === "Add" && inputs.some((i) => i !== first && !isBias(i))) return false;
+    at = numbering.writer(first);
+    node = graph.nodes[at];
   }
   return true;
 }
 
 /** A parameter or constant, reshaped at most. */
-function isBias(graph: Graph, writer: ReadonlyMap<string, Node>, value: string): boolean {
+function isWeight(graph: Graph, numbering: Numbering, value: number): boolean {
   let at = value;
-  for (let node = writer.get(at); node !== undefined; node = writer.get(at)) {
-    if (!MOVEMENT.has(node.operator)) return false;
-    at = node.inputs[0]!;
+  for (let k = numbering.writer(at); k !== ABSENT; k = numbering.writer(at)) {
+    if (!MOVEMENT.has(graph.nodes[k]!.operator)) return false;
+    at = numbering.inputs[k]![0]!;
   }
-  return graph.parameters.has(at) || graph.constants.has(at);
+  const name = numbering.names[at] ?? "";
+  return graph.parameters.has(name) || graph.constants.has(name);
 }

@@ -1,6 +1,6 @@
 /** @file Runs the axis rules of the operator table over a graph: every axis of every value as segments of atoms. */
 import type { AxisLayout, AxisStructure } from "../../graph/axes";
-import { consumers, type Graph, type Node } from "../../graph/graph";
+import type { Graph, Node } from "../../graph/graph";
 import { ABSENT, type Numbering, numberingOf } from "../../graph/numbering";
 import { type Shape, strides, type Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
@@ -63,13 +63,11 @@ class Inference implements InferredAxes, AxisScene {
   private readonly usable: Uint8Array;
   /** Of integers that count positions along an axis. */
   private readonly counts = new Map<number, BlockAxis>();
-  private readonly readers: ReadonlyMap<string, readonly Node[]>;
 
   constructor(
     readonly graph: Graph,
     private readonly options: AxisInferenceOptions,
   ) {
-    this.readers = consumers(graph);
     this.numbering = numberingOf(graph);
     const { count, types } = this.numbering;
     this.known = new Array<readonly BlockAxis[] | undefined>(count).fill(undefined);
@@ -84,7 +82,7 @@ class Inference implements InferredAxes, AxisScene {
 
   run(): void {
     const { graph, options, atoms, known, numbering } = this;
-    const frames = findFrames(graph, this.readers);
+    const frames = findFrames(graph, numbering);
     if (options.softPins && (frames.inputs.size > 0 || frames.outputs.size > 0)) this.feltSoftPins = true;
     for (const input of graph.inputs) {
       const open = options.softPins ? undefined : frames.inputs.get(input.name);
@@ -104,7 +102,7 @@ class Inference implements InferredAxes, AxisScene {
       known[value] = constant.shape.map((n, i) => (varies?.[i] ? atoms.pinnedAxis(n) : atoms.fresh(n)));
     }
     const context = new RuleContext(this);
-    const outputs = new Set(graph.outputs);
+    const outputs = new Set(graph.outputs.map((o) => numbering.of(o)));
     for (let k = 0; k < graph.nodes.length; k++) this.visit(k, context, outputs);
     for (const o of graph.outputs) {
       this.pinCount(numbering.of(o));
@@ -113,7 +111,7 @@ class Inference implements InferredAxes, AxisScene {
   }
 
   /** Applies the rule of the k-th node. */
-  private visit(k: number, context: RuleContext, outputs: ReadonlySet<string>): void {
+  private visit(k: number, context: RuleContext, outputs: ReadonlySet<number>): void {
     const { known, counts, numbering } = this;
     const node = this.graph.nodes[k]!;
     const [inputs, written] = [numbering.inputs[k]!, numbering.outputs[k]!];
@@ -138,8 +136,7 @@ class Inference implements InferredAxes, AxisScene {
     for (const o of written) {
       if (o === ABSENT || known[o] !== undefined) continue;
       known[o] = this.pinnedAxes(numbering.types[o]!.shape!);
-      const name = numbering.names[o]!;
-      if (this.readers.has(name) || outputs.has(name)) for (const i of inputs) this.pinAxes(i);
+      if (numbering.readerCount(o) > 0 || outputs.has(o)) for (const i of inputs) this.pinAxes(i);
     }
   }
 
@@ -193,11 +190,11 @@ class Inference implements InferredAxes, AxisScene {
   }
 
   indexedLater(value: number, axis: number): boolean {
-    return indexedLater(this.graph, this.readers, this.numbering.names[value]!, axis);
+    return indexedLater(this.graph, this.numbering, value, axis);
   }
 
   joinedLater(value: number): boolean {
-    return joinedLater(this.readers, this.numbering.names[value]!);
+    return joinedLater(this.graph, this.numbering, value);
   }
 
   axes(value: string): readonly BlockAxis[] | undefined {
