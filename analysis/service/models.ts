@@ -27,7 +27,7 @@ import type { TrainedBy } from "../dynamics/risk/model";
 import { analyse } from "../symmetry/analyse";
 import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
 import type { Cells } from "./cells";
-import { findRecord, measuredSymmetries, recordsFolder } from "./probe/records";
+import { findRecord, measuredSymmetries, recordsOf } from "./probe/records";
 import { knownTraining } from "./probe/settings";
 import { DiskHost, importRoot } from "./python-host";
 
@@ -43,7 +43,7 @@ export interface LoadedModel extends ReportedModel {
   readonly inventory?: Inventory;
   /** The Python call that makes it; absent for ONNX, and where an argument has no text. */
   readonly construction?: string;
-  /** What the last probe of the present model and settings measured; looked up at each call. */
+  /** What the last probe of the present model and settings measured. */
   probed?(): ProbeRecord | undefined;
 }
 
@@ -181,7 +181,9 @@ export class Loader {
     const contradictions = model.problems.map(
       (p) => `${p.node.operator} ${p.node.name}: ${p.message}; what follows has no shape`,
     );
-    const loaded = this.#model({ name, file, notes: [...model.notes, ...contradictions], layers: [] }, model.graph);
+    const loaded = this.#model({ name, file, notes: [...model.notes, ...contradictions], layers: [] }, model.graph, () =>
+      recordsOf(file),
+    );
     return { file, language: "onnx", header: model.header, models: [loaded], problems: [] };
   }
 
@@ -208,9 +210,10 @@ export class Loader {
       facts = () => all.facts;
     } else found = [named(project, file, className)];
     const trainedBy = () => (facts ? facts() : project.analyse(file).facts);
+    const records = once(() => recordsOf(file));
     const models = found.flatMap((m): LoadedModel[] => {
       try {
-        return [this.#pythonModel(file, this.#withInputs(project, file, m), trainedBy)];
+        return [this.#pythonModel(file, this.#withInputs(project, file, m), records, trainedBy)];
       } catch (error) {
         problems.push({ message: `${m.name} is not analysed: ${messageOf(error)}`, range: m.range });
         return [];
@@ -301,7 +304,8 @@ export class Loader {
       models ??= facts().optimisers.flatMap(({ model, modelFile }): LoadedModel[] => {
         if (model === undefined || modelFile === undefined || modelFile === file) return [];
         try {
-          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model), facts)];
+          const records = once(() => recordsOf(modelFile));
+          return [this.#pythonModel(modelFile, project.analyseNamed(modelFile, model), records, facts)];
         } catch {
           return [];
         }
@@ -310,7 +314,7 @@ export class Loader {
     };
   }
 
-  #pythonModel(file: string, m: PythonModel, facts: () => TrainingFacts): LoadedModel {
+  #pythonModel(file: string, m: PythonModel, records: () => string | undefined, facts: () => TrainingFacts): LoadedModel {
     const followed = understanding(m);
     const understood = followed === undefined ? "" : `; ${followed}`;
     const about = {
@@ -323,15 +327,24 @@ export class Loader {
       inventory: m.inventory,
       ...(m.construction === undefined ? {} : { construction: m.construction }),
     };
-    return this.#model(about, freeze(m.graph, this.#options.frozen ?? []), facts);
+    return this.#model(about, freeze(m.graph, this.#options.frozen ?? []), records, facts);
   }
 
   /** A model whose analysis is made once for its graph, when it is asked for. */
-  #model(about: Omit<LoadedModel, "analysis" | "graph">, graph: Graph, facts?: () => TrainingFacts): LoadedModel {
+  #model(
+    about: Omit<LoadedModel, "analysis" | "graph">,
+    graph: Graph,
+    records: () => string | undefined,
+    facts?: () => TrainingFacts,
+  ): LoadedModel {
     const analyses = this.#analyses;
     const options = this.#options.analysis;
-    const probed = (): ProbeRecord | undefined =>
-      findRecord(recordsFolder(about.file), graph, () => knownTraining(facts?.(), about.name).training);
+    const probed = (): ProbeRecord | undefined => {
+      const folder = records();
+      return folder === undefined
+        ? undefined
+        : findRecord(folder, { graph, training: knownTraining(facts?.(), about.name).training });
+    };
     return {
       ...about,
       graph,
@@ -350,6 +363,12 @@ export class Loader {
       },
     };
   }
+}
+
+/** A function that computes once: a file has dozens of models, and each is asked about by several rules. */
+function once<T>(compute: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: compute() }).value;
 }
 
 function sum(models: readonly PythonModel[], of: (m: PythonModel) => number): number {

@@ -1,5 +1,7 @@
 /** @file Entry of the analysis process (dist/analysis.js). */
 import { createAnalysisService } from "../../analysis/service/service";
+import { optimiseAsUsual, optimiseLess } from "./optimisation";
 import { serveAnalysis } from "./serve";
 
-serveAnalysis(createAnalysisService());
+optimiseLess();
+serveAnalysis(createAnalysisService(), optimiseAsUsual);

@@ -3,10 +3,18 @@ import type { AnalysisService, Layout, LayoutRequest } from "../protocol";
 import type { WorkerReply, WorkerRequest } from "./messages";
 import type { Answer } from "./process";
 
-/** Serves the analysis of documents. */
-export function serveAnalysis(service: AnalysisService): void {
+/** Serves the analysis of documents. @param onFirst called when the first request has been answered */
+export function serveAnalysis(service: AnalysisService, onFirst: () => void = () => {}): void {
+  let first = true;
   serve(
-    (request) => callService(service, request),
+    async (request) => {
+      try {
+        return await callService(service, request);
+      } finally {
+        if (first) onFirst();
+        first = false;
+      }
+    },
     () => service.dispose(),
   );
 }

@@ -132,8 +132,9 @@ export class PythonProject {
     if (!scope) return { path, classes: [], models: [], problems, unmade: [], facts: NO_FACTS };
     const analysis = this.fileAnalysis(world, scope, document, this.options);
     const before = this.remembered.get(path);
-    const { classes, models, problems: more, unmade, results } = analysis.run((name) => this.recall(before?.get(name), document));
-    this.remember(path, document, results, world);
+    const pragmas = pragmasOf(document);
+    const { classes, models, problems: more, unmade, results } = analysis.run((name) => this.recall(before?.get(name), pragmas));
+    this.remember(path, pragmas, results, world);
     let facts: TrainingFacts | undefined;
     return {
       path,
@@ -212,8 +213,8 @@ export class PythonProject {
   }
 
   /** An earlier result, if all that it depends on is as it was; its places tell themselves where the code is now. */
-  private recall(known: Remembered | undefined, document: PythonDocument): ClassResult | undefined {
-    if (!known || known.pragmas !== pragmasOf(document)) return undefined;
+  private recall(known: Remembered | undefined, pragmas: string): ClassResult | undefined {
+    if (!known || known.pragmas !== pragmas) return undefined;
     for (const [key, statements] of known.evidence) {
       const { file, name } = splitKey(key);
       const bindings = this.bindingsOf(file);
@@ -222,9 +223,8 @@ export class PythonProject {
     return known.result;
   }
 
-  private remember(path: string, document: PythonDocument, results: ReadonlyMap<string, ClassResult>, world: World): void {
+  private remember(path: string, pragmas: string, results: ReadonlyMap<string, ClassResult>, world: World): void {
     const before = this.remembered.get(path);
-    const pragmas = pragmasOf(document);
     const out = new Map<string, Remembered>();
     for (const [name, result] of results) {
       const earlier = before?.get(name);

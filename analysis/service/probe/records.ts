@@ -45,10 +45,15 @@ export function keepRecord(folder: string, model: RecordedModel, record: ProbeRe
   }
 }
 
-/** The last record of a model in a folder. `training` is asked for only where there are records at all. */
-export function findRecord(folder: string, graph: Graph, training: () => TrainingSettings): ProbeRecord | undefined {
-  if (!hasRecords(folder)) return undefined;
-  return read(path.join(folder, `${keyOf({ graph, training: training() })}.json`));
+/** The folder with the records of a file's models; undefined where there are none. */
+export function recordsOf(file: string): string | undefined {
+  const folder = recordsFolder(file);
+  return hasRecords(folder) ? folder : undefined;
+}
+
+/** The last record of a model in a folder. */
+export function findRecord(folder: string, model: RecordedModel): ProbeRecord | undefined {
+  return read(path.join(folder, `${keyOf(model)}.json`));
 }
 
 /** Changes whenever a record is added: what caches of findings depend on. */
