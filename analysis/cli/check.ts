@@ -1,5 +1,6 @@
 /** @file `noether check`: what in model code deserves a change. */
-import { readFileSync } from "node:fs";
+import { meant } from "../configuration/nearest";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ConfigurationProblem } from "../configuration/validate";
 import { UNUSED_SUPPRESSION } from "../lint/suppressions";
@@ -10,10 +11,13 @@ import type { CheckArguments } from "./arguments/check";
 import { ConfigurationError } from "./configured";
 import { filesToCheck } from "./files";
 import type { Console } from "./run";
-import { EXIT, meant, UsageError } from "./usage";
+import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when a path is not there */
 export async function check(args: CheckArguments, console: Console): Promise<number> {
+  if (typeof args.configuration === "string" && !existsSync(args.configuration)) {
+    throw new UsageError(`${args.configuration} does not exist; name a configuration file, or use --no-config`);
+  }
   const { Linter } = await import("../service/linter");
   if (args.rules.size > 0) await knownRules([...args.rules.keys()]);
   const linter = new Linter({
@@ -56,6 +60,9 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
     reports = await (await import("../service/merge-reports")).mergedReports(reports);
   }
   for (const { failure } of reports) if (failure !== undefined) console.error(`noether: ${failure}`);
+  for (const { file, broken } of reports) {
+    if (broken > 0) console.error(`noether: ${file}: ${plural(broken, "part")} that Python cannot read; the rest is checked`);
+  }
   if (args.verbose) for (const note of reports.flatMap((r) => r.notes)) console.error(`noether: ${note}`);
   const found = await withoutAccepted(args, files, reports, linter, console);
   if (found === undefined) return EXIT.configuration;

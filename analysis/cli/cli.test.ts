@@ -1,3 +1,4 @@
+import { nearest } from "../configuration/nearest";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import symmetriesSchema from "../report/schema/symmetries.schema.json";
 import { rules } from "../rules/registry";
 import { filesToCheck } from "./files";
 import { run } from "./run";
-import { EXIT, nearest } from "./usage";
+import { EXIT } from "./usage";
 
 const FIXTURES = path.resolve(import.meta.dirname, "../../testFixtures");
 const MLP = path.join(FIXTURES, "zoo/onnx/MlpRelu.onnx");

@@ -1,8 +1,10 @@
 /** @file What the configuration of one file says to commands that read one file. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Configuration } from "../configuration/configuration";
 import type { ConfigurationProblem } from "../configuration/validate";
 import type { LoadOptions } from "../service/models";
+import { UsageError } from "./usage";
 
 /** A configuration is wrong; ends the program with exit code 3. */
 export class ConfigurationError extends Error {
@@ -19,9 +21,12 @@ export function problemLine({ message, range }: ConfigurationProblem): string {
 
 /**
  * What holds for a file. `named`: a configuration file instead of the one that is found, or false for none.
- * @throws ConfigurationError
+ * @throws ConfigurationError, and UsageError where the named file is not there
  */
 export async function configurationOf(file: string, named?: string | false): Promise<Configuration> {
+  if (typeof named === "string" && !existsSync(named)) {
+    throw new UsageError(`${named} does not exist; name a configuration file, or use --no-config`);
+  }
   const { nearestConfiguration } = await import("../configuration/read");
   const { DEFAULT_CONFIGURATION } = await import("../configuration/configuration");
   // Most files have none; then the rules are not loaded for it.

@@ -1,10 +1,11 @@
 /** @file `noether explain RULE` and `noether rules`: the documentation of the rules on a terminal. */
+import { meant } from "../configuration/nearest";
 import { explanation } from "../rules/page";
 import { rules } from "../rules/registry";
 import type { ExplainArguments } from "./arguments/explain";
 import type { RulesArguments } from "./arguments/rules";
 import type { Console } from "./run";
-import { EXIT, meant, UsageError } from "./usage";
+import { EXIT, UsageError } from "./usage";
 
 /** Prints what a rule finds, why it matters and what to do. @throws UsageError where there is no such rule */
 export function explain({ rule: id, format }: ExplainArguments, console: Console): number {

@@ -1,4 +1,5 @@
 /** @file `noether fix`: lists the fixes of a model, writes one of them, or measures what they gain. */
+import { meant } from "../configuration/nearest";
 import { statSync } from "node:fs";
 import path from "node:path";
 import { createTwoFilesPatch } from "diff";
@@ -16,7 +17,7 @@ import type { Candidate } from "../service/fixes/verify";
 import type { FixArguments } from "./arguments/fix";
 import { configurationOf } from "./configured";
 import type { Console } from "./run";
-import { EXIT, meant, UsageError } from "./usage";
+import { EXIT, UsageError } from "./usage";
 
 /** Fixes of findings that are measured together where none is named. */
 const MOST_VERIFIED = 8;

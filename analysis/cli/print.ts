@@ -15,7 +15,7 @@ export async function printReport(
   console: Console,
 ): Promise<void> {
   const shown = args.quiet ? found.filter((f) => f.severity === "error") : found;
-  const text = await rendered(args, files, reports, shown, console);
+  const text = await rendered(args, files, reports, shown, found.length - shown.length, console);
   if (args.output === undefined) console.out(text);
   else replaceFile(args.output, `${text}\n`);
 }
@@ -25,12 +25,17 @@ async function rendered(
   files: readonly string[],
   reports: readonly FileReport[],
   findings: readonly Finding[],
+  hidden: number,
   console: Console,
 ): Promise<string> {
   const root = process.cwd();
   const failures = reports.flatMap(({ file, failure }) => (failure === undefined ? [] : [{ file, message: failure }]));
   switch (args.format) {
     case "json": {
+      if (args.statistics) {
+        const { statistics } = await import("../report/statistics");
+        return JSON.stringify(statistics(findings), undefined, console.isTTY ? 2 : undefined);
+      }
       const { findingJson, sortFindings } = await import("../report/findings");
       return JSON.stringify(sortFindings(findings).map(findingJson), undefined, console.isTTY ? 2 : undefined);
     }
@@ -55,7 +60,7 @@ async function rendered(
       const { findingsText } = await import("../report/findings");
       const models = reports.reduce((n, r) => n + r.models, 0);
       const skipped = reports.reduce((n, r) => n + r.notes.length, 0);
-      return findingsText(findings, { files: files.length, models, skipped }, style);
+      return findingsText(findings, { files: files.length, models, skipped, hidden }, style);
     }
   }
 }

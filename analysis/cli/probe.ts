@@ -1,4 +1,5 @@
 /** @file `noether probe`: short trainings that measure what symmetries do. */
+import { meant } from "../configuration/nearest";
 import { statSync } from "node:fs";
 import path from "node:path";
 import { replaceFile } from "../fixes/replace-file";
@@ -13,7 +14,7 @@ import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./arguments/probe";
 import { configuredCalls } from "./configured";
 import type { Console } from "./run";
-import { EXIT, meant, UsageError } from "./usage";
+import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function probe(args: ProbeArguments, console: Console): Promise<number> {

@@ -1,5 +1,6 @@
 /** @file The reports of many files: from the cache what has not changed, the rest by several processes when it pays. */
 import { fork } from "node:child_process";
+import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { FileReport, Linter } from "../service/linter";
 import { recordsFolder, recordsStamp } from "../service/probe/records";
@@ -30,7 +31,7 @@ export async function reportsOf(
   const probes = (f: string): string => recordsStamp(recordsFolder(f));
   const folder = args.cacheFolder ?? cacheFolder(environment);
   const cache = args.cache
-    ? openCache(folder, `${version()} ${said}`, (f) => linter.configurationFor(f).configuration.files, probes)
+    ? openCache(folder, `${version()} ${build(program)} ${said}`, (f) => linter.configurationFor(f).configuration.files, probes)
     : undefined;
   const known = new Map<string, FileReport>();
   for (const file of files) {
@@ -47,6 +48,12 @@ export async function reportsOf(
   }
   cache?.save();
   return files.map((f) => known.get(f)!);
+}
+
+/** Tells builds of one version apart. */
+function build(program: string | undefined): string {
+  const stat = program === undefined ? undefined : statSync(program, { throwIfNoEntry: false });
+  return `${stat?.mtimeMs} ${stat?.size}`;
 }
 
 /** Lints one file after the other. */

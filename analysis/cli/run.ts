@@ -2,11 +2,12 @@
  * @file Runs a command line. Only what a command needs is loaded, so that help and errors come at once: analysis, the
  * Python parser and ONNX Runtime are imported when they are used.
  */
+import { meant } from "../configuration/nearest";
 import { WriteError } from "../fixes/replace-file";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ConfigurationError, problemLine } from "./configured";
-import { EXIT, HELP, meant, UsageError } from "./usage";
+import { EXIT, HELP, UsageError } from "./usage";
 
 /** Where a run writes, and what it knows of its surroundings. */
 export interface Console {

@@ -1,10 +1,11 @@
 /** @file `noether symmetries`: what acts on the models of a file. */
+import { meant } from "../configuration/nearest";
 import { statSync } from "node:fs";
 import type { LoadedFile, LoadedModel, LoadOptions } from "../service/models";
 import type { SymmetriesArguments } from "./arguments/symmetries";
 import { configuredCalls } from "./configured";
 import type { Console } from "./run";
-import { EXIT, meant, UsageError } from "./usage";
+import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function symmetries(args: SymmetriesArguments, console: Console): Promise<number> {

@@ -1,4 +1,5 @@
-/** @file How the command line is spoken: help texts, and errors in what was asked. */
+/** @file How the command line is spoken: help, exit codes, and errors in what was asked. */
+import { meant } from "../configuration/nearest";
 
 /** Exit codes, as pyright's. */
 export const EXIT = {
@@ -38,44 +39,6 @@ FILE is PyTorch source (.py) or an ONNX model (.onnx). Code is read, never run, 
   --version    the version
 
 Exit codes: 0 nothing to report, 1 findings, 2 a file could not be read, 3 wrong configuration, 4 wrong arguments.`;
-
-/** The candidate that is nearest to a word, if one is near enough to have been meant. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const c of candidates) {
-    const d = distance(word.toLowerCase(), c.toLowerCase());
-    if (d < least) {
-      best = c;
-      least = d;
-    }
-  }
-  return best;
-}
-
-/** Insertions, deletions, replacements and exchanges of neighbours that make one word of another. */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let d = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, before[j - 2]! + 1);
-      row.push(d);
-    }
-    before = last;
-    last = row;
-  }
-  return last[b.length]!;
-}
-
-/** "; did you mean X?" or nothing. */
-export function meant(word: string, candidates: readonly string[]): string {
-  const near = nearest(word, candidates);
-  return near === undefined ? "" : `; did you mean ${near}?`;
-}
 
 /** One of a list of words, or a UsageError that lists them. */
 export function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, it } from "node:test";
@@ -24,10 +24,14 @@ class Net(nn.Module):
 it("checks again when a file changes or comes, and ends when it is interrupted", {
   skip: process.platform === "win32",
 }, async () => {
-  const file = path.join(folder, "net.py");
+  const inner = path.join(folder, "src");
+  mkdirSync(inner);
+  const configuration = path.join(folder, "noether.toml");
+  writeFileSync(configuration, "");
+  const file = path.join(inner, "net.py");
   writeFileSync(file, net(""));
   const main = path.join(import.meta.dirname, "main.ts");
-  const child = spawn(process.execPath, ["--import", "tsx", main, "check", "--no-cache", "--watch", folder]);
+  const child = spawn(process.execPath, ["--import", "tsx", main, "check", "--no-cache", "--watch", inner]);
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -43,8 +47,10 @@ it("checks again when a file changes or comes, and ends when it is interrupted",
   await until(/1 warning[^]*watching/);
   writeFileSync(file, net(", bias=False"));
   await until(/no findings|nothing/i);
-  writeFileSync(path.join(folder, "other.py"), net(""));
+  writeFileSync(path.join(inner, "other.py"), net(""));
   await until(/other\.py[^]*1 warning/);
+  writeFileSync(configuration, '[rules]\nbias-before-norm = "error"\n');
+  await until(/1 error/);
   child.kill("SIGINT");
   assert.equal(await ended, 0);
 });

@@ -42,6 +42,17 @@ export async function watch(args: CheckArguments, linter: Linter, console: Conso
       watcher.on("error", (error) => console.error(`noether: ${folder} cannot be watched: ${error.message}`));
       watchers.push(watcher);
     }
+    // Configuration may lie above what is checked.
+    const configured = args.paths.flatMap((p) => linter.configurationFor(path.resolve(p)).configuration.files);
+    for (const file of new Set(configured)) {
+      const watcher = watchFolder(path.dirname(file), (_, name) => {
+        if (name !== null && name !== path.basename(file)) return;
+        clearTimeout(timer);
+        timer = setTimeout(again, SETTLE);
+      });
+      watcher.on("error", (error) => console.error(`noether: ${file} cannot be watched: ${error.message}`));
+      watchers.push(watcher);
+    }
     process.once("SIGINT", end);
     process.once("SIGTERM", end);
   });

@@ -67,13 +67,27 @@ describe("configuration", () => {
       '1:1 exclude: expected a list of strings, not "x"',
       "2:1 there is no key frobnicate; keys are extends, exclude, rules, overrides, models, baseline, unused-suppressions",
       '3:1 unused-suppressions: expected error, warning, info, hint or off, not "loud"',
-      "5:1 there is no rule linear-chian; rules are bias-before-norm, linear-chain",
+      "5:1 there is no rule linear-chian; did you mean linear-chain?",
       '6:22 severity: expected error, warning, info, hint or off, not "eror"',
       "6:41 there is no key depth; keys are severity",
       "7:18 rank: expected at least 1, not 0",
       "10:1 there is no key models; keys are files, rules",
       "8:3 this override has no rules",
     ]);
+  });
+
+  it("takes paths as Windows writes them", () => {
+    write("windows/base.toml", '[rules]\nlinear-chain = "off"\n');
+    const file = write(
+      "windows/sub/noether.toml",
+      "extends = '..\\base.toml'\nexclude = ['old\\*.py']\nbaseline = 'a\\b.json'\n",
+    );
+    assert.deepEqual(problems(file), []);
+    const { configuration } = new ConfigurationReader(RULES).read(file);
+    const at = (name: string) => path.join(path.dirname(file), name);
+    assert.equal(settingFor(configuration, "linear-chain", at("x.py")).severity, "off");
+    assert.ok(isExcluded(configuration, at("old/x.py")) && !isExcluded(configuration, at("new/x.py")));
+    assert.equal(configuration.baseline, at("a/b.json"));
   });
 
   it("says where a text is no TOML, and holds its defaults then", () => {

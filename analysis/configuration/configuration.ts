@@ -70,7 +70,6 @@ export function isExcluded(configuration: Configuration, file: string): boolean 
 
 /** Whether an absolute path matches a glob below a folder. A glob without a slash matches names in any folder. */
 function matches(glob: string, folder: string, file: string): boolean {
-  const slashed = (p: string): string => p.replaceAll("\\", "/");
   const base = slashed(folder).replace(/\/$/, "");
   const full = slashed(file);
   if (!full.startsWith(`${base}/`)) return false;
@@ -78,12 +77,17 @@ function matches(glob: string, folder: string, file: string): boolean {
   return matcher(glob)(relative);
 }
 
+/** A path or glob as Windows may write it, with the separators that all systems know. */
+export function slashed(name: string): string {
+  return name.replaceAll("\\", "/");
+}
+
 const matchers = new Map<string, (path: string) => boolean>();
 
 function matcher(glob: string): (path: string) => boolean {
   let known = matchers.get(glob);
   if (!known) {
-    const plain = glob.replace(/^\.\//, "").replace(/\/$/, "");
+    const plain = slashed(glob).replace(/^\.\//, "").replace(/\/$/, "");
     const anywhere = plain.includes("/") ? plain : `**/${plain}`;
     // What names a folder means all that is in it.
     known = picomatch([anywhere, `${anywhere}/**`], { dot: true });

@@ -5,7 +5,14 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { SourceRange } from "../graph/source";
-import { type Configuration, DEFAULT_CONFIGURATION, type Override, type RuleSetting, type RuleSeverity } from "./configuration";
+import {
+  type Configuration,
+  DEFAULT_CONFIGURATION,
+  type Override,
+  type RuleSetting,
+  type RuleSeverity,
+  slashed,
+} from "./configuration";
 import type { ConfigurableRule } from "./keys";
 import { parseToml, type TomlDocument, TomlError } from "./toml";
 import { type ConfigurationProblem, isTable, validateConfiguration } from "./validate";
@@ -71,7 +78,7 @@ export class ConfigurationReader {
     const problems = validateConfiguration(table ?? {}, this.#rules, placeOf);
     let base = under;
     strings(table?.["extends"]).forEach((name, i) => {
-      const target = path.resolve(path.dirname(file), name);
+      const target = path.resolve(path.dirname(file), slashed(name));
       const place = placeOf(typeof table?.["extends"] === "string" ? ["extends"] : ["extends", i]);
       if ([...above, file].includes(target)) {
         problems.push({ message: `extends goes in a circle: ${[...above, file, target].join(" -> ")}`, range: place });
@@ -151,7 +158,7 @@ function apply(base: Configuration, table: Readonly<Record<string, unknown>>, fi
     models: [...base.models, ...strings(models)],
     unusedSuppressions: isSeverity(unused) ? unused : base.unusedSuppressions,
     ...(typeof baseline === "string"
-      ? { baseline: path.resolve(folder, baseline) }
+      ? { baseline: path.resolve(folder, slashed(baseline)) }
       : base.baseline === undefined
         ? {}
         : { baseline: base.baseline }),

@@ -1,5 +1,6 @@
 /** @file Checks a table against the keys that it may have, and reports each mistake at its place. */
 import type { SourceRange } from "../graph/source";
+import { meant } from "./nearest";
 import { type ConfigurableRule, type ConfigurationKey, KEYS, OVERRIDE_KEYS, SEVERITIES, type ValueKind } from "./keys";
 
 /** A mistake in a configuration. */
@@ -101,7 +102,8 @@ class Validator {
   }
 
   private unknown(what: "key" | "rule", name: string, known: readonly string[], at: Path): void {
-    this.report(`there is no ${what} ${name}; ${what}s are ${known.join(", ")}`, at);
+    const near = meant(name, known);
+    this.report(`there is no ${what} ${name}${near === "" ? `; ${what}s are ${known.join(", ")}` : near}`, at);
   }
 
   private report(message: string, at: Path): void {

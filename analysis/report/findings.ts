@@ -83,6 +83,8 @@ export interface CheckSummary {
   readonly models: number;
   /** Classes and texts that could not be analysed. */
   readonly skipped?: number;
+  /** Findings that are not shown: only errors were asked for. */
+  readonly hidden?: number;
 }
 
 const PAINT: Readonly<Record<Severity, (style: Style, text: string) => string>> = {
@@ -119,9 +121,13 @@ function block(f: Finding, style: Style): string {
 }
 
 function summaryLine(findings: readonly Finding[], summary: CheckSummary, style: Style): string {
-  const skipped = summary.skipped ? `, ${summary.skipped} not understood` : "";
+  const skipped = summary.skipped ? `, ${summary.skipped} not understood (--verbose says what)` : "";
   const looked = `${plural(summary.models, "model")} in ${plural(summary.files, "file")} checked${skipped}`;
-  if (findings.length === 0) return `${style.good("no findings")}; ${looked}`;
+  if (findings.length === 0) {
+    return summary.hidden
+      ? `no errors; ${plural(summary.hidden, "other finding")}; ${looked}`
+      : `${style.good("no findings")}; ${looked}`;
+  }
   const counts = (["error", "warning", "info", "hint"] as const)
     .map((severity) => ({ severity, n: findings.filter((f) => f.severity === severity).length }))
     .filter(({ n }) => n > 0)

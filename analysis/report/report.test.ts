@@ -179,7 +179,8 @@ describe("text", () => {
     assert.match(text, /fix: Add bias=False \(the function stays the same\)/);
     assert.match(text, /1 warning; all fixable by --fix; 2 models in 1 file checked$/);
     assert.equal(findingsText([], { files: 3, models: 4 }), "no findings; 4 models in 3 files checked");
-    assert.match(findingsText([], { files: 3, models: 4, skipped: 2 }), /checked, 2 not understood$/);
+    assert.match(findingsText([], { files: 1, models: 1, hidden: 2 }), /^no errors; 2 other findings; 1 model in 1 file/);
+    assert.match(findingsText([], { files: 3, models: 4, skipped: 2 }), /checked, 2 not understood \(--verbose says what\)$/);
   });
 });
 

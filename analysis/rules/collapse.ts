@@ -1,7 +1,20 @@
 /** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
+import { attraction, criticalLearningRate, effectiveRate } from "../dynamics/closed-forms/thresholds";
+import { roundedDown } from "../dynamics/risk/levers";
+import type { RecordedCollapse, RecordedTraining } from "../probe/record/record";
 import type { CheckedFile, CheckedModel } from "./checked";
-import { atParameter, equalUnitsClaim, exceeds, measuredBy, numbers, probedUnits, trainedExamples, withError } from "./measured";
-import { type Detection, optionOf, type Rule } from "./rule";
+import {
+  atParameter,
+  equalUnitsClaim,
+  exceeds,
+  measuredBy,
+  numbers,
+  ownSetting,
+  probedUnits,
+  trainedExamples,
+  withError,
+} from "./measured";
+import { type Detection, optionOf, type Rule, type Subject } from "./rule";
 import { code } from "./words";
 
 /** Collapse onto a symmetry, as a probe measured it. */
@@ -49,6 +62,33 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
       `units of ${code(name)} collapse in the probe: share of broken mirrors from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
       `Driven by ${verdict.driver}. ${measuredBy(record)}`,
     ];
-    return atParameter(file, model, writer, lines, measures.symmetry.group);
+    const found = atParameter(file, model, writer, lines, measures.symmetry.group);
+    const optimiser = file.facts?.().optimisers.find((o) => o.model === model.name);
+    // Thresholds measured on a smaller copy are not those of the model.
+    const values = record.twin ? undefined : valuesBelow(measures.collapse, ownSetting(record).training);
+    if (!optimiser || !values) return found;
+    return found.map((d) => (d.subject ? { ...d, subject: { ...d.subject, optimiser, values } } : d));
   });
+}
+
+/**
+ * Options of plain SGD at which the mirror that was measured no longer attracts: half of the threshold
+ * h + lambda + lr v / (2 B) = 0 in each of them alone (2306.04251), rounded down. Without those at which it does not attract
+ * now, or attracts whatever they are.
+ */
+export function valuesBelow(
+  measured: Pick<RecordedCollapse, "curvature" | "curvatureVariance"> | undefined,
+  training: Pick<RecordedTraining, "optimiser" | "learningRate" | "momentum" | "weightDecay">,
+): NonNullable<Subject["values"]> | undefined {
+  if (!measured || training.optimiser !== "sgd") return undefined;
+  // The variance is between mini-batches, so that it stands for that of a single example over the batch size.
+  const { curvature, curvatureVariance: variance } = measured;
+  const { learningRate, momentum, weightDecay } = training;
+  const decay = -(curvature + attraction(0, effectiveRate(learningRate, momentum), variance, 1));
+  const rate = criticalLearningRate(curvature, weightDecay, variance, 1) * (1 - momentum);
+  const values = {
+    ...(decay > 0 && weightDecay > decay ? { weightDecay: roundedDown(decay / 2) } : {}),
+    ...(rate > 0 && learningRate > rate ? { learningRate: roundedDown(rate / 2) } : {}),
+  };
+  return Object.keys(values).length > 0 ? values : undefined;
 }

@@ -21,6 +21,8 @@ export interface FileReport {
   readonly models: number;
   /** What could not be analysed, one line each, with its place where it has one. */
   readonly notes: readonly string[];
+  /** Number of places where the text does not parse. */
+  readonly broken: number;
   /** Why there is nothing: the file cannot be read or is damaged. */
   readonly failure?: string;
 }
@@ -62,13 +64,14 @@ export class Linter {
         findings: withoutRepeats(findings).map((f) => located(f, loaded)),
         silenced: silenced.map(({ finding, suppression }) => ({ finding: located(finding, loaded), reason: suppression.reason })),
         models: loaded.models.length,
+        broken: loaded.problems.filter((p) => p.syntax).length,
         notes: settled(loaded.problems, file, loaded.cells).map(({ message, range }) =>
           range ? `${range.file}:${range.start.line + 1}:${range.start.column + 1}: ${message}` : `${file}: ${message}`,
         ),
       };
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);
-      return { file, findings: [], silenced: [], models: 0, notes: [], failure };
+      return { file, findings: [], silenced: [], models: 0, notes: [], broken: 0, failure };
     }
   }
 }

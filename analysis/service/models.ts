@@ -50,6 +50,8 @@ export interface LoadedModel extends ReportedModel {
 /** Why something in a file was not analysed. */
 export interface Problem {
   readonly message: string;
+  /** True where the text does not parse. */
+  readonly syntax?: true;
   readonly range?: SourceRange;
 }
 

@@ -17,7 +17,7 @@ control, node_modules, caches and virtual environments are left out). PATHS may 
   --diff              with --fix, show what would change and change nothing
   --watch             check again when a file changes
   --quiet             errors only
-  --statistics        counts by rule instead of findings
+  --statistics        counts by rule instead of findings (text or json)
   --max-warnings N    how many warnings are no failure (default 0)
   --verbose           also say what could not be understood, and why
   --rule RULE=LEVEL   error, warning, info, hint or off for this run; may be repeated
@@ -90,6 +90,8 @@ export function read(args: readonly string[]): CheckArguments | "help" {
     throw new UsageError("--diff shows what --fix would change; say --fix");
   const writes = values.fix || values["unsafe-fixes"] || values.output !== undefined || values["update-baseline"];
   if (values.watch && writes) throw new UsageError("--watch only reports: leave out --fix, --output and --update-baseline");
+  const format = oneOf("--format", values.format ?? "text", CHECK_FORMATS);
+  if (values.statistics && format !== "text" && format !== "json") throw new UsageError("--statistics is text or json");
   const name = values["stdin-filename"];
   if (name !== undefined && !reads) throw new UsageError(`--stdin-filename names the text on standard input; check - reads it`);
   if (name !== undefined && !/\.(py|ipynb)$/i.test(name)) {
@@ -98,7 +100,7 @@ export function read(args: readonly string[]): CheckArguments | "help" {
   return {
     paths: positionals,
     stdin: reads ? (name ?? "stdin.py") : undefined,
-    format: oneOf("--format", values.format ?? "text", CHECK_FORMATS),
+    format,
     output: values.output,
     fix: values["unsafe-fixes"] ? "all" : values.fix ? "exact" : undefined,
     diff: values.diff ?? false,

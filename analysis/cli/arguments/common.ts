@@ -1,6 +1,7 @@
 /** @file What the arguments of several commands have in common. */
+import { meant } from "../../configuration/nearest";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { meant, UsageError } from "../usage";
+import { UsageError } from "../usage";
 
 /** What parseArgs makes of options. */
 type Parsed<T extends NonNullable<ParseArgsConfig["options"]>> = ReturnType<

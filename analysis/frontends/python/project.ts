@@ -126,7 +126,11 @@ export class PythonProject {
     const problems: PythonProblem[] = [];
     for (const chunk of document.chunks) {
       for (const e of chunk.errors.slice(0, 3)) {
-        problems.push({ range: chunk.range(e), message: "this text does not parse; the rest of the file is analysed" });
+        problems.push({
+          range: chunk.range(e),
+          message: "this text does not parse; the rest of the file is analysed",
+          syntax: true,
+        });
       }
     }
     if (!scope) return { path, classes: [], models: [], problems, unmade: [], facts: NO_FACTS };

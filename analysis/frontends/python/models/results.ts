@@ -54,4 +54,6 @@ export interface UnmadeModel {
 export interface PythonProblem {
   readonly range: SourceRange;
   readonly message: string;
+  /** True where the text does not parse. */
+  readonly syntax?: true;
 }
