@@ -17,8 +17,23 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
     vscode.commands.registerCommand("noether.openSample", () => openSample(context.extensionUri)),
     vscode.commands.registerCommand("noether.restartServer", () => client.restart()),
     vscode.commands.registerCommand("noether.showOutput", () => client.output.show(true)),
+    vscode.commands.registerCommand("noether.showFixes", showFixes),
     vscode.commands.registerCommand("noether.openRule", (rule?: unknown) => openRule(context.extensionUri, rule)),
   );
+}
+
+/** Lists what mends or changes the code at a place; a link in hovers. `range` is one of the protocol's. */
+async function showFixes(uri: string, range: { readonly start: PlainPosition; readonly end: PlainPosition }): Promise<void> {
+  const editor = await vscode.window.showTextDocument(vscode.Uri.parse(uri));
+  const { start } = range;
+  editor.selection = new vscode.Selection(start.line, start.character, start.line, start.character);
+  editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  await vscode.commands.executeCommand("editor.action.quickFix");
+}
+
+interface PlainPosition {
+  readonly line: number;
+  readonly character: number;
 }
 
 /** Shows the page of a rule; asks which where none is named. */

@@ -37,7 +37,13 @@ import {
 } from "../server/protocol";
 
 /** Commands that links in hovers and lenses may run. */
-const LINKED_COMMANDS: readonly string[] = ["noether.probe", "noether.showSymmetries", "noether.nextMember", "noether.openRule"];
+const LINKED_COMMANDS: readonly string[] = [
+  "noether.probe",
+  "noether.showSymmetries",
+  "noether.nextMember",
+  "noether.openRule",
+  "noether.showFixes",
+];
 
 /** `starting` and `stopped` are the client's own findings, the others the server's. */
 export type ClientStatus =

@@ -123,6 +123,21 @@ describe("language server", () => {
     });
   });
 
+  it("offers fixes in a hover where there are some", async () => {
+    const initializationOptions = { commands: ["noether.showFixes"] };
+    await withServer({ configuration: { certify: "never" }, initializationOptions }, async (server) => {
+      const said = async (text: string): Promise<string> => {
+        const uri = `file:///project/${text.length}.py`;
+        await server.open(uri, text);
+        const place = { textDocument: { uri }, position: { line: 0, character: 2 } };
+        const answer = await server.client.sendRequest(HoverRequest.type, place);
+        return (answer!.contents as { value: string }).value;
+      };
+      assert.equal(await said("class Net"), "**Net** by rule");
+      assert.match(await said("class Net LAYER"), /^\*\*Net\*\* by rule\n\n\[Fixes\]\(command:noether\.showFixes\?[^)]+\)$/);
+    });
+  });
+
   it("links hovers to places, and to the commands that the client runs", async () => {
     const hover = async (server: Harness): Promise<string> => {
       await server.open(URI, "\n  class Net LINKED\n");
@@ -136,7 +151,7 @@ describe("language server", () => {
     const initializationOptions = { commands: ["noether.probe", "noether.nextMember"] };
     await withServer({ configuration: { certify: "never" }, initializationOptions }, async (server) => {
       const args = encodeURIComponent(JSON.stringify([URI, "Net"]));
-      const commands = `[Probe](command:noether.probe?${args}) · [Next layer of the symmetry](command:noether.nextMember?%5B%5D)`;
+      const commands = `[Probe](command:noether.probe?${args}) · [Next layer](command:noether.nextMember?%5B%5D)`;
       assert.equal(await hover(server), `**Net** by rule [here](${URI}#L2,3)\n\n${commands}`);
       const lenses = (await server.client.sendRequest(CodeLensRequest.type, { textDocument: { uri: URI } })) ?? [];
       assert.deepEqual(

@@ -23,6 +23,25 @@ export function typeset(formula: string): string {
     .replace(/(^|[\s(])-(?=[a-zλσθ])/g, "$1−");
 }
 
+const DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+/** Signs of groups, longest first. */
+const GROUPS: readonly (readonly [RegExp, string])[] = [
+  [/\bR\*\^(\d+)/g, "(ℝ*)^$1"],
+  [/\bR\+\^(\d+)/g, "(ℝ₊)^$1"],
+  [/\bR\*/g, "ℝ*"],
+  [/\bR\+/g, "ℝ₊"],
+  [/\bR(?=\^|\b)/g, "ℝ"],
+  [/\bZ2\b/g, "ℤ₂"],
+  [/ x /g, " × "],
+];
+
+/** A group's name: `S(64) with R*^64 x Z2` as `S(64) with (ℝ*)⁶⁴ × ℤ₂`. */
+export function typesetGroup(group: string): string {
+  return GROUPS.reduce((text, [pattern, sign]) => text.replace(pattern, sign), group).replace(/\^(\d+)/g, (_, power: string) =>
+    [...power].map((digit) => DIGITS[Number(digit)]!).join(""),
+  );
+}
+
 /** A source with its arXiv numbers as links. */
 export function withLinks(source: string): string {
   return source.replace(/arXiv (\d{4}\.\d{5})/g, "[arXiv $1](https://arxiv.org/abs/$1)");

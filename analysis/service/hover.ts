@@ -4,7 +4,7 @@ import type { Graph } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { countedOf, FAMILY_EFFECTS, familyCounts } from "../report/families";
 import { outcomeWords, riskOf, settingWords, telling } from "../report/risk";
-import { typeset, withLinks } from "../report/typeset";
+import { typeset, typesetGroup, withLinks } from "../report/typeset";
 import { count, fitted, list, plural, shortScope, small } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
@@ -22,9 +22,10 @@ export interface Hover {
   readonly model: string;
 }
 
-/** Spaces that one hover names, and members of each; more would be a wall. */
+/** Spaces that one hover names, and members of the first and of the others; more would be a wall. */
 const MOST_SPACES = 3;
 const MOST_MEMBERS = 5;
+const MOST_FURTHER_MEMBERS = 3;
 
 /** Text with its links. */
 type Text = Pick<Hover, "markdown" | "links">;
@@ -88,7 +89,9 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
     .sort((a, b) => (a.side === b.side ? 0 : a.side > b.side ? -1 : 1));
   const acting = analysis.symmetries.filter((s) => s.parameters.some((p) => own.has(p)));
   const links: SourceRange[] = [];
-  const lines = spaces.slice(0, MOST_SPACES).map(({ space, side }) => spaceLine(space, side, layer, model, links));
+  const lines = spaces
+    .slice(0, MOST_SPACES)
+    .map(({ space, side }, i) => spaceLine(space, side, layer, model, links, i === 0 ? MOST_MEMBERS : MOST_FURTHER_MEMBERS));
   if (spaces.length > MOST_SPACES) lines.push(`and ${plural(spaces.length - MOST_SPACES, "more space")}`);
   const inert = inertSentences(analysis, layer);
   if (lines.length === 0 && inert.length === 0) {
@@ -96,8 +99,16 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
     return { markdown: `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`, links };
   }
   const told = inert.length > 0 ? inert.join("  \n") : effectLine(acting);
-  const parts = [head, lines.join("  \n"), told, riskMarkdown(model, acting), provenance(analysis, certificate)];
-  return { markdown: parts.filter((part) => part !== "").join("\n\n"), links };
+  return {
+    markdown: paragraphs([head, lines.join("  \n"), told, riskMarkdown(model, acting), provenance(analysis, certificate)]),
+    links,
+  };
+}
+
+/** The head and what is most of it stand apart, the rest in lines: gaps are what makes an editor scroll. */
+function paragraphs([head, first, ...rest]: readonly string[]): string {
+  const lines = rest.filter((part) => part !== "").join("  \n");
+  return [head, first, lines].filter((part) => part !== undefined && part !== "").join("\n\n");
 }
 
 /** The highest risk of some symmetries of a model: what would happen, the formula with its source, and what was assumed. */
@@ -119,22 +130,35 @@ function riskMarkdown(model: LoadedModel, acting: readonly Symmetry[]): string {
   ].join("  \n");
 }
 
-function spaceLine(space: ChannelSpace, side: string, layer: Layer, model: LoadedModel, links: SourceRange[]): string {
+function spaceLine(
+  space: ChannelSpace,
+  side: string,
+  layer: Layer,
+  model: LoadedModel,
+  links: SourceRange[],
+  most: number,
+): string {
   const name = model.analysis.graph.symbols?.get(space.size);
   const size = name === undefined ? count(space.size) : `\`${name}\` (${space.size} here)`;
   const noun = `${nounOf(space, layer)}${space.size === 1 ? "" : "s"}`;
   const kind = space.permutable ? `interchangeable ${noun}` : `coupled ${noun}`;
-  return `**${size} ${kind}** (${side}): \`${space.group}\` on ${memberLinks(space, model, links)}`;
+  return `**${size} ${kind}** (${side}): \`${typesetGroup(space.group)}\` on ${memberLinks(space, layer, model, links, most)}`;
 }
 
-/** The layers that share a space, as links to the calls that make them. */
-function memberLinks(space: ChannelSpace, model: LoadedModel, links: SourceRange[]): string {
+/** The layers that share a space, as links to the calls that make them; those beside the layer by what they are called there. */
+function memberLinks(space: ChannelSpace, layer: Layer, model: LoadedModel, links: SourceRange[], most: number): string {
+  const beside = /^.*[./](?=[^./]+$)/.exec(layer.scope)?.[0] ?? "";
+  const nameOf = ({ scope, kind }: Layer): string => {
+    if (scope === "") return kind;
+    const rest = scope.startsWith(beside) ? scope.slice(beside.length) : scope;
+    return /^\d+$/.test(rest) ? shortScope(scope) : rest;
+  };
   const layers = layersByParameter(model);
   const members = [...new Set(space.acts.map((a) => layers.get(a.parameter) ?? a.parameter))];
-  const shown = members.slice(0, MOST_MEMBERS).map((member) => {
+  const shown = members.slice(0, most).map((member) => {
     if (typeof member === "string") return `\`${member}\``;
     links.push(member.constructor);
-    return `[\`${member.scope === "" ? member.kind : member.scope}\`](place:${links.length - 1})`;
+    return `[\`${nameOf(member)}\`](place:${links.length - 1})`;
   });
   const more = members.length - shown.length;
   return `${shown.join(", ")}${more > 0 ? ` and ${plural(more, "more layer")}` : ""}`;
@@ -255,9 +279,13 @@ function modelMarkdown(model: LoadedModel): string {
   const unknown = opaque.length > 0 ? `Not understood: ${fitted(opaque, 80)}; they only pin what they touch.` : "";
   const made = notes?.[0] === undefined ? "" : `It was ${notes[0]}.`;
   const notKnown = [unknown, made].filter((s) => s !== "").join("  \n");
-  return [head, capital(directions), riskMarkdown(model, analysis.symmetries), notKnown, provenance(analysis, certificate)]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  return paragraphs([
+    head,
+    capital(directions),
+    riskMarkdown(model, analysis.symmetries),
+    notKnown,
+    provenance(analysis, certificate),
+  ]);
 }
 
 function capital(text: string): string {
