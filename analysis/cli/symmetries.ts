@@ -68,7 +68,7 @@ function known(names: readonly string[]): string {
 
 async function certifyAll(models: readonly LoadedModel[]): Promise<LoadedModel[]> {
   const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
-  const runner = createRunner();
+  const runner = createRunner({ kind: "in-process" });
   try {
     const out: LoadedModel[] = [];
     for (const m of models) out.push({ ...m, certificate: await certify(m.analysis, { runner }) });

@@ -78,6 +78,33 @@ export class Random {
     return out;
   }
 
+  /**
+   * `count` numbers, uniform in [from, to), of 32 random bits each: the millions of weights of a model take a fifth of the time that
+   * as many normals take.
+   */
+  coarse(count: number, from: number, to: number): Float64Array {
+    const out = new Float64Array(count);
+    // Local variables stay in registers; fields would be written back at every step.
+    let { a, b, c, d } = this;
+    const step = (to - from) / 4294967296;
+    for (let i = 0; i < count; i++) {
+      const x = Math.imul(b, 5);
+      out[i] = from + step * (Math.imul((x << 7) | (x >>> 25), 9) >>> 0);
+      const t = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= t;
+      d = (d << 11) | (d >>> 21);
+    }
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.d = d;
+    return out;
+  }
+
   /** `count` distinct integers below `bound` in random order; all of them when `count` reaches `bound`. */
   sample(bound: number, count: number): Int32Array {
     const all = Int32Array.from({ length: bound }, (_, i) => i);

@@ -1,5 +1,5 @@
 /** @file Running models in ONNX Runtime. */
-export { type BaseWeights, baseWeights, type CompareOptions, type Comparison, compareUnderActions } from "./certify";
+export { comparable, deviation, type ObserveOptions, ObservedNetwork, type Outputs } from "./observe";
 export { indexBound, randomInputs } from "./random-inputs";
 export { randomWeights } from "./random-weights";
 export {
@@ -12,3 +12,4 @@ export {
   type RunOptions,
   RuntimeFailure,
 } from "./runner";
+export { MovingWeights, type WeightOptions } from "./weights";

@@ -9,6 +9,7 @@ import { readOnnx, writeOnnx } from "../frontends/onnx";
 import type { Graph } from "../graph/graph";
 import { int64Vector, type Tensor } from "../graph/tensor";
 import { createRunner, RunCancelled, type Runner, RuntimeFailure } from "./index";
+import { toWire } from "./values";
 
 const folder = mkdtempSync(join(tmpdir(), "noether-runner-"));
 const runners: Runner[] = [];
@@ -60,6 +61,9 @@ function endless(): Uint8Array {
 }
 const square: Tensor = { type: "float32", shape: [64, 64], data: new Float64Array(4096).fill(0.01) };
 
+const wires = (tensors: readonly (readonly [string, Tensor])[]) =>
+  Object.fromEntries(tensors.map(([name, t]) => [name, toWire(t)]));
+
 test("a child process and this process compute the same", async () => {
   const a = await runner({ kind: "child" }).run(model, feeds);
   const b = await runner({ kind: "in-process" }).run(model, feeds);
@@ -72,7 +76,7 @@ test("bound feeds stay, feeds of a run override them once", async () => {
   for (const kind of ["child", "in-process"] as const) {
     const session = await runner({ kind }).open(bytes);
     const weights = new Map([...graph.parameters].map(([name, p]) => [name, p.read!()!]));
-    await session.bind(new Map([...feeds, ...weights]));
+    await session.bind(wires([...feeds, ...weights]));
     const first = await session.run(new Map());
     const bias = weights.get("fc3.bias")!;
     const second = await session.run(new Map([["fc3.bias", { ...bias, data: bias.data.map((v) => v + 1) }]]));
@@ -85,7 +89,7 @@ test("bound feeds stay, feeds of a run override them once", async () => {
 test("a signal ends a run that would take hours; the runner and its other sessions go on", async () => {
   const r = runner({ kind: "child" });
   const other = await r.open(writeOnnx(graph, new Map(), { parametersAsInputs: true }));
-  await other.bind(new Map([...feeds, ...[...graph.parameters].map(([name, p]) => [name, p.read!()!] as const)]));
+  await other.bind(wires([...feeds, ...[...graph.parameters].map(([name, p]) => [name, p.read!()!] as const)]));
   const before = await other.run(new Map());
 
   const long = await r.open(endless());

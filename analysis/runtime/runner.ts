@@ -29,8 +29,11 @@ export interface RunOptions {
 
 /** A model that is loaded. */
 export interface RunnerSession {
-  /** Keeps feeds for all later runs, which may override them by name. */
-  bind(feeds: Feeds, options?: RunOptions): Promise<void>;
+  /**
+   * Keeps tensors for all later runs, which may override them by name. In this process without a copy: what is written into
+   * their arrays later counts for later runs. A child process has copies.
+   */
+  bind(tensors: WireTensors, options?: RunOptions): Promise<void>;
   /**
    * Runs the model once and returns its outputs by name.
    * @throws RuntimeFailure, RunCancelled
@@ -106,7 +109,7 @@ class InProcessRunner extends BaseRunner {
     check(options.signal);
     const session = await OrtSession.open(model, sessionOptions(options));
     return {
-      bind: async (feeds) => session.bind(encode(feeds)),
+      bind: async (tensors) => session.bind(tensors),
       run: async (feeds, run = {}) => {
         check(run.signal);
         const outputs = decode(await session.run(encode(feeds)));
@@ -151,12 +154,11 @@ class ChildRunner extends BaseRunner {
     };
     await this.exclusive(options.signal, settle);
     return {
-      bind: (feeds, run = {}) =>
+      bind: (tensors, run = {}) =>
         this.exclusive(run.signal, async (child) => {
-          const encoded = encode(feeds);
           await settle(child);
-          await child.request({ kind: "bind", session, feeds: encoded });
-          Object.assign(bound, encoded);
+          await child.request({ kind: "bind", session, feeds: tensors });
+          Object.assign(bound, tensors);
         }),
       run: (feeds, run = {}) =>
         this.exclusive(run.signal, async (child) => {

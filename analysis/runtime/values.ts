@@ -9,7 +9,8 @@ export function toWire(tensor: Tensor): WireTensor {
   return { type: tensor.type, shape: [...tensor.shape], data: typedValues(tensor) };
 }
 
-function typedValues({ type, data }: Tensor): TypedValues {
+/** The values of a tensor as ONNX Runtime takes them, in an array of their own. Throws RangeError for types that have no numbers. */
+export function typedValues({ type, data }: Pick<Tensor, "type" | "data">): TypedValues {
   switch (type) {
     case "float32":
       return new Float32Array(data);

@@ -13,10 +13,11 @@ export function permutationSymmetry(
 ): Symmetry {
   const { copies } = action;
   const { size } = space;
-  const act = (weights: ParameterValues, element: Element): ParameterValues =>
+  const act: Symmetry["act"] = (weights, element, owned) =>
     action.act(
       weights,
       Array.from({ length: copies }, (_, c) => Array.from(element.subarray(c * size, (c + 1) * size))),
+      owned,
     );
   /** The identity, but for what `change` does to one copy. */
   const element = (copy: number, change: (i: number) => number): Element =>
@@ -50,12 +51,13 @@ export function permutationSymmetry(
 
 /** The Symmetry of two branches that may be exchanged. */
 export function swapSymmetry(swap: BranchSwap, index: number, shape: (parameter: string) => readonly number[]): Symmetry {
-  const act = (weights: ParameterValues, element: Element): ParameterValues => {
+  const act: Symmetry["act"] = (weights, element, owned) => {
     const out = new Map<string, Float64Array>();
     if (element[0] === 0) return out;
     for (const [p, q] of swap.pairs) {
       const [x, y] = [weights.get(p), weights.get(q)];
-      if (x && y) out.set(p, y.slice()).set(q, x.slice());
+      const isOwned = (values: Float64Array) => owned?.has(values) === true;
+      if (x && y) out.set(p, isOwned(y) ? y : y.slice()).set(q, isOwned(x) ? x : x.slice());
     }
     return out;
   };

@@ -21,6 +21,18 @@ export function randomPermutation(size: number, copies: number, random: () => nu
 /** Entries up to which a loop copies faster than a view. */
 const SHORT = 32;
 
+/** Entries of the array that is kept between calls. */
+const MOST_KEPT = 2 ** 22;
+
+let kept = new Float64Array(0);
+
+/** An array of at least so many entries, whatever they are: memory that has just been used costs less than new one. */
+function scratchOf(size: number): Float64Array {
+  if (size > MOST_KEPT) return new Float64Array(size);
+  if (kept.length < size) kept = new Float64Array(size);
+  return kept;
+}
+
 /** A permutation space ready to act: where each entry of each axis goes. */
 export class PermutationAction {
   /** First entry of each atom within the space. */
@@ -57,13 +69,14 @@ export class PermutationAction {
     return [...this.byParameter.keys()];
   }
 
-  /** New values of the parameters that move. */
-  act(weights: ParameterValues, element: PermutationElement): ParameterValues {
+  /** New values of the parameters that move; arrays that are `owned` are overwritten. */
+  act(weights: ParameterValues, element: PermutationElement, owned?: ReadonlySet<Float64Array>): ParameterValues {
     const out = new Map<string, Float64Array>();
     for (const [parameter, byAxis] of this.byParameter) {
-      let values = weights.get(parameter);
-      if (!values) continue;
-      for (const [axis, occurrences] of byAxis) values = this.alongAxis(parameter, axis, occurrences, values, element);
+      const given = weights.get(parameter);
+      if (!given) continue;
+      const values = owned?.has(given) ? given : given.slice();
+      for (const [axis, occurrences] of byAxis) this.alongAxis(parameter, axis, occurrences, values, element);
       out.set(parameter, values);
     }
     return out;
@@ -124,40 +137,40 @@ export class PermutationAction {
     });
   }
 
+  /** Moves entries along one axis, in place. */
   private alongAxis(
     parameter: string,
     axis: number,
     occurrences: readonly Occurrence[],
     values: Float64Array,
     element: PermutationElement,
-  ): Float64Array {
+  ): void {
     const shape = this.shape(parameter);
     const targets = element.map((_, copy) => this.targets(shape[axis]!, occurrences, element, copy));
     const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
     const n = shape[axis]!;
-    const outer = values.length / (inner * n);
-    const moved = new Float64Array(values.length);
+    const slab = inner * n;
     const copyOf = this.copyAlongOtherAxis(parameter, axis, shape);
     const to = targets[0]!;
-    for (let o = 0; o < outer; o++) {
-      const start = o * n;
-      if (!copyOf && inner === 1) {
-        for (let p = 0; p < n; p++) moved[start + to[p]!] = values[start + p]!;
-        continue;
-      }
-      for (let p = 0; p < n; p++) {
-        const base = (start + p) * inner;
-        if (copyOf) {
-          for (let i = 0; i < inner; i++) moved[(start + targets[copyOf(base + i)]![p]!) * inner + i] = values[base + i]!;
-          continue;
+    const before = scratchOf(slab);
+    for (let start = 0; start < values.length; start += slab) {
+      // Short stretches are quicker by a loop than by a view.
+      if (slab < SHORT) for (let i = 0; i < slab; i++) before[i] = values[start + i]!;
+      else before.set(values.subarray(start, start + slab));
+      if (copyOf) {
+        for (let p = 0, i = 0; p < n; p++)
+          for (let k = 0; k < inner; k++, i++) values[start + targets[copyOf(start + i)]![p]! * inner + k] = before[i]!;
+      } else if (inner === 1) {
+        for (let p = 0; p < n; p++) values[start + to[p]!] = before[p]!;
+      } else {
+        for (let p = 0; p < n; p++) {
+          const from = p * inner;
+          const goal = start + to[p]! * inner;
+          if (inner < SHORT) for (let i = 0; i < inner; i++) values[goal + i] = before[from + i]!;
+          else values.set(before.subarray(from, from + inner), goal);
         }
-        const goal = (start + to[p]!) * inner;
-        // A view for a few entries costs more than the entries.
-        if (inner < SHORT) for (let i = 0; i < inner; i++) moved[goal + i] = values[base + i]!;
-        else moved.set(values.subarray(base, base + inner), goal);
       }
     }
-    return moved;
   }
 
   /** Where each position of an axis goes, for a fixed index of the enclosing space along another axis. */

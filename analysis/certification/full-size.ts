@@ -1,0 +1,201 @@
+/**
+ * @file Certification at full size: random elements of all claimed symmetries act on one copy of the weights, and outputs are
+ * compared through ONNX Runtime. As many elements as possible act at once; who is guilty is found by halves.
+ */
+import type { Graph } from "../graph/graph";
+import { Random } from "../numerics/random";
+import { comparable, deviation, MovingWeights, ObservedNetwork, type Outputs, type Runner } from "../runtime";
+import type { Symmetry } from "../symmetry/symmetry";
+
+/** Largest relative deviation of outputs in float32 that still counts as equal. */
+export const TOLERANCE = 1e-5;
+
+/**
+ * Deep networks with batch statistics amplify float32 rounding beyond that: a deviation of this many times what a last-bit
+ * change of every weight does is rounding too.
+ */
+const ROUNDING_FACTOR = 5;
+
+/** Milliseconds of acting after which the process hears what else it is told. */
+const BREATH = 50;
+
+/** What is applied together when not all is: kinds that magnify rounding are not mixed with others. */
+const MIXES: Readonly<Record<Symmetry["kind"], string>> = {
+  permutation: "exact",
+  sign: "exact",
+  swap: "exact",
+  linear: "matrices",
+  rotation: "matrices",
+  scale: "scale",
+  rescaling: "rescaling",
+  translation: "translation",
+  unread: "unread",
+};
+
+/** How to check. */
+export interface FullSizeOptions {
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  /** Kinds act one by one, each at the first weights and not where others have led: for what is solved for there. */
+  readonly fromFirst?: true;
+}
+
+/** A graph on which claims are checked. */
+interface Place {
+  readonly network: ObservedNetwork;
+  /** Its outputs at the first weights. */
+  readonly first: Outputs;
+  /** How far a last-bit change of all weights moves them. */
+  rounding?: number;
+}
+
+/** What was found. */
+export interface FullSizeResult {
+  readonly failed: readonly Symmetry[];
+  /** Whether some hold on a later graph only. */
+  readonly later: boolean;
+}
+
+/** Checks symmetries on one set of weights, which it moves and restores. */
+export class FullSizeCheck {
+  /** Largest deviation among the comparisons that counted. */
+  worst = 0;
+  /** Symmetries that could not be applied, by id. */
+  readonly unchecked = new Set<string>();
+  private readonly random: Random;
+  private readonly places = new Map<Graph, Place>();
+  private later = false;
+
+  /** @param weights at the values at which claims are checked */
+  constructor(
+    private readonly weights: MovingWeights,
+    private readonly runner: Runner,
+    private readonly options: FullSizeOptions,
+  ) {
+    this.random = new Random(options.seed);
+  }
+
+  /**
+   * The symmetries that move the outputs by more than the tolerance on every one of the graphs: one whose epsilons are zero
+   * confirms what another one cannot.
+   * @throws RuntimeFailure, RunCancelled
+   */
+  async failures(graphs: readonly Graph[], symmetries: readonly Symmetry[]): Promise<FullSizeResult> {
+    this.later = false;
+    const failed: Symmetry[] = [];
+    const byKind = batches(symmetries);
+    let groups = this.options.fromFirst || symmetries.length === 0 ? byKind : [symmetries];
+    for (let isFirst = true; groups.length > 0; isFirst = false) {
+      const parts: (readonly Symmetry[])[] = [];
+      for (const g of groups) {
+        if (await this.passes(graphs, g)) continue;
+        const half = g.length >> 1;
+        if (g === symmetries && byKind.length > 1) parts.push(...byKind);
+        else if (half > 0) parts.push(g.slice(0, half), g.slice(half));
+        // Who was alone from the beginning gets a second element, as everybody else.
+        else if (isFirst) parts.push(g);
+        else failed.push(...g);
+      }
+      groups = parts;
+    }
+    return { failed, later: this.later };
+  }
+
+  async close(): Promise<void> {
+    for (const { network } of this.places.values()) await network.close();
+    this.places.clear();
+  }
+
+  /** Applies an element of each. The weights stay where that has led as long as the outputs do; otherwise they are restored. */
+  private async passes(graphs: readonly Graph[], symmetries: readonly Symmetry[]): Promise<boolean> {
+    if (this.options.fromFirst) this.weights.restore();
+    const [graph, ...others] = graphs;
+    if (!graph) return true;
+    let place = await this.place(graph);
+    await this.act(symmetries);
+    let moved = deviation(place.first, await place.network.outputs());
+    for (const other of others) {
+      if (moved < TOLERANCE) break;
+      const after = this.places.has(other) ? undefined : await this.outputsOf(other);
+      place = await this.place(other, after?.network);
+      moved = deviation(place.first, after?.outputs ?? (await place.network.outputs()));
+      if (moved < TOLERANCE) this.later = true;
+    }
+    console.log("     ", symmetries.length, moved.toExponential(1));
+    if (!(moved < TOLERANCE)) {
+      this.weights.restore();
+      if (!(moved < ROUNDING_FACTOR * (await this.rounding(place)))) return false;
+      if (others.length > 0) this.later = true;
+    }
+    this.worst = Math.max(this.worst, moved);
+    return true;
+  }
+
+  /** Moves the weights by an element of each. */
+  private async act(symmetries: readonly Symmetry[]): Promise<void> {
+    let begun = performance.now();
+    for (let k = 0; k < symmetries.length; k++) {
+      const s = symmetries[k]!;
+      if (this.unchecked.has(s.id)) continue;
+      if (performance.now() - begun > BREATH) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        this.options.signal?.throwIfAborted();
+        begun = performance.now();
+      }
+      const element = s.randomElement(() => this.random.uniform());
+      try {
+        this.weights.move(s.act(this.weights.now(), element, this.weights.mine));
+      } catch {
+        // Solved by Newton's method, which does not always arrive: that says nothing of the others. What it has overwritten
+        // until then is no element's work: all begin again without it.
+        this.unchecked.add(s.id);
+        this.weights.restore();
+        k = -1;
+      }
+    }
+  }
+
+  /** A graph with its outputs at the first weights, which are restored for that where they are not known. */
+  private async place(graph: Graph, opened?: ObservedNetwork): Promise<Place> {
+    let place = this.places.get(graph);
+    if (!place) {
+      const network = opened ?? (await this.open(graph));
+      this.weights.restore();
+      place = { network, first: comparable(await network.outputs()) };
+      this.places.set(graph, place);
+    }
+    return place;
+  }
+
+  /** A graph at the weights as they are now, before anything is known of it. */
+  private async outputsOf(graph: Graph): Promise<{ readonly network: ObservedNetwork; readonly outputs: Outputs }> {
+    const network = await this.open(graph);
+    return { network, outputs: await network.outputs() };
+  }
+
+  private open(graph: Graph): Promise<ObservedNetwork> {
+    const { seed, signal } = this.options;
+    return ObservedNetwork.open(graph, this.weights, this.runner, { seed, ...(signal ? { signal } : {}) });
+  }
+
+  /** How far a last-bit change of every weight moves the outputs, from the first weights, where it leaves them. */
+  private async rounding(place: Place): Promise<number> {
+    if (place.rounding === undefined) {
+      this.weights.round();
+      place.rounding = deviation(place.first, await place.network.outputs());
+      this.weights.restore();
+    }
+    return place.rounding;
+  }
+}
+
+/** Symmetries that are applied together. */
+function batches(symmetries: readonly Symmetry[]): (readonly Symmetry[])[] {
+  const out = new Map<string, Symmetry[]>();
+  for (const s of symmetries) {
+    const list = out.get(MIXES[s.kind]);
+    if (list) list.push(s);
+    else out.set(MIXES[s.kind], [s]);
+  }
+  return [...out.values()];
+}
