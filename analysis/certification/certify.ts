@@ -35,7 +35,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
     return { ...skipped(reason, true), ...measured(analysis, twin) };
   }
   const seed = options.seed ?? 1;
-  const weights = new MovingWeights(analysis.graph, { seed });
+  const weights = new MovingWeights(analysis.graph, { seed, generic: true });
   const randomWeights = weights.random.length > 0;
   const runner = options.runner ?? createRunner();
   // While the model runs in a process of its own, this one looks at the twin.
@@ -61,7 +61,7 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
       failed.push(...(await checkAt(generic, { fromFirst: true }).failures([analysis.normal], solved)).failed);
     }
     const unchecked = checks.flatMap((c) => [...c.unchecked]);
-  const first = failed[0];
+    const first = failed[0];
     const twin = await onTwin;
     const outcome = {
       maxRelativeDeviation: Math.max(...checks.map((c) => c.worst)),

@@ -4,7 +4,7 @@
  */
 import type { Graph } from "../graph/graph";
 import { Random } from "../numerics/random";
-import { comparable, deviation, MovingWeights, ObservedNetwork, type Outputs, type Runner } from "../runtime";
+import { comparable, deviation, type MovingWeights, ObservedNetwork, type Outputs, type Runner } from "../runtime";
 import type { Symmetry } from "../symmetry/symmetry";
 
 /** Largest relative deviation of outputs in float32 that still counts as equal. */
@@ -19,18 +19,18 @@ const ROUNDING_FACTOR = 5;
 /** Milliseconds of acting after which the process hears what else it is told. */
 const BREATH = 50;
 
-/** What is applied together when not all is: kinds that magnify rounding are not mixed with others. */
-const MIXES: Readonly<Record<Symmetry["kind"], string>> = {
-  permutation: "exact",
-  sign: "exact",
-  swap: "exact",
-  linear: "matrices",
-  rotation: "matrices",
-  scale: "scale",
-  rescaling: "rescaling",
-  translation: "translation",
-  unread: "unread",
-};
+/**
+ * The order in which kinds act: what adds to weights comes before what scales them, since a shift beside weights that have been
+ * made small drowns them in float32. Kinds of one list are applied together when not all kinds are.
+ */
+const ORDER: readonly (readonly Symmetry["kind"][])[] = [
+  ["unread"],
+  ["translation"],
+  ["linear", "rotation"],
+  ["permutation", "sign", "swap"],
+  ["rescaling"],
+  ["scale"],
+];
 
 /** How to check. */
 export interface FullSizeOptions {
@@ -83,14 +83,15 @@ export class FullSizeCheck {
   async failures(graphs: readonly Graph[], symmetries: readonly Symmetry[]): Promise<FullSizeResult> {
     this.later = false;
     const failed: Symmetry[] = [];
-    const byKind = batches(symmetries);
-    let groups = this.options.fromFirst || symmetries.length === 0 ? byKind : [symmetries];
+    const byKind = ORDER.map((kinds) => symmetries.filter((s) => kinds.includes(s.kind))).filter((g) => g.length > 0);
+    const all = byKind.flat();
+    let groups: readonly (readonly Symmetry[])[] = this.options.fromFirst || all.length === 0 ? byKind : [all];
     for (let isFirst = true; groups.length > 0; isFirst = false) {
       const parts: (readonly Symmetry[])[] = [];
       for (const g of groups) {
         if (await this.passes(graphs, g)) continue;
         const half = g.length >> 1;
-        if (g === symmetries && byKind.length > 1) parts.push(...byKind);
+        if (g === all && byKind.length > 1) parts.push(...byKind);
         else if (half > 0) parts.push(g.slice(0, half), g.slice(half));
         // Who was alone from the beginning gets a second element, as everybody else.
         else if (isFirst) parts.push(g);
@@ -121,7 +122,6 @@ export class FullSizeCheck {
       moved = deviation(place.first, after?.outputs ?? (await place.network.outputs()));
       if (moved < TOLERANCE) this.later = true;
     }
-    console.log("     ", symmetries.length, moved.toExponential(1));
     if (!(moved < TOLERANCE)) {
       this.weights.restore();
       if (!(moved < ROUNDING_FACTOR * (await this.rounding(place)))) return false;
@@ -187,15 +187,4 @@ export class FullSizeCheck {
     }
     return place.rounding;
   }
-}
-
-/** Symmetries that are applied together. */
-function batches(symmetries: readonly Symmetry[]): (readonly Symmetry[])[] {
-  const out = new Map<string, Symmetry[]>();
-  for (const s of symmetries) {
-    const list = out.get(MIXES[s.kind]);
-    if (list) list.push(s);
-    else out.set(MIXES[s.kind], [s]);
-  }
-  return [...out.values()];
 }

@@ -171,8 +171,5 @@ test("dropout is off, noise and infinite outputs are refused", async () => {
   const infinite = made([node("Log", ["x"], "l"), node("Mul", ["l", "w"], "y")]);
   await assert.rejects(moves(infinite, [weights], { values: weights }), RuntimeFailure);
   const zero = made([node("Sub", ["w", "w"], "z"), node("Mul", ["x", "z"], "y")]);
-  assert.deepEqual(
-    (await moves(zero, [new Map([["w", new Float64Array(100)]])], { values: weights })).deviations,
-    [0],
-  );
+  assert.deepEqual((await moves(zero, [new Map([["w", new Float64Array(100)]])], { values: weights })).deviations, [0]);
 });

@@ -49,8 +49,13 @@ function hash(text: string): number {
   return h;
 }
 
+/** A source of random numbers for one parameter. */
+export function randomFor(parameter: string, seed: number): Random {
+  return new Random(hash(parameter) ^ Math.imul(seed | 0, 0x9e3779b1));
+}
+
 function draw(parameter: Parameter, role: Role, seed: number): Float64Array {
-  const random = new Random(hash(parameter.name) ^ Math.imul(seed | 0, 0x9e3779b1));
+  const random = randomFor(parameter.name, seed);
   const count = elementCount(parameter.shape);
   switch (role.kind) {
     case "weight":

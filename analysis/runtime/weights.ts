@@ -8,7 +8,7 @@ import { isFloating } from "../graph/tensor";
 import { Random } from "../numerics/random";
 import type { ParameterValues } from "../symmetry/symmetry";
 import type { TypedValues, WireTensor, WireTensors } from "./protocol";
-import { randomWeights } from "./random-weights";
+import { randomFor, randomWeights } from "./random-weights";
 import { typedValues } from "./values";
 
 /** Type of the arithmetic of a run. */
@@ -22,6 +22,11 @@ export interface WeightOptions {
   readonly elementType?: Arithmetic;
   /** Values to use in place of the file's, for parameters that they name. They are not overwritten. */
   readonly values?: ParameterValues;
+  /**
+   * Trained parameters whose entries are all equal get entries about that: fresh gains of one and biases of zero hide whether
+   * they are moved as they have to be.
+   */
+  readonly generic?: true;
 }
 
 /** The values of a graph's parameters: where they start, and where they are. */
@@ -53,7 +58,8 @@ export class MovingWeights {
     const random: string[] = [];
     for (const p of graph.parameters.values()) {
       if (p.type === "string") continue;
-      const values = options.values ? options.values.get(p.name) : p.read?.()?.data;
+      const found = options.values ? options.values.get(p.name) : p.read?.()?.data;
+      const values = options.generic && found && p.trainable && isFloating(p.type) ? varied(p.name, found, this.seed) : found;
       if (values) this.given.set(p.name, values);
       else if (!options.values) random.push(p.name);
     }
@@ -134,7 +140,8 @@ export class MovingWeights {
     const at = this.changed.get(name)!;
     let typed = this.typed.get(name);
     if (typed && this.converted.get(name) === at) return typed;
-    if (typed?.length === values.length && !(typed instanceof BigInt64Array || typed instanceof BigUint64Array)) typed.set(values);
+    if (typed?.length === values.length && !(typed instanceof BigInt64Array || typed instanceof BigUint64Array))
+      typed.set(values);
     else if (typed instanceof BigInt64Array) for (let i = 0; i < values.length; i++) typed[i] = toInt64(values[i]!);
     else typed = typedValues({ type: this.typeOf(this.graph.parameters.get(name)!), data: values });
     this.typed.set(name, typed);
@@ -153,4 +160,15 @@ export class MovingWeights {
     this.current.set(name, values);
     this.changed.set(name, this.version);
   }
+}
+
+/** How far entries that were all equal go to both sides: relative to them, or for zeros as they are. */
+const VARIATION = 0.2;
+
+function varied(name: string, values: Float64Array, seed: number): Float64Array {
+  const first = values[0];
+  if (first === undefined || values.some((v) => v !== first)) return values;
+  const random = randomFor(name, seed);
+  const most = VARIATION * (first === 0 ? 1 : Math.abs(first));
+  return random.uniforms(values.length, first - most, first + most);
 }

@@ -202,7 +202,7 @@ class Service implements AnalysisService {
     const key = graphKey(model.graph);
     if (this.#certified.has(key)) return;
     const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
-    this.#runner ??= createRunner();
+    this.#runner ??= createRunner({ kind: "in-process" });
     const analysis = analyse(exported ? withWeights(model.graph, exported) : model.graph);
     const certificate = await certify(analysis, { runner: this.#runner });
     const [oldest] = this.#certified.keys();

@@ -1,6 +1,6 @@
 /** @file The discrete Symmetries: permutations of a channel space, and swaps of two branches. */
 import type { BranchSwap } from "../swaps";
-import type { ChannelSpace, Element, Mirror, ParameterValues, Symmetry } from "../symmetry";
+import type { ChannelSpace, Element, Mirror, Symmetry } from "../symmetry";
 import { averagingSet, mirrorOf } from "./involution";
 import { type PermutationAction, randomPermutation } from "./permutation";
 

@@ -6,7 +6,7 @@ import type { ParameterValues, UnitBlock } from "../symmetry";
 /** A permutation per index of the enclosing space (one for all when there is none): entry i goes to permutation[i]. */
 export type PermutationElement = readonly (readonly number[])[];
 
-/** A random element: independent permutations per index of the enclosing space. */
+/** A random element: independent permutations per index of the enclosing space, none of which leaves all as it is. */
 export function randomPermutation(size: number, copies: number, random: () => number): PermutationElement {
   return Array.from({ length: copies }, () => {
     const p = Array.from({ length: size }, (_, i) => i);
@@ -14,7 +14,8 @@ export function randomPermutation(size: number, copies: number, random: () => nu
       const j = Math.floor(random() * (i + 1));
       [p[i], p[j]] = [p[j]!, p[i]!];
     }
-    return p;
+    // The identity, which every second permutation of two is, would check nothing.
+    return p.every((to, i) => to === i) ? p.map((_, i) => (i + 1) % size) : p;
   });
 }
 

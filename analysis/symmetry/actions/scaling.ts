@@ -27,9 +27,9 @@ export function scalingSymmetries(
       parameters: [...new Set(scaling.entries.map((e) => e.parameter))],
       spaces,
       randomElement: (random) =>
-        Float64Array.from({ length: values }, () =>
-          discrete ? Math.floor(random() * 2) : (2 * random() - 1) * LARGEST_LOG_SCALE,
-        ),
+        discrete
+          ? randomSigns(values, random)
+          : Float64Array.from({ length: values }, () => (2 * random() - 1) * LARGEST_LOG_SCALE),
       act,
       generators: (weights) =>
         scaling.family === "sign"
@@ -48,6 +48,13 @@ export function scalingSymmetries(
       diagonal: () => diagonalEntries(scaling, shape),
     };
   });
+}
+
+/** Random flips, at least one: the identity would check nothing. */
+function randomSigns(count: number, random: () => number): Element {
+  const out = Float64Array.from({ length: count }, () => Math.floor(random() * 2));
+  if (out.every((x) => x === 0)) out[Math.floor(random() * count)] = 1;
+  return out;
 }
 
 /** The entries that some factor multiplies: not those on which a factor and its inverse meet, nor two equal signs. */
