@@ -29,10 +29,13 @@ export class Numbering implements NumberedValues {
   readonly inputs: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
   readonly #values: NumberedValues;
+  readonly #graph: Graph;
+  #parameters: Int32Array | undefined;
   #writers: Int32Array | undefined;
   #readers: Readers | undefined;
 
-  constructor(values: NumberedValues) {
+  constructor(graph: Graph, values: NumberedValues) {
+    this.#graph = graph;
     this.#values = values;
     this.names = values.names;
     this.types = values.types;
@@ -49,6 +52,11 @@ export class Numbering implements NumberedValues {
   /** The number of a value; ABSENT for a name that does not occur. */
   of(name: string): number {
     return this.#values.of(name);
+  }
+
+  /** The numbers of the graph's parameters, in their order. */
+  get parameters(): Int32Array {
+    return (this.#parameters ??= Int32Array.from(this.#graph.parameters.keys(), (name) => this.of(name)));
   }
 
   /** Position of the node that writes a value; ABSENT where none does. */
@@ -162,7 +170,7 @@ const NUMBERINGS = new WeakMap<Graph, Numbering>();
 export function numberingOf(graph: Graph): Numbering {
   let known = NUMBERINGS.get(graph);
   if (known === undefined) {
-    known = new Numbering(new NamedValues(graph));
+    known = new Numbering(graph, new NamedValues(graph));
     NUMBERINGS.set(graph, known);
   }
   return known;
@@ -170,5 +178,5 @@ export function numberingOf(graph: Graph): Numbering {
 
 /** Lets a graph have the numbers that its values had while it was made, which saves looking all of its names up. */
 export function keepNumbers(graph: Graph, values: NumberedValues): void {
-  NUMBERINGS.set(graph, new Numbering(values));
+  NUMBERINGS.set(graph, new Numbering(graph, values));
 }

@@ -50,67 +50,80 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
   const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
   const notes = [...form.notes];
-  const isReachable = isWithinReach(normal);
-  const small = isReachable && options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT);
+  const isReachable = once(() => isWithinReach(normal));
+  const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT) && isReachable();
   const numeric = small
     ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
     : undefined;
   const solved: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
   // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
-  const byRule = numeric === undefined && isReachable;
-  const matrices = once(() => (byRule ? matrixFamilies(normal, hard, units.scalings) : []));
+  const byRule = once(() => numeric === undefined && isReachable());
+  const matrices = once(() => (byRule() ? matrixFamilies(normal, hard, units.scalings) : []));
   const regions = once(() => [...solved, ...familyRegions(matrices())]);
 
-  const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...solved.flatMap((r) => r.atoms)]);
   const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {
     const enclosing = enclosingAtoms(normal, axes, spaces);
     return spaces.map((space, i) => ({ space, axes, enclosing: enclosing[i] }));
   };
   const permutable = fibred(atomSpaces(normal, soft, moving), soft);
-  const isPatterned = (s: AtomSpace) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a));
-  const patterned = hard === soft ? [] : fibred(atomSpaces(normal, hard, moving).filter(isPatterned), hard);
+  const patternedSpaces = (): AtomSpace[] => {
+    const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...solved.flatMap((r) => r.atoms)]);
+    return atomSpaces(normal, hard, moving).filter((s) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a)));
+  };
+  const patterned = hard === soft ? [] : fibred(patternedSpaces(), hard);
   const found = [...permutable, ...patterned];
   const idOfAtom = new Map<number, number>();
   permutable.forEach(({ space }, id) => {
     for (const a of space.atoms) idOfAtom.set(a, id);
   });
-  const hardAtoms = found.map(({ space, axes }) => (axes === hard ? new Set(space.atoms) : atomsAtSamePlaces(hard, space)));
+  const hardAtoms = found.map(({ space, axes }) => (axes === hard ? space.atoms : [...atomsAtSamePlaces(hard, space)]));
   const outers = found.map(({ enclosing }) => (enclosing === undefined ? undefined : idOfAtom.get(enclosing)));
+  const spacesOf = new Map<number, number[]>();
+  hardAtoms.forEach((atoms, id) => {
+    for (const a of atoms) append(spacesOf, a, id);
+  });
+  const spacesOfAtoms = (atoms: readonly number[]) =>
+    [...new Set(atoms.flatMap((a) => spacesOf.get(a) ?? []))].sort((a, b) => a - b);
   // A matrix group per head belongs to the space inside of the heads, not to the heads themselves.
-  const regionSpaces = (r: RegionGroup): number[] => {
-    const touched = found.flatMap((_, id) => (r.atoms.some((a) => hardAtoms[id]!.has(a)) ? [id] : []));
-    return touched.filter((id) => !touched.some((inner) => outers[inner] === id));
-  };
+  const regionsOf = once(() => {
+    const out = new Map<number, RegionGroup[]>();
+    for (const region of regions()) {
+      const touched = spacesOfAtoms(region.atoms);
+      for (const id of touched) if (!touched.some((inner) => outers[inner] === id)) append(out, id, region);
+    }
+    return out;
+  });
   const pieces = new Map<number, number>();
   hardAtoms.forEach((atoms, id) => {
-    if (atoms.size > 1) for (const a of atoms) pieces.set(a, id);
+    if (atoms.length > 1) for (const a of atoms) pieces.set(a, id);
   });
   const scalings = mergePieces(units.scalings, hard, (a) => pieces.get(a));
-  const signs = mergePieces(units.signs, hard, (a) => pieces.get(a));
+  const signs = once(() => mergePieces(units.signs, hard, (a) => pieces.get(a)));
   // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
-  const finest = finestScalings([...scalings, ...signs]);
+  const finest = once(() => finestScalings([...scalings, ...signs()]));
   const sigmoids = findSigmoidUnits(normal);
   const spacesAt = (parameter: string, axis: number): number[] =>
     found.flatMap(({ space }, id) => (space.occurrences.some((o) => o.parameter === parameter && o.axis === axis) ? [id] : []));
   const flipped = new Set(sigmoids.flatMap((u) => spacesAt(u.writers[0]!.parameter, u.writers[0]!.axis)));
   const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
     const outer = outers[id];
-    const isInside = (a: number) => hardAtoms[id]!.has(a) || (outer !== undefined && hardAtoms[outer]!.has(a));
-    const touching = new Set([...hardAtoms[id]!].flatMap((a) => finest.get(a) ?? []));
-    const on = [...touching].filter((s) => s.atoms.every(isInside));
-    const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
     const acts = spaceAddresses(axes, space);
-    const group = once(() =>
-      spaceGroup({
+    const group = once(() => {
+      const own = hardAtoms[id]!;
+      const inside = new Set([...own, ...(outer === undefined ? [] : hardAtoms[outer]!)]);
+      const touching = new Set(own.flatMap((a) => finest().get(a) ?? []));
+      const on = [...touching].filter((s) => s.atoms.every((a) => inside.has(a)));
+      const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
+      return spaceGroup({
         size: space.size,
         permutable: axes === soft,
         scale: countOf("scale"),
         rescaling: countOf("rescaling"),
         signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
-        regions: regions().filter((r) => regionSpaces(r).includes(id)),
+        regions: regionsOf().get(id) ?? [],
         ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
-      }),
-    );
+      });
+    });
     return {
       id,
       size: space.size,
@@ -122,27 +135,20 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
       ...(outer === undefined ? {} : { within: outer }),
     };
   });
-  const spacesOf = new Map<number, number[]>();
-  hardAtoms.forEach((atoms, id) => {
-    for (const a of atoms) append(spacesOf, a, id);
-  });
-  const spacesOfAtoms = (atoms: readonly number[]) =>
-    [...new Set(atoms.flatMap((a) => spacesOf.get(a) ?? []))].sort((a, b) => a - b);
-
   const swaps = findSwaps(normal);
   const symmetries = once((): readonly Symmetry[] => [
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
     ),
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
-    ...scalingSymmetries(signs, shape, spacesOfAtoms),
+    ...scalingSymmetries(signs(), shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
     ...(numeric
       ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)]
       : familySymmetries(
           normal,
           hard,
-          { matrices: matrices(), shifts: byRule ? shiftFamilies(normal, hard) : [] },
+          { matrices: matrices(), shifts: byRule() ? shiftFamilies(normal, hard) : [] },
           spacesOfAtoms,
         )),
     ...swaps.map((s, i) => swapSymmetry(s, i, shape)),

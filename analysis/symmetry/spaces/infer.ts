@@ -20,6 +20,8 @@ export interface InferredAxes extends AxisStructure {
   axes(value: string): readonly BlockAxis[] | undefined;
   /** The same by the value's number. */
   axesOf(value: number): readonly BlockAxis[] | undefined;
+  /** The layouts of a value's axes, by its number. */
+  layoutsOf(value: number): readonly AxisLayout[] | undefined;
   /** The layout of an axis without blocks. */
   layoutOf(axis: PlainAxis): AxisLayout;
   /** Nodes without a rule, or with tensors of unknown shape: they pin everything that they touch. */
@@ -88,10 +90,11 @@ class Inference implements InferredAxes, AxisScene {
       const open = options.softPins ? undefined : frames.inputs.get(input.name);
       known[numbering.of(input.name)] = input.shape.map((n, i) => (open?.includes(i) ? atoms.fresh(n) : atoms.pinnedAxis(n)));
     }
+    let at = 0;
     for (const p of graph.parameters.values()) {
       // A frozen weight cannot be permuted along; running statistics are, they are measured again.
       const isFixed = options.softPins && !p.trainable && !p.buffer;
-      const value = numbering.of(p.name);
+      const value = numbering.parameters[at++]!;
       if (isFixed) this.softlyPinned[value] = 1;
       known[value] = isFixed ? this.pinnedAxes(p.shape) : p.shape.map((n) => atoms.fresh(n));
     }
@@ -206,7 +209,10 @@ class Inference implements InferredAxes, AxisScene {
   }
 
   layout(value: string): readonly AxisLayout[] | undefined {
-    const id = this.numbering.of(value);
+    return this.layoutsOf(this.numbering.of(value));
+  }
+
+  layoutsOf(id: number): readonly AxisLayout[] | undefined {
     const axes = this.known[id];
     if (!axes) return undefined;
     let out = this.layouts[id];

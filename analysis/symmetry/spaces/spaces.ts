@@ -11,6 +11,8 @@ import type { InferredAxes } from "./infer";
 /** One factor of one segment of one parameter axis. */
 export interface Occurrence {
   readonly parameter: string;
+  /** The parameter's number. */
+  readonly value: number;
   readonly axis: number;
   readonly start: number;
   readonly end: number;
@@ -33,18 +35,27 @@ export interface AtomSpace {
 export function parameterOccurrences(axes: InferredAxes, parameters: Iterable<string>): Occurrence[] {
   const out: Occurrence[] = [];
   for (const parameter of parameters) {
-    axes.layout(parameter)?.forEach((layout, axis) => {
+    const value = axes.numbering.of(parameter);
+    const layouts = axes.layoutsOf(value);
+    if (layouts === undefined) continue;
+    for (let axis = 0; axis < layouts.length; axis++) {
       let start = 0;
-      for (const segment of layout) {
-        const sizes = segment.map((f) => f.size);
-        const atoms = segment.map((f) => f.atom);
-        const end = start + sizes.reduce((n, s) => n * s, 1);
-        segment.forEach((_, factor) => {
-          out.push({ parameter, axis, start, end, factors: sizes, factor, atoms });
-        });
+      for (const segment of layouts[axis]!) {
+        const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
+        let size = 1;
+        for (let i = 0; i < segment.length; i++) {
+          const f = segment[i]!;
+          factors[i] = f.size;
+          atoms[i] = f.atom;
+          size *= f.size;
+        }
+        const end = start + size;
+        for (let factor = 0; factor < segment.length; factor++) {
+          out.push({ parameter, value, axis, start, end, factors, factor, atoms });
+        }
         start = end;
       }
-    });
+    }
   }
   return out;
 }
@@ -54,48 +65,36 @@ export function parameterOccurrences(axes: InferredAxes, parameters: Iterable<st
  * signatures are one space of their summed size.
  */
 export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterable<string>): AtomSpace[] {
-  const byAtom = new Map<number, Occurrence[]>();
+  const byAtom: (Occurrence[] | undefined)[] = [];
+  const order: number[] = [];
   for (const o of parameterOccurrences(axes, parameters)) {
     const atom = o.atoms[o.factor]!;
     // A concatenation inside of a product is no space: its pieces go different ways.
     if (axes.atoms.isPinned(atom) || !axes.atoms.isLeaf(atom)) continue;
-    const list = byAtom.get(atom);
+    const list = byAtom[atom];
     if (list) list.push(o);
-    else byAtom.set(atom, [o]);
+    else {
+      byAtom[atom] = [o];
+      order.push(atom);
+    }
   }
-  // Equal signatures begin with the same axis; where only one atom begins, there is nothing to compare.
-  const beginning = new Map<string, number[]>();
-  const beginnings = new Map<number, readonly number[]>();
-  byAtom.forEach((occurrences, atom) => {
-    const { parameter, axis } = occurrences[0]!;
-    const places = beginning.get(parameter);
-    if (places === undefined) {
-      const made: number[] = [];
-      made[axis] = 1;
-      beginning.set(parameter, made);
-      beginnings.set(atom, made);
-    } else {
-      places[axis] = (places[axis] ?? 0) + 1;
-      beginnings.set(atom, places);
-    }
-  });
+  // Equal signatures begin with the same axis; where only one atom begins, there is nothing to compare. Atoms come in the
+  // order of where they begin, so that those of one axis follow each other.
   const groups = new Map<string | number, number[]>();
-  byAtom.forEach((occurrences, atom) => {
-    if (beginnings.get(atom)![occurrences[0]!.axis] === 1) {
-      groups.set(atom, [atom]);
-      return;
+  for (let first = 0, next = 0; first < order.length; first = next) {
+    const { value, axis } = byAtom[order[first]!]![0]!;
+    for (next = first + 1; next < order.length; next++) {
+      const begin = byAtom[order[next]!]![0]!;
+      if (begin.value !== value || begin.axis !== axis) break;
     }
-    const key = occurrences.map((o) => `${o.parameter}/${o.axis}:${coFactors(o)}`);
-    const signature = [...new Set(key)].sort().join(" ");
-    const group = groups.get(signature);
-    if (group) group.push(atom);
-    else groups.set(signature, [atom]);
-  });
+    if (next === first + 1) groups.set(order[first]!, [order[first]!]);
+    else for (let i = first; i < next; i++) addTo(groups, signatureOf(byAtom[order[i]!]!), order[i]!);
+  }
   const paths = [...groups.values()].some((g) => g.length > 1) ? valuePaths(graph, axes, groups) : undefined;
   const out: AtomSpace[] = [];
   for (const group of groups.values()) {
     if (group.length === 1) {
-      const occurrences = byAtom.get(group[0]!)!;
+      const occurrences = byAtom[group[0]!]!;
       const size = axes.atoms.sizeOf(group[0]!);
       if (size > 1) out.push({ atoms: group, size, occurrences });
       continue;
@@ -109,15 +108,31 @@ export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterabl
     }
     for (const atoms of classes.values()) {
       const size = atoms.reduce((n, a) => n + axes.atoms.sizeOf(a), 0);
-      if (size > 1) out.push({ atoms, size, occurrences: atoms.flatMap((a) => byAtom.get(a)!) });
+      if (size > 1) out.push({ atoms, size, occurrences: atoms.flatMap((a) => byAtom[a]!) });
     }
   }
   return out;
 }
 
+/** Where an atom stands, and beside what. */
+function signatureOf(occurrences: readonly Occurrence[]): string {
+  if (occurrences.length === 1) return placeOf(occurrences[0]!);
+  return [...new Set(occurrences.map(placeOf))].sort().join(" ");
+}
+
+function placeOf(o: Occurrence): string {
+  return `${o.value}/${o.axis}:${coFactors(o)}`;
+}
+
+function addTo<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
 /** What else the entries of this factor depend on: the other factors of its segment. */
 function coFactors(o: Occurrence): string {
-  return o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join(",");
+  return o.atoms.length === 1 ? "*" : o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join(",");
 }
 
 /** Through which values, at which axis, each atom of a group with several members passes, apart from mere placement. */
@@ -189,8 +204,14 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
     for (const a of space.atoms) spaceOf.set(a, id);
   });
   const candidates = new Array<readonly number[] | undefined>(spaces.length);
+  let last: readonly BlockAxis[] | undefined;
   for (let value = 0; value < axes.numbering.count; value++) {
-    for (const layout of blockLayouts(axes, value)) narrow(layout);
+    const own = axes.axesOf(value);
+    // Entry-wise operators hand axes on as they are: one look at them is enough.
+    if (own === undefined || own === last) continue;
+    last = own;
+    if (own.every(isPlain)) narrow(own.map((a) => axes.layoutOf(a)));
+    else for (const layout of blockLayouts(axes, value, own)) narrow(layout);
   }
   return candidates.map((c) => c?.[0]);
 
@@ -214,14 +235,11 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
   }
 }
 
-/** The layouts of a value: one, or one for each block where blocks differ (which reading them must not state alike). */
-function blockLayouts(axes: InferredAxes, value: number): (readonly AxisLayout[])[] {
-  const own = axes.axesOf(value);
-  if (own === undefined) return [];
-  if (own.every(isPlain)) return [own.map((a) => axes.layoutOf(a))];
+/** The layouts of a value with blocks: one, or one for each block where blocks differ (which reading them must not state alike). */
+function blockLayouts(axes: InferredAxes, value: number, own: readonly BlockAxis[]): (readonly AxisLayout[])[] {
   const selector = own.find(isSelector);
   const isInside = (a: BlockAxis) => isPlain(a) || a === selector || (a.kind === "dependent" && a.selector === selector);
-  if (selector === undefined || !own.every(isInside)) return [axes.layout(axes.numbering.names[value]!)!];
+  if (selector === undefined || !own.every(isInside)) return [axes.layoutsOf(value)!];
   const out: (readonly AxisLayout[])[] = [];
   for (let block = 0; block < selector.count; block++) {
     const inside: AxisLayout[] = [];
@@ -238,12 +256,12 @@ function blockLayouts(axes: InferredAxes, value: number): (readonly AxisLayout[]
 export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] {
   // Most spaces are on a handful of axes, and what is on one axis mostly follows each other.
   const byAxis: Occurrence[][] = [];
-  const known = new Map<string, Occurrence[][]>();
+  const known = new Map<number, Occurrence[][]>();
   let last: Occurrence[] | undefined;
   for (const o of space.occurrences) {
-    if (last === undefined || last[0]!.parameter !== o.parameter || last[0]!.axis !== o.axis) {
-      const ofParameter = known.get(o.parameter) ?? [];
-      if (ofParameter.length === 0) known.set(o.parameter, ofParameter);
+    if (last === undefined || last[0]!.value !== o.value || last[0]!.axis !== o.axis) {
+      const ofParameter = known.get(o.value) ?? [];
+      if (ofParameter.length === 0) known.set(o.value, ofParameter);
       last = ofParameter[o.axis];
       if (last === undefined) {
         last = [];
@@ -257,9 +275,9 @@ export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] 
 }
 
 function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], spaceSize: number): Address[] {
-  const { parameter, axis } = occurrences[0]!;
-  const layout = axes.layout(parameter)![axis]!;
-  const whole = axes.graph.parameters.get(parameter)!.shape[axis]!;
+  const { parameter, value, axis } = occurrences[0]!;
+  const layout = axes.layoutsOf(value)![axis]!;
+  const whole = axes.numbering.types[value]!.shape![axis]!;
   if (occurrences.length === 1 && occurrences[0]!.factors.length === 1) {
     const { start, end } = occurrences[0]!;
     return [start === 0 && end === whole ? { parameter, axis } : { parameter, axis, segment: [start, end] }];

@@ -42,6 +42,8 @@ export interface SegmentPlace {
 /** The cells of a tensor, in row-major order of their segments. */
 export interface TensorCells {
   readonly cells: readonly Cell[];
+  /** One object for tensors whose axes have the same segments, so that their cells correspond in order. */
+  readonly form: object;
   /** Number of segments (or blocks) per axis. */
   readonly counts: readonly number[];
   /** Which axes choose among blocks. */
@@ -70,6 +72,11 @@ export class CellTable {
   /** By number of the value; null where a value cannot be described. */
   private readonly tensors: (TensorCells | null | undefined)[];
   private readonly placesOf = new Map<PlainAxis, readonly SegmentPlace[]>();
+  /** The same for axes of one atom, by atom: nearly all are. */
+  private readonly placesOfAtom: (readonly SegmentPlace[] | undefined)[] = [];
+  /** Forms of the tensors that were described last: what follows each other in a graph is mostly of one form. */
+  private readonly recent: Form[] = [];
+  private nextRecent = 0;
   private next = 0;
 
   readonly numbering: Numbering;
@@ -131,7 +138,38 @@ export class CellTable {
     }
     // Cells along one axis alone are no more than the pieces that the graph itself has put there.
     if (total > MOST_CELLS && (total > Math.max(...counts) || this.next > MOST_UNKNOWNS)) return undefined;
+    const isAllPlain = !places.includes(undefined);
+    const form = (isAllPlain ? this.knownForm(places) : undefined) ?? this.newForm(axes, places, inBlock, counts, total);
     const cells = new Array<Cell>(total);
+    for (let k = 0; k < total; k++) {
+      const { segments, places: chosen, slots, masks } = form.cells[k]!;
+      cells[k] = { segments, places: chosen, slots, masks, first: this.next };
+      this.next += masks.length;
+    }
+    return new Cells(cells, form);
+  }
+
+  /** The form of a recent tensor with these very segments. */
+  private knownForm(places: readonly (readonly SegmentPlace[] | undefined)[]): Form | undefined {
+    const { recent } = this;
+    for (const form of recent) {
+      const own = form.places;
+      let i = own.length === places.length ? 0 : -1;
+      while (i >= 0 && i < own.length) i = own[i] === places[i] ? i + 1 : -1;
+      if (i >= 0) return form;
+    }
+    return undefined;
+  }
+
+  private newForm(
+    axes: readonly BlockAxis[],
+    places: readonly (readonly SegmentPlace[] | undefined)[],
+    inBlock: readonly (readonly (readonly SegmentPlace[])[] | undefined)[],
+    counts: readonly number[],
+    total: number,
+  ): Form {
+    const rank = axes.length;
+    const cells = new Array<CellForm>(total);
     for (let k = 0; k < total; k++) {
       const segments = total === 1 ? (zeros[rank] ??= new Array<number>(rank).fill(0)) : new Array<number>(rank);
       if (total > 1) {
@@ -153,22 +191,37 @@ export class CellTable {
           if (!f.pinned && f.size > 1) slots.push({ axis: i, factor, atom: f.atom, size: f.size });
         }
       }
-      const masks = smallSubsets(Math.min(slots.length, MOST_SLOTS));
-      cells[k] = { segments, places: chosen, slots, masks, first: this.next };
-      this.next += masks.length;
+      cells[k] = { segments, places: chosen, slots, masks: smallSubsets(Math.min(slots.length, MOST_SLOTS)) };
     }
-    const selectors = axes.every(isPlain)
+    const isAllPlain = !places.includes(undefined);
+    const selectors = isAllPlain
       ? (noes[rank] ??= new Array<boolean>(rank).fill(false))
       : axes.map((a) => !isPlain(a) && a.kind === "selector");
-    return new Cells(cells, places, total === 1 ? (ones[rank] ??= new Array<number>(rank).fill(1)) : counts, selectors);
+    const form: Form = {
+      cells,
+      places,
+      counts: total === 1 ? (ones[rank] ??= new Array<number>(rank).fill(1)) : counts,
+      selectors,
+      starts: undefined,
+    };
+    if (isAllPlain) {
+      this.recent[this.nextRecent] = form;
+      this.nextRecent = (this.nextRecent + 1) % RECENT_FORMS;
+    }
+    return form;
   }
 
   /** The segments of an axis with their places. Axes are shared between values, so they are kept. */
   private segments(axis: PlainAxis): readonly SegmentPlace[] {
-    const known = this.placesOf.get(axis);
-    if (known) return known;
     const { atoms } = this.axes;
     const normal = atoms.normal(axis);
+    if (normal.length === 1 && normal[0]!.length <= 1) {
+      const atom = normal[0]![0];
+      if (atom === undefined) return WHOLE_OF_ONE;
+      return (this.placesOfAtom[atom] ??= [this.place(normal[0]!, 0)]);
+    }
+    const known = this.placesOf.get(axis);
+    if (known) return known;
     if (normal.length > MOST_PINNED_PIECES && atoms.isAllPinned(axis)) {
       const size = atoms.axisSize(axis);
       const whole = [{ start: 0, size, factors: [{ atom: normal[0]![0]!, size, pinned: true }] }];
@@ -177,19 +230,44 @@ export class CellTable {
     }
     let start = 0;
     const made = normal.map((segment): SegmentPlace => {
-      let size = 1;
-      const factors = segment.map((a) => {
-        const factor = { atom: a, size: atoms.sizeOf(a), pinned: atoms.isPinned(a) || !atoms.isLeaf(a) };
-        size *= factor.size;
-        return factor;
-      });
-      const place = { start, size, factors };
-      start += size;
+      const place = this.place(segment, start);
+      start += place.size;
       return place;
     });
     this.placesOf.set(axis, made);
     return made;
   }
+
+  /** A segment that begins at entry `start`. */
+  private place(segment: readonly number[], start: number): SegmentPlace {
+    const { atoms } = this.axes;
+    let size = 1;
+    const factors = segment.map((a) => {
+      const factor = { atom: a, size: atoms.sizeOf(a), pinned: atoms.isPinned(a) || !atoms.isLeaf(a) };
+      size *= factor.size;
+      return factor;
+    });
+    return { start, size, factors };
+  }
+}
+
+/** The one segment of an axis of size 1 without an atom. */
+const WHOLE_OF_ONE: readonly SegmentPlace[] = [{ start: 0, size: 1, factors: [] }];
+
+/** How many forms are remembered. */
+const RECENT_FORMS = 8;
+
+/** A cell without its unknowns. */
+type CellForm = Omit<Cell, "first">;
+
+/** The cells of a tensor without their unknowns, which tensors with the same segments have in common. */
+interface Form {
+  readonly cells: readonly CellForm[];
+  readonly places: readonly (readonly SegmentPlace[] | undefined)[];
+  readonly counts: readonly number[];
+  readonly selectors: readonly boolean[];
+  /** By axis: index of the segment by the entry that it starts at. Made when asked for. */
+  starts: (ReadonlyMap<number, number> | undefined)[] | undefined;
 }
 
 /** The segment of a dependent axis in the block that its selector is at. */
@@ -211,17 +289,27 @@ const ones: (number[] | undefined)[] = [];
 const noes: (boolean[] | undefined)[] = [];
 
 class Cells implements TensorCells {
-  private readonly byStart: (ReadonlyMap<number, number> | undefined)[] = [];
-
   constructor(
     readonly cells: readonly Cell[],
-    readonly places: readonly (readonly SegmentPlace[] | undefined)[],
-    readonly counts: readonly number[],
-    readonly selectors: readonly boolean[],
+    readonly form: Form,
   ) {}
 
+  get places(): readonly (readonly SegmentPlace[] | undefined)[] {
+    return this.form.places;
+  }
+
+  get counts(): readonly number[] {
+    return this.form.counts;
+  }
+
+  get selectors(): readonly boolean[] {
+    return this.form.selectors;
+  }
+
   starts(axis: number): ReadonlyMap<number, number> | undefined {
-    return (this.byStart[axis] ??= this.places[axis] && new Map(this.places[axis].map((p, i) => [p.start, i])));
+    const places = this.form.places[axis];
+    const known = (this.form.starts ??= []);
+    return (known[axis] ??= places && new Map(places.map((p, i) => [p.start, i])));
   }
 
   find(segments: readonly number[]): Cell | undefined {

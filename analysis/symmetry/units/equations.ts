@@ -7,8 +7,8 @@ import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
-import { type Cell, CellTable } from "./cells";
-import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells } from "./joint";
+import { type Cell, CellTable, type TensorCells } from "./cells";
+import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, mentionsAllCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
@@ -48,7 +48,7 @@ export class UnitGraph {
     this.rules = graph.nodes.map(equivariance);
     this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
     for (const input of graph.inputs) table.of(input.name);
-    for (const name of graph.parameters.keys()) table.of(name);
+    for (const value of axes.numbering.parameters) table.at(value);
     for (const name of this.fixed) table.of(name);
     const { numbering } = axes;
     graph.nodes.forEach((node, i) => {
@@ -78,13 +78,15 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
   for (const input of graph.inputs) zero(input.name);
   for (const output of graph.outputs) zero(output);
   for (const name of fixed) zero(name);
-  for (const p of graph.parameters.values()) {
-    if (!p.trainable) zero(p.name);
-    else for (const cell of table.of(p.name)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
-  }
   const zeroOf = (value: number) => {
     for (const cell of table.at(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
   };
+  let at = 0;
+  for (const p of graph.parameters.values()) {
+    const value = numbering.parameters[at++]!;
+    if (!p.trainable) zeroOf(value);
+    else for (const cell of table.at(value)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
+  }
   const writer = new RelationWriter();
   const givesMore = givingMore(graph);
   const known = new Map<Equivariance, readonly Relation[]>();
@@ -96,6 +98,19 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
     if (rule && !givesMore.has(node)) {
       relations = known.get(rule) ?? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO);
       if (!dependsOnNode(rule)) known.set(rule, relations);
+    }
+    const alike = relations.length > 0 && isEntrywise(node) ? tensorsOfOneForm(table, node, inputs, outputs[0]!) : undefined;
+    if (alike) {
+      for (let o = 1; o < outputs.length; o++) zeroOf(outputs[o]!);
+      // Where input and output are the same unknowns, all that passes is said already.
+      const isShared = inputs.length === 1 && alike[0] === alike[1];
+      for (let k = 0; k < alike[0]!.cells.length; k++) {
+        writer.readAlike(alike, k);
+        for (let t = 0; t < sinks.length; t++) {
+          if (!isShared || relations[t]!.kind === "zero") writer.relate(relations[t]!, sinks[t]!);
+        }
+      }
+      continue;
     }
     // Where nothing passes anyway, it does not matter how the tensors line up.
     const joint = relations.some((r) => r !== ZERO) ? attempt(() => jointCells(graph, table, i)) : undefined;
@@ -109,8 +124,33 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
       writer.read(cells);
       for (let t = 0; t < sinks.length; t++) writer.relate(relations[t]!, sinks[t]!);
     }
-    unmatched(table, node, i, joint, sinks);
+    if (!mentionsAllCells(node)) unmatched(table, node, i, joint, sinks);
   }
+}
+
+/**
+ * Output and inputs of an entry-wise node if they all have the same segments along the same axes, which makes their cells
+ * correspond in order. Inputs that are no tensors of scales are undefined.
+ */
+function tensorsOfOneForm(
+  table: CellTable,
+  node: Node,
+  inputs: readonly number[],
+  output: number,
+): (TensorCells | undefined)[] | undefined {
+  const out = table.at(output);
+  if (out === undefined) return undefined;
+  const tensors: (TensorCells | undefined)[] = [out];
+  for (let k = 0; k < inputs.length; k++) {
+    if (inputs[k] === ABSENT || (k > 0 && INDEX_OPERANDS.has(node.operator))) {
+      tensors.push(undefined);
+      continue;
+    }
+    const tensor = table.at(inputs[k]!);
+    if (tensor?.form !== out.form) return undefined;
+    tensors.push(tensor);
+  }
+  return inputs.length > 0 ? tensors : undefined;
 }
 
 const NO_RELATIONS: readonly Relation[] = [];
@@ -166,26 +206,12 @@ function unmatched(
 ): void {
   const inputs = table.numbering.inputs[position]!;
   const out = table.numbering.outputs[position]![0]!;
-  // Nearly always every tensor is one cell, and the one joint cell has them all.
-  if (joint.length === 1 && isMentioned(table, out, joint[0]!)) {
-    let k = 0;
-    while (k < inputs.length && isMentioned(table, inputs[k]!, joint[0]!)) k++;
-    if (k === inputs.length) return;
-  }
   const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
   for (const v of new Set([out, ...inputs])) {
     if (v === ABSENT || !hasScale(node, inputs.indexOf(v))) continue;
     for (const cell of table.at(v)?.cells ?? []) if (!seen.has(cell)) for (const sink of sinks) zeroCell(cell, sink);
   }
-}
-
-function isMentioned(table: CellTable, value: number, joint: JointCell): boolean {
-  const cells = table.at(value)?.cells;
-  if (cells === undefined || cells.length === 0) return true;
-  if (cells.length > 1) return false;
-  for (const operand of joint) if (operand?.cell === cells[0]) return true;
-  return false;
 }
 
 /** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
@@ -254,7 +280,7 @@ function uniformValue(t: Tensor | undefined): number | undefined {
 
 /** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
 class RelationWriter {
-  private cells: JointCell = [];
+  private cells: readonly ({ readonly cell: Cell } | undefined)[] = [];
   /** Labels by bit. */
   private readonly labels: number[] = [];
   private readonly keys: number[] = [];
@@ -282,6 +308,22 @@ class RelationWriter {
     }
     this.inOutput = 0;
     for (const l of cells[0]?.labels ?? []) if (l >= 0) this.inOutput |= this.bitOf(l);
+  }
+
+  /** Lines up the unknowns of the k-th cells of tensors of one form. */
+  readAlike(tensors: readonly (TensorCells | undefined)[], k: number): void {
+    const { labels, keys, rows, unlabelled } = this;
+    labels.length = unlabelled.length = 0;
+    this.cells = tensors.map((t) => t && { cell: t.cells[k]! });
+    const { masks } = tensors[0]!.cells[k]!;
+    const width = tensors.length;
+    keys.length = masks.length;
+    rows.length = masks.length * width;
+    for (let m = 0; m < masks.length; m++) {
+      keys[m] = masks[m]!;
+      for (let o = 0; o < width; o++) rows[m * width + o] = tensors[o] === undefined ? -1 : tensors[o]!.cells[k]!.first + m;
+    }
+    this.inOutput = -1;
   }
 
   /** Writes how the unknowns that were lined up relate. */

@@ -67,6 +67,16 @@ export function isEntrywise(node: Node): boolean {
   return !MOVING.has(node.operator) && !node.operator.startsWith("Reduce");
 }
 
+/** Operators of whose tensors some cells may meet none of the others. */
+const PARTIAL: ReadonlySet<string> = new Set(
+  "Reshape DepthToSpace SpaceToDepth Tile Slice Concat Gather Conv ConvTranspose".split(" "),
+);
+
+/** Whether the joint cells of a node mention every cell of all its tensors of scales. */
+export function mentionsAllCells(node: Node): boolean {
+  return !PARTIAL.has(node.operator) || (node.operator.startsWith("Conv") && numberAttribute(node, "group", 1) === 1);
+}
+
 /** Operators whose inputs after the first are shapes, indices, axes and bounds: no tensors of scales. */
 export const INDEX_OPERANDS: ReadonlySet<string> = new Set([
   "Reshape",
@@ -315,7 +325,8 @@ function joinSingle(operands: readonly (Operand | undefined)[]): JointCell {
 function sameSlots(a: TensorCells, i: number, b: TensorCells, j: number): boolean {
   const p = a.places[i];
   const q = b.places[j];
-  if (p && q && p !== q && p[0]!.size !== q[0]!.size) return false;
+  if (p !== undefined && p === q) return true;
+  if (p && q && p[0]!.size !== q[0]!.size) return false;
   const x = a.cells[0]!.slots;
   const y = b.cells[0]!.slots;
   let s = 0;

@@ -46,6 +46,7 @@ export function scalingDimension(scalings: readonly Scaling[]): number {
 /** The scalings of a graph and its sign symmetries. */
 export interface Units {
   readonly scalings: readonly Scaling[];
+  /** Solved for when it is first read. */
   readonly signs: readonly Scaling[];
 }
 
@@ -60,7 +61,13 @@ export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node:
     { field: "scales", sink: scales },
     { field: "signs", sink: signs },
   ]);
-  return { scalings: solutions(units, scales, "scales"), signs: solutions(units, signs, "signs") };
+  let found: readonly Scaling[] | undefined;
+  return {
+    scalings: solutions(units, scales, "scales"),
+    get signs() {
+      return (found ??= solutions(units, signs, "signs"));
+    },
+  };
 }
 
 /** Solves for the scalings, or the signs, of a graph in normal form. */
@@ -127,9 +134,11 @@ interface Owner {
 
 function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem): Owners {
   const out = new Owners(system.count);
+  let at = 0;
   for (const p of graph.parameters.values()) {
+    const value = table.numbering.parameters[at++]!;
     if (!p.trainable) continue;
-    for (const cell of table.of(p.name)?.cells ?? []) {
+    for (const cell of table.at(value)?.cells ?? []) {
       for (let k = 0; k < cell.masks.length; k++) {
         const unknown = cell.first + k;
         const root = system.root(unknown);
