@@ -5,6 +5,7 @@ import type { Node } from "../graph/graph";
 import { analyse } from "../symmetry/analyse";
 import { type Drawing, drawingOf } from "./drawing";
 import { layout } from "./layout";
+import { foldRepeats } from "./repeats";
 import { moduleTree } from "./scopes";
 
 function drawn(path: string): Drawing {
@@ -57,6 +58,8 @@ describe("a drawing", () => {
     assert.equal(count("Shape"), 0);
     assert.equal(count("Softmax"), inFile("Softmax"));
     assert.equal(count("Gemm"), inFile("Gemm"));
+    const layers = vit.modules.filter((m) => m.repeats !== undefined);
+    assert.deepEqual(layers, [{ path: "encoder.layers", parent: layers[0]!.parent, repeats: { blocks: 12, kinds: 1 } }]);
     for (const node of graph.nodes) assert.ok((vit.standsFor[node.name] ?? 0) >= 0 || node.operator === "Constant", node.name);
     // Whatever is drawn is joined to an input: nothing hangs in the air.
     const reached = new Set<number>([0]);
@@ -95,6 +98,66 @@ describe("modules of a drawing", () => {
       ["a", "a.b.c"],
     );
     assert.deepEqual(of, [1, 1, 1, 0, undefined]);
+  });
+});
+
+describe("repeated modules", () => {
+  /** A tree of nodes with their modules and operators, one behind the other. */
+  const fold = (text: string, shapeOf: (node: Node) => string = () => "8") => {
+    const nodes = text.split(" ").map((part, i): Node => {
+      const [scope, operator] = part.split(":") as [string, string];
+      const origin = scope === "" ? {} : { scope };
+      return { name: `n${i}`, operator, domain: "", inputs: [`v${i}`], outputs: [`v${i + 1}`], attributes: {}, origin };
+    });
+    const before = nodes.map((_, i) => (i === 0 ? [] : [i - 1]));
+    const { modules, of } = foldRepeats(moduleTree(nodes, before), nodes, shapeOf);
+    const rows = modules.filter((m) => m.repeats).map((m) => `${m.path} ${m.repeats!.blocks}/${m.repeats!.kinds}`);
+    return { modules, of, rows };
+  };
+  const block = (path: string, inner = "Relu") => `${path}.a:Conv ${path}.b:${inner}`;
+  const row = (count: number, inner: (i: number) => string = () => "Relu") =>
+    Array.from({ length: count }, (_, i) => block(`body.${i}`, inner(i))).join(" ");
+
+  it("are a module of their own, within the one that they are in", () => {
+    const { modules, of, rows } = fold(`stem:Conv ${row(4)} body.last:Add head:Gemm`);
+    assert.deepEqual(rows, ["body.0–3 4/1"]);
+    const at = modules.findIndex((m) => m.repeats);
+    assert.equal(modules[modules[at]!.parent!]!.path, "body");
+    assert.ok(of.slice(1, 9).every((m) => modules[m!]!.parent === at));
+  });
+
+  it("are the module that they are in, where nothing else is in it", () => {
+    assert.deepEqual(fold(`stem:Conv ${row(3)} head:Gemm`).rows, ["body 3/1"]);
+    assert.deepEqual(fold(`stem:Conv ${row(6, (i) => (i % 2 ? "Tanh" : "Relu"))} head:Gemm`).rows, ["body 6/2"]);
+  });
+
+  it("are no fewer than three, built alike, and directly one behind the other", () => {
+    for (const text of [
+      row(2),
+      row(4, (i) => (i % 2 ? "Tanh" : "Relu")),
+      row(4, (i) => ["Relu", "Relu", "Tanh", "Tanh"][i]!),
+      [block("body.0"), block("body.1"), "body.loose:Add", block("body.2"), block("body.3")].join(" "),
+      [block("left.0"), block("right.1"), block("left.2")].join(" "),
+    ])
+      assert.deepEqual(fold(`stem:Conv ${text} head:Gemm`).rows, [], text);
+    assert.deepEqual(fold(`stem:Conv ${block("body.0", "Tanh")} ${row(4).replaceAll("body.", "body.1")} head:Gemm`).rows, [
+      "body.10–13 4/1",
+    ]);
+  });
+
+  it("write the same shape: stages of a network are none", () => {
+    const text = `stem:Conv ${row(4)} head:Gemm`;
+    assert.deepEqual(fold(text, (n) => n.name).rows, []);
+    assert.deepEqual(fold(text, (n) => (Number(n.name.slice(1)) < 3 ? "16" : "8")).rows, ["body.1–3 3/1"]);
+  });
+
+  it("are found in networks whose widths grow from block to block", () => {
+    const rows = drawn("testFixtures/models/densenet121.onnx").modules.flatMap((m) => m.repeats?.blocks ?? []);
+    assert.deepEqual(rows, [6, 12, 24, 16]);
+    assert.deepEqual(
+      resnet.modules.filter((m) => m.repeats),
+      [],
+    );
   });
 });
 

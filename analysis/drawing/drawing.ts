@@ -3,6 +3,7 @@ import type { Graph, Node } from "../graph/graph";
 import { elementCount, type Shape } from "../graph/tensor";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import { formatAddress } from "../symmetry/symmetry";
+import { foldRepeats, type Repeats } from "./repeats";
 import { moduleTree } from "./scopes";
 import { valueSpaces } from "./value-spaces";
 import { visibleGraph } from "./visible";
@@ -43,7 +44,12 @@ export interface DrawnSpace {
 export interface Drawing {
   readonly nodes: readonly DrawnNode[];
   readonly edges: readonly (readonly [from: number, to: number])[];
-  readonly modules: readonly { readonly path: string; readonly parent?: number }[];
+  readonly modules: readonly {
+    readonly path: string;
+    readonly parent?: number;
+    /** It stands for modules that are built alike, one behind the other. */
+    readonly repeats?: Repeats;
+  }[];
   readonly spaces: readonly DrawnSpace[];
   /** The drawn node that stands for a node of the file, by name. */
   readonly standsFor: Readonly<Record<string, number>>;
@@ -63,7 +69,9 @@ export function drawingOf(analysis: ModelAnalysis): Drawing {
   });
   const sources = visible.nodes.map((n) => [...new Set(visible.reads.get(n)!.flatMap((v) => writer.get(v) ?? []))]);
   const inner = sources.map((list) => list.filter((i) => i >= inputs.length).map((i) => i - inputs.length));
-  const tree = moduleTree(visible.nodes, inner);
+  const tree = foldRepeats(moduleTree(visible.nodes, inner), visible.nodes, (n) =>
+    shapeText(graph.types.get(n.outputs[0] ?? "")?.shape),
+  );
   const nodes: DrawnNode[] = inputs.map((i) => ({
     kind: "input",
     title: i.name,

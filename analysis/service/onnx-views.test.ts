@@ -68,6 +68,40 @@ describe("the Python class behind an ONNX file", () => {
     assert.deepEqual(Object.keys(match!.layers).sort(), ["bn", "fc1", "fc2"]);
   });
 
+  it("tells where modules that hold layers are made, too", async () => {
+    const text = [
+      "from torch import nn",
+      "class Block(nn.Module):",
+      "  def __init__(self):",
+      "    super().__init__()",
+      "    self.fc = nn.Linear(4, 4)",
+      "  def forward(self, x):",
+      "    return self.fc(x).relu()",
+      "class Net(nn.Module):",
+      "  def __init__(self):",
+      "    super().__init__()",
+      "    self.blocks = nn.ModuleList([Block() for _ in range(3)])",
+      "  def forward(self, x):",
+      "    for block in self.blocks:",
+      "      x = block(x)",
+      "    return x",
+      "",
+    ].join("\n");
+    const file = path.join(folder, "blocks.py");
+    writeFileSync(file, text);
+    const loader = new Loader();
+    const net = (await loader.loadPython(file, text)).models.find((m) => m.name === "Net")!;
+    const match = await matchSource(net.graph, [folder], loader);
+    assert.equal(match?.model, "Net");
+    const textAt = (scope: string): string | undefined => {
+      const { start, end } = match!.layers[scope]!;
+      return text.split("\n")[start.line]?.slice(start.column, end.line === start.line ? end.column : undefined);
+    };
+    assert.equal(textAt("blocks.1"), "Block()");
+    assert.match(textAt("blocks")!, /^nn\.ModuleList\(/);
+    assert.equal(textAt("blocks.2.fc"), "nn.Linear(4, 4)");
+  });
+
   it("is none where only some names agree", async () => {
     const wrong = path.join(folder, "wrong");
     mkdirSync(wrong);

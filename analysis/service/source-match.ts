@@ -16,7 +16,7 @@ export interface SourceMatch {
   /** How many of the file's weights have a namesake of the same shape, of how many. */
   readonly matched: number;
   readonly of: number;
-  /** The call that makes each layer, by module path. */
+  /** The call that makes each layer and each module that holds layers, by module path. */
   readonly layers: Readonly<Record<string, SourceRange>>;
   /** The class statement. */
   readonly range?: SourceRange;
@@ -75,7 +75,7 @@ export async function matchSource(graph: Graph, folders: readonly string[], load
     model: model.name,
     matched,
     of: wanted.length,
-    layers: Object.fromEntries(model.layers.map((l) => [l.scope, l.constructor])),
+    layers: Object.fromEntries([...(model.inventory?.made ?? []), ...model.layers.map((l) => [l.scope, l.constructor] as const)]),
     ...(model.range ? { range: model.range } : {}),
   };
 }

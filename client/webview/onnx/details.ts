@@ -2,6 +2,7 @@
 import type { DrawnFile, Drawing } from "../../../server/protocol";
 import { button, element } from "../elements";
 import { t } from "../text";
+import type { Box } from "./scene";
 import { colour, letter } from "./spaces";
 
 /** What a click in the column asks for. */
@@ -125,7 +126,7 @@ export class Details {
     const facts = rows.filter(([, v]) => v !== "").flatMap(([k, v]) => [element("dt", {}, [k]), element("dd", {}, [v])]);
     const scope = this.#scopeOf(node.scope);
     const buttons = [
-      ...(scope === undefined ? [] : [button(t("Go to {0}", this.#source!.label), {}, () => this.wishes.openSource(scope))]),
+      ...this.#sourceButton(scope),
       ...(node.kind === "operator" ? [button(t("Show in text"), {}, () => this.wishes.openText(node.name))] : []),
     ];
     this.#page("Selection", [
@@ -147,11 +148,19 @@ export class Details {
   }
 
   /** A closed module is selected. */
-  module(title: string, nodes: number, spaces: readonly number[], drawing: Drawing, open: () => void): void {
+  module(
+    { title, nodes, repeats }: Pick<Box, "title" | "nodes" | "repeats">,
+    path: string,
+    spaces: readonly number[],
+    drawing: Drawing,
+    open: () => void,
+  ): void {
+    const scope = this.#scopeOf(path);
     this.#page("Selection", [
       element("h2", {}, [title]),
-      element("p", {}, [t("A module of {0} operators.", nodes)]),
-      element("div", { class: "buttons" }, [button(t("Open"), {}, open)]),
+      element("p", {}, [t("A module of {0} operators.", nodes.length)]),
+      ...(repeats === undefined ? [] : [element("p", {}, [t("{0} modules that are built alike", repeats)])]),
+      element("div", { class: "buttons" }, [button(t("Open"), {}, open), ...this.#sourceButton(scope)]),
       ...spaces.slice(0, 12).map((s) => this.#space(drawing, s)),
     ]);
     this.open("Selection");
@@ -190,6 +199,11 @@ export class Details {
   }
 
   /** The layer that is written in the source, for a module path or for what holds it. */
+  #sourceButton(scope: string | undefined): HTMLElement[] {
+    if (!this.#source || scope === undefined) return [];
+    return [button(t("Go to {0}", this.#source.label), {}, () => this.wishes.openSource(scope))];
+  }
+
   #scopeOf(scope: string | undefined): string | undefined {
     if (!this.#source || scope === undefined) return undefined;
     for (let at = scope; at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("."))))

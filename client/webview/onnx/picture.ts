@@ -258,6 +258,7 @@ export class Picture {
         const [level, space] = key.split(" ");
         const id = space === "" ? undefined : Number(space);
         const path = vector("path", { d: list.join(""), class: level === "0" ? "line" : "line strong" });
+        if (id !== undefined) path.classList.add("coloured");
         if (id !== undefined) {
           path.style.stroke = colour(id);
           if (dashes(id) !== "") path.setAttribute("stroke-dasharray", dashes(id));
@@ -278,6 +279,9 @@ export class Picture {
   #box(box: Box, { x, y, width, height }: Placed, readable: boolean): SVGElement {
     const group = vector("g", { class: `box ${box.kind}`, transform: `translate(${x},${y})`, "data-id": box.id });
     const round = box.kind === "input" || box.kind === "output" ? height / 2 : box.kind === "operator" ? 4 : 8;
+    // Modules that are built alike lie on a pile.
+    for (const behind of box.repeats === undefined ? [] : [6, 3])
+      group.append(vector("rect", { class: "body pile", x: behind, y: behind, width, height, rx: round }));
     group.append(vector("rect", { class: "body", width, height, rx: round }));
     if (box.kind === "open") {
       if (readable) group.append(this.#text(`▾ ${box.title}`, 10, 19, "title"));
@@ -328,9 +332,7 @@ export class Picture {
     ].flatMap(([spaces, y]) => {
       const list = spaces as readonly number[];
       if (list.length === 0) return [];
-      const made = this.#text(text(list), width - 8, y as number, "letter");
-      made.style.fill = colour(list[0]!);
-      return [made];
+      return [this.#text(text(list), width - 8, y as number, "letter")];
     });
   }
 

@@ -76,6 +76,18 @@ describe("what is shown of a drawing", () => {
     assert.deepEqual(firstOpen(drawing(), 100), new Set([0, 1]));
   });
 
+  it("leaves repeated modules folded, and says how many they are", () => {
+    const plain = drawing();
+    const repeated: Drawing = {
+      ...plain,
+      modules: [{ path: "block" }, { path: "block.inner–3", parent: 0, repeats: { blocks: 4, kinds: 1 } }],
+    };
+    assert.deepEqual(firstOpen(repeated, 100), new Set([0]));
+    const box = sceneOf(repeated, new Set([0])).boxes.get("m1")!;
+    assert.deepEqual([box.kind, box.title, box.repeats], ["closed", "block.inner–3 ×4", 4]);
+    assert.equal(sceneOf(repeated, new Set([0, 1])).boxes.get("m1")!.title, "block.inner–3 ×4");
+  });
+
   it("asks for a layout of all boxes, those in frames with their frames", () => {
     const request = layoutRequest(sceneOf(drawing(), new Set([0, 1])));
     assert.equal(request.boxes.length, 8);

@@ -20,6 +20,8 @@ export interface Box {
   readonly reads: readonly number[];
   readonly writes: readonly number[];
   readonly parent?: string;
+  /** Number of modules that are built alike, where it stands for such. */
+  readonly repeats?: number;
   readonly width: number;
   readonly height: number;
 }
@@ -74,9 +76,9 @@ export function sceneOf(drawing: Drawing, open: ReadonlySet<number>): Scene {
   const boxes = new Map<string, Box>();
   const parentOf = (module: number | undefined): { parent?: string } => (module === undefined ? {} : { parent: `m${module}` });
   for (const m of frames) {
-    const { path, parent } = drawing.modules[m]!;
+    const { path, parent, repeats } = drawing.modules[m]!;
     const nodes = drawing.nodes.flatMap((n, i) => (n.module !== undefined && chains[n.module]!.includes(m) ? [i] : []));
-    const box = { id: `m${m}`, kind: "open", index: m, title: name(path), detail: "", nodes } as const;
+    const box = { id: `m${m}`, kind: "open", index: m, title: titleOf(path, repeats), detail: "", nodes } as const;
     boxes.set(box.id, { ...box, reads: [], writes: [], ...parentOf(parent), width: 0, height: 0 });
   }
   for (const [id, nodes] of members) {
@@ -89,12 +91,13 @@ export function sceneOf(drawing: Drawing, open: ReadonlySet<number>): Scene {
       const own = { id, kind, index, title: text, detail: sub, nodes, reads, writes, ...parentOf(node.module) };
       boxes.set(id, { ...own, width: widthOf(text, sub), height: HEIGHT });
     } else {
-      const { path, parent } = drawing.modules[index]!;
+      const { path, parent, repeats } = drawing.modules[index]!;
       const weights = nodes.reduce((n, i) => n + drawing.nodes[i]!.weights, 0);
-      const title = name(path);
+      const title = titleOf(path, repeats);
       const detail = [t("{0} operators", nodes.length), ...(weights > 0 ? [t("{0} weights", short(weights))] : [])].join(" · ");
+      const alike = repeats === undefined ? {} : { repeats: repeats.blocks };
       const { reads, writes } = flows.get(id) ?? { reads: [], writes: [] };
-      const own = { id, kind: "closed", index, title, detail, nodes, reads, writes, ...parentOf(parent) } as const;
+      const own = { id, kind: "closed", index, title, detail, nodes, reads, writes, ...alike, ...parentOf(parent) } as const;
       boxes.set(id, { ...own, width: widthOf(`▸ ${title}`, detail), height: HEIGHT });
     }
   }
@@ -130,6 +133,11 @@ function flowsOf(drawing: Drawing, boxOf: readonly string[]): Map<string, { read
   return out;
 }
 
+/** `encoder.layers ×12` for a module that repeats what is in it. */
+function titleOf(path: string, repeats: Drawing["modules"][number]["repeats"]): string {
+  return repeats === undefined ? name(path) : `${name(path)} ×${repeats.blocks}`;
+}
+
 /** A module's path, its end where it is long. */
 function name(path: string): string {
   const end = path.split(".").slice(-2).join(".");
@@ -160,7 +168,7 @@ export function short(n: number): string {
 
 /**
  * The modules to open at first: level by level, the smaller ones of a level first, as long as no more boxes are shown than
- * given.
+ * given. Repeated modules stay folded.
  */
 export function firstOpen(drawing: Drawing, most: number): Set<number> {
   const open = new Set<number>();
@@ -171,7 +179,7 @@ export function firstOpen(drawing: Drawing, most: number): Set<number> {
   for (const n of drawing.nodes) for (const m of chain(drawing, n.module)) size[m]!++;
   for (let level = 1; ; level++) {
     const here = drawing.modules.flatMap((m, i) =>
-      depth[i] === level && (m.parent === undefined || open.has(m.parent)) ? [i] : [],
+      depth[i] === level && m.repeats === undefined && (m.parent === undefined || open.has(m.parent)) ? [i] : [],
     );
     if (here.length === 0) return open;
     here.sort((a, b) => size[a]! - size[b]!);

@@ -186,11 +186,19 @@ function choose(id: string | undefined): void {
   }
   const spaces = spacesOf(box.nodes);
   picture.mark(box.id, box.kind === "closed" ? new Set() : membersOf(spaces), spaces[0]);
-  if (box.kind === "closed") details.module(box.title, box.nodes.length, spaces, file.drawing, () => toggle(box));
+  if (box.kind === "closed") details.module(box, pathOf(box), spaces, file.drawing, () => toggle(box));
   else details.node(file.drawing, box.index, spaces, file.findings);
   picture.reveal(box.id);
   live.textContent = labelOf(box);
   report();
+}
+
+/** The module path of a closed box; of repeated modules the first one's. */
+function pathOf(box: Box): string {
+  const { drawing } = file!;
+  const first = drawing.modules.find((m) => m.parent === box.index);
+  const { path, repeats } = drawing.modules[box.index]!;
+  return repeats === undefined ? path : (first?.path ?? path);
 }
 
 function markSpace(space: number): void {
@@ -235,6 +243,7 @@ function labelOf(box: Box): string {
   const partners = membersOf(spaces).size - 1;
   return [
     box.kind === "closed" ? t("Module {0}, closed", box.title) : box.title,
+    box.repeats === undefined ? "" : t("{0} modules that are built alike", box.repeats),
     box.detail,
     names.length > 0 ? names.join(", ") : t("no channel space"),
     partners > 0 ? t("shared with {0} other boxes", partners) : "",

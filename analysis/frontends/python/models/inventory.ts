@@ -71,6 +71,8 @@ export interface Inventory {
   readonly shared: readonly SharedModule[];
   readonly ties: readonly TiedParameter[];
   readonly unread: readonly UnreadPart[];
+  /** The call that made each module, layers and what holds them alike, by path. */
+  readonly made: ReadonlyMap<string, SourceRange>;
 }
 
 /** Paths of all modules, those that hang in several places under each of them; at most this many. */
@@ -96,7 +98,10 @@ function pathsOf(root: InstanceValue): Map<InstanceValue, string[]> {
 /** Takes stock of a finished model. */
 export function takeInventory(root: InstanceValue, graph: Graph, interpreter: Interpreter): Inventory {
   const framework = frameworkOf(root.cls);
-  if (framework !== TORCH) return { parameters: namedBy(framework, root, graph), shared: [], ties: [], unread: [] };
+  if (framework !== TORCH) {
+    const made = callsOf(framework.modules(root).map(([path, m]) => [m, [path]]));
+    return { parameters: namedBy(framework, root, graph), shared: [], ties: [], unread: [], made };
+  }
   const paths = pathsOf(root);
   const cells = new Map<ParameterCell, { names: string[]; shape: readonly number[] }>();
   for (const [m, places] of paths) {
@@ -131,7 +136,14 @@ export function takeInventory(root: InstanceValue, graph: Graph, interpreter: In
     shared: sharedModules(paths, interpreter),
     ties: tiesOf(paths, interpreter),
     unread: unreadParts(root, new Map(parameters.map((p) => [p.name, p])), interpreter),
+    made: callsOf(paths),
   };
+}
+
+function callsOf(paths: Iterable<readonly [InstanceValue, readonly string[]]>): Map<string, SourceRange> {
+  const out = new Map<string, SourceRange>();
+  for (const [{ made }, places] of paths) for (const path of made ? places : []) if (path !== "") out.set(path, made!.range);
+  return out;
 }
 
 /** The parameters of a model of another framework than PyTorch; layers make theirs when they are first applied. */
