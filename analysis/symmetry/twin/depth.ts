@@ -2,8 +2,8 @@
  * @file Fewer repetitions: a chain of equal blocks (the blocks of a transformer, of a stage of a ResNet) is shortened. What acts
  * inside a block, and between neighbours, is the same for two of them as for twelve.
  */
-import type { Attribute, Graph, Node } from "../../graph/graph";
-import type { Tensor } from "../../graph/tensor";
+import type { Graph } from "../../graph/graph";
+import { signatureOf } from "./signature";
 
 /** Segments that one repeated block may consist of. */
 const LONGEST_PERIOD = 64;
@@ -16,6 +16,8 @@ interface Segment {
   readonly nodes: readonly number[];
   /** Equal for segments that compute the same with other parameters; undefined where it cannot be taken out. */
   readonly signature: string | undefined;
+  /** The same without the widths. */
+  readonly kind: string | undefined;
   /** Its parameters, in the order in which the signature meets them. */
   readonly parameters: readonly string[];
 }
@@ -31,9 +33,10 @@ export interface Shortened {
 
 /**
  * The graph with every run of equal blocks cut down to `keep` of them; the graph itself where nothing repeats. Parameters of
- * blocks that are gone are gone.
+ * blocks that are gone are gone. `by` tells when blocks are equal: "kind" lets the first of them differ from the others in the
+ * widths that it reads, as at the beginning of a stage.
  */
-export function withoutRepetitions(graph: Graph, keep: number): Shortened {
+export function withoutRepetitions(graph: Graph, keep: number, by: "signature" | "kind" = "signature"): Shortened {
   const segments = segmentsOf(graph);
   const standIns = new Map<string, string>();
   const dropped = new Set<number>();
@@ -42,7 +45,7 @@ export function withoutRepetitions(graph: Graph, keep: number): Shortened {
   // Short blocks first: stages of equally many blocks are then repetitions themselves.
   for (let period = 1; period <= LONGEST_PERIOD; period++) {
     for (let i = 0; i + period * (keep + 1) <= segments.length; i++) {
-      const times = repetitions(segments, i, period);
+      const times = repetitions(graph, segments, i, period, keep, by);
       if (times < 2) continue;
       for (let k = i + period; k < i + times * period; k++) {
         const first = segments[i + ((k - i) % period)]!;
@@ -81,15 +84,30 @@ export function withoutRepetitions(graph: Graph, keep: number): Shortened {
   };
 }
 
-/** How many times the segments from a position on repeat the first `period` of them. */
-function repetitions(segments: readonly Segment[], at: number, period: number): number {
+/**
+ * How many times the segments from a position on repeat the first `period` of them; with other widths, as often as what comes
+ * after those that are kept leaves a value as it found it.
+ */
+function repetitions(
+  graph: Graph,
+  segments: readonly Segment[],
+  at: number,
+  period: number,
+  keep: number,
+  by: "signature" | "kind",
+): number {
   let length = 0;
   while (at + length < segments.length) {
-    const signature = segments[at + length]!.signature;
-    if (signature === undefined || (length >= period && signature !== segments[at + length - period]!.signature)) break;
+    const own = segments[at + length]![by];
+    if (own === undefined || (length >= period && own !== segments[at + length - period]![by])) break;
     length++;
   }
-  return Math.floor(length / period);
+  let times = Math.floor(length / period);
+  const shape = (value: string): string | undefined => graph.types.get(value)?.shape?.join();
+  const kept = at + keep * period;
+  while (by === "kind" && times > keep && shape(segments[kept]!.entry) !== shape(segments[at + times * period - 1]!.exit))
+    times--;
+  return times;
 }
 
 /** The graph as a chain of segments between values that everything from the inputs to the outputs goes through. */
@@ -129,7 +147,7 @@ function segmentsOf(graph: Graph): Segment[] {
   return cuts.slice(1).map(({ value }, k): Segment => {
     const nodes = nodesOf[k + 1]!;
     const entry = cuts[k]!.value;
-    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, owner, given) };
+    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, (p) => owner.get(p)!.size !== 1, given) };
   });
 }
 
@@ -153,67 +171,4 @@ function assignment(graph: Graph, cuts: readonly { readonly after: number }[], a
     out[k] = places.size === 1 ? [...places][0]! : -1;
   }
   return out;
-}
-
-function signatureOf(
-  graph: Graph,
-  entry: string,
-  exit: string,
-  nodes: readonly number[],
-  owner: ReadonlyMap<string, ReadonlySet<number>>,
-  given: ReadonlySet<string>,
-): Pick<Segment, "signature" | "parameters"> {
-  const parameters: string[] = [];
-  const local = new Map<string, string>([[entry, "entry"]]);
-  const shapeOf = (value: string): string => graph.types.get(value)?.shape?.join("x") ?? "?";
-  const parts: string[] = [];
-  let isWhole = true;
-  const name = (value: string): string => {
-    const known = local.get(value);
-    if (known !== undefined) return known;
-    if (value === "") return "";
-    let made: string;
-    const p = graph.parameters.get(value);
-    const c = graph.constants.get(value);
-    if (p) {
-      // One that others share would not be gone with this block.
-      if (owner.get(value)!.size !== 1) isWhole = false;
-      parameters.push(value);
-      made = `p${local.size}:${p.shape.join("x")}:${p.trainable}`;
-    } else if (c) made = `c:${tensorText(c)}`;
-    else if (given.has(value)) made = `g:${value}`;
-    else {
-      isWhole = false;
-      made = value;
-    }
-    local.set(value, made);
-    return made;
-  };
-  for (const k of nodes) {
-    const n = graph.nodes[k]!;
-    parts.push(`${n.domain}.${n.operator}(${n.inputs.map(name).join(",")})${attributesText(n)}`);
-    n.outputs.forEach((o, i) => {
-      if (o !== "") local.set(o, `n${parts.length}.${i}`);
-    });
-  }
-  const signature = isWhole ? `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${local.get(exit)}` : undefined;
-  return { signature, parameters };
-}
-
-function attributesText(node: Node): string {
-  return Object.entries(node.attributes)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${attributeText(value)}`)
-    .join(",");
-}
-
-function attributeText(value: Attribute): string {
-  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
-  if ("data" in value) return tensorText(value);
-  // Nested graphs are compared by identity only.
-  return "nodes" in value ? value.name : JSON.stringify(value);
-}
-
-function tensorText({ type, shape, data }: Tensor): string {
-  return `${type}:${shape.join("x")}:${Array.from(data).join()}`;
 }

@@ -14,6 +14,7 @@ import { rescaled } from "./factors";
 import { movementSizing } from "./movement";
 import { fixed, keptEntries, newSize, oldSize, open, Size, SizeConflict, type SizedAxis, type SizedSegment, UNIT } from "./sizes";
 import { type Reach, SizeRules, type SizeValues, Sizing, type SizingRule, unknownShape } from "./sizing";
+import { withoutEmpty } from "./pruning";
 import type { Survey } from "./survey";
 import { windowSizing } from "./windows";
 import type { Widths } from "./widths";
@@ -291,10 +292,11 @@ class Propagation implements SizeValues {
       types.set(value, { type: graph.types.get(value)!.type, shape: axes.map((a) => newSize(a)!) });
     }
     const inputs = graph.inputs.map((i) => ({ ...i, shape: this.newShape(i.name)! }));
-    const inference = inferShapes({ ...graph, inputs, nodes, parameters, constants, types });
+    const whole = { ...graph, inputs, nodes, parameters, constants, types };
+    const inference = inferShapes(this.plan.widths.leavesOut ? withoutEmpty(whole, (v) => this.newShape(v)) : whole);
     const problem = inference.problems[0];
     if (problem) throw new SizeConflict(`${problem.node.operator} ${problem.node.name}: ${problem.message}`);
-    for (const node of nodes) this.compare(node, inference.graph);
+    for (const node of inference.graph.nodes) this.compare(node, inference.graph);
     return inference.graph;
   }
 

@@ -8,6 +8,7 @@ import { elementCount, type Shape } from "../../graph/tensor";
 import { operatorTable } from "../../operators/table";
 import type { InferredAxes } from "../spaces/infer";
 import { withoutRepetitions } from "./depth";
+import { denseLayers } from "./dense";
 import { propagate } from "./propagate";
 import { smallest, withBatch } from "./search";
 import { SizeConflict } from "./sizes";
@@ -48,13 +49,15 @@ export interface NoTwin {
   readonly reason: string;
 }
 
-/** Widths of channels and head sizes, in turn. More than two, else permutations and rotations look alike. */
+/** Widths of channels and head sizes, in turn. */
 const USUAL = [3, 4] as const;
 const NARROW = [3] as const;
 /** Trainable entries from which on the narrow width is used, since ranks cost the cube of their number. */
 const MOST_ENTRIES = 300;
 /** The same for a single block of each kind in place of two. */
 const MOST_ENTRIES_OF_PAIRS = 600;
+/** The same for blocks that differ in what they read in place of equal ones. */
+const MOST_ENTRIES_OF_SINGLES = 600;
 /** Where clips have their outer bound: a normalised value is beyond it now and then, but not always. */
 const NEAR = 1.6;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
@@ -66,7 +69,9 @@ const MOST_STATEMENTS = 64;
  */
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
   const survey = new Survey(normal);
-  let widths = new Widths(survey, axes, options.size, USUAL, options.wider);
+  const repeated = options.depth === "shrink" || options.depth === "pairs" ? denseLayers(normal, axes) : undefined;
+  const choices = { size: options.size, pattern: USUAL, wider: options.wider, empty: repeated?.atoms ?? new Set<number>() };
+  let widths = new Widths(survey, axes, choices);
   const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
       try {
@@ -90,7 +95,7 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
   const reaches: readonly Reach[] = options.kernels === "keep" ? ["space"] : ["thin", "dense", "strided"];
   for (const wanted of options.spatial === "keep" ? [] : reaches) {
     // What a failed attempt found equal or unable to shrink holds for that attempt only.
-    widths = new Widths(survey, axes, options.size, USUAL, options.wider);
+    widths = new Widths(survey, axes, choices);
     const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));
     if (found) {
       best = found;
@@ -112,15 +117,16 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     else best = narrow;
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
-  let standIns: ReadonlyMap<string, string> = new Map();
-  if (options.depth === "shrink" || options.depth === "pairs") {
+  const standIns = new Map(repeated?.standIns);
+  if (repeated) {
     const pairs = withoutRepetitions(best, 2);
     const isLong = options.depth === "shrink" && trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS;
-    const shortened = isLong ? withoutRepetitions(best, 1) : pairs;
-    const { graph, removed } = shortened;
-    standIns = shortened.standIns;
+    let shortened = isLong ? withoutRepetitions(best, 1) : pairs;
+    if (isLong && trainableEntries(shortened.graph) > MOST_ENTRIES_OF_SINGLES) shortened = withoutRepetitions(best, 1, "kind");
+    for (const [parameter, first] of shortened.standIns) standIns.set(parameter, first);
+    const removed = shortened.removed + repeated.count;
     if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
-    best = graph;
+    best = shortened.graph;
   }
   return { graph: withNearBounds(best), sizes: widths.sizes(), standIns, notes };
 }

@@ -13,6 +13,17 @@ export interface ShrinkingSpace {
   readonly outer: boolean;
 }
 
+/** How small free atoms become, where the graph leaves a choice. */
+export interface WidthChoices {
+  readonly size?: ((space: ShrinkingSpace) => number) | undefined;
+  /** Channels and head sizes get these widths in turn, so that neighbours differ. */
+  readonly pattern?: readonly [number, ...number[]];
+  /** Added to all of them. */
+  readonly wider?: number | undefined;
+  /** Root atoms that get no entries at all. */
+  readonly empty?: ReadonlySet<number>;
+}
+
 /** Neighbouring pieces of shuffled channels that shrink as one. */
 export interface ShuffledRun {
   readonly old: number;
@@ -23,6 +34,8 @@ export interface ShuffledRun {
   readonly last: number;
 }
 
+/** Widths of channels and head sizes, in turn. More than two, else permutations and rotations look alike. */
+const USUAL = [3, 4] as const;
 /** Heads and groups. */
 const OUTER_WIDTH = 2;
 /** Plain input features in which something acts: pairs of few features have too few dimensions. */
@@ -45,16 +58,20 @@ export class Widths {
   private readonly thin = new Set<number>();
   private readonly features = new Set<number>();
   private readonly measured = new Set<number>();
+  private readonly size: WidthChoices["size"];
+  private pattern: readonly [number, ...number[]];
+  private readonly wider: number;
+  private readonly empty: ReadonlySet<number>;
 
   constructor(
     private readonly survey: Survey,
     private readonly axes: InferredAxes,
-    private readonly size?: (space: ShrinkingSpace) => number,
-    /** Channels and head sizes get these widths in turn, so that neighbours differ. */
-    private pattern: readonly [number, ...number[]] = [3, 4],
-    /** Added to all of them. */
-    private readonly wider = 0,
+    choices: WidthChoices = {},
   ) {
+    this.size = choices.size;
+    this.pattern = choices.pattern ?? USUAL;
+    this.wider = choices.wider ?? 0;
+    this.empty = choices.empty ?? new Set();
     const { graph } = survey;
     const occurrences = parameterOccurrences(axes, graph.parameters.keys());
     const seen = new Set<number>();
@@ -252,6 +269,7 @@ export class Widths {
   /** The new size of a free root atom. */
   of(root: number): number {
     const { atoms } = this.axes;
+    if (this.empty.has(this.find(root))) return 0;
     this.chosen ??= this.choose();
     const c = this.classOf(root);
     let value = this.chosen.get(c);
@@ -311,9 +329,14 @@ export class Widths {
     return this.clusterOf.size > 0;
   }
 
+  /** Whether some channels are left out altogether. */
+  get leavesOut(): boolean {
+    return this.empty.size > 0;
+  }
+
   /** Root atoms of the parameters with their new sizes, but for those of shuffled channels, which have none of their own. */
   sizes(): Map<number, number> {
-    return new Map(this.order.filter((a) => !this.clusterOf.has(a)).map((a) => [a, this.of(a)]));
+    return new Map(this.order.filter((a) => !this.clusterOf.has(a) && !this.empty.has(a)).map((a) => [a, this.of(a)]));
   }
 }
 

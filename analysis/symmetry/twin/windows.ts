@@ -52,7 +52,8 @@ function moved(w: Window, reach: Reach): Window {
  * A smaller window with the same arithmetic: patches become 2 wide, a window as large as its input stays that, and padded
  * windows lose a tap and a place of padding on both sides as long as three taps are left, or one across.
  */
-function shrunk(w: Window, before: number, after: number, least: number, reach: Reach): Window {
+function shrunk(w: Window, axis: SizedAxis, after: number, least: number, reach: Reach): Window {
+  const before = oldSize(axis);
   if (w.before === 0 && w.after === 0 && w.kernel === before) return { ...w, kernel: after };
   if (w.kernel === w.stride && w.kernel > 2 && w.before === 0 && w.after === 0 && w.dilation === 1)
     return { ...w, kernel: 2, stride: 2 };
@@ -62,7 +63,8 @@ function shrunk(w: Window, before: number, after: number, least: number, reach: 
     left -= w.dilation;
     right -= w.dilation;
   }
-  if (reach === "thin" && left === 0 && right === 0) kernel = Math.min(kernel, least);
+  // Where a Pad of its own came first, the window takes off what that added.
+  if (reach === "thin" && left === 0 && right === 0 && paddingOf(axis) === 0) kernel = Math.min(kernel, least);
   return { ...w, kernel, before: left, after: right };
 }
 
@@ -153,7 +155,7 @@ function convolution(s: Sizing): void {
     const kernel = kernels[i]!;
     const known = newSize(kernel);
     if (known !== undefined) return moved(withKernel(w, known, old[i]!), reach);
-    const small = free ? shrunk(w, old[i]!, space[i]!, least[i]!, reach) : w;
+    const small = free ? shrunk(w, s.input(0)[i + 2]!, space[i]!, least[i]!, reach) : w;
     algebra.bind(kernel, small.kernel);
     return moved(small, reach);
   });
@@ -200,7 +202,7 @@ function pool(s: Sizing): void {
     const given = windowsOf(node, kernel);
     const least = leastTaps(given);
     const windows = given.map((w, i) => {
-      const small = s.reach === "channels" ? w : shrunk(w, oldSize(spatial[i]!), space[i]!, least[i]!, s.reach);
+      const small = s.reach === "channels" ? w : shrunk(w, spatial[i]!, space[i]!, least[i]!, s.reach);
       const width = small.dilation * (small.kernel - 1) + 1;
       if (width > space[i]! + small.before + small.after)
         throw new SizeConflict(`a window of ${small.kernel} over ${space[i]} places`);

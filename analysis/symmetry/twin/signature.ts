@@ -1,0 +1,93 @@
+/** @file What a piece of a graph computes, as a text: equal texts for equal pieces with parameters of their own. */
+import type { Attribute, Graph, Node } from "../../graph/graph";
+import type { Tensor } from "../../graph/tensor";
+
+/** What a piece of a graph computes. */
+export interface Signature {
+  /** Equal for pieces that compute the same with other parameters; undefined where one hangs on more than its entry. */
+  readonly signature: string | undefined;
+  /** The same without the widths of what it reads and writes. */
+  readonly kind: string | undefined;
+  /** Its parameters, in the order in which the signature meets them. */
+  readonly parameters: readonly string[];
+}
+
+/** Constant operands that are shapes: they follow from widths. */
+const SHAPES: ReadonlySet<string> = new Set(["Reshape", "Expand"]);
+
+/**
+ * The signature of the nodes at the given positions.
+ * @param isShared whether nodes elsewhere read a parameter, which then would not be gone with this piece
+ * @param given what every piece may read: the inputs of the graph
+ */
+export function signatureOf(
+  graph: Graph,
+  entry: string,
+  exit: string,
+  nodes: readonly number[],
+  isShared: (parameter: string) => boolean,
+  given: ReadonlySet<string>,
+): Signature {
+  const parameters: string[] = [];
+  const local = new Map<string, string>([[entry, "entry"]]);
+  const shapeOf = (value: string): string => graph.types.get(value)?.shape?.join("x") ?? "?";
+  const parts: string[] = [];
+  const kinds: string[] = [];
+  let isWhole = true;
+  const name = (value: string): string => {
+    const known = local.get(value);
+    if (known !== undefined) return known;
+    if (value === "") return "";
+    let made: string;
+    const p = graph.parameters.get(value);
+    const c = graph.constants.get(value);
+    if (p) {
+      if (isShared(value)) isWhole = false;
+      parameters.push(value);
+      made = `p${parameters.length}:${p.shape.length}:${p.trainable}`;
+    } else if (c) made = `c:${tensorText(c)}`;
+    else if (given.has(value)) made = `g:${value}`;
+    else {
+      isWhole = false;
+      made = value;
+    }
+    local.set(value, made);
+    return made;
+  };
+  for (const k of nodes) {
+    const n = graph.nodes[k]!;
+    const inputs = n.inputs.map(name);
+    const shapes = n.inputs.map((i) => graph.parameters.get(i)?.shape.join("x") ?? "");
+    const text = (list: readonly string[]) => `${n.domain}.${n.operator}(${list.join(",")})${attributesText(n)}`;
+    parts.push(`${text(inputs)}[${shapes.join(",")}]`);
+    kinds.push(text(inputs.map((i, k) => (k === 1 && SHAPES.has(n.operator) && i.startsWith("c:") ? "" : i))));
+    n.outputs.forEach((o, i) => {
+      if (o !== "") local.set(o, `n${parts.length}.${i}`);
+    });
+  }
+  if (!isWhole) return { signature: undefined, kind: undefined, parameters };
+  const result = local.get(exit);
+  return {
+    signature: `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${result}`,
+    kind: `${kinds.join(";")}=${result}`,
+    parameters,
+  };
+}
+
+function attributesText(node: Node): string {
+  return Object.entries(node.attributes)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${attributeText(value)}`)
+    .join(",");
+}
+
+function attributeText(value: Attribute): string {
+  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  if ("data" in value) return tensorText(value);
+  // Nested graphs are compared by identity only.
+  return "nodes" in value ? value.name : JSON.stringify(value);
+}
+
+function tensorText({ type, shape, data }: Tensor): string {
+  return `${type}:${shape.join("x")}:${Array.from(data).join()}`;
+}
