@@ -3,9 +3,10 @@
  * from one output entry at a time. Nothing here knows single operators' formulas: sparse structures are probed through
  * the operators' own tangents, so that an operator still lives in one place.
  */
-import type { Tensor } from "../../graph/tensor";
-import { elementCount, strides } from "../../graph/tensor";
+import { elementCount, type Tensor } from "../../graph/tensor";
 import type { Step } from "./network";
+import { type Products, productsOf } from "./products";
+import { broadcastSource, pullSparse, type Sparse, sparseOf, tangentAlong } from "./sparse";
 
 /** The derivative of a step's first output with respect to one of its inputs, at the point last prepared. */
 export interface LocalDerivative {
@@ -45,19 +46,6 @@ export function localDerivative(step: Step, operand: number, isConstant: (operan
   return new ProbedEachTime(step, operand);
 }
 
-/** The tangent along one input only. */
-function tangentAlong(
-  step: Step,
-  operand: number,
-  x: readonly (Tensor | undefined)[],
-  y: Tensor,
-  direction: Float64Array,
-): Tensor | undefined {
-  const own = x[operand]!;
-  const dx = x.map((_, k) => (k === operand ? { type: own.type, shape: own.shape, data: direction } : undefined));
-  return step.operator.tangent?.(step.node, x, y, dx);
-}
-
 /** One number per output entry, and the input entry that it belongs to. */
 class Elementwise implements LocalDerivative {
   private source: Int32Array | undefined;
@@ -81,71 +69,6 @@ class Elementwise implements LocalDerivative {
       const g = gy[k]!;
       if (g !== 0) gx[source[k]!]! += g * slope[k]!;
     }
-  }
-}
-
-/** For each entry of the broadcast shape, the entry of the operand that it reads. */
-function broadcastSource(from: readonly number[], to: readonly number[]): Int32Array {
-  const own = strides(from);
-  const wide = strides(to);
-  const out = new Int32Array(elementCount(to));
-  const lead = to.length - from.length;
-  for (let k = 0; k < out.length; k++) {
-    let at = 0;
-    for (let axis = Math.max(0, -lead); axis < from.length; axis++) {
-      if (from[axis]! > 1) at += (Math.floor(k / wide[lead + axis]!) % to[lead + axis]!) * own[axis]!;
-    }
-    out[k] = at;
-  }
-  return out;
-}
-
-/** A sparse matrix by output entry. */
-interface Sparse {
-  readonly start: Int32Array;
-  readonly source: Int32Array;
-  readonly value: Float64Array;
-}
-
-/** The whole derivative, one tangent per input entry. */
-function probe(step: Step, operand: number, x: readonly (Tensor | undefined)[], y: Tensor): Sparse {
-  const direction = new Float64Array(x[operand]!.data.length);
-  const rows: number[] = [];
-  const columns: number[] = [];
-  const values: number[] = [];
-  for (let i = 0; i < direction.length; i++) {
-    direction[i] = 1;
-    const data = tangentAlong(step, operand, x, y, direction)?.data;
-    // Movement may hand the direction itself on: read before resetting it.
-    for (let k = 0; data && k < data.length; k++) {
-      if (data[k] === 0) continue;
-      rows.push(k);
-      columns.push(i);
-      values.push(data[k]!);
-    }
-    direction[i] = 0;
-  }
-  const { start, order } = byRow(rows, y.data.length);
-  return { start, source: Int32Array.from(order, (k) => columns[k]!), value: Float64Array.from(order, (k) => values[k]!) };
-}
-
-function byRow(rows: readonly number[], count: number): { readonly start: Int32Array; readonly order: Int32Array } {
-  const start = new Int32Array(count + 1);
-  for (const r of rows) start[r + 1]!++;
-  for (let r = 0; r < count; r++) start[r + 1]! += start[r]!;
-  const next = start.slice();
-  const order = new Int32Array(rows.length);
-  rows.forEach((r, k) => {
-    order[next[r]!++] = k;
-  });
-  return { start, order };
-}
-
-function pullSparse({ start, source, value }: Sparse, gy: Float64Array, gx: Float64Array): void {
-  for (let k = 0; k < gy.length; k++) {
-    const g = gy[k]!;
-    if (g === 0) continue;
-    for (let e = start[k]!; e < start[k + 1]!; e++) gx[source[e]!]! += g * value[e]!;
   }
 }
 
@@ -175,7 +98,7 @@ class ProbedOnce implements LocalDerivative {
   ) {}
 
   prepare(x: readonly (Tensor | undefined)[], y: Tensor): void {
-    this.sparse ??= probeOnce(this.step, this.operand, () => probe(this.step, this.operand, x, y));
+    this.sparse ??= probeOnce(this.step, this.operand, () => sparseOf(this.step, this.operand, x, y));
   }
 
   pull(gy: Float64Array, gx: Float64Array): void {
@@ -192,19 +115,12 @@ class ProbedEachTime implements LocalDerivative {
   ) {}
 
   prepare(x: readonly (Tensor | undefined)[], y: Tensor): void {
-    this.sparse = probe(this.step, this.operand, x, y);
+    this.sparse = sparseOf(this.step, this.operand, x, y);
   }
 
   pull(gy: Float64Array, gx: Float64Array): void {
     if (this.sparse) pullSparse(this.sparse, gy, gx);
   }
-}
-
-/** Which products of entries of the two operands each output entry sums. */
-interface Products {
-  readonly start: Int32Array;
-  readonly left: Int32Array;
-  readonly right: Int32Array;
 }
 
 /** y[k] = sum of left[i] * right[j]: the pairs do not change, the numbers do. */
@@ -242,58 +158,6 @@ class Bilinear implements LocalDerivative {
   }
 }
 
-const productCache = new WeakMap<Step, Products | null>();
-
-/**
- * The pairs, found by setting one operand to a unit vector and the other to its own indices: an output entry then shows which
- * entry it multiplies. Undefined where an output sums several entries for one of the other operand.
- */
-function productsOf(step: Step, x: readonly (Tensor | undefined)[], y: Tensor): Products | undefined {
-  const known = productCache.get(step);
-  if (known !== undefined) return known ?? undefined;
-  const found = findProducts(step, x, y);
-  productCache.set(step, found ?? null);
-  return found;
-}
-
-function findProducts(step: Step, x: readonly (Tensor | undefined)[], y: Tensor): Products | undefined {
-  const [a, b] = [x[0]!, x[1]!];
-  const probed = a.data.length <= b.data.length ? 0 : 1;
-  const [small, large] = probed === 0 ? [a, b] : [b, a];
-  const unit = new Float64Array(small.data.length);
-  const coded = { type: large.type, shape: large.shape, data: Float64Array.from(large.data, (_, i) => i + 1) };
-  const rows: number[] = [];
-  const inSmall: number[] = [];
-  const inLarge: number[] = [];
-  for (let i = 0; i < unit.length; i++) {
-    unit[i] = 1;
-    const one = { type: small.type, shape: small.shape, data: unit };
-    const out = step.operator.evaluate(step.node, probed === 0 ? [one, coded] : [coded, one])[0]!.data;
-    unit[i] = 0;
-    for (let k = 0; k < out.length; k++) {
-      if (out[k] === 0) continue;
-      rows.push(k);
-      inSmall.push(i);
-      inLarge.push(out[k]! - 1);
-    }
-  }
-  const { start, order } = byRow(rows, y.data.length);
-  const first = Int32Array.from(order, (k) => inSmall[k]!);
-  const second = Int32Array.from(order, (k) => inLarge[k]!);
-  // Sums of indices would point at a wrong entry: the pairs have to reproduce the value.
-  for (let k = 0; k < y.data.length; k++) {
-    let sum = 0;
-    let size = 0;
-    for (let e = start[k]!; e < start[k + 1]!; e++) {
-      const term = small.data[first[e]!]! * large.data[second[e]!]!;
-      sum += term;
-      size += Math.abs(term);
-    }
-    if (!(Math.abs(sum - y.data[k]!) <= 1e-9 * (size + 1e-300))) return undefined;
-  }
-  return probed === 0 ? { start, left: first, right: second } : { start, left: second, right: first };
-}
-
 /** D = 2 S diag(x), where S sums. */
 class SumOfSquares implements LocalDerivative {
   private sums: Sparse | undefined;
@@ -309,7 +173,7 @@ class SumOfSquares implements LocalDerivative {
     if (!this.sums) {
       const ones = { type: own.type, shape: own.shape, data: new Float64Array(own.data.length).fill(1) };
       const at = x.map((t, k) => (k === this.operand ? ones : t));
-      this.sums = probeOnce(this.step, this.operand, () => probe(this.step, this.operand, at, y));
+      this.sums = probeOnce(this.step, this.operand, () => sparseOf(this.step, this.operand, at, y));
     }
     this.x = own.data;
   }

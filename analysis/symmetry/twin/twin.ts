@@ -7,8 +7,8 @@ import type { Graph, Node } from "../../graph/graph";
 import { elementCount, type Shape } from "../../graph/tensor";
 import { operatorTable } from "../../operators/table";
 import type { InferredAxes } from "../spaces/infer";
-import { withoutRepetitions } from "./depth";
-import { denseLayers } from "./dense";
+import { type Shortened, withoutRepetitions } from "./depth";
+import { type DenseLayers, denseLayers } from "./dense";
 import { propagate } from "./propagate";
 import { smallest, withBatch } from "./search";
 import { SizeConflict } from "./sizes";
@@ -52,12 +52,15 @@ export interface NoTwin {
 /** Widths of channels and head sizes, in turn. */
 const USUAL = [3, 4] as const;
 const NARROW = [3] as const;
+const NARROWEST = [2] as const;
 /** Trainable entries from which on the narrow width is used, since ranks cost the cube of their number. */
 const MOST_ENTRIES = 300;
 /** The same for a single block of each kind in place of two. */
 const MOST_ENTRIES_OF_PAIRS = 600;
 /** The same for blocks that differ in what they read in place of equal ones. */
 const MOST_ENTRIES_OF_SINGLES = 600;
+/** Trainable entries of what is left after that from which on channels come down to two, which is enough for ranks. */
+const MOST_ENTRIES_OF_THREE = 1000;
 /** Where clips have their outer bound: a normalised value is beyond it now and then, but not always. */
 const NEAR = 1.6;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
@@ -68,9 +71,16 @@ const MOST_STATEMENTS = 64;
  * throws on a graph whose shapes are consistent: where sizes cannot be made to fit, the reason is returned.
  */
 export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions = {}): Twin | NoTwin {
+  const dense = options.depth === "shrink" || options.depth === "pairs" ? denseLayers(normal, axes) : undefined;
+  const twin = dense && dense.count > 0 ? twinWithout(dense, normal, axes, options) : undefined;
+  return twin && !("reason" in twin) ? twin : twinWithout(NOTHING, normal, axes, options);
+}
+
+const NOTHING: DenseLayers = { atoms: new Set(), count: 0, standIns: new Map() };
+
+function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, options: TwinOptions): Twin | NoTwin {
   const survey = new Survey(normal);
-  const repeated = options.depth === "shrink" || options.depth === "pairs" ? denseLayers(normal, axes) : undefined;
-  const choices = { size: options.size, pattern: USUAL, wider: options.wider, empty: repeated?.atoms ?? new Set<number>() };
+  const choices = { size: options.size, pattern: USUAL, wider: options.wider, empty: repeated.atoms };
   let widths = new Widths(survey, axes, choices);
   const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
     for (let statements = 0; ; statements++) {
@@ -117,18 +127,26 @@ export function makeTwin(normal: Graph, axes: InferredAxes, options: TwinOptions
     else best = narrow;
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
-  const standIns = new Map(repeated?.standIns);
-  if (repeated) {
-    const pairs = withoutRepetitions(best, 2);
-    const isLong = options.depth === "shrink" && trainableEntries(pairs.graph) > MOST_ENTRIES_OF_PAIRS;
-    let shortened = isLong ? withoutRepetitions(best, 1) : pairs;
-    if (isLong && trainableEntries(shortened.graph) > MOST_ENTRIES_OF_SINGLES) shortened = withoutRepetitions(best, 1, "kind");
-    for (const [parameter, first] of shortened.standIns) standIns.set(parameter, first);
-    const removed = shortened.removed + repeated.count;
-    if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
-    best = shortened.graph;
+  let short = shortened(best, options.depth);
+  if (options.depth === "shrink" && trainableEntries(short.graph) > MOST_ENTRIES_OF_THREE) {
+    widths.usePattern(NARROWEST);
+    const narrow = attempt(inputs, reach);
+    if (narrow instanceof SizeConflict) widths.usePattern(NARROW);
+    else short = shortened(narrow, options.depth);
   }
-  return { graph: withNearBounds(best), sizes: widths.sizes(), standIns, notes };
+  const removed = short.removed + repeated.count;
+  if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
+  const standIns = new Map([...repeated.standIns, ...short.standIns]);
+  return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes };
+}
+
+/** The graph with runs of equal blocks cut down as far as the number of its weights asks for. */
+function shortened(graph: Graph, depth: TwinOptions["depth"] = "keep"): Shortened {
+  if (depth === "keep") return { graph, removed: 0, standIns: new Map() };
+  const pairs = withoutRepetitions(graph, 2);
+  if (depth === "pairs" || trainableEntries(pairs.graph) <= MOST_ENTRIES_OF_PAIRS) return pairs;
+  const singles = withoutRepetitions(graph, 1);
+  return trainableEntries(singles.graph) <= MOST_ENTRIES_OF_SINGLES ? singles : withoutRepetitions(graph, 1, "kind");
 }
 
 /**
