@@ -8,7 +8,7 @@ import { normalForm } from "../lowering/normal-form";
 import { inferShapes } from "../operators/inference";
 import { analyse, equivarianceOf } from "../symmetry/analyse";
 import { inferAxes } from "../symmetry/spaces/infer";
-import { makeTwin } from "../symmetry/twin/twin";
+import { makeTwin, trainableEntries } from "../symmetry/twin/twin";
 import { certifyTwin } from "./twin";
 
 const MODELS = path.join(import.meta.dirname, "..", "..", "testFixtures", "models");
@@ -29,12 +29,30 @@ describe("certification on the twin", () => {
   }
 
   it("says why there is none", async () => {
-    const reason = await certifyTwin(modelOf("densenet121"));
+    const reason = await certifyTwin(modelOf("resnet18"), { mostEntries: 100 });
     assert.match(typeof reason === "string" ? reason : "", /still has \d+ weights/);
   });
 });
 
 describe("twins with fewer blocks", () => {
+  it("dense blocks keep two layers, without the channels of the others", () => {
+    const normal = normalOf("densenet121");
+    const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
+    const twin = makeTwin(normal, axes, { depth: "shrink" });
+    if ("reason" in twin) assert.fail(twin.reason);
+    assert.deepEqual(inferShapes(twin.graph).problems, []);
+    const parameters = [...twin.graph.parameters.keys()];
+    for (let block = 1; block <= 4; block++) {
+      const layers = parameters.filter((p) => p.startsWith(`features.denseblock${block}.`)).map((p) => p.split(".")[2]);
+      assert.deepEqual([...new Set(layers)], ["denselayer1", "denselayer2"]);
+    }
+    assert.ok(trainableEntries(twin.graph) <= 700);
+    assert.equal(
+      twin.standIns.get("features.denseblock3.denselayer17.conv2.weight"),
+      "features.denseblock3.denselayer2.conv2.weight",
+    );
+  });
+
   for (const [name, blocks] of [
     ["vit_b_16", 12],
     ["resnet18", 8],

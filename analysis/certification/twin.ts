@@ -20,7 +20,7 @@ import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symm
 /** Largest relative deviation of outputs in float64 that still counts as equal. */
 const TOLERANCE = 1e-8;
 /** Trainable entries of a twin up to which ranks are taken, and up to which the numeric engines look for what rules do not see. */
-const MOST_ENTRIES = 1500;
+const MOST_ENTRIES = 1200;
 const MOST_SOLVED = 700;
 const MOST_COUNTED = 4000;
 /** A second twin, of which no rank is taken: with other widths, and with every block next to another of its kind. */
@@ -31,6 +31,8 @@ export interface TwinOptionsOfCheck {
   readonly seed?: number;
   /** Ends the work between its steps. */
   readonly signal?: AbortSignal;
+  /** Trainable entries of a twin up to which a rank is taken. */
+  readonly mostEntries?: number;
 }
 
 /**
@@ -41,13 +43,13 @@ export async function certifyTwin(
   model: Pick<ModelAnalysis, "normal" | "symmetries">,
   options: TwinOptionsOfCheck = {},
 ): Promise<TwinCertificate | string> {
-  const { seed = 1, signal } = options;
+  const { seed = 1, signal, mostEntries = MOST_ENTRIES } = options;
   const { normal } = model;
   const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
   const twin = makeTwin(normal, axes, { depth: "shrink" });
   if ("reason" in twin) return twin.reason;
   const entries = trainableEntries(twin.graph);
-  if (entries > MOST_ENTRIES) return `a copy of its structure still has ${entries} weights, too many for a rank`;
+  if (entries > mostEntries) return `a copy of its structure still has ${entries} weights, too many for a rank`;
   await breathe(signal);
   const first = knownByRule(twin.graph, seed);
   await breathe(signal);
