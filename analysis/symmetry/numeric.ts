@@ -4,7 +4,9 @@
  */
 import type { Graph, Node } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
+import { Matrix } from "../numerics/matrix";
 import { Random } from "../numerics/random";
+import { nullSpace } from "../numerics/rank";
 import type { Equivariance } from "../operators/equivariance";
 import { hasKinks } from "./counting/calibration";
 import { countFamilies, ParameterSpace, Span } from "./counting/families";
@@ -155,7 +157,7 @@ const MOST_DRAWS = 4;
 /**
  * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
  * maximum, whatever enters: what is unread then is a fact about that draw. Smooth networks have no such draws; of others
- * several are compared, and the one with the fewest directions counts.
+ * several are compared: the one with the fewest directions counts, and of them those that move what all draws have moved.
  */
 function shiftsAtGenericWeights(
   graph: Graph,
@@ -168,16 +170,52 @@ function shiftsAtGenericWeights(
   const draw = (k: number) => {
     const weights = genericWeights(network, random);
     const found = findShifts(graph, weights, axes, { seed: seed + 20 + k });
+    const span = new Span(space.size);
+    const flat = found.map((g) => space.flatten(g.vector));
+    span.add(flat);
+    return { weights, found, dimension: span.dimension, moved: entriesOf(flat, space.size) };
+  };
+  const split = ({ weights, found }: { readonly weights: ParameterValues; readonly found: readonly Generator[] }) => {
     const shifts = found.filter((g) => !isRay(g.vector, weights));
     const rays = found.filter((g) => isRay(g.vector, weights)).map((g): Generator => ({ ...g, family: "scale" }));
-    const span = new Span(space.size);
-    span.add(found.map((g) => space.flatten(g.vector)));
-    return { weights, rays, shifts, dimension: span.dimension };
+    return { weights, rays, shifts };
   };
   const first = draw(0);
-  if (!hasKinks(network) || first.dimension === 0) return first;
+  if (!hasKinks(network) || first.dimension === 0) return split(first);
   const draws = [first, draw(1)];
-  const isAgreed = () => new Set(draws.map((d) => d.dimension)).size === 1;
+  // As many directions at either draw may still be other ones: two units that are off here, two others there.
+  const isAgreed = () => draws.every((d) => d.dimension === first.dimension && d.moved.every((m, i) => m === first.moved[i]));
   while (!isAgreed() && draws.length < MOST_DRAWS) draws.push(draw(draws.length));
-  return draws.reduce((best, d) => (d.dimension < best.dimension ? d : best));
+  const best = draws.reduce((a, d) => (d.dimension < a.dimension ? d : a));
+  if (isAgreed()) return split(best);
+  // What holds at generic weights moves the same entries at all of them.
+  const common = best.moved.map((m, i) => (draws.every((d) => d.moved[i] === 1) ? m : 0));
+  return split({ weights: best.weights, found: within(best.found, common, space) });
+}
+
+/** Marks the entries that some of the vectors move. */
+function entriesOf(vectors: readonly Float64Array[], size: number): Uint8Array {
+  const out = new Uint8Array(size);
+  for (const v of vectors) v.forEach((x, i) => Math.abs(x) >= SMALL && (out[i] = 1));
+  return out;
+}
+
+/** The directions, family by family, and combinations of them that move nothing but the marked entries. */
+function within(generators: readonly Generator[], marked: Uint8Array, space: ParameterSpace): Generator[] {
+  const outside = Array.from(marked.keys()).filter((i) => marked[i] === 0);
+  const flat = new Map(generators.map((g) => [g, space.flatten(g.vector)] as const));
+  const leaves = (g: Generator) => outside.some((i) => Math.abs(flat.get(g)![i]!) >= SMALL);
+  const kept = generators.filter((g) => !leaves(g));
+  for (const family of new Set(generators.map((g) => g.family))) {
+    const broken = generators.filter((g) => g.family === family && leaves(g));
+    if (broken.length === 0) continue;
+    const columns = broken.map((g) => Float64Array.from(outside, (i) => flat.get(g)![i]!));
+    const mended = nullSpace(Matrix.fromColumns(columns, outside.length), { relative: SMALL, absolute: SMALL });
+    for (let c = 0; c < mended.columns; c++) {
+      const sum = new Float64Array(space.size);
+      broken.forEach((g, k) => flat.get(g)!.forEach((x, i) => marked[i] === 1 && (sum[i]! += mended.get(k, c) * x)));
+      kept.push({ family, vector: space.unflatten(sum), spaces: [] });
+    }
+  }
+  return kept;
 }

@@ -15,6 +15,9 @@ const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "
 /** How many values of a pool each random one combines. */
 const COMBINED = 4;
 
+/** Values of a cut beyond this are far from what the network computes: values are of order one. */
+const LARGEST = 1e4;
+
 /** Values per cut whose affine combinations stand for it: enough for vectors along its longest axis to be generic. */
 function poolSize(shape: Shape): number {
   const longest = Math.max(1, ...shape.slice(1));
@@ -100,7 +103,13 @@ export class CutNetwork {
       const program = this.cell(value);
       this.pools.set(
         value,
-        Array.from({ length: poolSize(network.shape(value)) }, () => program.results(this.sample(program))[0]!.data),
+        Array.from({ length: poolSize(network.shape(value)) }, (_, k) => {
+          const wide = program.results(this.sample(program))[0]!.data;
+          // A quotient of two combinations can be anything, and its exponential more: then those that occur together.
+          return wide.every((x) => Math.abs(x) < LARGEST)
+            ? wide
+            : program.results(program.evaluate((l) => this.leaf(l, k)))[0]!.data;
+        }),
       );
     }
   }
@@ -112,17 +121,19 @@ export class CutNetwork {
 
   /** Evaluates a cell at random cut values and network inputs. */
   sample(program: Program): SlotValues {
-    const values = program.evaluate((leaf) => this.leaf(leaf, true));
+    const values = program.evaluate((leaf) => this.leaf(leaf));
     // Behind squares and exponentials roots and logarithms may follow: there only values that occur will do.
     const broken = program.results(values).some((t) => t.data.some(Number.isNaN));
-    return broken ? program.evaluate((leaf) => this.leaf(leaf, false)) : values;
+    if (!broken) return values;
+    const occurring = this.random.integer(1 << 16);
+    return program.evaluate((leaf) => this.leaf(leaf, occurring));
   }
 
   /**
    * A random value for a leaf. Cut values lie in the affine hull of those that their cell computes: rows of attention keep
-   * summing to one and normalised vectors to zero, but no unit is off because real activations happen to keep it off.
+   * summing to one and normalised vectors to zero, but no unit is off because real activations happen to keep it off. `occurring`: the number of a run whose own values are taken instead.
    */
-  leaf(leaf: string, wide = true): Tensor | undefined {
+  leaf(leaf: string, occurring?: number): Tensor | undefined {
     const { network, random } = this;
     const parameter = network.graph.parameters.get(leaf);
     if (parameter) return { type: "float64", shape: parameter.shape, data: this.weights.get(leaf)! };
@@ -134,7 +145,7 @@ export class CutNetwork {
     return {
       type: "float64",
       shape: network.shape(leaf),
-      data: wide ? this.combination(pool) : pool[random.integer(pool.length)]!,
+      data: occurring === undefined ? this.combination(pool) : pool[occurring % pool.length]!,
     };
   }
 

@@ -26,7 +26,7 @@ interface Row {
 /**
  * D_theta G dtheta + sum D_e'G b_e' - b_e = 0 at random points, for the cell that computes `target`. Entries of the target
  * that depend on few of the unknowns (a weight's row moves one unit) make blocks of their own: elimination is cubic in
- * the size of a block. `seen`: the directions of the target's channels that its readers see, where they do not see all.
+ * the size of a block. Throws RangeError where the target is never finite. `seen`: the directions of the target's channels that its readers see, where they do not see all.
  */
 export function cellBlocks(
   cut: CutNetwork,
@@ -37,13 +37,17 @@ export function cellBlocks(
   trainable: ReadonlySet<string>,
   seen?: Matrix,
 ): Block[] {
+  if (seen?.rows === 0) return [];
   const cell = new Cell(cut, target, channels, offsets, space, trainable, seen);
   if (cell.unknowns === 0) return [];
   const size = cell.shape.reduce((n, d) => n * d, 1);
   const wanted = Math.ceil(ROWS_PER_COLUMN * cell.unknowns) + 8;
   const rows: Row[] = [];
-  for (let run = 0; run < SAMPLES || rows.length < wanted; run++) {
+  for (let run = 0, empty = 0; run < SAMPLES || rows.length < wanted; run++) {
+    const before = rows.length;
     rows.push(...cell.sample(cut.choose(size, Math.ceil(wanted / SAMPLES))));
+    empty = rows.length > before ? 0 : empty + 1;
+    if (empty > ROUNDS) throw new RangeError(`${target} is not finite at random weights and inputs`);
   }
   const groups = cell.mixes ? [wholeGroup(size, rows)] : independentGroups(cell.shape, rows);
   for (let round = 0; round < ROUNDS; round++) {
