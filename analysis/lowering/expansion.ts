@@ -128,7 +128,7 @@ class Expansion {
       node.outputs.forEach((name, i) => w.replace(name, values[i] ?? ""));
       return;
     }
-    const hasBodies = Object.values(node.attributes).some(isGraph);
+    const hasBodies = holdsGraphs(node);
     w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
   }
 
@@ -216,6 +216,8 @@ class Expansion {
   }
 }
 
+const NO_ATTRIBUTES: Node["attributes"] = {};
+
 /** The lowering of one node. */
 class NodeLowering implements Lowering {
   readonly opset: number;
@@ -243,7 +245,7 @@ class NodeLowering implements Lowering {
     return this.workspace.addConstant(tensor, this.place.base);
   }
 
-  add(operator: string, inputs: readonly string[], attributes: Node["attributes"] = {}): string {
+  add(operator: string, inputs: readonly string[], attributes: Node["attributes"] = NO_ATTRIBUTES): string {
     const output = this.workspace.fresh(`${this.place.base}/${operator}`);
     const { origin } = this.place;
     this.expansion.process({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin }, this.#inner);
@@ -265,6 +267,11 @@ class NodeLowering implements Lowering {
   note(text: string): void {
     this.workspace.note(text);
   }
+}
+
+function holdsGraphs({ attributes }: Node): boolean {
+  for (const name in attributes) if (isGraph(attributes[name]!)) return true;
+  return false;
 }
 
 function mapGraphs(attributes: Node["attributes"], change: (graph: Graph) => Graph): Node["attributes"] {

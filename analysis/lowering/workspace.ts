@@ -237,7 +237,8 @@ export class Workspace {
       inputs[i] = root;
       if (root.name !== name) renamed = true;
     }
-    const outputs = node.outputs.map((o) => this.value(o));
+    const outputs = new Array<Value>(node.outputs.length);
+    for (let i = 0; i < outputs.length; i++) outputs[i] = this.value(node.outputs[i]!);
     return { node: renamed ? { ...node, inputs: inputs.map((v) => v.name) } : node, inputs, outputs };
   }
 
@@ -408,9 +409,12 @@ export class Workspace {
     });
     if (names.size === 0) return;
     for (const [value, wanted] of names) Object.assign(wanted, { type: value.type, alias: undefined });
+    const sweep = this.newSweep();
+    for (const value of names.keys()) value.seen = sweep;
+    const isRenamed = (v: Value) => v.seen === sweep;
     const rename = (v: Value) => names.get(v) ?? v;
     this.items = this.items.map((item) => {
-      if (![...item.inputs, ...item.outputs].some((v) => names.has(v))) return item;
+      if (!item.inputs.some(isRenamed) && !item.outputs.some(isRenamed)) return item;
       const [inputs, outputs] = [item.inputs.map(rename), item.outputs.map(rename)];
       const node = { ...item.node, inputs: inputs.map((v) => v.name), outputs: outputs.map((v) => v.name) };
       return { node, inputs, outputs };

@@ -36,6 +36,8 @@ type Form = { readonly product: readonly number[] } | { readonly concat: readonl
 /** An axis of size 1: one empty product. */
 export const UNIT: PlainAxis = axisOf([[]]);
 
+const UNIT_LAYOUT: AxisLayout = [[]];
+
 /** Blocks that are made single entries at most where two ways of grouping one axis do not divide each other. */
 const MOST_TOLD_APART = 64;
 
@@ -48,6 +50,7 @@ export class AtomStore {
   /** By root atom: the axis of it alone, and the atom as others see it. */
   private readonly alone: (readonly Segment[] | undefined)[] = [];
   private readonly factors: (AxisFactor | undefined)[] = [];
+  private readonly layouts: (AxisLayout | undefined)[] = [];
   /** Grows with every change, so that expanded axes can be cached. */
   private version = 0;
 
@@ -60,6 +63,7 @@ export class AtomStore {
     this.pins.push(pinned);
     this.alone.push(undefined);
     this.factors.push(undefined);
+    this.layouts.push(undefined);
     return id;
   }
 
@@ -116,17 +120,32 @@ export class AtomStore {
    */
   normal(axis: PlainAxis): readonly Segment[] {
     if (axis === UNIT) return UNIT.segments;
-    const { memo } = axis;
+    const { memo, segments } = axis;
+    if (memo === undefined && segments.length === 1) {
+      // Nearly all axes are one leaf, which needs no memory of its own.
+      const alone = this.leafAlone(segments[0]!);
+      if (alone !== undefined) return alone;
+    }
     if (memo !== undefined && memo.version === this.version) return memo.expanded;
-    const from = memo === undefined ? axis.segments : memo.expanded;
+    const from = memo === undefined ? segments : memo.expanded;
     const out = this.expandedAll(from);
-    if (memo === undefined)
-      axis.memo = { version: this.version, expanded: out, slices: undefined, layout: undefined, layoutVersion: -1 };
+    if (memo === undefined) this.memoOf(axis).expanded = out;
     else {
       memo.version = this.version;
       memo.expanded = out;
     }
     return out;
+  }
+
+  /** What is kept of an axis, made where nothing is yet. */
+  private memoOf(axis: PlainAxis): AxisMemo {
+    return (axis.memo ??= {
+      version: this.version,
+      expanded: axis.segments,
+      slices: undefined,
+      layout: undefined,
+      layoutVersion: -1,
+    });
   }
 
   /** The segments with all structure spliced in; the list itself where there is none. */
@@ -154,6 +173,13 @@ export class AtomStore {
   /** The axis as the rest of the code sees it. */
   layout(axis: PlainAxis): AxisLayout {
     const segments = this.normal(axis);
+    if (segments === UNIT.segments) return UNIT_LAYOUT;
+    if (segments.length === 1 && segments[0]!.length === 1) {
+      const atom = segments[0]![0]!;
+      const factor = this.factorOf(atom);
+      const known = this.layouts[atom];
+      return known?.[0]![0] === factor ? known : (this.layouts[atom] = [[factor]]);
+    }
     const { memo } = axis;
     if (memo?.layout !== undefined && memo.layoutVersion === this.version) return memo.layout;
     const made = segments.map((s) => s.map((a): AxisFactor => this.factorOf(a)));
@@ -339,8 +365,10 @@ export class AtomStore {
     const size = this.axisSize(axis);
     if (start <= 0 && end >= size) return axis;
     // Index lists take the same entries again and again.
-    this.normal(axis);
-    const known = (axis.memo!.slices ??= new Map<string, PlainAxis>());
+    const expanded = this.normal(axis);
+    const memo = axis.memo ?? this.memoOf(axis);
+    memo.expanded = expanded;
+    const known = (memo.slices ??= new Map<string, PlainAxis>());
     const key = `${start}:${end}`;
     let part = known.get(key);
     if (!part) {

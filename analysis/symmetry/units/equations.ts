@@ -289,6 +289,8 @@ class RelationWriter {
   /** Unknowns of sets with an unlabelled slot, which carry no scale. */
   private readonly unlabelled: number[] = [];
   private inOutput = 0;
+  /** Room for one sum. */
+  private readonly terms: number[] = [];
 
   /** Lines up the unknowns of a joint cell. */
   read(cells: JointCell): void {
@@ -401,9 +403,9 @@ class RelationWriter {
   }
 
   private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, sink: EquationSink): void {
-    const { rows } = this;
+    const { rows, terms } = this;
     const width = this.cells.length;
-    const terms: number[] = [];
+    terms.length = 0;
     if (rows[row]! >= 0) terms.push(rows[row]!, 1);
     for (let o = 1; o < width; o++) {
       const u = rows[row + o]!;
@@ -415,7 +417,7 @@ class RelationWriter {
     if (terms.length === 2) sink.zero(terms[0]!);
     else if (terms.length === 4 && terms[0] === terms[2] && terms[1] === -terms[3]!) return;
     else if (terms.length === 4 && terms[0] !== terms[2]) sink.pair(terms[0]!, terms[1]!, terms[2]!, terms[3]!);
-    else if (terms.length > 0) sink.sum(terms);
+    else if (terms.length > 0) sink.sum(terms.slice());
   }
 
   private zeroRow(row: number, sink: EquationSink): void {

@@ -364,6 +364,7 @@ function join(operands: readonly (Operand | undefined)[]): JointCell[] | undefin
   loops.forEach((l, k) => {
     if (l.labelled) for (let i = 0; i < l.members.length; i += 2) loopOf[l.members[i]!]![l.members[i + 1]!] = k;
   });
+  const labeller = new Labeller(operands, loopOf, loops.length);
   const out = new Array<JointCell>(total);
   for (let k = 0; k < total; k++) {
     let rest = k;
@@ -373,7 +374,7 @@ function join(operands: readonly (Operand | undefined)[]): JointCell[] | undefin
       for (let i = 0; i < loop.members.length; i += 2) choice[loop.members[i]!]![loop.members[i + 1]!] = at;
       rest = Math.floor(rest / loop.count);
     }
-    out[k] = label(operands, choice, loopOf, loops.length);
+    out[k] = labeller.label(choice);
   }
   return out;
 }
@@ -426,47 +427,96 @@ function runTogether(operands: readonly (Operand | undefined)[], axes: readonly 
   return true;
 }
 
-/** Labels slots: the same factor of the same virtual axis, made of the same atom in every operand that has the axis. */
-function label(
-  operands: readonly (Operand | undefined)[],
-  choice: readonly (readonly number[])[],
-  loopOf: readonly (readonly number[])[],
-  loopCount: number,
-): JointCell {
-  // The slots of each loop in the first operand that has it: where another one differs, the loop's labels are taken away.
-  const first = new Array<readonly number[] | undefined>(loopCount);
-  const torn = new Array<boolean>(loopCount).fill(false);
-  const cells = operands.map((operand, o) => operand?.tensor.find(choice[o]!));
-  for (let o = 0; o < cells.length; o++) {
-    const cell = cells[o];
-    if (!cell) continue;
-    const ofAxis = loopOf[o]!;
+/**
+ * Labels the slots of joint cells, one after the other: the same factor of the same virtual axis, made of the same atom in
+ * every operand that has the axis.
+ */
+class Labeller {
+  /** The cells that have the first slots of each loop: where another cell differs, the loop's labels are taken away. */
+  private readonly first: (Cell | undefined)[];
+  private readonly firstAxis: number[];
+  private readonly torn: boolean[];
+  /** The last labels of each operand, and the slots that they are for: cells of one tensor are mostly alike. */
+  private readonly last: ({ readonly slots: Cell["slots"]; readonly labels: readonly number[] } | undefined)[];
+
+  constructor(
+    private readonly operands: readonly (Operand | undefined)[],
+    private readonly loopOf: readonly (readonly number[])[],
+    loopCount: number,
+  ) {
+    this.first = new Array<Cell | undefined>(loopCount).fill(undefined);
+    this.firstAxis = new Array<number>(loopCount).fill(0);
+    this.torn = new Array<boolean>(loopCount).fill(false);
+    this.last = operands.map(() => undefined);
+  }
+
+  /** The joint cell of a choice of segments for each operand. */
+  label(choice: readonly (readonly number[])[]): JointCell {
+    const { operands, first, torn } = this;
+    first.fill(undefined);
+    torn.fill(false);
+    const joint = new Array<LabelledCell | undefined>(operands.length);
+    const cells = new Array<Cell | undefined>(operands.length);
+    for (let o = 0; o < cells.length; o++) {
+      cells[o] = operands[o]?.tensor.find(choice[o]!);
+      if (cells[o]) this.compare(cells[o]!, this.loopOf[o]!);
+    }
+    const isTorn = torn.includes(true);
+    for (let o = 0; o < cells.length; o++) {
+      const cell = cells[o];
+      joint[o] = cell && { cell, labels: this.labels(cell, o, isTorn) };
+    }
+    return joint;
+  }
+
+  /** Compares the slots of a cell, loop by loop, with those of the first cell that has the loop. */
+  private compare(cell: Cell, loopOf: readonly number[]): void {
+    const { slots } = cell;
     let k = 0;
-    for (let axis = 0; axis < ofAxis.length; axis++) {
+    for (let axis = 0; axis < loopOf.length; axis++) {
       const from = k;
-      while (k < cell.slots.length && cell.slots[k]!.axis === axis) k++;
-      const loop = ofAxis[axis]!;
+      while (k < slots.length && slots[k]!.axis === axis) k++;
+      const loop = loopOf[axis]!;
       if (loop < 0) continue;
-      const known = first[loop];
+      const known = this.first[loop];
       if (known === undefined) {
-        const atoms = new Array<number>(k - from);
-        for (let i = from; i < k; i++) atoms[i - from] = cell.slots[i]!.atom;
-        first[loop] = atoms;
-      } else if (known.length !== k - from || known.some((atom, i) => atom !== cell.slots[from + i]!.atom)) {
-        torn[loop] = true;
+        this.first[loop] = cell;
+        this.firstAxis[loop] = axis;
+      } else if (!sameAtoms(known.slots, this.firstAxis[loop]!, slots, from, k)) {
+        this.torn[loop] = true;
       }
     }
   }
-  return cells.map((cell, o) => {
-    if (!cell) return undefined;
-    const labels = new Array<number>(cell.slots.length);
+
+  private labels({ slots }: Cell, operand: number, isTorn: boolean): readonly number[] {
+    const last = this.last[operand];
+    if (!isTorn && last !== undefined && sameAxes(last.slots, slots)) return last.labels;
+    const labels = new Array<number>(slots.length);
     let at = 0;
     for (let i = 0; i < labels.length; i++) {
-      const { axis } = cell.slots[i]!;
-      at = i > 0 && cell.slots[i - 1]!.axis === axis ? at + 1 : 0;
-      const loop = loopOf[o]![axis]!;
-      labels[i] = loop < 0 || torn[loop] ? -1 : loop * LABELS_PER_LOOP + at;
+      const { axis } = slots[i]!;
+      at = i > 0 && slots[i - 1]!.axis === axis ? at + 1 : 0;
+      const loop = this.loopOf[operand]![axis]!;
+      labels[i] = loop < 0 || this.torn[loop] ? -1 : loop * LABELS_PER_LOOP + at;
     }
-    return { cell, labels };
-  });
+    if (!isTorn) this.last[operand] = { slots, labels };
+    return labels;
+  }
+}
+
+/** Whether the slots of one list along an axis have the atoms of slots [start, end) of another. */
+function sameAtoms(slots: Cell["slots"], axis: number, others: Cell["slots"], start: number, end: number): boolean {
+  let s = 0;
+  while (s < slots.length && slots[s]!.axis < axis) s++;
+  for (let i = start; i < end; i++, s++) {
+    if (s >= slots.length || slots[s]!.axis !== axis || slots[s]!.atom !== others[i]!.atom) return false;
+  }
+  return s >= slots.length || slots[s]!.axis !== axis;
+}
+
+/** Whether two lists of slots lie along the same axes. */
+function sameAxes(a: Cell["slots"], b: Cell["slots"]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i]!.axis !== b[i]!.axis) return false;
+  return true;
 }
