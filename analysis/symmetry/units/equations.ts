@@ -8,7 +8,7 @@ import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
 import { type Cell, CellTable, type TensorCells } from "./cells";
-import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, mentionsAllCells } from "./joint";
+import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, type LabelledCell, mentionsAllCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
@@ -280,50 +280,65 @@ function uniformValue(t: Tensor | undefined): number | undefined {
 
 /** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
 class RelationWriter {
-  private cells: readonly ({ readonly cell: Cell } | undefined)[] = [];
+  private cells: readonly (Cell | undefined)[] = [];
   /** Labels by bit. */
   private readonly labels: number[] = [];
   private readonly keys: number[] = [];
-  /** Unknown per key and operand, operands within keys; -1 where the operand has none. */
+  /** Per key and operand, operands within keys, which unknown of its cell the operand has there; -1 where it has none. */
   private readonly rows: number[] = [];
-  /** Unknowns of sets with an unlabelled slot, which carry no scale. */
+  /** Operands and their unknowns of sets with an unlabelled slot, which carry no scale, in turn. */
   private readonly unlabelled: number[] = [];
   private inOutput = 0;
+  /** What the lines above were made for: the pieces of a concatenation have one pattern. */
+  private readonly known: (LabelledCell | undefined)[] = [];
   /** Room for one sum. */
   private readonly terms: number[] = [];
 
   /** Lines up the unknowns of a joint cell. */
   read(cells: JointCell): void {
-    const { labels, keys, rows, unlabelled } = this;
+    this.cells = cells.map((c) => c?.cell);
+    if (this.isKnown(cells)) return;
+    const { labels, keys, rows, unlabelled, known } = this;
     labels.length = keys.length = rows.length = unlabelled.length = 0;
-    this.cells = cells;
     const width = cells.length;
+    known.length = width;
     for (let o = 0; o < width; o++) {
-      const operand = cells[o];
+      const operand = (known[o] = cells[o]);
       if (!operand) continue;
-      const { masks, first } = operand.cell;
+      const { masks } = operand.cell;
       for (let k = 0; k < masks.length; k++) {
         const key = this.keyOf(masks[k]!, operand.labels);
-        if (key < 0) unlabelled.push(first + k);
-        else rows[this.rowOf(key, width) + o] = first + k;
+        if (key < 0) unlabelled.push(o, k);
+        else rows[this.rowOf(key, width) + o] = k;
       }
     }
     this.inOutput = 0;
     for (const l of cells[0]?.labels ?? []) if (l >= 0) this.inOutput |= this.bitOf(l);
   }
 
+  /** Whether unknowns line up as in the joint cell before. */
+  private isKnown(cells: JointCell): boolean {
+    const { known } = this;
+    if (known.length !== cells.length || cells.length === 0) return false;
+    for (let o = 0; o < cells.length; o++) {
+      const [a, b] = [cells[o], known[o]];
+      if (a?.labels !== b?.labels || a?.cell.masks !== b?.cell.masks) return false;
+    }
+    return true;
+  }
+
   /** Lines up the unknowns of the k-th cells of tensors of one form. */
   readAlike(tensors: readonly (TensorCells | undefined)[], k: number): void {
     const { labels, keys, rows, unlabelled } = this;
-    labels.length = unlabelled.length = 0;
-    this.cells = tensors.map((t) => t && { cell: t.cells[k]! });
-    const { masks } = tensors[0]!.cells[k]!;
+    labels.length = unlabelled.length = this.known.length = 0;
+    this.cells = tensors.map((t) => t?.cells[k]);
+    const { masks } = this.cells[0]!;
     const width = tensors.length;
     keys.length = masks.length;
     rows.length = masks.length * width;
     for (let m = 0; m < masks.length; m++) {
       keys[m] = masks[m]!;
-      for (let o = 0; o < width; o++) rows[m * width + o] = tensors[o] === undefined ? -1 : tensors[o]!.cells[k]!.first + m;
+      for (let o = 0; o < width; o++) rows[m * width + o] = tensors[o] === undefined ? -1 : m;
     }
     this.inOutput = -1;
   }
@@ -332,11 +347,17 @@ class RelationWriter {
   relate(relation: Relation, sink: EquationSink): void {
     const { cells, keys, unlabelled } = this;
     if (relation.kind === "zero") {
-      for (const operand of cells) if (operand) zeroCell(operand.cell, sink);
+      for (const cell of cells) if (cell) zeroCell(cell, sink);
       return;
     }
-    for (const unknown of unlabelled) sink.zero(unknown);
+    for (let i = 0; i < unlabelled.length; i += 2) sink.zero(cells[unlabelled[i]!]!.first + unlabelled[i + 1]!);
     for (let k = 0; k < keys.length; k++) this.write(relation, (keys[k]! & ~this.inOutput) !== 0, k * cells.length, sink);
+  }
+
+  /** The unknown of an operand in a row; -1 where it has none. */
+  private unknown(row: number, operand: number): number {
+    const at = this.rows[row + operand]!;
+    return at < 0 ? -1 : this.cells[operand]!.first + at;
   }
 
   /** The labels of a set of slots as bits; -1 where one has none. */
@@ -368,8 +389,8 @@ class RelationWriter {
   }
 
   private write(relation: Relation, contracted: boolean, row: number, sink: EquationSink): void {
-    const { cells, rows } = this;
-    const z = rows[row]!;
+    const { cells } = this;
+    const z = this.unknown(row, 0);
     switch (relation.kind) {
       case "sum":
       case "contraction":
@@ -379,7 +400,7 @@ class RelationWriter {
         if (z >= 0) sink.zero(z);
         break;
       case "reduction": {
-        const x = rows[row + 1]!;
+        const x = this.unknown(row, 1);
         if (contracted) this.zeroRow(row, sink);
         else if (x >= 0 && z >= 0) sink.pair(z, 1, x, -relation.factors[1]!);
         else this.zeroRow(row, sink);
@@ -388,7 +409,7 @@ class RelationWriter {
       case "equal":
         for (let o = 1; o < cells.length; o++) {
           if (!cells[o]) continue;
-          const u = rows[row + o]!;
+          const u = this.unknown(row, o);
           if (relation.operands && !relation.operands.includes(o)) {
             // Conditions and the like: a scale on them is no symmetry.
             if (u >= 0) sink.zero(u);
@@ -403,12 +424,13 @@ class RelationWriter {
   }
 
   private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, sink: EquationSink): void {
-    const { rows, terms } = this;
+    const { terms } = this;
     const width = this.cells.length;
     terms.length = 0;
-    if (rows[row]! >= 0) terms.push(rows[row]!, 1);
+    const z = this.unknown(row, 0);
+    if (z >= 0) terms.push(z, 1);
     for (let o = 1; o < width; o++) {
-      const u = rows[row + o]!;
+      const u = this.unknown(row, o);
       if (u < 0) continue;
       const factor = factors[o] ?? 0;
       if (factor === 0 || (contracted && kind !== "contraction")) sink.zero(u);
@@ -421,7 +443,10 @@ class RelationWriter {
   }
 
   private zeroRow(row: number, sink: EquationSink): void {
-    for (let o = 0; o < this.cells.length; o++) if (this.rows[row + o]! >= 0) sink.zero(this.rows[row + o]!);
+    for (let o = 0; o < this.cells.length; o++) {
+      const u = this.unknown(row, o);
+      if (u >= 0) sink.zero(u);
+    }
   }
 }
 

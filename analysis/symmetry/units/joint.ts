@@ -345,6 +345,8 @@ interface Loop {
   /** Operands and their axes, in turn. */
   readonly members: readonly number[];
   readonly labelled: boolean;
+  /** Whether all members have the very same segments, so that their slots cannot differ. */
+  readonly isSame: boolean;
 }
 
 /** Labels of one loop are this far apart from those of the next. */
@@ -364,7 +366,7 @@ function join(operands: readonly (Operand | undefined)[]): JointCell[] | undefin
   loops.forEach((l, k) => {
     if (l.labelled) for (let i = 0; i < l.members.length; i += 2) loopOf[l.members[i]!]![l.members[i + 1]!] = k;
   });
-  const labeller = new Labeller(operands, loopOf, loops.length);
+  const labeller = new Labeller(operands, loopOf, loops);
   const out = new Array<JointCell>(total);
   for (let k = 0; k < total; k++) {
     let rest = k;
@@ -391,18 +393,22 @@ function loopsOf(operands: readonly (Operand | undefined)[]): Loop[] {
     for (let axis = 0; axis < operand.virtual.length; axis++) {
       const v = operand.virtual[axis]!;
       const known = members.get(v);
-      if (v < 0) alone.push({ count: segmentCount(operand.tensor, axis), members: [o, axis], labelled: false });
+      if (v < 0) alone.push({ count: segmentCount(operand.tensor, axis), members: [o, axis], labelled: false, isSame: false });
       else if (known) known.push(o, axis);
       else members.set(v, [o, axis]);
     }
   }
   for (const axes of members.values()) {
     if (runTogether(operands, axes)) {
-      alone.push({ count: segmentCount(operands[axes[0]!]!.tensor, axes[1]!), members: axes, labelled: true });
+      const { tensor } = operands[axes[0]!]!;
+      const places = tensor.places[axes[1]!];
+      let isSame = places !== undefined;
+      for (let i = 2; i < axes.length; i += 2) if (operands[axes[i]!]!.tensor.places[axes[i + 1]!] !== places) isSame = false;
+      alone.push({ count: segmentCount(tensor, axes[1]!), members: axes, labelled: true, isSame });
     } else {
       for (let i = 0; i < axes.length; i += 2) {
         const [o, axis] = [axes[i]!, axes[i + 1]!];
-        alone.push({ count: segmentCount(operands[o]!.tensor, axis), members: [o, axis], labelled: false });
+        alone.push({ count: segmentCount(operands[o]!.tensor, axis), members: [o, axis], labelled: false, isSame: false });
       }
     }
   }
@@ -436,32 +442,36 @@ class Labeller {
   private readonly first: (Cell | undefined)[];
   private readonly firstAxis: number[];
   private readonly torn: boolean[];
+  private readonly mayTear: boolean;
   /** The last labels of each operand, and the slots that they are for: cells of one tensor are mostly alike. */
   private readonly last: ({ readonly slots: Cell["slots"]; readonly labels: readonly number[] } | undefined)[];
 
   constructor(
     private readonly operands: readonly (Operand | undefined)[],
     private readonly loopOf: readonly (readonly number[])[],
-    loopCount: number,
+    private readonly loops: readonly Loop[],
   ) {
-    this.first = new Array<Cell | undefined>(loopCount).fill(undefined);
-    this.firstAxis = new Array<number>(loopCount).fill(0);
-    this.torn = new Array<boolean>(loopCount).fill(false);
+    this.first = new Array<Cell | undefined>(loops.length).fill(undefined);
+    this.firstAxis = new Array<number>(loops.length).fill(0);
+    this.torn = new Array<boolean>(loops.length).fill(false);
+    this.mayTear = loops.some((l) => l.labelled && !l.isSame);
     this.last = operands.map(() => undefined);
   }
 
   /** The joint cell of a choice of segments for each operand. */
   label(choice: readonly (readonly number[])[]): JointCell {
     const { operands, first, torn } = this;
-    first.fill(undefined);
-    torn.fill(false);
+    if (this.mayTear) {
+      first.fill(undefined);
+      torn.fill(false);
+    }
     const joint = new Array<LabelledCell | undefined>(operands.length);
     const cells = new Array<Cell | undefined>(operands.length);
     for (let o = 0; o < cells.length; o++) {
       cells[o] = operands[o]?.tensor.find(choice[o]!);
-      if (cells[o]) this.compare(cells[o]!, this.loopOf[o]!);
+      if (this.mayTear && cells[o]) this.compare(cells[o]!, this.loopOf[o]!);
     }
-    const isTorn = torn.includes(true);
+    const isTorn = this.mayTear && torn.includes(true);
     for (let o = 0; o < cells.length; o++) {
       const cell = cells[o];
       joint[o] = cell && { cell, labels: this.labels(cell, o, isTorn) };
@@ -477,7 +487,7 @@ class Labeller {
       const from = k;
       while (k < slots.length && slots[k]!.axis === axis) k++;
       const loop = loopOf[axis]!;
-      if (loop < 0) continue;
+      if (loop < 0 || this.loops[loop]!.isSame) continue;
       const known = this.first[loop];
       if (known === undefined) {
         this.first[loop] = cell;
