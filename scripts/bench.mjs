@@ -18,6 +18,7 @@ await build({
     opening: "bench/opening.ts",
     certification: "bench/certification.ts",
     worker: "analysis/runtime/worker.ts",
+    "twin-worker": "analysis/certification/twin-worker.ts",
     probe: "analysis/probe/worker/main.ts",
   },
   outdir: out,

@@ -4,6 +4,7 @@
 // dist/server.js     language server           dist/worker.js  child process that runs ONNX Runtime
 // dist/analysis.js   child process that analyses documents for the server
 // dist/layout.js     child process that places the boxes of drawn networks
+// dist/twin-worker.js  child process that looks at small copies of large models
 // dist/probe.js      child process that trains
 // dist/probe-session.js  child process that runs a probe for the server
 // dist/webview/      scripts and styles of pages in VS Code
@@ -75,6 +76,7 @@ const results = await Promise.all([
       analysis: "server/worker/main.ts",
       layout: "server/worker/layout.ts",
       worker: "analysis/runtime/worker.ts",
+      "twin-worker": "analysis/certification/twin-worker.ts",
       probe: "analysis/probe/worker/main.ts",
       "probe-session": "server/probe/main.ts",
     },

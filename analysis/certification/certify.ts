@@ -8,6 +8,7 @@ import { measureDimension } from "../symmetry/counting/jacobian";
 import type { Symmetry } from "../symmetry/symmetry";
 import { FullSizeCheck } from "./full-size";
 import { certifyTwin, claimOf } from "./twin";
+import type { TwinProcess } from "./twin-process";
 
 /** Trained entries up to which a model runs at full size: each comparison holds them several times over. */
 const MOST_WEIGHTS = 150_000_000;
@@ -17,16 +18,25 @@ export interface CertifyOptions {
   /** A runner to use and keep; by default one is started and ended. */
   readonly runner?: Runner;
   readonly signal?: AbortSignal;
+  /** Looks at the twin while the model runs; by default this process does, before that. */
+  readonly twins?: TwinProcess;
   /** False takes no rank on the twin of a model that is too large for one of its own. */
   readonly twin?: false;
 }
 
 /**
- * Checks every symmetry of an analysis that acts by a finite element: those of related kinds together first, halves of them where
- * that moves the output, down to single ones. Claims that hold only up to a normalisation's epsilon are checked on the normal form, where
+ * Checks every symmetry of an analysis that acts by a finite element: all of them together first, halves of them where that moves
+ * the output, down to single ones. Claims that hold only up to a normalisation's epsilon are checked on the normal form, where
  * epsilons are zero.
+ * @throws the signal's reason, or RunCancelled, when the signal is aborted
  */
 export async function certify(analysis: ModelAnalysis, options: CertifyOptions = {}): Promise<Certificate> {
+  const begin = performance.now();
+  const certificate = await certified(analysis, options);
+  return { ...certificate, milliseconds: Math.round(performance.now() - begin) };
+}
+
+async function certified(analysis: ModelAnalysis, options: CertifyOptions): Promise<Certificate> {
   const unknown = analysis.graph.nodes.find((n) => n.domain === "python");
   if (unknown) return skipped(`the model calls ${unknown.operator}, which cannot be run without its definition`, false);
   if (analysis.parameters > MOST_WEIGHTS) {
@@ -35,14 +45,14 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
     return { ...skipped(reason, true), ...measured(analysis, twin) };
   }
   const seed = options.seed ?? 1;
-  const weights = new MovingWeights(analysis.graph, { seed, generic: true });
-  const randomWeights = weights.random.length > 0;
-  const runner = options.runner ?? createRunner();
-  // While the model runs in a process of its own, this one looks at the twin.
+  // While the model runs here, another process looks at the twin.
   const ended = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
   const onTwin = measuredOnTwin(analysis, { ...options, signal });
   onTwin.catch(() => {});
+  const weights = new MovingWeights(analysis.graph, { seed, generic: true });
+  const randomWeights = weights.random.length > 0;
+  const runner = options.runner ?? createRunner();
   const checks: FullSizeCheck[] = [];
   const checkAt = (at: MovingWeights, more: { readonly fromFirst?: true } = {}): FullSizeCheck => {
     const check = new FullSizeCheck(at, runner, { seed, signal, ...more });
@@ -87,7 +97,8 @@ export async function certify(analysis: ModelAnalysis, options: CertifyOptions =
 async function measuredOnTwin(analysis: ModelAnalysis, options: CertifyOptions): Promise<TwinCertificate | string | undefined> {
   if (analysis.measurable || options.twin === false || analysis.parameters === 0) return undefined;
   try {
-    return await certifyTwin(analysis, { seed: options.seed ?? 1, ...(options.signal ? { signal: options.signal } : {}) });
+    const how = { seed: options.seed ?? 1, ...(options.signal ? { signal: options.signal } : {}) };
+    return await (options.twins ? options.twins.certify(analysis, how) : certifyTwin(analysis, how));
   } catch (error) {
     options.signal?.throwIfAborted();
     return error instanceof Error ? error.message : String(error);

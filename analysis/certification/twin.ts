@@ -12,7 +12,7 @@ import { countFamilies } from "../symmetry/counting/families";
 import { certificates, type MeasuredDimension, measureDimension } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
 import { genericWeights } from "../symmetry/counting/sampling";
-import { type CountedTwin, countsOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
+import { type CountedTwin, countsOf, type Group, groupOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
 import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
 import type { Family, ParameterValues, Symmetry } from "../symmetry/symmetry";
 import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";
@@ -35,14 +35,27 @@ export interface TwinOptionsOfCheck {
   readonly mostEntries?: number;
 }
 
+/** A model as its twin has to know it: plain data. */
+export interface TwinSubject {
+  /** Its normal form. */
+  readonly normal: Graph;
+  /** Its symmetries. */
+  readonly groups: readonly Group[];
+}
+
 /**
  * Makes and checks the twin of a model; a sentence where there is none that is small enough.
  * @throws the signal's reason when it is aborted
  */
-export async function certifyTwin(
+export function certifyTwin(
   model: Pick<ModelAnalysis, "normal" | "symmetries">,
   options: TwinOptionsOfCheck = {},
 ): Promise<TwinCertificate | string> {
+  return certifyTwinOf({ normal: model.normal, groups: model.symmetries.map(groupOf) }, options);
+}
+
+/** The same, of a model that only so much is known of. */
+export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCheck = {}): Promise<TwinCertificate | string> {
   const { seed = 1, signal, mostEntries = MOST_ENTRIES } = options;
   const { normal } = model;
   const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
@@ -133,7 +146,7 @@ function bySolving(
 
 /** Dimensions of the whole model, from two twins. */
 function countsOfModel(
-  model: Pick<ModelAnalysis, "normal" | "symmetries">,
+  model: TwinSubject,
   axes: InferredAxes,
   twin: Twin,
   first: ByRule,
@@ -145,7 +158,7 @@ function countsOfModel(
   const other = makeTwin(model.normal, axes, OTHER_WIDTHS);
   if (!("reason" in other) && trainableEntries(other.graph) <= MOST_COUNTED)
     twins.push(countedOn(other, knownByRule(other.graph, seed).gained));
-  const { continuous, open } = scaledCounts(model.symmetries, twins);
+  const { continuous, open } = scaledCounts(model.groups, twins);
   return { continuous, exact: unexplained === 0 && open.length === 0, unexplained, open };
 }
 

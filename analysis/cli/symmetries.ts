@@ -67,13 +67,19 @@ function known(names: readonly string[]): string {
 }
 
 async function certifyAll(models: readonly LoadedModel[]): Promise<LoadedModel[]> {
-  const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
+  const [{ certify }, { TwinProcess }, { createRunner }] = await Promise.all([
+    import("../certification/certify"),
+    import("../certification/twin-process"),
+    import("../runtime/index"),
+  ]);
   const runner = createRunner({ kind: "in-process" });
+  const twins = new TwinProcess();
   try {
     const out: LoadedModel[] = [];
-    for (const m of models) out.push({ ...m, certificate: await certify(m.analysis, { runner }) });
+    for (const m of models) out.push({ ...m, certificate: await certify(m.analysis, { runner, twins }) });
     return out;
   } finally {
+    twins.dispose();
     runner.dispose();
   }
 }

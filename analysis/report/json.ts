@@ -58,6 +58,8 @@ export interface ModelJson {
     readonly unchecked?: readonly string[];
     readonly dimensions?: Certificate["dimensions"];
     readonly unmeasured?: string;
+    /** How long certifying took. */
+    readonly milliseconds?: number;
     readonly twin?: Omit<TwinCertificate, "explained" | "measured" | "model"> & { readonly model: TwinModelJson };
   };
 }
@@ -124,6 +126,7 @@ function certificateJson(certificate: Certificate | undefined, analysis: ModelAn
   if (certificate === undefined) return { status: "skipped", maxRelativeDeviation: 0, reason: "not asked for" };
   const { status, maxRelativeDeviation, reason, randomWeights, exactUpToEpsilon, unchecked, dimensions, unmeasured } =
     certificate;
+  const { milliseconds } = certificate;
   const twin = certificate.twin;
   const withdrawn = withdrawnClaims(analysis, certificate);
   return {
@@ -136,6 +139,7 @@ function certificateJson(certificate: Certificate | undefined, analysis: ModelAn
     ...(unchecked ? { unchecked: analysis.symmetries.filter((s) => unchecked.includes(s.id)).map((s) => s.group) } : {}),
     ...(dimensions === undefined ? {} : { dimensions }),
     ...(unmeasured === undefined ? {} : { unmeasured }),
+    ...(milliseconds === undefined ? {} : { milliseconds }),
     ...(twin ? { twin: twinJson(twin, analysis) } : {}),
   };
 }

@@ -160,7 +160,7 @@ export function certificateLines(certificate: Certificate | undefined, analysis:
       const claims = plural(analysis.symmetries.length - unchecked, "symmetry", "symmetries");
       const deviation = small(certificate.maxRelativeDeviation);
       out.push(
-        `  ${style.good("certified")}: ${claims} applied to the weights; outputs move by at most ${deviation} (ONNX Runtime, float32${weights})${epsilon}`,
+        `  ${style.good("certified")}${seconds(certificate)}: ${claims} applied to the weights; outputs move by at most ${deviation} (ONNX Runtime, float32${weights})${epsilon}`,
       );
       break;
     }
@@ -184,6 +184,11 @@ export function certificateLines(certificate: Certificate | undefined, analysis:
   }
   if (certificate.unmeasured !== undefined) out.push(`  ${style.warning("not measured")}: ${certificate.unmeasured}`);
   return out;
+}
+
+/** How long it took, in words. */
+function seconds({ milliseconds }: Certificate): string {
+  return milliseconds === undefined ? "" : ` in ${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 /** How the small copy was checked, and what it holds. */

@@ -136,7 +136,7 @@ describe("the analysis service", () => {
     const certified = await service.certify(name);
     assert.deepEqual(certified.problems, []);
     assert.match(hoverAt(certified, NET, "nn.Conv2d") ?? "", /\*Certified\*: .* move the output by at most \d/);
-    assert.match(certified.models[0]!.text, /certified: \d+ symmetries applied/);
+    assert.match(certified.models[0]!.text, /certified in \d+\.\d s: \d+ symmetries applied/);
     const edited = `# a comment\n${NET}`;
     const later = await service.analysePython(name, edited);
     assert.match(hoverAt(later, edited, "nn.Conv2d") ?? "", /\*Certified\*/);

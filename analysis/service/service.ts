@@ -13,6 +13,7 @@ import { rewritesAt } from "../fixes/offers";
 import type { SourceRange } from "../graph/source";
 import type { Finding, Fix } from "../rules/finding";
 import type { Runner } from "../runtime/index";
+import type { TwinProcess } from "../certification/twin-process";
 import { analyse } from "../symmetry/analyse";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { inJoinedText, settled } from "./cells";
@@ -59,6 +60,7 @@ class Service implements AnalysisService {
   /** How scripts train the models of files that train none themselves, found when the file was last certified. */
   readonly #elsewhere = new Map<string, TrainedBy["facts"]>();
   #runner: Runner | undefined;
+  #twins: TwinProcess | undefined;
 
   async analysePython(path: string, text: string, settings?: LintSettings, scope?: AnswerScope): Promise<DocumentAnalysis> {
     const read = this.#configurationFor(path, settings);
@@ -158,6 +160,8 @@ class Service implements AnalysisService {
   dispose(): void {
     this.#runner?.dispose();
     this.#runner = undefined;
+    this.#twins?.dispose();
+    this.#twins = undefined;
     this.#files.clear();
     this.#certified.clear();
     this.#exports.clear();
@@ -201,10 +205,16 @@ class Service implements AnalysisService {
   async #certifyModel(model: LoadedModel, exported?: Graph): Promise<void> {
     const key = graphKey(model.graph);
     if (this.#certified.has(key)) return;
-    const [{ certify }, { createRunner }] = await Promise.all([import("../certification/certify"), import("../runtime/index")]);
+    const [{ certify }, { TwinProcess }, { createRunner }] = await Promise.all([
+      import("../certification/certify"),
+      import("../certification/twin-process"),
+      import("../runtime/index"),
+    ]);
+    // This is a process for such work already; a crash of ONNX Runtime ends no more than it.
     this.#runner ??= createRunner({ kind: "in-process" });
+    this.#twins ??= new TwinProcess();
     const analysis = analyse(exported ? withWeights(model.graph, exported) : model.graph);
-    const certificate = await certify(analysis, { runner: this.#runner });
+    const certificate = await certify(analysis, { runner: this.#runner, twins: this.#twins });
     const [oldest] = this.#certified.keys();
     if (this.#certified.size >= MOST_CERTIFIED && oldest !== undefined) this.#certified.delete(oldest);
     this.#certified.set(key, { analysis, certificate });

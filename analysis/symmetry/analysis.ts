@@ -72,6 +72,8 @@ export interface Certificate {
   readonly twin?: TwinCertificate;
   /** Why no rank was taken, where none was. */
   readonly unmeasured?: string;
+  /** How long all of that took. */
+  readonly milliseconds?: number;
 }
 
 /** What was found and measured on the twin: the same structure with small channel spaces. */

@@ -25,20 +25,31 @@ const ORDER: readonly Family[] = ["linear", "rotation", "scale", "rescaling", "u
  * The continuous symmetries in counting order; in a family those with few coordinates first: scalings of heads come before those
  * of heads and channels, which have them inside.
  */
-function inOrder(symmetries: readonly Symmetry[]): Symmetry[] {
-  const rank = (s: Symmetry) => ORDER.indexOf(s.kind as Family);
-  const coordinates = (s: Symmetry) =>
-    s.kind === "scale" || s.kind === "rescaling" ? s.randomElement(() => 0.5).length : s.dimension;
-  return symmetries
-    .filter((s) => rank(s) >= 0)
-    .map((s) => ({ s, n: coordinates(s) }))
-    .sort((a, b) => rank(a.s) - rank(b.s) || a.n - b.n)
-    .map(({ s }) => s);
+function inOrder<T>(items: readonly T[], groupOfItem: (item: T) => Group): T[] {
+  return items
+    .map((item) => ({ item, group: groupOfItem(item) }))
+    .map(({ item, group }) => ({ item, rank: ORDER.indexOf(group.kind as Family), n: group.coordinates }))
+    .filter(({ rank }) => rank >= 0)
+    .sort((a, b) => a.rank - b.rank || a.n - b.n)
+    .map(({ item }) => item);
+}
+
+/** What counting needs to know of a model's symmetry: plain data, which other processes can be told. */
+export interface Group extends Pick<Symmetry, "id" | "kind" | "dimension" | "parameters"> {
+  /** Numbers in an element: of scalings more than their dimension. */
+  readonly coordinates: number;
+}
+
+/** What counting needs to know of a symmetry. */
+export function groupOf(s: Symmetry): Group {
+  const { id, kind, dimension, parameters } = s;
+  const coordinates = kind === "scale" || kind === "rescaling" ? s.randomElement(() => 0.5).length : dimension;
+  return { id, kind, dimension, parameters, coordinates };
 }
 
 /** What each continuous symmetry adds to the earlier ones, at the given weights. */
 export function increments(symmetries: readonly Symmetry[], weights: ParameterValues): Increment[] {
-  const ordered = inOrder(symmetries);
+  const ordered = inOrder(symmetries, groupOf);
   const vectors = ordered.map((s) => s.generators(weights).map((g) => g.vector));
   const space = ParameterSpace.of(vectors.flat());
   const span = new Span(space.size);
@@ -68,12 +79,12 @@ export interface CountedTwin {
  * they know a group.
  * @param model all its symmetries
  */
-export function scaledCounts(model: readonly Symmetry[], twins: readonly CountedTwin[]): ScaledCounts {
+export function scaledCounts(model: readonly Group[], twins: readonly CountedTwin[]): ScaledCounts {
   const known = twins.map((t) => new Known(t.gained, (p) => t.firstOf(p)));
   const open: string[] = [];
   const gained: (readonly [Family, number])[] = [];
   const met = new Map<string, number>();
-  for (const s of inOrder(model)) {
+  for (const s of inOrder(model, (g) => g)) {
     // Several groups move the same parameters: scalings of heads and of their coordinates. They correspond in order.
     const own = `${s.kind} ${s.parameters.join(" ")}`;
     const turn = met.get(own) ?? 0;
@@ -113,12 +124,12 @@ class Known {
     }
   }
 
-  private parametersOf(s: Symmetry): Set<string> {
+  private parametersOf(s: Pick<Symmetry, "parameters">): Set<string> {
     return new Set(s.parameters.map(this.firstOf));
   }
 
   /** The deficit of a group of the model, the `turn`-th of those that move the same; undefined where blocks disagree. */
-  deficit(s: Symmetry, turn: number): Deficit | undefined {
+  deficit(s: Group, turn: number): Deficit | undefined {
     const parameters = this.parametersOf(s);
     const exact = this.groups.get(keyOf(s.kind, parameters));
     const group = exact ?? this.mostAlike(s.kind, parameters);

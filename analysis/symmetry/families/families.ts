@@ -16,8 +16,11 @@ export interface RuleFamilies {
   readonly shifts: readonly ShiftFamily[];
 }
 
-/** Coordinates of shifts are drawn from this half-open range on both sides of zero. */
-const LARGEST_SHIFT = 0.4;
+/**
+ * Coordinates of shifts are drawn from this half-open range on both sides of zero: large enough to show, and small enough for
+ * float32 where many of them act together (what one adds to a weight, another multiplies by what it adds to a bias).
+ */
+const LARGEST_SHIFT = 0.1;
 /** Coordinates that a random element moves at most: of large families a part will do. */
 const MOST_MOVED = 4096;
 /** Numbers in all tangent vectors together up to which they are listed. */
