@@ -85,7 +85,9 @@ export class TwinProcess {
     const here = fileURLToPath(import.meta.url);
     const worker = path.join(path.dirname(here), `twin-worker${path.extname(here)}`);
     // TypeScript source needs tsx; the parent's own flags (test runner, inspector port) must not be handed on.
-    const execArgv = worker.endsWith(".ts") ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] : [];
+    const execArgv = worker.endsWith(".ts")
+      ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href]
+      : [];
     const child = fork(worker, [], { execArgv, serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
     this.stderr = "";
     const end = (how: string): void => {

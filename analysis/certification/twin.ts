@@ -12,7 +12,15 @@ import { countFamilies } from "../symmetry/counting/families";
 import { certificates, type MeasuredDimension, measureDimension } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
 import { genericWeights } from "../symmetry/counting/sampling";
-import { type CountedTwin, countsOf, type Group, groupOf, type Increment, increments, scaledCounts } from "../symmetry/counting/scaled";
+import {
+  type CountedTwin,
+  countsOf,
+  type Group,
+  groupOf,
+  type Increment,
+  increments,
+  scaledCounts,
+} from "../symmetry/counting/scaled";
 import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
 import type { Family, ParameterValues, Symmetry } from "../symmetry/symmetry";
 import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";

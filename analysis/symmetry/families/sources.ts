@@ -62,26 +62,34 @@ function partOf(
   parameter: string,
   constant: ReadonlySet<number>,
   segment?: { readonly axis: number; readonly start: number; readonly end: number },
-): Source & { change(coordinates: ArrayLike<number>): Change & { readonly data: Float64Array } } {
+): Source & { entries(coordinates: ArrayLike<number>): Float64Array } {
   const narrow = shape.map((n, i) => (constant.has(i) ? 1 : n));
   const sizes = shape.flatMap((n, i) => {
     const own = segment?.axis === i ? segment.end - segment.start : n;
     return constant.has(i) || own === 1 ? [] : [own];
   });
   const size = sizes.reduce((n, d) => n * d, 1);
-  const change = (coordinates: ArrayLike<number>): Change & { readonly data: Float64Array } => {
-    const data = new Float64Array(elementCount(narrow));
-    const from = new Int32Array(data.length).fill(NONE);
-    const inner = segment ? narrow.slice(segment.axis + 1).reduce((n, d) => n * d, 1) : data.length;
-    const length = segment ? narrow[segment.axis]! * inner : data.length;
-    const [first, last] = segment ? [segment.start * inner, segment.end * inner] : [0, data.length];
-    for (let outer = 0, k = 0; outer < data.length; outer += length) {
-      for (let i = outer + first; i < outer + last; i++) {
-        data[i] = coordinates[k]!;
-        from[i] = k++;
-      }
-    }
-    return { shape: narrow, data, from };
+  const count = elementCount(narrow);
+  /** Visits the entries that move, in the order of the coordinates. */
+  const each = (visit: (entry: number, coordinate: number) => void): void => {
+    const inner = segment ? narrow.slice(segment.axis + 1).reduce((n, d) => n * d, 1) : count;
+    const length = segment ? narrow[segment.axis]! * inner : count;
+    const [first, last] = segment ? [segment.start * inner, segment.end * inner] : [0, count];
+    for (let outer = 0, k = 0; outer < count; outer += length) for (let i = outer + first; i < outer + last; i++) visit(i, k++);
+  };
+  const entries = (coordinates: ArrayLike<number>): Float64Array => {
+    const data = new Float64Array(count);
+    each((i, k) => {
+      data[i] = coordinates[k]!;
+    });
+    return data;
+  };
+  const change = (coordinates: ArrayLike<number>): Change => {
+    const from = new Int32Array(count).fill(NONE);
+    each((i, k) => {
+      from[i] = k;
+    });
+    return { shape: narrow, data: entries(coordinates), from };
   };
   const generic = (flow: Flow): Change =>
     segment ? change(flow.generic(size)) : { shape: narrow, data: flow.generic(size), from: flow.counting(size) };
@@ -91,9 +99,28 @@ function partOf(
     sizes,
     family: "translation",
     start: (flow, coordinates) => new Map([[parameter, coordinates ? change(coordinates) : generic(flow)]]),
-    delta: (_, coordinates) => stretched(change(coordinates), shape).data,
-    change,
+    delta(_, coordinates) {
+      const data = entries(coordinates);
+      const [axis, ...more] = [...shape.keys()].filter((i) => narrow[i] !== shape[i]);
+      if (axis === undefined) return data;
+      return more.length === 0 ? spread(data, shape, axis) : stretched({ shape: narrow, data }, shape).data;
+    },
+    entries,
   };
+}
+
+/** Entries copied along one axis on which they have length 1, each time with a factor. */
+function spread(narrow: Float64Array, shape: readonly number[], axis: number, factors?: Float64Array): Float64Array {
+  const n = shape[axis]!;
+  const inner = shape.slice(axis + 1).reduce((m, d) => m * d, 1);
+  const out = new Float64Array(elementCount(shape));
+  for (let at = 0, to = 0; to < out.length; at += inner) {
+    for (let k = 0; k < n; k++, to += inner) {
+      const factor = factors ? factors[k]! : 1;
+      for (let i = 0; i < inner; i++) out[to + i] = narrow[at + i]! * factor;
+    }
+  }
+  return out;
 }
 
 /** Parameters changed so that everything behind forgets it: whole, or constant along one axis. */
@@ -337,19 +364,8 @@ function unreadSources(
           [node.outputs[0]!, effect(at, node, own as Change & { readonly data: Float64Array }, shape, axis, place.axisOf, sum)],
         ]);
       },
-      delta(at, coordinates) {
-        const narrow = part.change(coordinates);
-        const { vector } = direction(at);
-        const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
-        const out = new Float64Array(elementCount(shape));
-        // The part is one entry long along the axis; out of its segment it is zero.
-        for (let outer = 0, to = 0; to < out.length; outer++) {
-          for (const factor of vector) {
-            for (let i = 0; i < inner; i++, to++) out[to] = narrow.data[outer * inner + i]! * factor;
-          }
-        }
-        return out;
-      },
+      // The part is one entry long along the axis; out of its segment it is zero.
+      delta: (at, coordinates) => spread(part.entries(coordinates), shape, axis, direction(at).vector),
     };
   });
 }

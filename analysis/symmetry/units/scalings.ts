@@ -362,20 +362,18 @@ export function scaledWeights(
     const factors = Float64Array.from(logs, (x) =>
       scaling.family === "sign" ? (Math.round(c * x) % 2 === 0 ? 1 : -1) : Math.exp(c * x),
     );
-    forEachRun(entry, shapes(entry.parameter), scaling.sizes, (start, length, d) => {
-      const factor = factors[d]!;
-      if (factor !== 1) for (let i = start; i < start + length; i++) moved[i]! *= factor;
-    });
+    scaleRuns(entry, shapes(entry.parameter), scaling.sizes, factors, moved);
   }
   return out;
 }
 
-/** Visits the entries of a cell in runs that lie together and have the same index value of D. */
-function forEachRun(
+/** Multiplies the entries of a cell, in runs that lie together and have the same index value of D. */
+function scaleRuns(
   entry: ScalingEntry,
   shape: readonly number[],
   sizes: readonly number[],
-  visit: (start: number, length: number, d: number) => void,
+  factors: Float64Array,
+  values: Float64Array,
 ): void {
   const ranges = rangesOf(entry, shape, sizes);
   // Trailing axes on which D does not depend are one run, as long as the inner ones are whole.
@@ -390,14 +388,18 @@ function forEachRun(
     offset += r.start * r.stride;
     if (r.length !== shape[outer]) break;
   }
+  const run = (start: number, d: number): void => {
+    const factor = factors[d]!;
+    if (factor !== 1) for (let i = start; i < start + length; i++) values[i]! *= factor;
+  };
   const walk = (axis: number, flat: number, d: number): void => {
-    if (axis === outer) return visit(flat, length, d);
+    if (axis === outer) return run(flat, d);
     const { start, length: n, adds, stride } = ranges[axis]!;
-    if (axis === outer - 1) {
-      for (let p = 0; p < n; p++) visit(flat + (start + p) * stride, length, d + adds[p]!);
-      return;
-    }
-    for (let p = 0; p < n; p++) walk(axis + 1, flat + (start + p) * stride, d + adds[p]!);
+    const from = flat + start * stride;
+    if (axis < outer - 1) for (let p = 0; p < n; p++) walk(axis + 1, from + p * stride, d + adds[p]!);
+    // Most entries of large matrices are single: no call for each of them.
+    else if (length === 1) for (let p = 0; p < n; p++) values[from + p * stride]! *= factors[d + adds[p]!]!;
+    else for (let p = 0; p < n; p++) run(from + p * stride, d + adds[p]!);
   };
   walk(0, offset, entry.offset ?? 0);
 }
