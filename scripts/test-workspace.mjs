@@ -3,7 +3,13 @@ import { cpSync, existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "..");
-const FIXTURES = ["zoo/zoo.py", "zoo/onnx/MlpRelu.onnx", "zoo/onnx/PreLnTransformer.onnx", "models/resnet18.onnx"];
+const FIXTURES = [
+  "zoo/zoo.py",
+  "zoo/onnx/MlpRelu.onnx",
+  "zoo/onnx/PreLnTransformer.onnx",
+  "models/resnet18.onnx",
+  "models/resnet50.onnx",
+];
 /** Read where Debian's python3-torchvision is installed. */
 const TORCHVISION = "/usr/lib/python3/dist-packages/torchvision/models";
 

@@ -5,6 +5,7 @@ import { valueSpaces } from "../drawing/value-spaces";
 import { type GraphText, graphComment, graphText, type TextPlace } from "../frontends/onnx/text/text";
 import type { Node } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
+import { typesetGroup } from "../report/typeset";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import type { Severity } from "../rules/finding";
@@ -63,7 +64,7 @@ export interface DrawnFile {
 export function drawnFile(model: LoadedModel, findings: readonly ReportedFinding[]): DrawnFile {
   const drawing = drawingOf(model.analysis);
   return {
-    drawing,
+    drawing: { ...drawing, spaces: drawing.spaces.map((s) => ({ ...s, group: typesetGroup(s.group) })) },
     findings: findings.map(({ rule, severity, message, node }) => {
       const drawn = node === undefined ? undefined : drawing.standsFor[node];
       return { rule, severity, message, ...(drawn === undefined ? {} : { node: drawn }) };
@@ -144,7 +145,7 @@ function flowMarkdown(node: Node, model: LoadedModel, spaces: readonly number[])
   const head = `**\`${node.operator}\`**${scope} · writes ${shape}`;
   const lines = spaces.slice(0, 3).map((id) => {
     const space = analysis.spaces[id]!;
-    return `${plural(space.size, "channel")} that ${plural(space.acts.length, "axis", "axes")} of weights share: \`${space.group}\``;
+    return `${plural(space.size, "channel")} that ${plural(space.acts.length, "axis", "axes")} of weights share: \`${typesetGroup(space.group)}\``;
   });
   const more = spaces.length > 3 ? [`and ${count(spaces.length - 3)} more`] : [];
   const none = spaces.length === 0 ? ["No channel space runs through it: what it writes is fixed, or not understood."] : [];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
+import { inPage, needsUser } from "./user";
 import { close, file, hover, noether, until } from "./vs-code";
 
 /** Opens an .onnx file as a double click does, and waits until its view says something. */
@@ -52,6 +53,23 @@ describe("the view of .onnx files", () => {
     assert.ok(drawn.elements < 2000, `${drawn.elements} elements`);
     await vscode.commands.executeCommand("noether.revealOnnxNode", uri.toString(), "/layer4/layer4.0/conv1/Conv");
     await until("the node to be selected", () => api.onnxView(uri)?.drawn?.selected !== undefined);
+  });
+
+  it("folds blocks that are built alike, and opens what a search finds among them", async function () {
+    needsUser(this);
+    const api = await noether();
+    const uri = file("resnet50.onnx");
+    await view("resnet50.onnx", /Channel spaces/);
+    const { boxes } = await until("a drawing", () => api.onnxView(uri)?.drawn);
+    await inPage("input[type=search]").fill("layer3.4.conv2");
+    await inPage("input[type=search]").press("Enter");
+    await inPage(".details h2", "Conv 3×3").shown();
+    const drawn = () => api.onnxView(uri)?.drawn?.boxes ?? 0;
+    // Five blocks instead of one box, and the nodes of the fourth.
+    const opened = await until("the blocks", () => drawn() > boxes + 8 && drawn());
+    await inPage(".stage").press("Enter"); // closes the block that the node is in
+    await until("the block to be closed", () => drawn() < opened);
+    assert.ok(drawn() > boxes);
   });
 
   it("finds the Python class behind a file", async () => {

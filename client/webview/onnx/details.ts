@@ -147,20 +147,23 @@ export class Details {
     this.open("Selection");
   }
 
-  /** A closed module is selected. */
+  /** A module is selected. */
   module(
-    { title, nodes, repeats }: Pick<Box, "title" | "nodes" | "repeats">,
+    { kind, title, nodes, repeats }: Pick<Box, "kind" | "title" | "nodes" | "repeats">,
     path: string,
     spaces: readonly number[],
     drawing: Drawing,
-    open: () => void,
+    toggle: () => void,
   ): void {
     const scope = this.#scopeOf(path);
     this.#page("Selection", [
       element("h2", {}, [title]),
       element("p", {}, [t("A module of {0} operators.", nodes.length)]),
       ...(repeats === undefined ? [] : [element("p", {}, [t("{0} modules that are built alike", repeats)])]),
-      element("div", { class: "buttons" }, [button(t("Open"), {}, open), ...this.#sourceButton(scope)]),
+      element("div", { class: "buttons" }, [
+        button(kind === "open" ? t("Close") : t("Open"), {}, toggle),
+        ...this.#sourceButton(scope),
+      ]),
       ...spaces.slice(0, 12).map((s) => this.#space(drawing, s)),
     ]);
     this.open("Selection");

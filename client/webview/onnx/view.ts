@@ -185,15 +185,16 @@ function choose(id: string | undefined): void {
     return report();
   }
   const spaces = spacesOf(box.nodes);
-  picture.mark(box.id, box.kind === "closed" ? new Set() : membersOf(spaces), spaces[0]);
-  if (box.kind === "closed") details.module(box, pathOf(box), spaces, file.drawing, () => toggle(box));
+  const isModule = box.kind === "closed" || box.kind === "open";
+  picture.mark(box.id, isModule ? new Set() : membersOf(spaces), spaces[0]);
+  if (isModule) details.module(box, pathOf(box), spaces, file.drawing, () => toggle(box));
   else details.node(file.drawing, box.index, spaces, file.findings);
   picture.reveal(box.id);
   live.textContent = labelOf(box);
   report();
 }
 
-/** The module path of a closed box; of repeated modules the first one's. */
+/** The module path of a box; of repeated modules the first one's. */
 function pathOf(box: Box): string {
   const { drawing } = file!;
   const first = drawing.modules.find((m) => m.parent === box.index);
@@ -234,6 +235,11 @@ function findingOf(box: Box): { severity: string; count: number } | undefined {
   return worst === undefined ? undefined : { severity: worst, count: found.length };
 }
 
+function nameOf({ kind, title }: Box): string {
+  if (kind === "closed") return t("Module {0}, closed", title);
+  return kind === "open" ? t("Module {0}, open", title) : title;
+}
+
 /** What a screen reader says of a box. */
 function labelOf(box: Box): string {
   const { drawing } = file!;
@@ -242,7 +248,7 @@ function labelOf(box: Box): string {
   const names = spaces.map((s) => t("space {0} of {1} channels", letter(s), drawing.spaces[s]!.size));
   const partners = membersOf(spaces).size - 1;
   return [
-    box.kind === "closed" ? t("Module {0}, closed", box.title) : box.title,
+    nameOf(box),
     box.repeats === undefined ? "" : t("{0} modules that are built alike", box.repeats),
     box.detail,
     names.length > 0 ? names.join(", ") : t("no channel space"),
@@ -274,7 +280,7 @@ function keyAction(key: string, shift: boolean): (() => void) | undefined {
     case "Enter":
     case " ": {
       const box = scene?.boxes.get(selected ?? "");
-      if (box?.kind === "closed") return () => toggle(box);
+      if (box?.kind === "closed" || box?.kind === "open") return () => toggle(box);
       const frame = box?.parent === undefined ? undefined : scene?.boxes.get(box.parent);
       return frame ? () => toggle(frame) : undefined;
     }
