@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
+import { needsUser, press, seen } from "./user";
 import { close, diagnostics, find, fixes, hover, open, rule, until } from "./vs-code";
 
 describe("Python models", () => {
@@ -13,6 +14,24 @@ describe("Python models", () => {
     );
     assert.match(text, /S\(16\)/);
     assert.match(text, /conv1/);
+    const [, commands = ""] = text.slice(text.indexOf("**`")).split("\n\n");
+    assert.deepEqual(
+      [...commands.matchAll(/\[([^\]]+)\]\(command:/g)].map((m) => m[1]),
+      ["Probe", "Explain", "Fixes", "Full report", "Next layer"],
+      "the commands come right after the head",
+    );
+  });
+
+  it("lists fixes from a hover", async function () {
+    needsUser(this);
+    const document = await open("net.py");
+    await until("the finding", () => diagnostics(document.uri).some((d) => rule(d) === "bias-before-norm"));
+    const { line, character } = find(document, "nn.Conv2d");
+    const place = { start: { line, character }, end: { line, character: character + 9 } };
+    void vscode.commands.executeCommand("noether.showFixes", document.uri.toString(), place);
+    await seen(".action-widget", "bias=False").shown();
+    await press("Escape");
+    assert.equal(vscode.window.activeTextEditor?.selection.start.line, line);
   });
 
   it("reports a bias before batch normalisation and removes it", async () => {
