@@ -2,6 +2,7 @@
 
 /** Inside analysis/: each room and the rooms it may import. A room that is not listed may import none. */
 const ROOMS = {
+  texts: [],
   graph: [],
   operators: ["graph"],
   numerics: ["graph"],
@@ -9,16 +10,17 @@ const ROOMS = {
   frontends: ["operators", "graph"],
   symmetry: ["lowering", "numerics", "operators", "graph"],
   drawing: ["symmetry", "operators", "graph"],
-  dynamics: ["symmetry", "lowering", "numerics", "operators", "graph"],
+  dynamics: ["texts", "symmetry", "lowering", "numerics", "operators", "graph"],
   runtime: ["frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   certification: ["runtime", "frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   exporting: ["runtime", "frontends", "symmetry", "lowering", "numerics", "operators", "graph"],
   probe: ["certification", "dynamics", "symmetry", "runtime", "frontends", "lowering", "numerics", "operators", "graph"],
-  rules: ["probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
-  fixes: ["rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
+  rules: ["texts", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
+  fixes: ["texts", "rules", "probe", "dynamics", "symmetry", "frontends", "lowering", "numerics", "operators", "graph"],
   configuration: ["rules", "graph"],
-  lint: ["configuration", "fixes", "rules", "graph"],
+  lint: ["texts", "configuration", "fixes", "rules", "graph"],
   report: [
+    "texts",
     "lint",
     "configuration",
     "fixes",

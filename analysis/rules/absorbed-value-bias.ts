@@ -1,4 +1,5 @@
 /** @file `absorbed-value-bias`: the bias of an attention's values, which the output projection's bias can take over. */
+import { say } from "../texts/say";
 import { consumers, type Graph, type Node, producers } from "../graph/graph";
 import { elementCount, int64Vector } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
@@ -169,15 +170,17 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     const layer = layerOf(model, name);
     const behind = layerOf(model, next.bias);
     const size = segment ? segment.end - segment.start : elementCount(shape);
-    const subject = segment ? `bias of the values in ${code(layerName(model, name))}` : `bias of ${code(layerName(model, name))}`;
+    const subject = segment
+      ? say`bias of the values in ${code(layerName(model, name))}`
+      : say`bias of ${code(layerName(model, name))}`;
     return [
       {
         message: [
-          `${subject} is absorbed: ${code(layerName(model, next.bias))} has a bias behind it (${values(size)})`,
-          "Rows of attention sum to one, so that a constant added to the values is a constant added to the output.",
+          say`${subject} is absorbed: ${code(layerName(model, next.bias))} has a bias behind it (${values(size)})`,
+          say`Rows of attention sum to one, so that a constant added to the values is a constant added to the output.`,
         ].join("\n"),
         ...place,
-        related: behind && behind !== layer ? [{ label: "the bias that absorbs it", range: behind.constructor }] : [],
+        related: behind && behind !== layer ? [{ label: say`the bias that absorbs it`, range: behind.constructor }] : [],
         symmetry: `R^${size} on ${name}, ${next.bias}`,
       },
     ];

@@ -1,4 +1,5 @@
 /** @file `aliased-modules`: a list that was meant to hold several modules and holds one several times. */
+import { say } from "../texts/say";
 import type { SharedModule } from "../frontends/python/index";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { codes } from "./layers";
@@ -84,8 +85,8 @@ function detection(file: CheckedFile, model: CheckedModel, shared: SharedModule)
   const n = inContainer.length;
   const tensors = shared.parameters;
   const lines = [
-    `${code(shortPath(list))} holds one ${shared.kind} ${n} times: ${tensors} parameter ${tensors === 1 ? "tensor" : "tensors"}, not ${n * tensors}`,
-    `${few(codes(inContainer))} are the same object in ${code(model.name)}; their gradients add up.`,
+    say`${code(shortPath(list))} holds one ${shared.kind} ${n} times: ${tensors} parameter ${tensors === 1 ? say`tensor` : say`tensors`}, not ${n * tensors}`,
+    say`${few(codes(inContainer))} are the same object in ${code(model.name)}; their gradients add up.`,
   ];
   return [
     {
@@ -95,7 +96,7 @@ function detection(file: CheckedFile, model: CheckedModel, shared: SharedModule)
       file: file.file,
       related:
         shared.constructor && shared.repeated === undefined
-          ? [{ label: "the module is made here", range: shared.constructor }]
+          ? [{ label: say`the module is made here`, range: shared.constructor }]
           : [],
       symmetry: `${n} names for the same ${tensors} tensors`,
       ...(shared.repeated ? { remedy: { kind: "comprehension" as const, range: shared.repeated } } : {}),

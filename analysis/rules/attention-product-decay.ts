@@ -1,10 +1,11 @@
 /** @file `attention-product-decay`: weight decay on the two factors of attention's products. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { attentionProducts } from "./attention";
 import { optimisedGroups } from "./decay";
 import { layerName } from "./layers";
 import { type Detection, optionOf, type Rule } from "./rule";
-import { code, number } from "./words";
+import { code, few, number } from "./words";
 
 /** Query-key and value-output products both of whose factors decay. */
 export const attentionProductDecay: Rule = {
@@ -108,13 +109,15 @@ function detections(file: CheckedFile, least: number): Detection[] {
     const decay = Math.min(...products.flatMap((p) => [decays.get(p.first)!, decays.get(p.second)!]));
     const counts = (["query-key", "value-output"] as const).flatMap((kind) => {
       const n = products.filter((p) => p.kind === kind).length;
-      return n > 0 ? [`${n} ${kind}`] : [];
+      return n > 0 ? [kind === "query-key" ? say`${n} query-key` : say`${n} value-output`] : [];
     });
     return [
       {
         message: [
-          `weight decay ${number(decay)} acts on ${counts.join(" and ")} ${products.length === 1 ? "product" : "products"} of attention: it favours low rank`,
-          `${examples(model, products)}: singular directions whose gradient stays below ${number(decay)} shrink to zero (closed form for SGD).`,
+          products.length === 1
+            ? say`weight decay ${number(decay)} acts on ${few(counts)} product of attention: it favours low rank`
+            : say`weight decay ${number(decay)} acts on ${few(counts)} products of attention: it favours low rank`,
+          say`${examples(model, products)}: singular directions whose gradient stays below ${number(decay)} shrink to zero (closed form for SGD).`,
         ].join("\n"),
         range: optimiser.range,
         file: file.file,
@@ -129,5 +132,5 @@ function detections(file: CheckedFile, least: number): Detection[] {
 function examples(model: CheckedModel, products: ReturnType<typeof attentionProducts>): string {
   const [{ first, second }] = products as [(typeof products)[number]];
   const [a, b] = [layerName(model, first), layerName(model, second)];
-  return first === second || a === b ? `In ${code(a)}` : `For ${code(a)} and ${code(b)}`;
+  return first === second || a === b ? say`In ${code(a)}` : say`For ${code(a)} and ${code(b)}`;
 }

@@ -1,4 +1,5 @@
 /** @file `batch-norm-folded`: an ONNX file whose batch norms were multiplied into convolutions, and whose symmetries differ. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import type { Detection, Rule } from "./rule";
 import { values } from "./words";
@@ -101,8 +102,8 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   return [
     {
       message: [
-        `batch norms are folded into ${folded.length} ${folded.length === 1 ? "convolution" : "convolutions"}: these are not the symmetries of training`,
-        `The biases of folded convolutions (${values(entries)}) hold what norms did. Export in training mode to see the model that trains.`,
+        say`batch norms are folded into ${folded.length} ${folded.length === 1 ? say`convolution` : say`convolutions`}: these are not the symmetries of training`,
+        say`The biases of folded convolutions (${values(entries)}) hold what norms did. Export in training mode to see the model that trains.`,
       ].join("\n"),
       file: file.file,
       ...(first.origin.node === undefined ? {} : { node: first.origin.node }),

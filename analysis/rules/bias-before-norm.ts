@@ -1,4 +1,5 @@
 /** @file `bias-before-norm`: a bias whose value a normalisation subtracts again. */
+import { say } from "../texts/say";
 import { detectInertBiases, isSubtractedAgain } from "./inert";
 import type { Rule } from "./rule";
 import { values } from "./words";
@@ -85,6 +86,8 @@ class Net(nn.Module):
   ],
   check: (file) =>
     detectInertBiases(file, isSubtractedAgain, ({ subject, by, several, count }) => {
-      return `${subject} has no effect: ${by} ${several ? "subtract" : "subtracts"} its mean (${values(count)})`;
+      return several
+        ? say`${subject} has no effect: ${by} subtract its mean (${values(count)})`
+        : say`${subject} has no effect: ${by} subtracts its mean (${values(count)})`;
     }),
 };

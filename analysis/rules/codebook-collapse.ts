@@ -1,4 +1,5 @@
 /** @file `codebook-collapse`: a codebook whose unused codes get no gradient, and nothing that brings them back. */
+import { say } from "../texts/say";
 import { type Graph, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { layerName, placeOf } from "./layers";
@@ -114,11 +115,13 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `codes of ${code(layerName(model, name))} that are not chosen get no gradient, and nothing restarts them (${codes} codes)`,
-          "The number of codes in use can only fall. Start from k-means, restart dead codes, use a moving average, or reward entropy.",
+          say`codes of ${code(layerName(model, name))} that are not chosen get no gradient, and nothing restarts them (${codes} codes)`,
+          say`The number of codes in use can only fall. Start from k-means, restart dead codes, use a moving average, or reward entropy.`,
         ].join("\n"),
         ...place,
-        related: choices[0]?.origin.range ? [{ label: "the nearest code is chosen here", range: choices[0].origin.range }] : [],
+        related: choices[0]?.origin.range
+          ? [{ label: say`the nearest code is chosen here`, range: choices[0].origin.range }]
+          : [],
         symmetry: `S(${codes}) on ${name}/0`,
       },
     ];

@@ -1,4 +1,5 @@
 /** @file `dead-units`: units that vanished in a probe. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { atParameter, exceeds, measuredBy, probedUnits, shareOf, silentUnitClaim, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
@@ -46,8 +47,8 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     const { units, dead } = measures.units;
     if (!exceeds(shareOf(dead, units), least)) return [];
     const lines = [
-      `${Math.round(dead.value ?? 0)} of ${units} units of ${code(name)} died in the probe: their weights are all but zero`,
-      `${withError(dead)} units per run. ${measuredBy(record)} Less weight decay, a smaller learning rate or larger batches keep them.`,
+      say`${Math.round(dead.value ?? 0)} of ${units} units of ${code(name)} died in the probe: their weights are all but zero`,
+      say`${withError(dead)} units per run. ${measuredBy(record)} Less weight decay, a smaller learning rate or larger batches keep them.`,
     ];
     return atParameter(file, model, writer, lines, measures.symmetry.group);
   });

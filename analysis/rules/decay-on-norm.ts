@@ -1,10 +1,11 @@
 /** @file `decay-on-norm`: weight decay on gains and shifts of norms, and on biases. */
+import { say } from "../texts/say";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile } from "./checked";
 import { optimisedGroups } from "./decay";
 import { registeredParameter } from "./layers";
 import { type Detection, optionOf, type Rule } from "./rule";
-import { number } from "./words";
+import { code, few, number } from "./words";
 
 /** Vectors in a parameter group that decays. */
 export const decayOnNorm: Rule = {
@@ -119,21 +120,21 @@ function byOptimiser(file: CheckedFile, least: number): Detection[] {
     const biases = vectors.filter((v) => isBias(v.name));
     const norms = vectors.length - biases.length;
     const parts = [
-      ...(norms > 0 ? [`${norms} ${norms === 1 ? "norm parameter" : "norm parameters"}`] : []),
-      ...(biases.length > 0 ? [`${biases.length} ${biases.length === 1 ? "bias" : "biases"}`] : []),
+      ...(norms > 0 ? [norms === 1 ? say`1 norm parameter` : say`${norms} norm parameters`] : []),
+      ...(biases.length > 0 ? [biases.length === 1 ? say`1 bias` : say`${biases.length} biases`] : []),
     ];
     // A model of another file may be made with other sizes here.
     const entries = vectors.reduce((n, v) => n + v.entries, 0);
-    const size = file.models.includes(model) ? ` (${number(entries)} values)` : "";
+    const size = file.models.includes(model) ? say` (${number(entries)} values)` : "";
     // The library's own default is nobody's decision.
     const isDefault = certainty === "default" && !/weight_decay/.test(optimiser.source);
     return [
       {
         message: [
-          `weight decay ${number(weightDecay)} also acts on ${parts.join(" and ")} of \`${model.name}\`${size}`,
+          say`weight decay ${number(weightDecay)} also acts on ${few(parts)} of ${code(model.name)}${size}`,
           isDefault
-            ? `${optimiser.kind} decays by ${number(weightDecay)} unless told otherwise. Give vectors a group with weight_decay=0.`
-            : "Decay is for matrices. Give vectors a parameter group with weight_decay=0.",
+            ? say`${optimiser.kind} decays by ${number(weightDecay)} unless told otherwise. Give vectors a group with weight_decay=0.`
+            : say`Decay is for matrices. Give vectors a parameter group with weight_decay=0.`,
         ].join("\n"),
         ...(isDefault ? { severity: "info" as const } : {}),
         range: optimiser.range,
@@ -142,7 +143,7 @@ function byOptimiser(file: CheckedFile, least: number): Detection[] {
         symmetry: `decay along ${vectors
           .slice(0, 3)
           .map((v) => v.name)
-          .join(", ")}${vectors.length > 3 ? ` and ${vectors.length - 3} more` : ""}`,
+          .join(", ")}${vectors.length > 3 ? say` and ${vectors.length - 3} more` : ""}`,
         ...(optimiser.groups.length === 1 ? { remedy: { kind: "parameter-groups" as const, call: optimiser.range } } : {}),
       },
     ];

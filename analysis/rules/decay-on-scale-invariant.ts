@@ -1,4 +1,5 @@
 /** @file `decay-on-scale-invariant`: what weight decay does to weights before a normalisation. */
+import { say } from "../texts/say";
 import { angularStep, relaxationSteps } from "../dynamics/closed-forms/scale-invariance";
 import { roundedDown } from "../dynamics/risk/levers";
 import { isDecoupled } from "./decay";
@@ -122,7 +123,10 @@ function detection(file: string, group: InvariantGroup, training: number | undef
   const { optimiser, model, weights, weightDecay, learningRate, momentum } = group;
   const names = weights.map((w) => layerName(model, w));
   const n = weights.length;
-  const head = `weight decay ${number(weightDecay)} on ${n} scale-invariant ${n === 1 ? "weight" : "weights"} only sets their effective learning rate`;
+  const head =
+    n === 1
+      ? say`weight decay ${number(weightDecay)} on 1 scale-invariant weight only sets its effective learning rate`
+      : say`weight decay ${number(weightDecay)} on ${n} scale-invariant weights only sets their effective learning rate`;
   const known = learningRate !== undefined && learningRate > 0;
   const decoupled = isDecoupled(optimiser.kind);
   // Adam with decay in the gradient has no closed form that is known to hold.
@@ -133,15 +137,15 @@ function detection(file: string, group: InvariantGroup, training: number | undef
   const product = ((LARGEST_ANGLE ** 2 / 2) * (1 + momentum)) / (decoupled ? 1 - momentum : 1);
   const lines = [
     head,
-    `A normalisation divides by the scale of ${few(codes(names))}; the function does not see it.`,
+    say`A normalisation divides by the scale of ${few(codes(names))}; the function does not see it.`,
     ...(angle === undefined
       ? []
       : [
-          `In equilibrium they turn by ${number(angle)} rad per step, reached after about ${number(steps!)} steps${against(steps!, training)} (closed form).`,
+          say`In equilibrium they turn by ${number(angle)} rad per step, reached after about ${number(steps!)} steps${against(steps!, training)} (closed form).`,
         ]),
   ];
   const tooFast = angle !== undefined && angle > LARGEST_ANGLE;
-  if (tooFast) lines.push(`More than ${LARGEST_ANGLE} rad per step is unstable: lower the decay or the learning rate.`);
+  if (tooFast) lines.push(say`More than ${LARGEST_ANGLE} rad per step is unstable: lower the decay or the learning rate.`);
   return {
     message: lines.join("\n"),
     ...(tooFast ? { severity: "warning" as const } : {}),
@@ -158,7 +162,7 @@ function detection(file: string, group: InvariantGroup, training: number | undef
 /** The time to equilibrium against the length of the training. */
 function against(steps: number, training: number | undefined): string {
   if (training === undefined) return "";
-  return steps > training ? `, which this training of ${number(training)} does not see` : ` of ${number(training)}`;
+  return steps > training ? say`, which this training of ${number(training)} does not see` : say` of ${number(training)}`;
 }
 
 /** The decay, or the rate, at which the angle stays below the largest one. */

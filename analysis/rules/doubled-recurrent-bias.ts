@@ -1,4 +1,5 @@
 /** @file `doubled-recurrent-bias`: two biases of a recurrent layer that only enter as their sum. */
+import { say } from "../texts/say";
 import { type Graph, numberAttribute, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import { layerName, placeKey } from "./layers";
@@ -116,12 +117,12 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     seen.add(place);
     const [first] = pairs;
     const leaf = (p: string): string => p.slice(p.lastIndexOf(".") + 1);
-    const part = count < total ? ` (${count} of ${total} entries)` : "";
+    const part = count < total ? say` (${count} of ${total} entries)` : "";
     return [
       {
         message: [
-          `biases ${code(leaf(first![0]))} and ${code(leaf(first![1]))} of ${code(layerName(model, first![0]))} only enter as a sum${part}`,
-          `${values(count)} too many: adding to one what is taken from the other changes nothing. Their sum learns twice as fast as one bias.`,
+          say`biases ${code(leaf(first![0]))} and ${code(leaf(first![1]))} of ${code(layerName(model, first![0]))} only enter as a sum${part}`,
+          say`${values(count)} too many: adding to one what is taken from the other changes nothing. Their sum learns twice as fast as one bias.`,
         ].join("\n"),
         range: layer.constructor,
         file: file.file,

@@ -1,4 +1,5 @@
 /** @file `duplicate-units`: units that became copies of each other in a probe. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { atParameter, equalUnitsClaim, exceeds, measuredBy, probedUnits, shareOf, trainedExamples, withError } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
@@ -42,8 +43,8 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     const { units, duplicates, distinct } = measures.units;
     if (!exceeds(shareOf(duplicates, units), least)) return [];
     const lines = [
-      `${Math.round(duplicates.value ?? 0)} of ${units} units of ${code(name)} are copies of others at the end of the probe`,
-      `${withError(distinct)} units are distinct. ${measuredBy(record)} Random starts, smaller learning rates or larger batches keep them apart.`,
+      say`${Math.round(duplicates.value ?? 0)} of ${units} units of ${code(name)} are copies of others at the end of the probe`,
+      say`${withError(distinct)} units are distinct. ${measuredBy(record)} Random starts, smaller learning rates or larger batches keep them apart.`,
     ];
     return atParameter(file, model, writer, lines, measures.symmetry.group);
   });

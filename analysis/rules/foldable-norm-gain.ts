@@ -1,4 +1,5 @@
 /** @file `foldable-norm-gain`: the gain of a norm that the matrices behind it can take over. */
+import { say } from "../texts/say";
 import { consumers, producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
@@ -112,13 +113,13 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `gain of ${code(layerName(model, name))} can be folded into ${few(codes(next))}: only linear layers read it (${values(count)})`,
-          `Multiplying a channel's gain and dividing the matching columns of ${few(codes(next))} changes nothing.`,
+          say`gain of ${code(layerName(model, name))} can be folded into ${few(codes(next))}: only linear layers read it (${values(count)})`,
+          say`Multiplying a channel's gain and dividing the matching columns of ${few(codes(next))} changes nothing.`,
         ].join("\n"),
         ...place,
         related: weights.slice(0, 3).flatMap((w) => {
           const layer = layerOf(model, w);
-          return layer ? [{ label: `${layerName(model, w)} reads it`, range: layer.constructor }] : [];
+          return layer ? [{ label: say`${layerName(model, w)} reads it`, range: layer.constructor }] : [];
         }),
         symmetry: `(R*)^${count} on ${name}, ${weights.slice(0, 2).join(", ")}`,
         ...(norm && canDrop(model, norm, foldable)

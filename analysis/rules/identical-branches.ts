@@ -1,4 +1,5 @@
 /** @file `identical-branches`: parallel copies with equal weights, which training cannot tell apart. */
+import { say } from "../texts/say";
 import type { Symmetry } from "../symmetry/symmetry";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { codes, layerName, placeOf, registeredParameter } from "./layers";
@@ -136,15 +137,15 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     if (!place) return [];
     const made = placeOf(file, model, copy)?.range;
     const names = [...branches];
-    const both = names.length === 2 ? "both" : `all ${names.length}`;
+    const both = names.length === 2 ? say`both` : say`all ${names.length}`;
     return [
       {
         message: [
-          `${few(codes(names))} start as copies in parallel: equal gradients keep ${both} equal for ever`,
-          `Exchanging them changes nothing, so ${both} get the same gradient in each of ${count} parameter tensors. Draw each one anew, or add noise.`,
+          say`${few(codes(names))} start as copies in parallel: equal gradients keep ${both} equal for ever`,
+          say`Exchanging them changes nothing, so ${both} get the same gradient in each of ${count} parameter tensors. Draw each one anew, or add noise.`,
         ].join("\n"),
         ...place,
-        related: made && made !== place.range ? [{ label: `${layerName(model, copy)} is made here`, range: made }] : [],
+        related: made && made !== place.range ? [{ label: say`${layerName(model, copy)} is made here`, range: made }] : [],
         symmetry: `S(${names.length}) on ${few(names)}`,
         ...(place.range ? { subject: { model, parameters: [copy], call: place.range } } : {}),
       },

@@ -1,4 +1,5 @@
 /** @file `inert-direction-before-norm`: the direction of a bias that a layer norm or group norm takes off again. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { inertParameters } from "./inert";
 import { layerName, layerOf, placeKey, placeOf } from "./layers";
@@ -133,8 +134,8 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `${n === 1 ? "the mean" : `${n} group means`} of the bias of ${code(layerName(model, name))} ${n === 1 ? "has" : "have"} no effect: ${names.length > 0 ? few(names) : "the norm"} ${names.length > 1 ? "subtract" : "subtracts"} it`,
-          `${n} of its ${size} directions ${n === 1 ? "is" : "are"} inert; the others count.`,
+          say`${n === 1 ? "the mean" : `${n} group means`} of the bias of ${code(layerName(model, name))} ${n === 1 ? say`has` : say`have`} no effect: ${names.length > 0 ? few(names) : "the norm"} ${names.length > 1 ? say`subtract` : say`subtracts`} it`,
+          say`${n} of its ${size} directions ${n === 1 ? say`is` : say`are`} inert; the others count.`,
         ].join("\n"),
         ...place,
         related: [],

@@ -1,4 +1,5 @@
 /** @file `inert-key-bias`: the bias of the keys of softmax attention. */
+import { say } from "../texts/say";
 import { detectInertBiases, isCancelledBySoftmax } from "./inert";
 import type { Rule } from "./rule";
 import { values } from "./words";
@@ -89,6 +90,6 @@ class Attention(nn.Module):
     detectInertBiases(
       file,
       isCancelledBySoftmax,
-      ({ subject, count }) => `${subject} has no effect: softmax cancels what it adds to all scores alike (${values(count)})`,
+      ({ subject, count }) => say`${subject} has no effect: softmax cancels what it adds to all scores alike (${values(count)})`,
     ),
 };

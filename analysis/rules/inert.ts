@@ -2,6 +2,7 @@
  * @file Biases that nothing sees, gathered by the code that makes them: what the two rules on inert biases share. Detection
  * is by what the graph computes (symmetry/inert); names and layer classes are for messages only.
  */
+import { say } from "../texts/say";
 import { type Graph, type Node, producers } from "../graph/graph";
 import type { RelatedPlace, SourceRange } from "../graph/source";
 import { elementCount } from "../graph/tensor";
@@ -148,7 +149,7 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
   const { layer } = first;
   const range = layer?.constructor ?? parameter.origin.range!;
   const isBias = layer !== undefined && isOwn(layer.scope, parameter.name, "bias");
-  const subject = isBias ? `bias of ${code(shortPath(layer.scope))}` : code(ownPath(parameter.name));
+  const subject = isBias ? say`bias of ${code(shortPath(layer.scope))}` : code(ownPath(parameter.name));
   const names = first.inert.forgottenBy.map((f) => nameOf(f, first.model));
   const message = describe({ subject, ...several(names), count: elementCount(parameter.shape) });
   const all = layer ? instances(file, layer) : [];
@@ -157,18 +158,18 @@ function inPython(file: CheckedFile, group: readonly InertBias[], describe: Para
   const lines = [message];
   if (visible.length > 0) {
     const some = [...new Set(visible.map((v) => v.layer.scope))];
-    lines.push(`It has an effect in ${listed(some.map(code))}, which the same call makes.`);
+    lines.push(say`It has an effect in ${listed(some.map(code))}, which the same call makes.`);
   }
   const most = largest(group);
   if (most.length > 1) {
-    lines.push(`Made ${most.length} times in ${code(most[0]!.model.name)}: ${listed(most.map((b) => code(b.layer!.scope)))}.`);
+    lines.push(say`Made ${most.length} times in ${code(most[0]!.model.name)}: ${listed(most.map((b) => code(b.layer!.scope)))}.`);
   }
   const remedy: Remedy | undefined =
     isBias && layer.bias
       ? {
           kind: "drop-bias",
           layers: all.map((i) => i.layer),
-          ...(visible.length > 0 ? { refusal: "other layers that the same call makes need their bias" } : {}),
+          ...(visible.length > 0 ? { refusal: say`other layers that the same call makes need their bias` } : {}),
         }
       : undefined;
   return {
@@ -238,11 +239,11 @@ function places(group: readonly InertBias[]): RelatedPlace[] {
     if (!known) out.push({ label, range });
   };
   for (const { model, inert, layer } of group) {
-    if (layer) add(`${code(shortPath(layer.scope))} is applied here`, layer.uses[0]);
+    if (layer) add(say`${code(shortPath(layer.scope))} is applied here`, layer.uses[0]);
     for (const f of inert.forgottenBy) {
       const norm = model.layers.find((l) => l.scope !== "" && l.scope === f.node.origin.scope);
-      const label = f.how === "softmax" ? "the softmax that cancels it" : "its mean is subtracted here";
-      if (norm && f.how === "mean") add(`${code(shortPath(norm.scope))} is made here`, norm.constructor);
+      const label = f.how === "softmax" ? say`the softmax that cancels it` : say`its mean is subtracted here`;
+      if (norm && f.how === "mean") add(say`${code(shortPath(norm.scope))} is made here`, norm.constructor);
       else add(label, f.node.origin.range);
     }
   }
@@ -260,5 +261,8 @@ function several(names: readonly string[]): { by: string; several: boolean } {
   const distinct = [...new Set(names)].map(code);
   const [first, second] = distinct;
   if (second === undefined) return { by: first ?? "", several: false };
-  return { by: distinct.length === 2 ? `${first} and ${second}` : `${first} and ${distinct.length - 1} more`, several: true };
+  return {
+    by: distinct.length === 2 ? say`${first!} and ${second!}` : say`${first!} and ${distinct.length - 1} more`,
+    several: true,
+  };
 }

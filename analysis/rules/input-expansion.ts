@@ -1,4 +1,5 @@
 /** @file `input-expansion`: first layers whose training constant inputs would speed up. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
 import { layerName, layerOf, placeOf } from "./layers";
@@ -108,8 +109,8 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `${code(layerName(model, weight.name))} reads the input as it is: appended constants would make its bias learn faster`,
-          "An aid to optimisation, not the removal of a symmetry; whether it helps here a paired probe can measure.",
+          say`${code(layerName(model, weight.name))} reads the input as it is: appended constants would make its bias learn faster`,
+          say`An aid to optimisation, not the removal of a symmetry; whether it helps here a paired probe can measure.`,
         ].join("\n"),
         ...place,
         related: [],

@@ -1,4 +1,5 @@
 /** @file `linear-chain`: matrices that follow each other without a nonlinearity are one matrix. */
+import { say } from "../texts/say";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { type Contraction, linearStructure } from "./contractions";
@@ -158,15 +159,15 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     const rank = Math.min(...chain.map((l) => l.rank));
     const lines = narrow
       ? [
-          `weight decay ${number(decay!.value)} makes the product of ${few(codes(names))} low-rank: no nonlinearity between them`,
-          `Of its ${rank} singular directions those whose gradient stays below ${number(decay!.value)} shrink to zero. Decay one factor only, or none.`,
+          say`weight decay ${number(decay!.value)} makes the product of ${few(codes(names))} low-rank: no nonlinearity between them`,
+          say`Of its ${rank} singular directions those whose gradient stays below ${number(decay!.value)} shrink to zero. Decay one factor only, or none.`,
         ]
       : [
-          `${few(codes(names))} make one linear map: there is no nonlinearity between them`,
-          `GL(${rank}) acts on the ${rank} channels between: ${number(rank * rank)} directions change nothing. Put an activation between, or use one layer.`,
+          say`${few(codes(names))} make one linear map: there is no nonlinearity between them`,
+          say`GL(${rank}) acts on the ${rank} channels between: ${number(rank * rank)} directions change nothing. Put an activation between, or use one layer.`,
           ...(decay && decay.value > 0
             ? [
-                `Weight decay ${number(decay.value)} makes their product low-rank: directions whose gradient stays below it vanish.`,
+                say`Weight decay ${number(decay.value)} makes their product low-rank: directions whose gradient stays below it vanish.`,
               ]
             : []),
         ];
@@ -176,7 +177,8 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
         message: lines.join("\n"),
         ...(narrow ? { severity: "info" as const } : {}),
         ...place,
-        related: last && last.constructor !== place.range ? [{ label: `${names.at(-1)!} follows`, range: last.constructor }] : [],
+        related:
+          last && last.constructor !== place.range ? [{ label: say`${names.at(-1)!} follows`, range: last.constructor }] : [],
         symmetry: `GL(${rank}) on ${weights.slice(0, 2).join(", ")}`,
         subject: { model, parameters: weights, ...(decay ? { optimiser: decay.optimiser } : {}) },
       },

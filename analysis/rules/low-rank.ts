@@ -1,4 +1,5 @@
 /** @file `low-rank`: products of weights that lost their rank in a probe. */
+import { say } from "../texts/say";
 import { layerName } from "./layers";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { atParameter, measuredBy, ownSetting, shareOf, withError } from "./measured";
@@ -109,8 +110,8 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     if (!(end.value <= least) || !(end.value + 2 * (end.error || 0) < 0.7 * start.value)) return [];
     const percent = (x: number): string => `${Math.round(100 * x)}%`;
     const lines = [
-      `product of ${code(layerName(model, first))} and ${code(layerName(model, second))} uses ${percent(end.value)} of its rank after the probe, ${percent(start.value)} before`,
-      `Effective rank ${withError(ranks.end)} of ${full}. ${measuredBy(record)} Less decay on one of the two keeps directions alive.`,
+      say`product of ${code(layerName(model, first))} and ${code(layerName(model, second))} uses ${percent(end.value)} of its rank after the probe, ${percent(start.value)} before`,
+      say`Effective rank ${withError(ranks.end)} of ${full}. ${measuredBy(record)} Less decay on one of the two keeps directions alive.`,
     ];
     return atParameter(file, model, first, lines, `GL(r) on ${first}, ${second}`);
   });

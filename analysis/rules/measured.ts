@@ -1,4 +1,5 @@
 /** @file What a probe measured of a model, as rules read it. */
+import { say } from "../texts/say";
 import type { Measured, ProbeRecord, RecordedMeasures, RecordedSetting } from "../probe/record/record";
 import type { Claim, Setting, Slice } from "./claim";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -52,10 +53,10 @@ export function exceeds({ value, error }: MeanWithError, least: number): boolean
 /** How a measure was obtained, in words. */
 export function measuredBy(record: ProbeRecord): string {
   const { replicas, training } = ownSetting(record);
-  const runs = `${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
-  const how = `${training.optimiser}, learning rate ${training.learningRate}, weight decay ${training.weightDecay}`;
-  const what = record.twin ? " on a smaller copy of the model" : "";
-  return `Measured in a probe of ${record.steps} steps with ${runs}${what} (${how}).`;
+  const runs = replicas === 1 ? say`1 replica` : say`${replicas} replicas`;
+  const how = say`${training.optimiser}, learning rate ${training.learningRate}, weight decay ${training.weightDecay}`;
+  const what = record.twin ? say` on a smaller copy of the model` : "";
+  return say`Measured in a probe of ${record.steps} steps with ${runs}${what} (${how}).`;
 }
 
 /** `3.2 +- 0.4`, or the value alone where one replica says nothing of its error. */

@@ -1,4 +1,5 @@
 /** @file `moe-no-balance`: a router that chooses a few experts, with nothing that spreads the load. */
+import { say } from "../texts/say";
 import { type Graph, type Node, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
@@ -134,11 +135,11 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `router ${code(name)} picks among ${experts} experts with nothing that balances them: it tends to a few`,
-          "Only the chosen experts get gradients. Add a balancing loss, noise on the scores, or a bias per expert that follows its load.",
+          say`router ${code(name)} picks among ${experts} experts with nothing that balances them: it tends to a few`,
+          say`Only the chosen experts get gradients. Add a balancing loss, noise on the scores, or a bias per expert that follows its load.`,
         ].join("\n"),
         ...place,
-        related: choice.origin.range ? [{ label: "the experts are chosen here", range: choice.origin.range }] : [],
+        related: choice.origin.range ? [{ label: say`the experts are chosen here`, range: choice.origin.range }] : [],
         symmetry: `S(${experts}) on the experts with the rows of ${router}`,
         subject: { model, parameters: [router] },
       },

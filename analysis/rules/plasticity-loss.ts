@@ -1,4 +1,5 @@
 /** @file `plasticity-loss`: units that fell silent in a probe. */
+import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { exceeds, measuredBy, numbers, ownSetting, silentUnitClaim, trainedExamples } from "./measured";
 import { type Detection, optionOf, type Rule } from "./rule";
@@ -50,8 +51,8 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     return [
       {
         message: [
-          `${percent(end.value)} of the units behind ${code(scope === "" ? value : scope)} are dormant at the end of the probe, ${percent(start.value)} at its start`,
-          `${measuredBy(record)} Leaky activations, a smaller learning rate, or decay towards the initial weights keep units alive.`,
+          say`${percent(end.value)} of the units behind ${code(scope === "" ? value : scope)} are dormant at the end of the probe, ${percent(start.value)} at its start`,
+          say`${measuredBy(record)} Leaky activations, a smaller learning rate, or decay towards the initial weights keep units alive.`,
         ].join("\n"),
         range,
         file: file.file,

@@ -1,4 +1,5 @@
 /** @file `rescaling-imbalance`: layers that trade scale and start with very different norms. */
+import { say } from "../texts/say";
 import { balanceHalfLife } from "../dynamics/closed-forms/charges";
 import type { Parameter } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
@@ -125,13 +126,13 @@ function detections(file: CheckedFile, ratio: number): Detection[] {
       if (!place) return [];
       const [a, b] = [layerName(model, large), layerName(model, small)];
       const life = Number.isFinite(halfLife)
-        ? `halves in about ${number(halfLife)} steps`
-        : "never decays: there is no weight decay";
+        ? say`halves in about ${number(halfLife)} steps`
+        : say`never decays: there is no weight decay`;
       return [
         {
           message: [
-            `squared norm of ${code(a)} starts ${number(times)} times that of ${code(b)}, and SGD keeps the difference`,
-            `The imbalance of squared norms per unit is conserved and ${life} (closed form). Draw both at one scale.`,
+            say`squared norm of ${code(a)} starts ${number(times)} times that of ${code(b)}, and SGD keeps the difference`,
+            say`The imbalance of squared norms per unit is conserved and ${life} (closed form). Draw both at one scale.`,
           ].join("\n"),
           ...place,
           related: [],

@@ -1,4 +1,5 @@
 /** @file `softmax-shift-drift`: the common shift of all logits, which the loss does not see and Adam moves. */
+import { say } from "../texts/say";
 import { producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -163,11 +164,11 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
     return [
       {
         message: [
-          `${number(directions)} directions of ${code(layerName(model, weight))} drift under ${decay.optimiser.kind}: softmax cancels what all logits share`,
-          "Their gradient is exactly zero, but steps that are divided entry by entry move along them. Decay on the head, or a z-loss, holds them.",
+          say`${number(directions)} directions of ${code(layerName(model, weight))} drift under ${decay.optimiser.kind}: softmax cancels what all logits share`,
+          say`Their gradient is exactly zero, but steps that are divided entry by entry move along them. Decay on the head, or a z-loss, holds them.`,
         ].join("\n"),
         ...place,
-        related: [{ label: `${decay.optimiser.kind} without decay`, range: decay.optimiser.range }],
+        related: [{ label: say`${decay.optimiser.kind} without decay`, range: decay.optimiser.range }],
         symmetry: `R^${directions} on ${weight}`,
       },
     ];

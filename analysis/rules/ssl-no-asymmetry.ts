@@ -1,4 +1,5 @@
 /** @file `ssl-no-asymmetry`: two views of one encoder are pulled together, and nothing keeps the output from being constant. */
+import { say } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { CheckedFile } from "./checked";
 import { codeLines } from "./python-code";
@@ -125,8 +126,8 @@ function detections(file: CheckedFile, text: string): Detection[] {
       return [
         {
           message: [
-            `both views go through ${code(callee)} and are only pulled together: a constant output is optimal`,
-            "Nothing punishes collapse here: add a predictor with a stop-gradient, a slow target, negatives, or a variance term.",
+            say`both views go through ${code(callee)} and are only pulled together: a constant output is optimal`,
+            say`Nothing punishes collapse here: add a predictor with a stop-gradient, a slow target, negatives, or a variance term.`,
           ].join("\n"),
           range,
           file: file.file,

@@ -1,4 +1,5 @@
 /** @file `symmetric-init`: constant weights that leave interchangeable units identical for ever. */
+import { say } from "../texts/say";
 import type { Parameter } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
 import type { ChannelSpace } from "../symmetry/symmetry";
@@ -171,15 +172,15 @@ function detections(file: CheckedFile, model: CheckedModel): { key: string; dete
     const frozen = matrices.every((p) => stuck.has(p.name));
     const name = layerName(model, writer.name);
     const fate = {
-      nothing: frozen ? "no gradient reaches them, they never move" : "gradient descent keeps them equal",
-      biases: "only biases tell them apart",
-      dropout: "only dropout tells them apart",
+      nothing: frozen ? say`no gradient reaches them, they never move` : say`gradient descent keeps them equal`,
+      biases: say`only biases tell them apart`,
+      dropout: say`only dropout tells them apart`,
     }[breaker];
     const readers = matrices.filter((p) => p !== writer).map((p) => layerName(model, p.name));
     const detection: Detection = {
       message: [
-        `all ${space.size} units of ${code(name)} start equal (weights ${number(value)}): ${fate}`,
-        `The units of ${code(name)} are interchangeable, and ${few(codes(readers))} ${readers.length === 1 ? "reads" : "read"} them with equal weights too: the layer has the power of one unit.`,
+        say`all ${space.size} units of ${code(name)} start equal (weights ${number(value)}): ${fate}`,
+        say`The units of ${code(name)} are interchangeable, and ${few(codes(readers))} ${readers.length === 1 ? say`reads` : say`read`} them with equal weights too: the layer has the power of one unit.`,
       ].join("\n"),
       ...(breaker === "nothing" ? {} : { severity: "warning" as const }),
       ...place,
@@ -202,6 +203,6 @@ function merged(all: readonly { key: string; detection: Detection; parts: string
   return [...byPlace.values()].map(({ detection, parts }) =>
     parts.size === 1
       ? detection
-      : { ...detection, message: `${detection.message}\nThe same call sets ${few(codes([...parts]))}.` },
+      : { ...detection, message: `${detection.message}\n${say`The same call sets ${few(codes([...parts]))}.`}` },
   );
 }

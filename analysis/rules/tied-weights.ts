@@ -1,4 +1,5 @@
 /** @file `tied-weights`: a tie between layers that is undone again, or a tied tensor that the optimiser has twice. */
+import { say } from "../texts/say";
 import type { CheckedFile } from "./checked";
 import { trainedModel } from "./decay";
 import { codes, layerName } from "./layers";
@@ -87,11 +88,11 @@ function brokenTies(file: CheckedFile): Detection[] {
       const [owner, holder] = names;
       const what =
         owner !== undefined && holder !== undefined
-          ? `${code(owner)} and ${code(holder)} are tied here, and one of them is replaced later: the tie does not hold`
-          : `${code(known[0]!)} is tied here to a layer that is replaced later: the tie does not hold`;
+          ? say`${code(owner)} and ${code(holder)} are tied here, and one of them is replaced later: the tie does not hold`
+          : say`${code(known[0]!)} is tied here to a layer that is replaced later: the tie does not hold`;
       return [
         {
-          message: `${what}\nSet the tie last: after all layers are made and no parameter is assigned any more.`,
+          message: `${what}\n${say`Set the tie last: after all layers are made and no parameter is assigned any more.`}`,
           range,
           file: file.file,
           related: [],
@@ -121,8 +122,8 @@ function steppedTwice(file: CheckedFile): Detection[] {
     return [
       {
         message: [
-          `${code([...twice][0]!)}${twice.size > 1 ? ` and ${twice.size - 1} more` : ""} ${twice.size > 1 ? "are" : "is"} in this optimiser twice: stepped and decayed twice`,
-          `It is one tensor under the names of ${few(codes(layers))}. Give the optimiser ${code("model.parameters()")}, which lists it once.`,
+          say`${code([...twice][0]!)}${twice.size > 1 ? say` and ${twice.size - 1} more` : ""} ${twice.size > 1 ? say`are` : say`is`} in this optimiser twice: stepped and decayed twice`,
+          say`It is one tensor under the names of ${few(codes(layers))}. Give the optimiser ${code("model.parameters()")}, which lists it once.`,
         ].join("\n"),
         range: optimiser.range,
         file: file.file,

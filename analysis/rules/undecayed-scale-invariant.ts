@@ -1,4 +1,5 @@
 /** @file `undecayed-scale-invariant`: without decay the effective learning rate of normalised weights falls by itself. */
+import { say } from "../texts/say";
 import { roundedDown } from "../dynamics/risk/levers";
 import { isDecoupled } from "./decay";
 import { codes, layerName } from "./layers";
@@ -106,8 +107,8 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
       return [
         {
           message: [
-            `${n} scale-invariant ${n === 1 ? "weight" : "weights"} without decay: their effective learning rate falls by itself`,
-            `The norm of ${names} grows with every step, the rate at which the direction turns falls like 1/sqrt(steps) (closed form).`,
+            say`${n} scale-invariant ${n === 1 ? say`weight` : say`weights`} without decay: their effective learning rate falls by itself`,
+            say`The norm of ${names} grows with every step, the rate at which the direction turns falls like 1/sqrt(steps) (closed form).`,
           ].join("\n"),
           range: optimiser.range,
           file: file.file,

@@ -1,4 +1,5 @@
 /** @file `unused-parameters`: parameters from which no output is computed. */
+import { say } from "../texts/say";
 import type { UnreadPart } from "../frontends/python/index";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { placeKey } from "./layers";
@@ -94,7 +95,7 @@ function detection(file: CheckedFile, model: CheckedModel, part: UnreadPart, rea
   if (isDropped && !forwardDrops(file.text ?? "", name)) return [];
   return [
     {
-      message: `${code(shortPath(scope))} is never used: no output of ${code(model.name)} depends on it (${values(entries)})${kind === "Parameter" ? "" : ""}`,
+      message: say`${code(shortPath(scope))} is never used: no output of ${code(model.name)} depends on it (${values(entries)})`,
       range,
       file: file.file,
       related: [],

@@ -1,4 +1,5 @@
 /** @file Names, lists and numbers as findings write them. */
+import { say } from "../texts/say";
 
 /** Code in a message. */
 export function code(text: string): string {
@@ -22,20 +23,20 @@ export function shortPath(scope: string): string {
 export function listed(items: readonly string[]): string {
   const shown = items.slice(0, 12);
   const more = items.length - shown.length;
-  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return more > 0 ? say`${shown.join(", ")} and ${more} more` : shown.join(", ");
 }
 
 /** `64 parameters`. */
 export function values(count: number): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? "parameter" : "parameters"}`;
+  return count === 1 ? say`1 parameter` : say`${count.toLocaleString("en-US")} parameters`;
 }
 
 /** `a and b`, `a, b and c`, `a and 7 more`. */
 export function few(items: readonly string[]): string {
   const [a, b, c] = items;
   if (b === undefined) return a ?? "";
-  if (items.length === 2) return `${a} and ${b}`;
-  return items.length === 3 ? `${a}, ${b} and ${c}` : `${a} and ${items.length - 1} more`;
+  if (items.length === 2) return say`${a!} and ${b}`;
+  return items.length === 3 ? say`${a!}, ${b} and ${c!}` : say`${a!} and ${items.length - 1} more`;
 }
 
 /** A number with few digits: `0.05`, `3e-4`, `12,000`. */

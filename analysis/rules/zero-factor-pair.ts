@@ -1,4 +1,5 @@
 /** @file `zero-factor-pair`: both factors of a product start at zero, so that neither gets a gradient. */
+import { say } from "../texts/say";
 import type { Parameter } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
@@ -151,11 +152,11 @@ function detection(file: CheckedFile, model: CheckedModel, first: Parameter, fre
   const own = label(first.name);
   return {
     message: [
-      `${code(own)} and ${few(codes(freed.map(label)))} both start at zero: each one's gradient is exactly zero`,
-      "A factor gets its gradient through the other one; draw one of them at random and leave the other at zero.",
+      say`${code(own)} and ${few(codes(freed.map(label)))} both start at zero: each one's gradient is exactly zero`,
+      say`A factor gets its gradient through the other one; draw one of them at random and leave the other at zero.`,
     ].join("\n"),
     ...place,
-    related: other ? [{ label: `${label(second)} is set here`, range: other }] : [],
+    related: other ? [{ label: say`${label(second)} is set here`, range: other }] : [],
     symmetry: `fixed point of the product of ${first.name} and ${second}`,
     ...(cause?.file === file.file
       ? { remedy: { kind: "random-start" as const, calls: [cause], vectors: setsVectors(model, [cause]) } }
