@@ -50,7 +50,7 @@ const EDITOR = {
 };
 const ANALYSIS = {
   message: "The server holds no analysis: types come from server/protocol, results from the analysis host.",
-  group: ["**/analysis/**"],
+  group: ["**/analysis/**", "!**/analysis/texts/**"],
 };
 const SERVER = {
   message: "The client talks to the server in the terms of server/protocol, and to nothing else.",

@@ -64,9 +64,12 @@ export class NoetherClient {
     this.onDidChangeStatus = this.#changed.event;
     this.output = vscode.window.createOutputChannel("Noether", { log: true });
     const module = context.asAbsolutePath("dist/server.js");
+    // The server and the processes that it starts speak the editor's language.
+    const texts = vscode.l10n.uri?.scheme === "file" ? { NOETHER_TEXTS: vscode.l10n.uri.fsPath } : {};
+    const env = { ...process.env, ...texts };
     const server: ServerOptions = {
-      run: { module, transport: TransportKind.ipc },
-      debug: { module, transport: TransportKind.ipc, options: { execArgv: ["--nolazy", "--enable-source-maps"] } },
+      run: { module, transport: TransportKind.ipc, options: { env } },
+      debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
     };
     const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
     context.subscriptions.push(this.output, this.#changed, files);

@@ -1,8 +1,10 @@
 /** @file The command `noether`: hands the process's arguments and streams to `run`. */
+import { useTextsOf } from "../texts/say";
 import { PART } from "./part-argument";
 import { run } from "./run";
 import { EXIT } from "./usage";
 
+useTextsOf(process.env);
 if (process.argv[2] === PART && process.send !== undefined) void import("./part").then(({ servePart }) => servePart());
 else main();
 

@@ -26,7 +26,7 @@ export async function reportsOf(
   linter: Linter,
   { environment, program }: Console,
 ): Promise<FileReport[]> {
-  const said = JSON.stringify([args.configuration, [...args.rules]]);
+  const said = JSON.stringify([args.configuration, [...args.rules], environment["NOETHER_TEXTS"]]);
   // Rules that judge measures depend on the probes that were run meanwhile.
   const probes = (f: string): string => recordsStamp(recordsFolder(f));
   const folder = args.cacheFolder ?? cacheFolder(environment);

@@ -1,4 +1,5 @@
 /** @file The fix for `[module] * n`: a comprehension, which makes a module for each. */
+import { say } from "../texts/say";
 import type { Comprehension } from "../rules/rule";
 import { type Mended, textOf } from "./mended";
 import { classifyPython } from "./python-text";
@@ -15,9 +16,9 @@ export function comprehension({ range }: Comprehension, text: string): Mended {
   const newText = `[${element} for _ in range(${times})]`;
   return {
     fix: {
-      title: `Make ${times} modules: ${shortened(newText)}`,
+      title: say`Make ${times} modules: ${shortened(newText)}`,
       exact: true,
-      note: "each gets weights of its own",
+      note: say`each gets weights of its own`,
       edits: [{ range, newText }],
     },
   };

@@ -1,4 +1,5 @@
 /** @file The fix `bias=False`: edits the call that makes a layer. */
+import { say } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { BiasArgument, Layer } from "../rules/checked";
 import type { TextEdit } from "../rules/finding";
@@ -20,7 +21,7 @@ export function dropBias(remedy: DropBias, text: string): Mended {
   if (reader) return { reason: `No fix: line ${reader.line} reads a bias without asking for None (\`${reader.code}\`).` };
   const edit = setToFalse(bias, text);
   if (!edit) return { reason: `No fix: the call could not be read; write ${keyword(bias)}=False by hand.` };
-  return { fix: { title: `Remove the bias of \`${name(first)}\`: ${keyword(bias)}=False`, exact: true, edits: [edit] } };
+  return { fix: { title: say`Remove the bias of \`${name(first)}\`: ${keyword(bias)}=False`, exact: true, edits: [edit] } };
 }
 
 /** Names under which layers hang in their modules; numbers are items of containers. */

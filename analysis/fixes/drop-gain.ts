@@ -1,4 +1,5 @@
 /** @file The fix for a gain that the next layer can hold: a norm without gain and shift, which starts where they start. */
+import { say } from "../texts/say";
 import type { DropGain } from "../rules/rule";
 import { setToFalse } from "./drop-bias";
 import { type Mended, textOf } from "./mended";
@@ -24,10 +25,10 @@ export function dropGain({ call, scope }: DropGain, text: string): Mended {
   if (!edit) return { reason: `No fix: the call could not be read; write ${parameter}=False by hand.` };
   return {
     fix: {
-      title: `Let the next layer hold the gain of \`${attribute}\`: ${parameter}=False`,
+      title: say`Let the next layer hold the gain of \`${attribute}\`: ${parameter}=False`,
       // Trained gains are numbers of a checkpoint, which an edit of source does not see.
       exact: false,
-      note: "starts the same; gains of a trained checkpoint have to be folded into the weights",
+      note: say`starts the same; gains of a trained checkpoint have to be folded into the weights`,
       edits: [edit],
     },
   };

@@ -1,4 +1,5 @@
 /** @file The fix for decay on vectors: two parameter groups, told apart by the number of axes. */
+import { say } from "../texts/say";
 import type { TextEdit } from "../rules/finding";
 import type { ParameterGroups } from "../rules/rule";
 import { type Mended, textOf } from "./mended";
@@ -36,5 +37,5 @@ export function parameterGroups({ call }: ParameterGroups, text: string, option?
   const newText = ["[", group("> 1", decays), group("<= 1", spared), `${indent}]`].join(eol);
   const edits: TextEdit[] = [{ range: { file: call.file, start, end }, newText }];
   const note = "the model stays the same; its vectors are no longer decayed";
-  return { fix: { title: "Decay matrices only: two parameter groups", exact: true, note, edits } };
+  return { fix: { title: say`Decay matrices only: two parameter groups`, exact: true, note, edits } };
 }

@@ -1,4 +1,5 @@
 /** @file The fix for constant initialisation: the same call with a distribution. */
+import { say } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { TextEdit } from "../rules/finding";
 import type { RandomStart } from "../rules/rule";
@@ -18,7 +19,7 @@ export function randomStart({ calls, vectors = false }: RandomStart, text: strin
     edits.push(...edit);
   }
   if (edits.length === 0) return { reason: "No fix: where the weights are set is not known; draw them at random." };
-  return { fix: { title: "Draw the weights at random", exact: true, note: "units start apart", edits } };
+  return { fix: { title: say`Draw the weights at random`, exact: true, note: say`units start apart`, edits } };
 }
 
 function editOf(range: SourceRange, text: string, vectors: boolean): TextEdit[] | undefined {

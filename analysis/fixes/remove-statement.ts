@@ -1,4 +1,5 @@
 /** @file The fix for a module that nothing reads: the statement that makes it goes. */
+import { say } from "../texts/say";
 import type { RemoveStatement } from "../rules/rule";
 import type { Mended } from "./mended";
 import { classifyPython, lineStarts, offsetAt, positionAt } from "./python-text";
@@ -19,7 +20,7 @@ export function removeStatement({ call, attribute }: RemoveStatement, text: stri
   if (mentions.length > 1) return { reason: `No fix: \`${attribute}\` is mentioned elsewhere; remove it by hand.` };
   if (onlyStatement(text, starts, call.start.line, call.end.line)) return { reason: "No fix: the block would be empty." };
   const range = { file: call.file, start: positionAt(starts, begin), end: positionAt(starts, lineEnd) };
-  return { fix: { title: `Remove \`${attribute}\``, exact: true, edits: [{ range, newText: "" }] } };
+  return { fix: { title: say`Remove \`${attribute}\``, exact: true, edits: [{ range, newText: "" }] } };
 }
 
 /** Whether a statement is alone in its block. */

@@ -1,4 +1,5 @@
 /** @file Edits that silence a finding by a comment, for editors to offer. */
+import { say } from "../texts/say";
 import { ofLastText } from "../fixes/python-text";
 import type { Finding, Fix, TextEdit } from "../rules/finding";
 import { readSuppressions } from "./suppressions";
@@ -13,8 +14,8 @@ export function silencingFixes(finding: Finding, text: string): Fix[] {
   const newline = /\r\n/.test(text) ? "\r\n" : "\n";
   const fix = (title: string, edit: TextEdit): Fix => ({ title, exact: true, edits: [edit] });
   return [
-    fix(`Ignore ${rule} on this line`, onLine(finding, text, lines, newline)),
-    fix(`Ignore ${rule} in this file`, {
+    fix(say`Ignore ${rule} on this line`, onLine(finding, text, lines, newline)),
+    fix(say`Ignore ${rule} in this file`, {
       range: { file, ...insertion(headLength(lines), 0) },
       newText: `# noether: ignore-file[${rule}]${newline}`,
     }),

@@ -5,6 +5,7 @@
  *   `# noether: ignore-file[rule] reason`   the whole file
  * Without brackets all rules are meant; several are separated by commas.
  */
+import { say } from "../texts/say";
 import { ofLastText } from "../fixes/python-text";
 import type { Finding, Severity } from "../rules/finding";
 import { type Comment, commentsOf } from "./comments";
@@ -115,15 +116,15 @@ export function unusedSuppression(file: string, text: string, s: Suppression, se
   const range = { file, start: { line, column }, end: { line, column: source.length } };
   const start = alone ? { line, column: 0 } : { line, column: source.slice(0, column).trimEnd().length };
   const end = alone ? { line: line + 1, column: 0 } : range.end;
-  const what = s.rules.length > 0 ? s.rules.join(", ") : "any rule";
+  const what = s.rules.length > 0 ? s.rules.join(", ") : say`any rule`;
   return {
     rule: UNUSED_SUPPRESSION,
     severity,
     file,
     range,
-    message: `this comment silences nothing: there is no finding of ${what} here`,
+    message: say`this comment silences nothing: there is no finding of ${what} here`,
     symmetry: "",
     related: [],
-    fixes: [{ title: "Remove the comment", exact: true, edits: [{ range: { file, start, end }, newText: "" }] }],
+    fixes: [{ title: say`Remove the comment`, exact: true, edits: [{ range: { file, start, end }, newText: "" }] }],
   };
 }

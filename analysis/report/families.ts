@@ -1,25 +1,26 @@
 /** @file The families of continuous symmetries in words: what each is and what it does to training. */
+import { mark, say } from "../texts/say";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { type ContinuousCounts, FAMILIES, type Family } from "../symmetry/symmetry";
 
 /** What the directions of a family are, in a few words. */
 export const FAMILY_WORDS: Readonly<Record<Family, string>> = {
-  linear: "any invertible change of basis between linear maps",
-  rotation: "rotations of a space that only its length is read from",
-  scale: "sizes of weights that a normalisation forgets",
-  rescaling: "scales that one layer trades with the next",
-  translation: "shifts that something behind forgets or absorbs",
-  unread: "directions that nothing reads",
+  linear: mark`any invertible change of basis between linear maps`,
+  rotation: mark`rotations of a space that only its length is read from`,
+  scale: mark`sizes of weights that a normalisation forgets`,
+  rescaling: mark`scales that one layer trades with the next`,
+  translation: mark`shifts that something behind forgets or absorbs`,
+  unread: mark`directions that nothing reads`,
 };
 
 /** What a family leads to in training, as a sentence (see the papers in the rule pages). */
 export const FAMILY_EFFECTS: Readonly<Record<Family, string>> = {
-  linear: "Only the product of the two maps counts. Weight decay shrinks the product's small singular values to zero: low rank.",
-  rotation: "Training has no preferred axes here. Weight decay favours few directions: low rank.",
-  scale: "Only the direction of these weights counts. Weight decay sets their effective learning rate, not their size.",
-  rescaling: "A unit can trade scale between its two sides. Weight decay balances them and drives weak units to zero: sparsity.",
-  translation: "The gradient along the shift is zero. Plain gradient descent leaves it alone, Adam lets it drift.",
-  unread: "The gradient along these directions is zero: these weights do no work.",
+  linear: mark`Only the product of the two maps counts. Weight decay shrinks the product's small singular values to zero: low rank.`,
+  rotation: mark`Training has no preferred axes here. Weight decay favours few directions: low rank.`,
+  scale: mark`Only the direction of these weights counts. Weight decay sets their effective learning rate, not their size.`,
+  rescaling: mark`A unit can trade scale between its two sides. Weight decay balances them and drives weak units to zero: sparsity.`,
+  translation: mark`The gradient along the shift is zero. Plain gradient descent leaves it alone, Adam lets it drift.`,
+  unread: mark`The gradient along these directions is zero: these weights do no work.`,
 };
 
 /** The dimensions of a model as far as they are known. */
@@ -38,16 +39,16 @@ export function countedOf(analysis: ModelAnalysis, certificate: Certificate | un
   if (analysis.countOrigin !== "scalings" || !model) {
     const { continuous, countOrigin: origin } = analysis;
     if (origin === "model") return { continuous, origin, isLeast: false };
-    const limits = "only scalings were counted: the total is a lower bound; certification counts all of them";
+    const limits = say`only scalings were counted: the total is a lower bound; certification counts all of them`;
     return { continuous, origin, isLeast: true, limits };
   }
   const { continuous, exact, unexplained, open } = model;
-  const scaled = "directions were measured on a small copy of the model and scaled up by rule";
+  const scaled = say`directions were measured on a small copy of the model and scaled up by rule`;
   const missing = [
     ...(unexplained > 0 ? [`${unexplained} of the small copy's directions have no rule that says how many they are here`] : []),
     ...(open.length > 0 ? [`${open.length} groups have no counterpart in the small copy`] : []),
   ];
-  const limits = exact ? scaled : `${scaled}; the total is a lower bound: ${missing.join(", and ")}`;
+  const limits = exact ? scaled : say`${scaled}; the total is a lower bound: ${missing.join(", and ")}`;
   return { continuous, origin: "twin", isLeast: !exact, limits };
 }
 

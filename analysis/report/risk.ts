@@ -1,4 +1,5 @@
 /** @file Collapse risks as reports show them: in the text and the JSON of `noether symmetries`. */
+import { mark, say, translated } from "../texts/say";
 import { higher, type ModelRisk, modelRisk, type RiskGroup, type TrainedBy } from "../dynamics/risk/model";
 import { type CollapseRisk, type RiskLevel, short } from "../dynamics/risk/risk";
 import type { TrainingSettings } from "../dynamics/risk/settings";
@@ -83,22 +84,29 @@ export function riskJson({ level, groups }: ModelRisk): RiskJson {
 
 /** Outcomes in words that follow "risk of". */
 const OUTCOME_WORDS: Readonly<Record<CollapseRisk["what"], string>> = {
-  sparsity: "sparsity (dead units)",
-  "identical units": "identical units",
-  "low rank": "low rank",
-  "scale drift": "scale drift",
-  none: "nothing to collapse to",
+  sparsity: mark`sparsity (dead units)`,
+  "identical units": mark`identical units`,
+  "low rank": mark`low rank`,
+  "scale drift": mark`scale drift`,
+  none: mark`nothing to collapse to`,
 };
+
+const LEVEL_WORDS: Readonly<Record<RiskLevel, string>> = { low: mark`low`, medium: mark`medium`, high: mark`high` };
+
+/** A level in words. */
+export function levelWords(level: RiskLevel): string {
+  return translated(LEVEL_WORDS[level]);
+}
 
 /** What a risk is a risk of, in words. */
 export function outcomeWords(risk: CollapseRisk): string {
-  return OUTCOME_WORDS[risk.what];
+  return translated(OUTCOME_WORDS[risk.what]);
 }
 
 /** How a model trains, as far as its code says: `SGD, learning rate 0.1, weight decay 0.0005`. */
 export function settingWords({ learningRate, optimiser, unknown, weightDecay }: TrainingSettings): string {
-  if (unknown) return "no optimiser was found: plain SGD without weight decay is assumed";
-  return `${optimiser}, learning rate ${short(learningRate)}, weight decay ${short(weightDecay)}`;
+  if (unknown) return say`no optimiser was found: plain SGD without weight decay is assumed`;
+  return say`${optimiser}, learning rate ${short(learningRate)}, weight decay ${short(weightDecay)}`;
 }
 
 /** Among equal levels what is lost counts before what drifts, and that before what changes nothing. */

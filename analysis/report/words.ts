@@ -1,4 +1,5 @@
 /** @file Numbers, lists and addresses as people read them. */
+import { filled, say } from "../texts/say";
 import { type Address, formatAddress } from "../symmetry/symmetry";
 
 /** 11689512 as `11,689,512`. */
@@ -8,12 +9,12 @@ export function count(n: number): string {
 
 /** `1 parameter`, `1,728 parameters`. */
 export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : many}`;
+  return filled(n === 1 ? `{0} ${one}` : `{0} ${many}`, [count(n)]);
 }
 
 /** `a`, `a and b`, `a, b and c`. */
 export function list(items: readonly string[]): string {
-  return items.length < 2 ? (items[0] ?? "") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
+  return items.length < 2 ? (items[0] ?? "") : say`${items.slice(0, -1).join(", ")} and ${items.at(-1)!}`;
 }
 
 /** A small number such as a deviation: `3.1e-7`. */
@@ -101,8 +102,8 @@ export function fitted(items: readonly string[], width: number): string {
   for (const [i, item] of items.entries()) {
     const next = i === 0 ? item : `${out}, ${item}`;
     const left = items.length - i - 1;
-    const tail = left === 0 ? "" : ` and ${count(left)} more`;
-    if (i > 0 && next.length + tail.length > width) return `${out} and ${count(items.length - i)} more`;
+    const tail = left === 0 ? "" : say` and ${count(left)} more`;
+    if (i > 0 && next.length + tail.length > width) return say`${out} and ${count(items.length - i)} more`;
     out = next;
   }
   return out;

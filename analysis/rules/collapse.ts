@@ -1,4 +1,5 @@
 /** @file `collapse`: weights that fell onto the fixed set of a symmetry in a probe. */
+import { verdictWord } from "../dynamics/verdict/verdict";
 import { say } from "../texts/say";
 import { attraction, criticalLearningRate, effectiveRate } from "../dynamics/closed-forms/thresholds";
 import { roundedDown } from "../dynamics/risk/levers";
@@ -61,7 +62,7 @@ function detections(file: CheckedFile, model: CheckedModel, options: Parameters<
     if (!(numbers(verdict.start).value - numbers(verdict.end).value >= least)) return [];
     const lines = [
       say`units of ${code(name)} collapse in the probe: share of broken mirrors from ${withError(verdict.start, 2)} to ${withError(verdict.end, 2)}`,
-      say`Driven by ${verdict.driver}. ${measuredBy(record)}`,
+      say`Driven by ${verdictWord(verdict.driver)}. ${measuredBy(record)}`,
     ];
     const found = atParameter(file, model, writer, lines, measures.symmetry.group);
     const optimiser = file.facts?.().optimisers.find((o) => o.model === model.name);

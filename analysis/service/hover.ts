@@ -1,9 +1,10 @@
 /** @file What an editor shows when the pointer is on a layer or on a model's class: its symmetries, in about ten lines. */
+import { mark, say, translated } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { Graph } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import { countedOf, FAMILY_EFFECTS, familyCounts } from "../report/families";
-import { outcomeWords, riskOf, settingWords, telling } from "../report/risk";
+import { levelWords, outcomeWords, riskOf, settingWords, telling } from "../report/risk";
 import { typeset, typesetGroup, withLinks } from "../report/typeset";
 import { count, fitted, list, plural, shortScope, small } from "../report/words";
 import type { Layer } from "../rules/checked";
@@ -81,8 +82,8 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
   const own = new Set(layer.parameters);
   if (own.size === 0) return undefined;
   const size = layer.parameters.reduce((n, p) => n + elementCount(analysis.graph.parameters.get(p)?.shape ?? [0]), 0);
-  const times = layers.length > 1 ? `, one of ${layers.length} that this call makes` : "";
-  const head = `**\`${layer.scope}\`** · ${layer.kind}, ${plural(size, "parameter")} in \`${model.name}\`${times}${certificate?.status === "certified" ? " · certified" : ""}`;
+  const times = layers.length > 1 ? say`, one of ${layers.length} that this call makes` : "";
+  const head = `**\`${layer.scope}\`** · ${layer.kind}, ${say`${plural(size, "parameter")} in ${`\`${model.name}\``}`}${times}${certificate?.status === "certified" ? ` · ${say`certified`}` : ""}`;
   const spaces = analysis.spaces
     .filter((s) => s.acts.some((a) => own.has(a.parameter)))
     .map((space) => ({ space, side: sideOf(space, layer, analysis.graph) }))
@@ -92,11 +93,11 @@ function layerText(model: LoadedModel, layers: readonly Layer[]): Text | undefin
   const lines = spaces
     .slice(0, MOST_SPACES)
     .map(({ space, side }, i) => spaceLine(space, side, layer, model, links, i === 0 ? MOST_MEMBERS : MOST_FURTHER_MEMBERS));
-  if (spaces.length > MOST_SPACES) lines.push(`and ${plural(spaces.length - MOST_SPACES, "more space")}`);
+  if (spaces.length > MOST_SPACES) lines.push(say`and ${plural(spaces.length - MOST_SPACES, "more space")}`);
   const inert = inertSentences(analysis, layer);
   if (lines.length === 0 && inert.length === 0) {
-    const why = analysis.opaque.length > 0 ? ", and operators that are not understood pin others" : "";
-    return { markdown: `${head}\n\nNo symmetry acts on it: inputs and outputs fix its axes${why}.`, links };
+    const why = analysis.opaque.length > 0 ? say`, and operators that are not understood pin others` : "";
+    return { markdown: `${head}\n\n${say`No symmetry acts on it: inputs and outputs fix its axes${why}.`}`, links };
   }
   const told = inert.length > 0 ? inert.join("  \n") : effectLine(acting);
   return {
@@ -118,14 +119,14 @@ function riskMarkdown(model: LoadedModel, acting: readonly Symmetry[]): string {
   const group = telling(groups.filter((g) => g.symmetries.some((s) => wanted.has(s.id))));
   if (!group) return "";
   const { risk, settings } = group;
-  const of = risk.what === "none" ? "" : ` of ${outcomeWords(risk)}`;
+  const of = risk.what === "none" ? "" : say` of ${outcomeWords(risk)}`;
   if (settings.unknown && risk.level === "low" && risk.basis === "closed form") {
-    return `**Collapse risk low**${of}: ${settingWords(settings)}.`;
+    return say`**Collapse risk low**${of}: ${settingWords(settings)}.`;
   }
-  const lever = risk.bestLever ? ` Lowered most by ${risk.bestLever.text}.` : "";
-  const assumed = risk.assumed.length > 0 ? ` *Assumed*: ${risk.assumed.join("; ")}.` : "";
+  const lever = risk.bestLever ? say` Lowered most by ${risk.bestLever.text}.` : "";
+  const assumed = risk.assumed.length > 0 ? say` *Assumed*: ${risk.assumed.join("; ")}.` : "";
   return [
-    `**Collapse risk ${risk.level}**${of}. ${risk.sentence}${lever}`,
+    say`**Collapse risk ${levelWords(risk.level)}**${of}. ${risk.sentence}${lever}`,
     `\`${typeset(risk.formula.formula)}\` · ${withLinks(risk.formula.source)}.${assumed}`,
   ].join("  \n");
 }
@@ -139,10 +140,11 @@ function spaceLine(
   most: number,
 ): string {
   const name = model.analysis.graph.symbols?.get(space.size);
-  const size = name === undefined ? count(space.size) : `\`${name}\` (${space.size} here)`;
-  const noun = `${nounOf(space, layer)}${space.size === 1 ? "" : "s"}`;
-  const kind = space.permutable ? `interchangeable ${noun}` : `coupled ${noun}`;
-  return `**${size} ${kind}** (${side}): \`${typesetGroup(space.group)}\` on ${memberLinks(space, layer, model, links, most)}`;
+  const size = name === undefined ? count(space.size) : say`${`\`${name}\``} (${space.size} here)`;
+  const noun = translated(NOUNS[nounOf(space, layer)][space.size === 1 ? 0 : 1]);
+  const kind = space.permutable ? say`interchangeable ${noun}` : say`coupled ${noun}`;
+  const group = `\`${typesetGroup(space.group)}\``;
+  return say`**${size} ${kind}** (${side}): ${group} on ${memberLinks(space, layer, model, links, most)}`;
 }
 
 /** The layers that share a space, as links to the calls that make them; those beside the layer by what they are called there. */
@@ -161,7 +163,7 @@ function memberLinks(space: ChannelSpace, layer: Layer, model: LoadedModel, link
     return `[\`${nameOf(member)}\`](place:${links.length - 1})`;
   });
   const more = members.length - shown.length;
-  return `${shown.join(", ")}${more > 0 ? ` and ${plural(more, "more layer")}` : ""}`;
+  return `${shown.join(", ")}${more > 0 ? say` and ${plural(more, "more layer")}` : ""}`;
 }
 
 const OWNERS = new WeakMap<readonly Layer[], ReadonlyMap<string, Layer>>();
@@ -175,8 +177,17 @@ function layersByParameter({ layers }: LoadedModel): ReadonlyMap<string, Layer> 
   return map;
 }
 
+const SIDES = { in: mark`in`, out: mark`out` } as const;
+
+const NOUNS = {
+  block: [mark`block`, mark`blocks`],
+  channel: [mark`channel`, mark`channels`],
+  unit: [mark`unit`, mark`units`],
+  feature: [mark`feature`, mark`features`],
+} as const;
+
 /** What one entry of a space is called in layers of this kind. */
-function nounOf(space: ChannelSpace, layer: Layer): string {
+function nounOf(space: ChannelSpace, layer: Layer): keyof typeof NOUNS {
   const address = space.acts.find((a) => layer.parameters.includes(a.parameter));
   if (address?.factors !== undefined) return address.factor === 0 ? "block" : "channel";
   if (/^Linear|^LazyLinear|^Dense|RNN|LSTM|GRU/.test(layer.kind)) return "unit";
@@ -184,7 +195,7 @@ function nounOf(space: ChannelSpace, layer: Layer): string {
 }
 
 /** Which side of a kernel of Keras or Flax an axis is: (..., in, out), but (..., out, in) in transposed convolutions. */
-function kernelSide(parameter: string, axis: number, rank: number, layer: Layer): string {
+function kernelSide(parameter: string, axis: number, rank: number, layer: Layer): keyof typeof SIDES {
   // Attention: (width, heads, size) towards the heads, (heads, size, width) back.
   if (/attention_output|(?:^|[./])out[./]kernel$/.test(parameter) && rank === 3) return axis === 2 ? "out" : "in";
   if (/[./](?:query|key|value)[./]kernel$/.test(parameter) && rank === 3) return axis === 0 ? "in" : "out";
@@ -198,7 +209,7 @@ function sideOf(space: ChannelSpace, layer: Layer, graph: Graph): string {
   const sides = new Set(
     space.acts
       .filter((a) => layer.parameters.includes(a.parameter))
-      .map((a) => {
+      .map((a): keyof typeof SIDES => {
         if (/[./](?:[a-z]+_)?kernel$/.test(a.parameter))
           return kernelSide(a.parameter, a.axis, graph.parameters.get(a.parameter)?.shape.length ?? 2, layer);
         if (/[./]embeddings?$/.test(a.parameter)) return a.axis === 0 ? "in" : "out";
@@ -208,7 +219,11 @@ function sideOf(space: ChannelSpace, layer: Layer, graph: Graph): string {
         return a.axis === 0 ? "out" : "in";
       }),
   );
-  return [...sides].sort().reverse().join(" and ");
+  return [...sides]
+    .sort()
+    .reverse()
+    .map((side) => translated(SIDES[side]))
+    .join(say` and `);
 }
 
 /** Parameters of the layer that have no effect. */
@@ -217,17 +232,19 @@ function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
   for (const { parameter, segment, forgottenBy } of inertParameters({ graph: analysis.graph, normal: () => analysis.normal })) {
     if (!layer.parameters.includes(parameter.name)) continue;
     const leaf = /[^./]*$/.exec(parameter.name)![0];
-    const what = segment ? `Entries ${segment.start} to ${segment.end - 1} of its \`${leaf}\`` : `Its \`${leaf}\``;
-    const verb = segment ? "have" : "has";
     const by = forgottenBy[0]!;
     const scope = by.node.origin.scope;
-    const where = scope === undefined || scope === "" ? "what follows" : `\`${shortScope(scope)}\``;
+    const where = scope === undefined || scope === "" ? say`what follows` : `\`${shortScope(scope)}\``;
     const why = {
-      softmax: "softmax cancels what is added to all scores alike",
-      mean: `${where} subtracts the mean again`,
-      difference: `it cancels in a difference in ${where}`,
+      softmax: say`softmax cancels what is added to all scores alike`,
+      mean: say`${where} subtracts the mean again`,
+      difference: say`it cancels in a difference in ${where}`,
     }[by.how];
-    out.push(`${what} ${verb} **no effect**: ${why}.`);
+    out.push(
+      segment
+        ? say`Entries ${segment.start} to ${segment.end - 1} of its ${`\`${leaf}\``} have **no effect**: ${why}.`
+        : say`Its ${`\`${leaf}\``} has **no effect**: ${why}.`,
+    );
   }
   return out;
 }
@@ -235,32 +252,34 @@ function inertSentences(analysis: ModelAnalysis, layer: Layer): string[] {
 /** What the strongest of the symmetries on a layer leads to. */
 function effectLine(acting: readonly Symmetry[]): string {
   const family = FAMILIES.find((f): f is Family => acting.some((s) => s.kind === f));
-  if (family) return FAMILY_EFFECTS[family];
+  if (family) return translated(FAMILY_EFFECTS[family]);
   if (!acting.some((s) => s.kind === "permutation")) return "";
-  return "Units that start equal stay equal; equally trained networks differ by a permutation of them.";
+  return say`Units that start equal stay equal; equally trained networks differ by a permutation of them.`;
 }
 
 function provenance(analysis: ModelAnalysis, certificate: Certificate | undefined): string {
-  const about = analysis.notes.some((n) => /epsilon/.test(n)) ? " Exact up to the normalisations' epsilon." : "";
+  const about = analysis.notes.some((n) => /epsilon/.test(n)) ? say` Exact up to the normalisations' epsilon.` : "";
   switch (certificate?.status) {
     case "certified": {
-      const weights = certificate.randomWeights ? "random weights" : "the weights";
-      return `*Certified*: random elements, applied to ${weights}, move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}${measuredWords(certificate)}`;
+      const weights = certificate.randomWeights ? say`random weights` : say`the weights`;
+      return say`*Certified*: random elements, applied to ${weights}, move the output by at most ${small(certificate.maxRelativeDeviation)} (ONNX Runtime).${about}${measuredWords(certificate)}`;
     }
     case "failed":
-      return `*Not certified*: ${certificate.reason ?? "a claim moves the output"}. Please report this.`;
+      return say`*Not certified*: ${certificate.reason ?? say`a claim moves the output`}. Please report this.`;
     case "skipped":
-      return `*Proved by rule*, not checked numerically: ${certificate.reason ?? "not asked for"}.${about}`;
+      return say`*Proved by rule*, not checked numerically: ${certificate.reason ?? say`not asked for`}.${about}`;
     case undefined:
-      return `*Proved by rule*; checked numerically when the editor is idle.${about}`;
+      return say`*Proved by rule*; checked numerically when the editor is idle.${about}`;
   }
 }
 
 /** How much of what was measured the claims explain. */
 function measuredWords({ dimensions: d, unmeasured }: Certificate): string {
-  if (unmeasured !== undefined) return ` Completeness was not measured: ${unmeasured}.`;
+  if (unmeasured !== undefined) return say` Completeness was not measured: ${unmeasured}.`;
   if (!d) return "";
-  return ` ${count(d.explained)} of ${count(d.measured)} directions explained${d.on === "twin" ? ", measured on a small copy of the model" : ""}.`;
+  return d.on === "twin"
+    ? say` ${count(d.explained)} of ${count(d.measured)} directions explained, measured on a small copy of the model.`
+    : say` ${count(d.explained)} of ${count(d.measured)} directions explained.`;
 }
 
 /** The hover of a class: how much of the model is symmetry. */
@@ -268,16 +287,18 @@ function modelMarkdown(model: LoadedModel): string {
   const { name, analysis, certificate, notes } = model;
   const { continuous, isLeast } = countedOf(analysis, certificate);
   const { total } = continuous;
-  const least = isLeast ? "at least " : "";
+  const least = isLeast ? say`at least ` : "";
   const head = `**\`${name}\`** · ${plural(analysis.parameters, "trained parameter")}, ${plural(analysis.spaces.length, "channel space")}`;
   const families = familyCounts(continuous).map((f) => `${count(f.count)} ${f.family}`);
   const directions =
     total === 0
-      ? "No continuous symmetry was found."
-      : `${least}${plural(total, "direction")} of its weights ${total === 1 ? "is" : "are"} pure symmetry: ${list(families)}.`;
+      ? say`No continuous symmetry was found.`
+      : total === 1
+        ? say`${least}1 direction of its weights is pure symmetry: ${list(families)}.`
+        : say`${least}${count(total)} directions of its weights are pure symmetry: ${list(families)}.`;
   const opaque = [...new Set(analysis.opaque.map((o) => `\`${o.operator}\``))];
-  const unknown = opaque.length > 0 ? `Not understood: ${fitted(opaque, 80)}; they only pin what they touch.` : "";
-  const made = notes?.[0] === undefined ? "" : `It was ${notes[0]}.`;
+  const unknown = opaque.length > 0 ? say`Not understood: ${fitted(opaque, 80)}; they only pin what they touch.` : "";
+  const made = notes?.[0] === undefined ? "" : say`It was ${notes[0]}.`;
   const notKnown = [unknown, made].filter((s) => s !== "").join("  \n");
   return paragraphs([
     head,

@@ -2,9 +2,10 @@
  * @file Where the symmetries of a file's models are in its text: what lenses, inlay hints, highlights and the explorer show.
  * Made on request, since it is larger than what is shown while somebody types.
  */
+import { say } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { RiskLevel } from "../dynamics/risk/risk";
-import { riskOf, settingWords, spaceRisks, telling } from "../report/risk";
+import { levelWords, riskOf, settingWords, spaceRisks, telling } from "../report/risk";
 import { countedOf } from "../report/families";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
@@ -88,12 +89,16 @@ function modelStructure(model: LoadedModel): ModelStructure {
   const bySpace = spaceRisks(analysis, risk);
   const parts = [
     plural(analysis.spaces.length, "group"),
-    `${atLeast ? "at least " : ""}${count(dimension)} of ${short(analysis.parameters)} parameters ${dimension === 1 ? "is" : "are"} symmetry`,
-    `risk ${risk.level}`,
-    ...(certified ? ["certified"] : []),
+    `${atLeast ? say`at least ` : ""}${
+      dimension === 1
+        ? say`1 of ${short(analysis.parameters)} parameters is symmetry`
+        : say`${count(dimension)} of ${short(analysis.parameters)} parameters are symmetry`
+    }`,
+    say`risk ${levelWords(risk.level)}`,
+    ...(certified ? [say`certified`] : []),
   ];
   const worst = telling(risk.groups);
-  const assumed = worst && worst.risk.assumed.length > 0 ? [`Assumed: ${worst.risk.assumed.join("; ")}.`] : [];
+  const assumed = worst && worst.risk.assumed.length > 0 ? [say`Assumed: ${worst.risk.assumed.join("; ")}.`] : [];
   return {
     name,
     ...(range ? { range } : {}),
@@ -184,7 +189,7 @@ function axisHints(file: string, model: LoadedModel): AxisHint[] {
     byCall.set(key, known);
   }
   return [...byCall.values()].map(({ labels, lines, range }) => {
-    const more = labels.length > 1 ? ` (one of ${labels.length})` : "";
+    const more = labels.length > 1 ? say` (one of ${labels.length})` : "";
     return { range, label: `${labels[0]}${more}`, tooltip: [model.name, ...lines.slice(0, 12)].join("\n") };
   });
 }

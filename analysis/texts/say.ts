@@ -39,7 +39,21 @@ export function say(strings: TemplateStringsArray, ...values: readonly (string |
     key = strings.reduce((text, part, i) => `${text}{${i - 1}}${part}`);
     keys.set(strings, key);
   }
-  const translated = Object.hasOwn(table, key) ? table[key] : undefined;
-  if (translated === undefined) return strings.reduce((text, part, i) => text + values[i - 1] + part);
-  return translated.replace(/\{(\d+)\}/g, (whole, i: string) => `${values[Number(i)] ?? whole}`);
+  if (!Object.hasOwn(table, key)) return strings.reduce((text, part, i) => text + values[i - 1] + part);
+  return filled(key, values);
+}
+
+/** A text whose English is put together when it is said, such as `{0} channels`: in the words of the table, with its values. */
+export function filled(text: string, values: readonly (string | number)[]): string {
+  return translated(text).replace(/\{(\d+)\}/g, (whole, i: string) => `${values[Number(i)] ?? whole}`);
+}
+
+/** A text that is said later, by `translated`: for tables that are made before anybody is spoken to. It is its English self. */
+export function mark(strings: TemplateStringsArray): string {
+  return strings[0]!;
+}
+
+/** A text that `mark` marked, or another word of the code's own, in the words of the table. */
+export function translated(text: string): string {
+  return Object.hasOwn(table, text) ? table[text]! : text;
 }

@@ -1,4 +1,4 @@
-/** @file The texts of client and pages that can be translated: what `l10n/bundle.l10n.json` lists. */
+/** @file The texts of client and pages that can be translated; `l10n/bundle.l10n.json` lists them with those of the analysis. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 

@@ -1,4 +1,5 @@
 /** @file Fixes of findings as quick fixes, and all exact ones of a file as `source.fixAll.noether`. */
+import { say } from "../../analysis/texts/say";
 import {
   CodeActionKind,
   CodeActionTriggerKind,
@@ -56,7 +57,7 @@ async function rewrites(analysed: Analysed, range: Range, state: ServerState, si
 function measurement(analysed: Analysed, finding: Placed, fix: Fix, state: ServerState): CodeAction[] {
   const { remedy, target } = fix;
   if (fix.exact || !remedy || !target || !state.commands.has(PROBE)) return [];
-  const title = `Measure what this gains: ${fix.title}`;
+  const title = say`Measure what this gains: ${fix.title}`;
   const fixes = [{ id: remedy, ...(target.parameters[0] === undefined ? {} : { parameter: target.parameters[0] }) }];
   const command = { title, command: PROBE, arguments: [analysed.uri, target.model, { fixes }] };
   return [{ title, kind: CodeActionKind.QuickFix, diagnostics: [diagnosticOf(finding, state)], command }];
@@ -94,13 +95,13 @@ function fixRule(analysed: Analysed, rule: string, here: readonly Placed[], stat
   if (findings.length < 2) return [];
   const edit = { documentChanges: documentEdits(analysed, exactEdits(findings)) };
   const diagnostics = here.filter((f) => f.rule === rule).map((f) => diagnosticOf(f, state));
-  return [{ title: `Fix all ${rule} in this file`, kind: CodeActionKind.QuickFix, diagnostics, edit }];
+  return [{ title: say`Fix all ${rule} in this file`, kind: CodeActionKind.QuickFix, diagnostics, edit }];
 }
 
 /** Opens the page of a finding's rule, in clients that can. */
 function explanation(finding: Placed, { commands }: ServerState): CodeAction[] {
   if (!commands.has(OPEN_RULE)) return [];
-  const title = `Why ${finding.rule} matters`;
+  const title = say`Why ${finding.rule} matters`;
   return [{ title, kind: CodeActionKind.QuickFix, command: { title, command: OPEN_RULE, arguments: [finding.rule] } }];
 }
 
@@ -108,7 +109,7 @@ function fixAll(analysed: Analysed): CodeAction[] {
   const edits = exactEdits(analysed.analysis.findings);
   if (edits.length === 0) return [];
   return [
-    { title: "Apply all exact fixes of Noether", kind: FIX_ALL, edit: { documentChanges: documentEdits(analysed, edits) } },
+    { title: say`Apply all exact fixes of Noether`, kind: FIX_ALL, edit: { documentChanges: documentEdits(analysed, edits) } },
   ];
 }
 
@@ -142,7 +143,7 @@ function editOf(analysed: Analysed, fix: Fix, state: ServerState): WorkspaceEdit
       [id]: {
         label: fix.title,
         needsConfirmation: true,
-        description: fix.note ?? "Changes how the model trains, not only how it is written.",
+        description: fix.note ?? say`Changes how the model trains, not only how it is written.`,
       },
     },
   };

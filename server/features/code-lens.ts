@@ -1,4 +1,5 @@
 /** @file One line above each model: its groups, how much of it is symmetry, and what can be done. */
+import { say } from "../../analysis/texts/say";
 import { CodeLensRefreshRequest, type CodeLens, type Connection } from "vscode-languageserver/node";
 import { rangeOf } from "../convert";
 import { signalOf, type ServerState } from "../state";
@@ -22,7 +23,7 @@ export function register(connection: Connection, state: ServerState): void {
       const title = { title: summary, command: "noether.showSymmetries", arguments: [place] };
       const lens: CodeLens = { range: rangeOf(range), command: title };
       if (!state.commands.has("noether.probe")) return [lens];
-      return [lens, { range: lens.range, command: { title: "Probe", command: "noether.probe", arguments: [uri, name] } }];
+      return [lens, { range: lens.range, command: { title: say`Probe`, command: "noether.probe", arguments: [uri, name] } }];
     });
   });
 

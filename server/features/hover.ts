@@ -1,4 +1,5 @@
 /** @file What acts on the layer under the pointer. */
+import { say } from "../../analysis/texts/say";
 import { MarkupKind, type Connection, type Range } from "vscode-languageserver/node";
 import { compare, contains, OPEN_RULE, rangeOf, touches } from "../convert";
 import type { DocumentAnalysis } from "../protocol";
@@ -86,7 +87,7 @@ function commandLine(
     ...link("Probe", "noether.probe", uri, model),
     ...(rule === undefined ? [] : link("Explain", OPEN_RULE, rule)),
     ...(fixes ? link("Fixes", SHOW_FIXES, uri, range) : []),
-    ...link("Full report", "noether.showSymmetries", place),
-    ...link("Next layer", "noether.nextMember"),
+    ...link(say`Full report`, "noether.showSymmetries", place),
+    ...link(say`Next layer`, "noether.nextMember"),
   ].join(" · ");
 }

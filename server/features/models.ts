@@ -1,4 +1,5 @@
 /** @file Noether's own requests: an .onnx file for its view, and the text report of the model at the cursor. */
+import { say } from "../../analysis/texts/say";
 import { LSPErrorCodes, ResponseError, type Connection } from "vscode-languageserver/node";
 import { contains, rangeOf } from "../convert";
 import {
@@ -20,7 +21,7 @@ import { AnalysisFailure } from "../worker/process";
 export function register(connection: Connection, state: ServerState): void {
   connection.onRequest(ONNX_REQUEST, async ({ uri, certify }: OnnxParams, token): Promise<OnnxSummary> => {
     if (!uri.startsWith("file:")) {
-      return nothing(uri, "Noether reads .onnx files from disk only; save a local copy of this one and open that.");
+      return nothing(uri, say`Noether reads .onnx files from disk only; save a local copy of this one and open that.`);
     }
     const { lint: settings } = await state.settings(uri);
     const input = { kind: "onnx", path: pathOf(uri), settings } as const;
@@ -33,7 +34,7 @@ export function register(connection: Connection, state: ServerState): void {
       if (signal.aborted) throw new ResponseError(LSPErrorCodes.RequestCancelled, "cancelled");
       if (!(error instanceof AnalysisFailure)) throw error;
       state.log(`cannot analyse ${input.path}: ${error.message}`, error.detail);
-      return nothing(uri, `The analysis broke off: ${error.message}.`);
+      return nothing(uri, say`The analysis broke off: ${error.message}.`);
     }
   });
 

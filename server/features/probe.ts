@@ -1,4 +1,5 @@
 /** @file Probes: short trainings of the model of a document, in processes of their own. */
+import { say } from "../../analysis/texts/say";
 import { LSPErrorCodes, ResponseError, type Connection } from "vscode-languageserver/node";
 import { ProbeFailure, type ProbeHost } from "../probe/host";
 import { PROBE_NOTIFICATION, PROBE_REQUEST, type ProbeAnswer, type ProbeNotice, type ProbeParams } from "../protocol";
@@ -14,7 +15,10 @@ export function register(connection: Connection, state: ServerState, probes: Pro
     const document = state.analyses.document(uri);
     const path = pathOf(document?.uri ?? uri);
     if (!document && !uri.startsWith("file:")) {
-      throw new ResponseError(LSPErrorCodes.RequestFailed, "A probe reads files from disk: save a local copy of this one first.");
+      throw new ResponseError(
+        LSPErrorCodes.RequestFailed,
+        say`A probe reads files from disk: save a local copy of this one first.`,
+      );
     }
     const { configuration } = (await state.settings(document?.uri ?? uri)).lint;
     const probe = {

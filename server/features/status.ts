@@ -1,4 +1,5 @@
 /** @file Tells the client what the server is doing (`noether/status`), and the log what went wrong. */
+import { mark, say } from "../../analysis/texts/say";
 import type { Connection } from "vscode-languageserver/node";
 import type { Analysed } from "../analyses";
 import { STATUS_NOTIFICATION, type ServerStatus } from "../protocol";
@@ -9,7 +10,7 @@ import { pathOf } from "../uris";
 export function register(connection: Connection, state: ServerState): () => void {
   /** What is under way, the latest last. */
   const running = new Map<string, "analysing" | "certifying">();
-  let rest: ServerStatus = { state: "ready", message: "Ready" };
+  let rest: ServerStatus = { state: "ready", message: say`Ready` };
 
   state.analyses.on("start", (uri, what) => {
     running.delete(uri);
@@ -38,13 +39,13 @@ export function register(connection: Connection, state: ServerState): () => void
   }
 
   function current(): ServerStatus {
-    if (!state.enabled) return { state: "off", message: "Switched off in the settings (noether.enable)" };
+    if (!state.enabled) return { state: "off", message: say`Switched off in the settings (noether.enable)` };
     const latest = [...running].at(-1);
     return latest ? { state: latest[1], message: PROGRESS[latest[1]], uri: latest[0] } : rest;
   }
 }
 
-const PROGRESS = { analysing: "Reading models", certifying: "Certifying symmetries numerically" } as const;
+const PROGRESS = { analysing: mark`Reading models`, certifying: mark`Certifying symmetries numerically` } as const;
 
 function summary({ analysis, certified }: Analysed): string {
   const models = count(analysis.models.length, "model");

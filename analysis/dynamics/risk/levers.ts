@@ -1,4 +1,5 @@
 /** @file What lowers a collapse risk, with the value that the thresholds ask for (SCIENCE: raise B or lower eta, lower lambda, break the symmetry). */
+import { say } from "../../texts/say";
 import { effectiveRate } from "../closed-forms/thresholds";
 import type { TrainingSettings } from "./settings";
 
@@ -24,21 +25,21 @@ export function decayLevers(settings: TrainingSettings, hold: number, noise: num
   const room = hold - (decayFirst ? noise : weightDecay);
   if (decayFirst && room > 0) {
     const value = roundedDown(room);
-    out.push({ kind: "weight decay", value, text: `weight decay below ${value}` });
+    out.push({ kind: "weight decay", value, text: say`weight decay below ${value}` });
   } else if (!decayFirst && room > 0) {
     const rate = effectiveRate(learningRate, momentum);
     // noise = rate * v / (2 B): the batch that brings it below what is left of the threshold.
     const batch = Math.ceil((noise * batchSize) / room);
-    out.push({ kind: "batch size", value: batch, text: `batch size above ${batch}` });
+    out.push({ kind: "batch size", value: batch, text: say`batch size above ${batch}` });
     const lower = roundedDown((learningRate * room) / noise);
-    if (rate > 0) out.push({ kind: "learning rate", value: lower, text: `learning rate below ${lower}` });
+    if (rate > 0) out.push({ kind: "learning rate", value: lower, text: say`learning rate below ${lower}` });
   } else {
     const value = roundedDown(hold / 2);
-    out.push({ kind: "weight decay", value, text: `weight decay below ${value}` });
+    out.push({ kind: "weight decay", value, text: say`weight decay below ${value}` });
     const batch = Math.ceil((2 * noise * batchSize) / hold);
-    if (noise > 0) out.push({ kind: "batch size", value: batch, text: `batch size above ${batch}` });
+    if (noise > 0) out.push({ kind: "batch size", value: batch, text: say`batch size above ${batch}` });
   }
-  if (weightDecay > 0) out.push({ kind: "break symmetry", text: "break the symmetry (syre) and keep the decay" });
+  if (weightDecay > 0) out.push({ kind: "break symmetry", text: say`break the symmetry (syre) and keep the decay` });
   return out;
 }
 
@@ -49,7 +50,7 @@ export function scaleLevers(settings: TrainingSettings, angle: number): Lever[] 
   const decay = roundedDown(product / learningRate);
   const rate = roundedDown(product / settings.weightDecay);
   return [
-    { kind: "weight decay", value: decay, text: `weight decay below ${decay}` },
-    { kind: "learning rate", value: rate, text: `learning rate below ${rate}` },
+    { kind: "weight decay", value: decay, text: say`weight decay below ${decay}` },
+    { kind: "learning rate", value: rate, text: say`learning rate below ${rate}` },
   ];
 }

@@ -1,4 +1,6 @@
 /** @file The risk of a symmetry after a probe: what its runs measured takes the place of the closed form's typical values. */
+import { verdictWord } from "../verdict/verdict";
+import { say } from "../../texts/say";
 import type { Estimate } from "../measures/statistics";
 import type { Symmetry } from "../../symmetry/symmetry";
 import type { CollapseRisk, RiskLevel, RiskNumber } from "./risk";
@@ -40,7 +42,9 @@ export function measuredRisk(closed: CollapseRisk, summary: MeasuredSymmetry): C
     ...rest,
     level,
     basis: "measured",
-    sentence: `Measured in a probe: ${words}${verdict ? `; it ${verdict.kind}, driven by ${verdict.driver}` : ""}.`,
+    sentence: verdict
+      ? say`Measured in a probe: ${words}; it ${verdictWord(verdict.kind)}, driven by ${verdictWord(verdict.driver)}.`
+      : say`Measured in a probe: ${words}.`,
     numbers: [...numbers, ...closed.numbers],
     assumed: [],
     levers: level === "low" ? [] : levers,
@@ -51,18 +55,18 @@ export function measuredRisk(closed: CollapseRisk, summary: MeasuredSymmetry): C
 function lossesOf({ units, ranks, verdict }: MeasuredSymmetry): Loss[] {
   const out: Loss[] = [];
   if (units && units.units > 0) {
-    out.push({ name: "of the units dead", share: over(units.dead, units.units) });
-    out.push({ name: "of the units duplicates", share: over(units.duplicates, units.units) });
+    out.push({ name: say`of the units dead`, share: over(units.dead, units.units) });
+    out.push({ name: say`of the units duplicates`, share: over(units.duplicates, units.units) });
   }
   if (ranks && ranks.full > 0) {
     const lost = { ...ranks.numerical, value: ranks.full - ranks.numerical.value };
-    out.push({ name: "of the singular directions gone", share: over(lost, ranks.full) });
+    out.push({ name: say`of the singular directions gone`, share: over(lost, ranks.full) });
   }
   if (verdict) {
     const fall = verdict.start.value - verdict.end.value;
     const error = Math.hypot(verdict.start.error, verdict.end.error);
     if (verdict.kind === "collapses")
-      out.push({ name: "of the mirrors restored", share: { ...verdict.end, value: fall, error } });
+      out.push({ name: say`of the mirrors restored`, share: { ...verdict.end, value: fall, error } });
   }
   return out;
 }

@@ -3,6 +3,7 @@
  * and what lowers it most. Without measures the strength with which the loss holds a direction is unknown; two typical
  * values stand in for it and are named in the result.
  */
+import { mark, say, translated } from "../../texts/say";
 import { FORMULAS, type Formula, type FormulaName } from "../closed-forms/formulas";
 import { angularStep, relaxationSteps } from "../closed-forms/scale-invariance";
 import { attraction, effectiveRate, stepsToShrink } from "../closed-forms/thresholds";
@@ -104,11 +105,13 @@ function mirrorRisk(kind: Symmetry["kind"], settings: TrainingSettings, measured
   if (useMeasured && level === "low" && pull >= hold.weak / 2) level = "medium";
   if (!useMeasured) {
     assumed.push(
-      `directions are held with ${typical.weak} (weak) to ${typical.strong} (strong)${normalised ? ", mean update per weight" : ""}`,
+      normalised
+        ? say`directions are held with ${typical.weak} (weak) to ${typical.strong} (strong), mean update per weight`
+        : say`directions are held with ${typical.weak} (weak) to ${typical.strong} (strong)`,
     );
     // A guess about noise alone is no reason for alarm.
     if (level === "high" && weightDecay < hold.strong) level = "medium";
-    if (!adaptive && measured?.variance === undefined) assumed.push(`curvature variance ${TYPICAL_VARIANCE} per sample`);
+    if (!adaptive && measured?.variance === undefined) assumed.push(say`curvature variance ${TYPICAL_VARIANCE} per sample`);
   }
   const tooShort = rate * pull * steps < 1;
   if (tooShort) level = "low";
@@ -145,30 +148,38 @@ interface MirrorFindings {
   readonly normalised: boolean;
 }
 
+const OUTCOME_WORDS: Readonly<Record<RiskOutcome, string>> = {
+  sparsity: mark`sparsity`,
+  "identical units": mark`identical units`,
+  "low rank": mark`low rank`,
+  "scale drift": mark`scale drift`,
+  none: mark`nothing`,
+};
+
 const SUBJECT: Readonly<Record<RiskOutcome, string>> = {
-  sparsity: "units",
-  "identical units": "differences between units",
-  "low rank": "singular directions",
-  "scale drift": "scales",
-  none: "directions",
+  sparsity: mark`units`,
+  "identical units": mark`differences between units`,
+  "low rank": mark`singular directions`,
+  "scale drift": mark`scales`,
+  none: mark`directions`,
 };
 
 function mirrorSentence(settings: TrainingSettings, what: RiskOutcome, found: MirrorFindings): string {
   const decay = settings.weightDecay;
-  if (decay === 0 && found.noise === 0) return "Without weight decay nothing pulls towards the symmetric point.";
+  if (decay === 0 && found.noise === 0) return say`Without weight decay nothing pulls towards the symmetric point.`;
   if (found.tooShort) {
-    return `Weight decay ${short(decay)} needs ${short(found.shrinking)} steps to shrink anything a thousandfold; training has ${short(settings.steps)}.`;
+    return say`Weight decay ${short(decay)} needs ${short(found.shrinking)} steps to shrink anything a thousandfold; training has ${short(settings.steps)}.`;
   }
   const limit = short(found.pull);
   const cause =
     found.noise > decay
-      ? `Learning rate ${short(settings.learningRate)} at batch size ${short(settings.batchSize)}: its gradient noise pulls like a decay of ${short(found.noise)}`
-      : `Weight decay ${short(decay)}`;
+      ? say`Learning rate ${short(settings.learningRate)} at batch size ${short(settings.batchSize)}: its gradient noise pulls like a decay of ${short(found.noise)}`
+      : say`Weight decay ${short(decay)}`;
   const what2 = found.normalised
-    ? `${SUBJECT[what]} whose mean normalised update stays below ${limit} of their weight`
-    : `${SUBJECT[what]} whose gradient per weight stays below ${limit}`;
-  const ending = found.level === "low" ? "few are expected to" : `expect ${what}`;
-  return `${cause}: ${what2} shrink towards zero (a thousandfold in ${short(found.shrinking)} steps); ${ending}.`;
+    ? say`${translated(SUBJECT[what])} whose mean normalised update stays below ${limit} of their weight`
+    : say`${translated(SUBJECT[what])} whose gradient per weight stays below ${limit}`;
+  const ending = found.level === "low" ? say`few are expected to` : say`expect ${translated(OUTCOME_WORDS[what])}`;
+  return say`${cause}: ${what2} shrink towards zero (a thousandfold in ${short(found.shrinking)} steps); ${ending}.`;
 }
 
 function scaleRisk(settings: TrainingSettings): CollapseRisk {
@@ -184,13 +195,13 @@ function scaleRisk(settings: TrainingSettings): CollapseRisk {
   let level: RiskLevel = "low";
   if (!undecayed && !coupledAdaptive) level = angle > UNSTABLE_ANGLE ? "high" : angle > NOTABLE_ANGLE ? "medium" : "low";
   if (coupledAdaptive && !undecayed) {
-    assumed.push("decay inside of an adaptive gradient has no closed form for the angle: no alarm from it");
+    assumed.push(say`decay inside of an adaptive gradient has no closed form for the angle: no alarm from it`);
   }
   const reached = relaxation < steps;
   const sentence = undecayed
-    ? "Without weight decay the norm only grows, and the effective learning rate falls by itself, like steps^(-1/2)."
-    : `In equilibrium these weights turn by ${short(angle)} rad per step whatever the gradient; the norm comes ${
-        reached ? "there" : "only partly there"
+    ? say`Without weight decay the norm only grows, and the effective learning rate falls by itself, like steps^(-1/2).`
+    : say`In equilibrium these weights turn by ${short(angle)} rad per step whatever the gradient; the norm comes ${
+        reached ? say`there` : say`only partly there`
       } (relaxation ${short(relaxation)} of ${short(steps)} steps). They do not collapse.`;
   const levers = level === "low" ? [] : scaleLevers(settings, NOTABLE_ANGLE);
   const name = undecayed ? "undecayedNorm" : "angularStep";
@@ -219,8 +230,8 @@ function freeRisk(settings: TrainingSettings): CollapseRisk {
     level: "low",
     what: "none",
     sentence: settings.adaptive
-      ? "The loss does not see this direction; adaptive steps may drift along it, which changes nothing but the numbers."
-      : "The loss does not see this direction: its gradient is zero, and only decay moves it.",
+      ? say`The loss does not see this direction; adaptive steps may drift along it, which changes nothing but the numbers.`
+      : say`The loss does not see this direction: its gradient is zero, and only decay moves it.`,
     numbers: [{ name: "share left after training", value: left, unit: "1" }],
     formula: FORMULAS.translationDecay,
     formulaName: "translationDecay",

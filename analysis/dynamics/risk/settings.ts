@@ -1,4 +1,5 @@
 /** @file How the parameters of a symmetry are trained, from what the user's code says; what it leaves open is assumed, and said. */
+import { say } from "../../texts/say";
 
 /** How weight decay enters the step. coupled: added to the gradient. decoupled: multiplies the weight (AdamW). */
 export type DecayForm = "coupled" | "decoupled";
@@ -74,23 +75,23 @@ export function settingsFor(
   const assumed: string[] = [...(facts.assumed ?? [])];
   const optimiser = facts.optimisers.find((o) => parameters.some((p) => groupOf(o, p))) ?? facts.optimisers[0];
   const kind = optimiser?.kind ?? "SGD";
-  if (!optimiser) assumed.push("no optimiser was found: plain SGD without weight decay");
+  if (!optimiser) assumed.push(say`no optimiser was found: plain SGD without weight decay`);
   const adaptive = ADAPTIVE.has(kind);
   const per = deciding(parameters, rank).map((p) => (optimiser ? groupOf(optimiser, p) : undefined));
   const rates = per.map((g) => g?.learningRate ?? optimiser?.learningRate?.value).filter((v) => v !== undefined);
   const decays = per.map((g) => g?.weightDecay ?? optimiser?.weightDecay?.value).filter((v) => v !== undefined);
   const learningRate = rates.length > 0 ? Math.max(...rates) : ASSUMED_RATE[adaptive ? "adaptive" : "plain"];
-  if (rates.length === 0) assumed.push(`learning rate ${learningRate}`);
+  if (rates.length === 0) assumed.push(say`learning rate ${learningRate}`);
   // One undecayed factor keeps a product alive: the smallest decay decides.
   const weightDecay = decays.length > 0 ? Math.min(...decays) : 0;
-  if (decays.length === 0 && optimiser) assumed.push("weight decay 0");
+  if (decays.length === 0 && optimiser) assumed.push(say`weight decay 0`);
   if (decays.length > 0 && Math.max(...decays) > weightDecay) {
-    assumed.push(`its parameters decay by ${weightDecay} to ${Math.max(...decays)}: the smallest counts`);
+    assumed.push(say`its parameters decay by ${weightDecay} to ${Math.max(...decays)}: the smallest counts`);
   }
   const single = facts.batchSize?.value;
-  if (single === undefined) assumed.push(`batch size ${ASSUMED_BATCH}`);
+  if (single === undefined) assumed.push(say`batch size ${ASSUMED_BATCH}`);
   const steps = facts.steps?.value;
-  if (steps === undefined) assumed.push(`${ASSUMED_STEPS} steps`);
+  if (steps === undefined) assumed.push(say`${ASSUMED_STEPS} steps`);
   return {
     optimiser: kind,
     adaptive,

@@ -2,6 +2,7 @@
  * @file The verdict on a symmetry after a probe: does training break it, keep it, or restore it, from when on, and which of the
  * user's settings does that.
  */
+import { mark, say, translated } from "../../texts/say";
 import type { Symmetry } from "../../symmetry/symmetry";
 import { type Estimate, estimate } from "../measures/statistics";
 import type { RunSettings } from "../measures/settings";
@@ -19,6 +20,23 @@ export type VerdictKind =
 
 /** Settings that can drive a verdict. */
 export type Driver = "weight decay" | "learning rate" | "batch size" | "initialisation" | "architecture and data";
+
+const WORDS: Readonly<Record<VerdictKind | Driver, string>> = {
+  breaks: mark`breaks`,
+  "stays symmetric": mark`stays symmetric`,
+  collapses: mark`collapses`,
+  "weight decay": mark`weight decay`,
+  "learning rate": mark`learning rate`,
+  "batch size": mark`batch size`,
+  initialisation: mark`initialisation`,
+  "architecture and data": mark`architecture and data`,
+};
+
+/** A kind or a driver, as records hold it, as people read it. */
+export function verdictWord(word: string): string {
+  const words: Readonly<Record<string, string>> = WORDS;
+  return translated(words[word] ?? word);
+}
 
 /** The verdict on one symmetry. */
 export interface Verdict {
@@ -72,11 +90,11 @@ export function verdictOf(courses: readonly SymmetryCourse[], settings: RunSetti
   const heading = kind === "breaks" ? extrapolate(courses) : undefined;
   const { driver, sentence } = findDriver(kind, start, courses, settings);
   const evidence = [
-    `share of broken mirrors ${withError(start)} at the start, ${withError(end)} at the end`,
+    say`share of broken mirrors ${withError(start)} at the start, ${withError(end)} at the end`,
     ...(kind === "collapses" || kind === "stays symmetric"
-      ? [`about ${Math.round(restored)} of ${first.mirrors} mirrors are not broken at the end`]
+      ? [say`about ${Math.round(restored)} of ${first.mirrors} mirrors are not broken at the end`]
       : []),
-    ...(heading === undefined ? [] : [`its weakest mirror would be reached at about step ${short(heading)}`]),
+    ...(heading === undefined ? [] : [say`its weakest mirror would be reached at about step ${short(heading)}`]),
     sentence,
   ];
   return {
@@ -95,7 +113,7 @@ export function verdictOf(courses: readonly SymmetryCourse[], settings: RunSetti
 
 /** A value and its standard error in words. */
 export function withError(e: Estimate): string {
-  if (e.replicas < 2 || !Number.isFinite(e.error)) return `${e.value.toFixed(2)} (one replica: no error)`;
+  if (e.replicas < 2 || !Number.isFinite(e.error)) return say`${e.value.toFixed(2)} (one replica: no error)`;
   return `${e.value.toFixed(2)} +- ${e.error.toFixed(2)}`;
 }
 
@@ -137,13 +155,13 @@ function findDriver(
   if (kind === "stays symmetric") {
     return {
       driver: "initialisation",
-      sentence: "the initial weights lie on its mirrors, where the gradient has no component away from them",
+      sentence: say`the initial weights lie on its mirrors, where the gradient has no component away from them`,
     };
   }
   if (kind === "breaks") {
     return start.value > SYMMETRIC
-      ? { driver: "initialisation", sentence: "the random initial weights break it, and nothing restores it" }
-      : { driver: "architecture and data", sentence: "the gradient leads away from its mirrors" };
+      ? { driver: "initialisation", sentence: say`the random initial weights break it, and nothing restores it` }
+      : { driver: "architecture and data", sentence: say`the gradient leads away from its mirrors` };
   }
   const budgets = courses.flatMap((c) => (c.budget ? [c.budget] : []));
   if (budgets.length === 0) {
@@ -151,22 +169,22 @@ function findDriver(
     return {
       driver: decays ? "weight decay" : "architecture and data",
       sentence: decays
-        ? `weight decay ${short(settings.weightDecay)} is the only setting that pulls onto mirrors by itself; shares were not recorded`
-        : "there is no weight decay: gradients and their noise lead onto its mirrors",
+        ? say`weight decay ${short(settings.weightDecay)} is the only setting that pulls onto mirrors by itself; shares were not recorded`
+        : say`there is no weight decay: gradients and their noise lead onto its mirrors`,
     };
   }
   const decay = estimate(budgets.map((b) => b.decay)).value;
   const gradient = estimate(budgets.map((b) => b.gradient)).value;
-  const shares = `per step, decay moves the squared weights by ${percent(decay)}, updates by ${percent(gradient)}`;
-  if (decay < 0 && decay <= gradient) return { driver: "weight decay", sentence: `${shares}: decay pulls more` };
+  const shares = say`per step, decay moves the squared weights by ${percent(decay)}, updates by ${percent(gradient)}`;
+  if (decay < 0 && decay <= gradient) return { driver: "weight decay", sentence: say`${shares}: decay pulls more` };
   // Without much decay only steps that are large for their noise lead onto mirrors that the mean gradient leaves.
   const scale = estimate(budgets.map((b) => b.steps)).value;
   if (gradient + scale < 0 && scale < 0.1 * -gradient) {
-    return { driver: "architecture and data", sentence: `${shares}: the gradient itself leads there` };
+    return { driver: "architecture and data", sentence: say`${shares}: the gradient itself leads there` };
   }
   return {
     driver: "learning rate",
-    sentence: `${shares}, the squares of steps by ${percent(scale)}: noisy large steps lead there; smaller steps or larger batches lessen it`,
+    sentence: say`${shares}, the squares of steps by ${percent(scale)}: noisy large steps lead there; smaller steps or larger batches lessen it`,
   };
 }
 

@@ -2,6 +2,7 @@
  * @file syre (Ziyin, Xu and Chuang, arXiv 2408.15495): weight decay towards a frozen random anchor theta_0 instead of towards
  * zero, as an optimiser and as a parametrisation; with a diagonal of distinct decays also against rotations (theorem 3).
  */
+import { say } from "../../texts/say";
 import type { OptimiserFact } from "../../frontends/python/index";
 import { type Draft, refuse } from "../source/draft";
 import { dottedName } from "../source/python-source";
@@ -36,8 +37,8 @@ function anchored(site: Site, draft: Draft, diagonal: boolean): string {
   const place = site.source.locate(call.top, call.node.callee);
   draft.replace(place.start, place.end, name);
   return diagonal
-    ? `Decay towards a random anchor, each entry at a rate of its own (advanced syre): ${name}`
-    : `Decay towards a random anchor instead of zero (syre): ${name}`;
+    ? say`Decay towards a random anchor, each entry at a rate of its own (advanced syre): ${name}`
+    : say`Decay towards a random anchor instead of zero (syre): ${name}`;
 }
 
 function isTopLevelName({ source }: Site, name: string): boolean {
@@ -205,6 +206,6 @@ export const syreParametrization: TrainingRemedy = {
       call.top,
     );
     draft.before(enclosed.statement, `add_anchors(${owner})`);
-    return `Write weights as trained part plus random anchor (syre): add_anchors(${owner})`;
+    return say`Write weights as trained part plus random anchor (syre): add_anchors(${owner})`;
   },
 };

@@ -1,4 +1,5 @@
 /** @file Fixes for the products of attention: fields of query and value biases (arXiv 2601.22257), factors without decay. */
+import { say } from "../../texts/say";
 import { refuse } from "../source/draft";
 import { decayingOptimiser } from "./anchored-decay";
 import { constructorOf, nameOf, soleLayer, type TrainingRemedy } from "./remedy";
@@ -44,7 +45,7 @@ export const biasFields: TrainingRemedy = {
       const place = site.source.locate(call.top, call.node.callee);
       draft.replace(place.start, place.end, "FieldLinear");
     }
-    return `Random bias fields on ${targets.map((l) => `\`${nameOf(l)}\``).join(" and ")}`;
+    return say`Random bias fields on ${targets.map((l) => `\`${nameOf(l)}\``).join(say` and `)}`;
   },
 };
 
@@ -84,7 +85,7 @@ export const undecayedFactors: TrainingRemedy = {
     const rows = [row("not n.endswith(factors)", ""), row("n.endswith(factors)", ', "weight_decay": 0.0')];
     draft.before(statement, `factors = ${list}`);
     draft.replace(place.start, place.end, ["[", ...rows, `${indent}]`].join("\n"));
-    return `No weight decay on ${names.map((n) => `\`${n}\``).join(", ")}`;
+    return say`No weight decay on ${names.map((n) => `\`${n}\``).join(", ")}`;
   },
 };
 

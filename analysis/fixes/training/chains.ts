@@ -1,4 +1,5 @@
 /** @file Linear maps that follow each other: an activation between them, or one map instead of two. */
+import { say } from "../../texts/say";
 import type { Layer } from "../../rules/checked";
 import { argumentOf } from "../source/python-source";
 import { type Draft, refuse } from "../source/draft";
@@ -28,7 +29,7 @@ export const activationBetween: TrainingRemedy = {
     const item = sequentialItem(site, call);
     if (item) insertBehind(site, draft, item.items[item.index]!, `${draft.module("torch.nn")}.ReLU()`);
     else draft.insert(soleUse(site, layer).end, ".relu()");
-    return `Put a ReLU behind \`${nameOf(layer)}\``;
+    return say`Put a ReLU behind \`${nameOf(layer)}\``;
   },
 };
 
@@ -78,7 +79,7 @@ export const mergeChain: TrainingRemedy = {
 };
 
 function merged(first: Layer, second: Layer): string {
-  return `Make \`${nameOf(first)}\` and \`${nameOf(second)}\` one layer`;
+  return say`Make \`${nameOf(first)}\` and \`${nameOf(second)}\` one layer`;
 }
 
 function removeLine({ source }: Site, draft: Draft, statement: Parameters<typeof source.isAlone>[0]): void {

@@ -2,6 +2,7 @@
  * @file Weights that are computed from other parameters: with entries that are frozen at random (W-asymmetric networks, arXiv
  * 2405.20231), as products, whose decay is a constraint (DCS, arXiv 2309.16932), or with a norm of their own.
  */
+import { say } from "../../texts/say";
 import { type Draft, refuse } from "../source/draft";
 import { computable, nameOf, type Site, type TrainingRemedy } from "./remedy";
 
@@ -86,7 +87,7 @@ export const asymmetricWeights: TrainingRemedy = {
         return ${torch}.where(self.frozen, self.values, weight)`,
     );
     const name = wrap(site, draft, undefined, "asymmetric", `, seed=${seed}`);
-    return `Freeze an eighth of the weights of each unit of \`${name}\` (W-asymmetric)`;
+    return say`Freeze an eighth of the weights of each unit of \`${name}\` (W-asymmetric)`;
   },
 };
 
@@ -115,7 +116,7 @@ export const sparseProduct: TrainingRemedy = {
         root = weight.abs().sqrt()
         return root, weight.sign() * root`,
     );
-    return `Make zeros of \`${wrap(site, draft, undefined, "sparse")}\` exact where they are wanted: weight = u * v (DCS)`;
+    return say`Make zeros of \`${wrap(site, draft, undefined, "sparse")}\` exact where they are wanted: weight = u * v (DCS)`;
   },
 };
 
@@ -146,7 +147,7 @@ export const lowRankProduct: TrainingRemedy = {
         u, s, v = ${torch}.linalg.svd(weight, full_matrices=False)
         return u * s.sqrt(), s.sqrt()[:, None] * v`,
     );
-    return `Make the low rank of \`${wrap(site, draft, LINEAR, "low_rank")}\` exact where it is wanted: weight = U V (DCS)`;
+    return say`Make the low rank of \`${wrap(site, draft, LINEAR, "low_rank")}\` exact where it is wanted: weight = U V (DCS)`;
   },
 };
 
@@ -162,6 +163,6 @@ export const weightNorm: TrainingRemedy = {
     const { call } = computable(site, weightOf(site));
     if (site.source.text.slice(0, call.start).endsWith("weight_norm(")) refuse("it has weight normalisation");
     const name = wrap(site, draft, undefined, `${draft.module("torch.nn")}.utils.weight_norm`);
-    return `Give \`${name}\` weight normalisation`;
+    return say`Give \`${name}\` weight normalisation`;
   },
 };

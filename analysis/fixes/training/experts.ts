@@ -1,4 +1,5 @@
 /** @file Mixtures of experts: noise on the router's scores. */
+import { say } from "../../texts/say";
 import { refuse } from "../source/draft";
 import { soleLayer, soleUse, type TrainingRemedy } from "./remedy";
 
@@ -26,7 +27,7 @@ export const routerNoise: TrainingRemedy = {
     );
     draft.insert(use.start, "with_noise(");
     draft.insert(use.end, ", self.training)");
-    return `Add noise to the scores of the router in training`;
+    return say`Add noise to the scores of the router in training`;
   },
 };
 
@@ -56,6 +57,6 @@ export const redrawnCopies: TrainingRemedy = {
     );
     draft.insert(call.start, "redrawn(");
     draft.insert(call.end, ")");
-    return "Draw the copy's weights anew";
+    return say`Draw the copy's weights anew`;
   },
 };

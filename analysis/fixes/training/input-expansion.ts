@@ -2,6 +2,7 @@
  * @file Input expansion (Zhang et al., arXiv 2409.06402): constants next to the input. For vectors appended to the features, for
  * images as a finer lattice whose gaps hold a constant.
  */
+import { say } from "../../texts/say";
 import { inferShapes } from "../../operators/inference";
 import { type Draft, refuse } from "../source/draft";
 import { argumentOf } from "../source/python-source";
@@ -53,7 +54,7 @@ function appended(site: Site, draft: Draft, layer: ReturnType<typeof soleLayer>)
     draft.insert(argument.start, `${draft.module("torch.nn.functional")}.pad(`);
     draft.insert(argument.end, `, (0, ${APPENDED}), value=${VALUE})`);
   }
-  return `Append ${APPENDED} constant inputs to \`${nameOf(layer)}\` (acts like a faster bias)`;
+  return say`Append ${APPENDED} constant inputs to \`${nameOf(layer)}\` (acts like a faster bias)`;
 }
 
 function lattice(site: Site, draft: Draft, layer: ReturnType<typeof soleLayer>): string {
@@ -75,7 +76,7 @@ function lattice(site: Site, draft: Draft, layer: ReturnType<typeof soleLayer>):
   );
   draft.insert(argument.start, `${name}(`);
   draft.insert(argument.end, ")");
-  return `Expand the image before \`${nameOf(layer)}\` by ${STRIDE} x ${STRIDE} with a constant`;
+  return say`Expand the image before \`${nameOf(layer)}\` by ${STRIDE} x ${STRIDE} with a constant`;
 }
 
 /** Whether the model makes the same outputs of an image on the finer lattice: nothing later counts on its size. */

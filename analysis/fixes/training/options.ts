@@ -1,4 +1,5 @@
 /** @file Options of optimisers set to the values that the thresholds ask for, where the code says them. */
+import { say } from "../../texts/say";
 import { number } from "../../rules/words";
 import { type Draft, refuse } from "../source/draft";
 import { argumentOf, type Located } from "../source/python-source";
@@ -58,7 +59,7 @@ export const decayValue: TrainingRemedy = {
   write(site, draft) {
     const value = site.subject.values?.weightDecay;
     set(site, draft, "weight_decay", value);
-    return `Set weight_decay to ${number(value!)}`;
+    return say`Set weight_decay to ${number(value!)}`;
   },
 };
 
@@ -72,7 +73,7 @@ export const rateValue: TrainingRemedy = {
   write(site, draft) {
     const value = site.subject.values?.learningRate;
     set(site, draft, "lr", value);
-    return `Set lr to ${number(value!)}`;
+    return say`Set lr to ${number(value!)}`;
   },
 };
 
@@ -99,6 +100,6 @@ export const decayMatrices: TrainingRemedy = {
       const { start, end } = source.span(range);
       draft.replace(start, end, newText);
     }
-    return `Decay matrices by ${number(value)}: two parameter groups`;
+    return say`Decay matrices by ${number(value)}: two parameter groups`;
   },
 };

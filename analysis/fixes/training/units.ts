@@ -1,4 +1,5 @@
 /** @file Fixes around the activation of a layer's units: FiGLU (arXiv 2405.20231), and a normalisation before it. */
+import { say } from "../../texts/say";
 import type { Layer } from "../../rules/checked";
 import type { Syntax } from "../../frontends/python/index";
 import { refuse } from "../source/draft";
@@ -91,7 +92,7 @@ export const figlu: TrainingRemedy = {
       draft.replace(activation.start, use.start, `self.${gate}(`);
       draft.replace(use.end, activation.end, ")");
     }
-    return `Replace the activation of \`${nameOf(layer)}\` by fixed random gates (FiGLU)`;
+    return say`Replace the activation of \`${nameOf(layer)}\` by fixed random gates (FiGLU)`;
   },
 };
 
@@ -122,6 +123,6 @@ export const normalise: TrainingRemedy = {
       draft.insert(use.start, `self.${norm}(`);
       draft.insert(use.end, ")");
     }
-    return `Normalise what \`${nameOf(layer)}\` computes: ${made}`;
+    return say`Normalise what \`${nameOf(layer)}\` computes: ${made}`;
   },
 };
