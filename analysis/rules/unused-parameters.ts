@@ -82,7 +82,7 @@ class Net(nn.Module):
 };
 
 function detection(file: CheckedFile, model: CheckedModel, part: UnreadPart, read: ReadonlySet<string>): Detection[] {
-  const { range, scope, kind, entries } = part;
+  const { range, scope, entries } = part;
   if (range?.file !== file.file || entries === 0 || read.has(placeKey(range))) return [];
   // Behind something that is not understood nobody knows what is read.
   if (model.graph.outputs.length === 0 || model.graph.nodes.some((n) => n.domain === "python")) return [];
