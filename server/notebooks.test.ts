@@ -84,6 +84,21 @@ describe("notebooks", () => {
     });
   });
 
+  it("fixes of all findings are asked for by cell, and are of that cell", async () => {
+    await withNotebook(["class A\nbias=True", "class B\nbias=True"], async (server) => {
+      for (const uri of CELLS.slice(0, 2)) {
+        const range = { start: { line: 0, character: 0 }, end: { line: 1, character: 9 } };
+        const context = { diagnostics: [], only: ["source.fixAll.noether"] };
+        const actions = await server.client.sendRequest(CodeActionRequest.type, { textDocument: { uri }, range, context });
+        const changes = (actions?.[0] as CodeAction | undefined)?.edit?.documentChanges as TextDocumentEdit[];
+        assert.deepEqual(
+          changes.map((c) => [c.textDocument.uri, c.edits.length]),
+          [[uri, 1]],
+        );
+      }
+    });
+  });
+
   it("follows edits of cells, and cells that come and go", async () => {
     await withNotebook(["class A\nbias=True", "class B"], async (server) => {
       assert.equal((await items(server, CELLS[0]!)).length, 1);

@@ -11,6 +11,11 @@ export function nameCell(uri: string, path: string): void {
   cellUris.set(path, uri);
 }
 
+/** Whether a path is the place of a notebook's open cell. */
+export function isCell(path: string): boolean {
+  return cellUris.has(path);
+}
+
 /** Forgets a cell. */
 export function forgetCell(uri: string): void {
   const path = cellPaths.get(uri);

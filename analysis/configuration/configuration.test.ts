@@ -41,6 +41,10 @@ describe("configuration", () => {
   it("is found upwards: noether.toml, or a pyproject.toml that speaks of Noether", () => {
     const top = write("up/noether.toml", "");
     write("up/a/pyproject.toml", "[tool.ruff]\nline-length = 100\n");
+    write("up/c/pyproject.toml", '[tool.poetry.dependencies]\nnoether = "^0.1"\n\n[project.scripts]\nnoether.run = "x"\n');
+    assert.equal(nearestConfiguration(path.join(root, "up/c/net.py")), top, "a dependency configures nothing");
+    const broken = write("up/d/pyproject.toml", "[tool.noether]\nexclude = [\n");
+    assert.equal(nearestConfiguration(path.join(root, "up/d/net.py")), broken, "its mistake is to be reported");
     const own = write("up/b/pyproject.toml", '[tool.noether.rules]\nlinear-chain = "off"\n');
     assert.equal(nearestConfiguration(path.join(root, "up/a/net.py")), top);
     assert.equal(nearestConfiguration(path.join(root, "up/b")), own);

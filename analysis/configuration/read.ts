@@ -113,12 +113,21 @@ function isPyproject(file: string): boolean {
   return path.basename(file) === "pyproject.toml";
 }
 
-/** Whether a pyproject.toml speaks of Noether; decided by its text, so that a mistake in it is reported and not passed over. */
+/** Whether a pyproject.toml configures Noether. One that may, but is no TOML, does: the mistake is to be reported. */
 function hasTable(file: string): boolean {
+  let text: string;
   try {
-    return /^\s*\[+\s*tool\s*\.\s*noether\b|^\s*tool\s*\.\s*noether\b|^\s*noether\s*[.=]/m.test(readFileSync(file, "utf8"));
+    text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   } catch {
     return false;
+  }
+  // Most files do not mention it at all.
+  if (!/\bnoether\b/.test(text)) return false;
+  try {
+    const { tool } = parseToml(file, text).value;
+    return isTable(tool) && Object.hasOwn(tool, "noether");
+  } catch {
+    return /^\s*\[+\s*tool\s*\.\s*noether\b|^\s*tool\s*\.\s*noether\b/m.test(text);
   }
 }
 

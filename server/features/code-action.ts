@@ -14,7 +14,7 @@ import type { Analysed } from "../analyses";
 import { compare, diagnosticOf, OPEN_RULE, rangeOf, touches } from "../convert";
 import type { Finding, Fix, SourceRange } from "../protocol";
 import { signalOf, type ServerState } from "../state";
-import { pathOf, uriOf } from "../uris";
+import { isCell, pathOf, uriOf } from "../uris";
 
 /** All exact fixes of a file. */
 export const FIX_ALL = `${CodeActionKind.SourceFixAll}.noether`;
@@ -106,7 +106,10 @@ function explanation(finding: Placed, { commands }: ServerState): CodeAction[] {
 }
 
 function fixAll(analysed: Analysed): CodeAction[] {
-  const edits = exactEdits(analysed.analysis.findings);
+  // Of a notebook each cell is asked for; what another one's answer mends is not mended twice.
+  const path = pathOf(analysed.uri);
+  const { findings } = analysed.analysis;
+  const edits = exactEdits(isCell(path) ? findings.filter((f) => f.range?.file === path) : findings);
   if (edits.length === 0) return [];
   return [
     { title: say`Apply all exact fixes of Noether`, kind: FIX_ALL, edit: { documentChanges: documentEdits(analysed, edits) } },
