@@ -38,6 +38,10 @@ const RIGID: Equivariance = { axes: broadcastAxes, units: ZERO, parity: "none", 
 /** The larger or smaller of broadcast tensors: positively homogeneous of degree one in all of them. */
 const EXTREME: Equivariance = { axes: broadcastAxes, units: EQUAL, parity: "none", glue: false };
 
+function comparison(parity: Parity): Equivariance {
+  return { axes: broadcastAxes, units: { kind: "compare" }, parity, glue: false };
+}
+
 function movement(axes: Equivariance["axes"]): Equivariance {
   return { axes, units: PASS, parity: "units", glue: true };
 }
@@ -148,11 +152,11 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Softmax: pointwise("none"),
   LogSoftmax: pointwise("none"),
   Mod: RIGID,
-  Equal: RIGID,
-  Greater: RIGID,
-  GreaterOrEqual: RIGID,
-  Less: RIGID,
-  LessOrEqual: RIGID,
+  Equal: comparison("units"),
+  Greater: comparison("none"),
+  GreaterOrEqual: comparison("none"),
+  Less: comparison("none"),
+  LessOrEqual: comparison("none"),
   And: RIGID,
   Or: RIGID,
   Xor: RIGID,
@@ -168,7 +172,7 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   ReduceProd: { axes: reductionAxes, units: ZERO, parity: "none", glue: false },
   ArgMax: { axes: argumentAxes, units: ZERO, parity: "none", glue: false },
   ArgMin: { axes: argumentAxes, units: ZERO, parity: "none", glue: false },
-  TopK: { axes: topKAxes, units: ZERO, parity: "none", glue: false },
+  TopK: { axes: topKAxes, units: PASS, parity: "none", glue: false },
   MaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
   GlobalMaxPool: { axes: poolAxes, units: PASS, parity: "none", glue: false },
   AveragePool: movement(poolAxes),

@@ -68,15 +68,27 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
       bias.shape,
     );
     const scale = kinks.length > 1 ? scaleOf(network, step, bias) : undefined;
+    const fixed = !network.isActivation(node.outputs[0]!);
     // Runs hold the arrays themselves, so that their later steps see the change.
     seen.forEach((entries, k) => {
       entries.sort((a, b) => a - b);
-      const { factor, shift } = placed(entries, kinks, scale !== undefined, random);
+      const { factor, shift } = fixed
+        ? { factor: 1, shift: kinks[0]! - someGap([...new Set(entries)], random) }
+        : placed(entries, kinks, scale !== undefined, random);
       scale?.multiply(weights, k, factor);
       data[k] = factor * data[k]! + shift;
     });
     for (const values of runs) for (const again of [...(scale?.path ?? []), ...bias.path]) evaluateStep(again, values);
   }
+}
+
+/**
+ * A place between two of the ascending entries. What depends on no input (offsets of positions that a small perceptron reads)
+ * has these and no others: with all kinks in one gap, or on an entry, units would be alike.
+ */
+function someGap(entries: readonly number[], random: Random): number {
+  const k = random.integer(Math.max(1, entries.length - 1));
+  return (entries[k]! + entries[Math.min(k + 1, entries.length - 1)]!) / 2;
 }
 
 /** How entries, in ascending order, have to be scaled and then shifted to fall on all sides of some kinks. */
@@ -108,7 +120,8 @@ const BROKEN: ReadonlySet<string> = new Set(["ReduceMax", "ReduceMin", "MaxPool"
 export function hasKinks(network: Network): boolean {
   return network.steps.some(
     ({ node }) =>
-      (BROKEN.has(node.operator) || kinksOf(network, node) !== undefined) && node.inputs.some((i) => network.isActivation(i)),
+      (BROKEN.has(node.operator) || kinksOf(network, node) !== undefined) &&
+      node.inputs.some((i) => network.kind(i) !== "constant"),
   );
 }
 
