@@ -424,7 +424,7 @@ class RelationWriter {
         break;
       case "compare": {
         if (z >= 0) sink.zero(z);
-        const compared = relation.operands!.filter((o) => cells[o] !== undefined).map((o) => rows[row + o]!);
+        const compared = relation.operands!.filter((o) => cells[o] !== undefined).map((o) => this.unknown(row, o));
         const isMissing = compared.includes(-1);
         const [first, ...others] = compared.filter((u) => u >= 0);
         if (first === undefined) break;
