@@ -1,6 +1,6 @@
 /** @file `foldable-norm-gain`: the gain of a norm that the matrices behind it can take over. */
 import { say } from "../texts/say";
-import { consumers, producers } from "../graph/graph";
+import { consumers, type Graph, producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
 import { linearStructure } from "./contractions";
@@ -81,7 +81,27 @@ class Words(nn.Module):
   check: (file) => (file.language === "python" ? file.models.flatMap((model) => detections(file, model)) : []),
 };
 
-function detections(file: CheckedFile, model: CheckedModel): Detection[] {
+/** What a graph says about gains. */
+interface FoldableGains {
+  /** By parameter: how many gains there are, and the weights of the contractions, the only ones that read them. */
+  readonly gains: ReadonlyMap<string, { readonly count: number; readonly weights: readonly string[] }>;
+  /** How many contractions each weight is in. */
+  readonly uses: ReadonlyMap<string, number>;
+}
+
+const known = new WeakMap<Graph, FoldableGains>();
+
+/** Found once for each graph: an edit leaves those of other classes as they are. */
+function foldableGains(model: CheckedModel): FoldableGains {
+  let found = known.get(model.graph);
+  if (!found) {
+    found = findFoldableGains(model);
+    known.set(model.graph, found);
+  }
+  return found;
+}
+
+function findFoldableGains(model: CheckedModel): FoldableGains {
   const gains = new Map<string, number>();
   for (const n of model.graph.nodes) {
     const scale = n.inputs[1];
@@ -92,19 +112,25 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   const readers = consumers(normal);
   const writers = producers(normal);
   const linear = linearStructure(normal);
-  const foldable = new Map<string, string[]>();
-  for (const name of gains.keys()) {
+  const foldable = new Map<string, { count: number; weights: string[] }>();
+  for (const [name, count] of gains) {
     // The gain is one factor of a product; behind its shift, only contractions by trained weights read that.
     const products = gainProducts(name, normal.parameters.get(name) ? readers : new Map(), writers);
     const weights = products.flatMap((product) => {
       const followers = linear.followers(product);
       return followers ? followers.next.map((c) => c.weight.name) : [undefined];
     });
-    if (weights.length > 0 && !weights.includes(undefined)) foldable.set(name, weights as string[]);
+    if (weights.length > 0 && !weights.includes(undefined)) foldable.set(name, { count, weights: weights as string[] });
   }
+  const uses = new Map<string, number>();
+  for (const c of linear.contractions.values()) uses.set(c.weight.name, (uses.get(c.weight.name) ?? 0) + 1);
+  return { gains: foldable, uses };
+}
+
+function detections(file: CheckedFile, model: CheckedModel): Detection[] {
+  const foldable = foldableGains(model);
   const seen = new Set<string>();
-  return [...foldable].flatMap(([name, weights]): Detection[] => {
-    const count = gains.get(name)!;
+  return [...foldable.gains].flatMap(([name, { count, weights }]): Detection[] => {
     const place = placeOf(file, model, name);
     if (!place?.range || seen.has(placeKey(place.range))) return [];
     seen.add(placeKey(place.range));
@@ -152,18 +178,15 @@ function gainProducts(
  * Whether the layers behind can hold the gains and shifts of all norms that one call makes: linear layers with a bias, each read
  * by one norm alone and by nothing else.
  */
-function canDrop(model: CheckedModel, norm: Layer, foldable: ReadonlyMap<string, readonly string[]>): boolean {
+function canDrop(model: CheckedModel, norm: Layer, { gains, uses }: FoldableGains): boolean {
   if (norm.kind !== "LayerNorm" && norm.kind !== "RMSNorm") return false;
-  const linear = linearStructure(model.normal());
-  const uses = new Map<string, number>();
-  for (const c of linear.contractions.values()) uses.set(c.weight.name, (uses.get(c.weight.name) ?? 0) + 1);
   return model.layers
     .filter((l) => placeKey(l.constructor) === placeKey(norm.constructor))
     .every((l) => {
-      const gain = l.parameters.find((p) => foldable.has(p));
+      const gain = l.parameters.find((p) => gains.has(p));
       const hasShift = l.parameters.some((p) => p.endsWith(".bias"));
       if (gain === undefined) return false;
-      return foldable.get(gain)!.every((w) => {
+      return gains.get(gain)!.weights.every((w) => {
         const reader = layerOf(model, w);
         const isTied = (registeredParameter(model, w)?.aliases.length ?? 0) > 0;
         if (reader?.kind !== "Linear" || uses.get(w) !== 1 || isTied) return false;

@@ -55,8 +55,19 @@ function factors(node: Node): readonly string[] {
   return node.operator === "Conv" || node.operator === "ConvTranspose" ? node.inputs.slice(0, 2) : node.inputs;
 }
 
-/** Names of the trainable parameters that never leave zero under gradient descent without noise. */
+const known = new WeakMap<Graph, ReadonlySet<string>>();
+
+/** Names of the trainable parameters that never leave zero under gradient descent without noise; found once for each graph. */
 export function stuckAtZero(graph: Graph): ReadonlySet<string> {
+  let found = known.get(graph);
+  if (!found) {
+    found = findStuck(graph);
+    known.set(graph, found);
+  }
+  return found;
+}
+
+function findStuck(graph: Graph): ReadonlySet<string> {
   const stuck = new Set<string>();
   for (const p of graph.parameters.values()) if (p.trainable && p.initialisation?.constant === 0) stuck.add(p.name);
   while (stuck.size > 0) {
