@@ -35,6 +35,9 @@ export interface TimeLimits {
 
 const LIMITS: TimeLimits = { analyse: 30_000, certify: 180_000, grace: 5_000 };
 
+/** Certifying fills memory and keeps all cores busy: who is in the middle of it when it has become pointless goes sooner. */
+const CERTIFIER_GRACE = 500;
+
 /** Characters of text for which a document has the time of a short one once more. */
 const CHARACTERS_PER_LIMIT = 100_000;
 
@@ -48,9 +51,10 @@ export class AnalysisHost {
 
   /** @param layout the module of the process that lays drawings out */
   constructor(module: WorkerModule, limits: TimeLimits = LIMITS, layout: WorkerModule = module) {
-    const make = (): AnalysisProcess => new AnalysisProcess(module, { grace: limits.grace });
-    this.#quick = make();
-    this.#certifiers = { python: make(), onnx: make() };
+    const make = (grace: number): AnalysisProcess => new AnalysisProcess(module, { grace });
+    this.#quick = make(limits.grace);
+    const grace = Math.min(limits.grace, CERTIFIER_GRACE);
+    this.#certifiers = { python: make(grace), onnx: make(grace) };
     this.#limits = limits;
     this.#layouts = new LayoutHost(layout);
     this.#searcher = new OccasionalProcess(module, { idle: 2 * limits.certify, grace: limits.grace });

@@ -40,7 +40,7 @@ export class ParameterSpace {
     return at;
   }
 
-  /** Entries of parameters outside the space are left out. */
+  /** Entries of parameters outside the space are left out. A target has to be zero elsewhere. */
   flatten(vector: ParameterValues, target = new Float64Array(this.size)): Float64Array {
     for (const [name, data] of vector) {
       const offset = this.offsets.get(name);
@@ -81,10 +81,13 @@ export class Span {
   private readonly basis: Sparse[] = [];
   /** Which stretches of the vector at hand have entries. */
   private readonly used: Uint8Array;
+  /** The vector at hand. */
+  private readonly work: Float64Array;
 
   /** A subspace of vectors with `size` entries. */
   constructor(readonly size: number) {
     this.used = new Uint8Array((size >> STRETCH) + 1);
+    this.work = new Float64Array(size);
   }
 
   get dimension(): number {
@@ -120,33 +123,55 @@ export class Span {
   add(vectors: readonly Float64Array[]): number {
     const before = this.basis.length;
     for (const vector of vectors) {
-      const length = norm(vector);
-      if (length < 1e-200) continue;
-      const left = this.project(vector.map((x) => x / length));
-      const rest = norm(left);
-      if (rest < TOLERANCE) continue;
-      // What rounding filled is no part of it: directions are local, and the work stays so too.
-      const indices: number[] = [];
-      for (let i = 0; i < left.length; i++) if (Math.abs(left[i]!) > ROUNDING * rest) indices.push(i);
-      this.basis.push({
-        indices: Int32Array.from(indices),
-        values: Float64Array.from(indices, (i) => left[i]! / rest),
-        stretches: Int32Array.from(new Set(indices.map((i) => i >> STRETCH))),
-      });
+      const rest = this.remainder(vector);
+      if (rest >= TOLERANCE) this.basis.push(sparse(this.work, rest));
     }
     return this.basis.length - before;
   }
 
   /** Whether a vector lies in the span. */
   contains(vector: Float64Array): boolean {
+    return this.remainder(vector) < TOLERANCE;
+  }
+
+  /** Makes the vector's direction the one at hand, takes off what lies in the span, and returns how much is left; 0 for no vector. */
+  private remainder(vector: Float64Array): number {
     const length = norm(vector);
-    return length < 1e-200 || norm(this.project(vector.map((x) => x / length))) < TOLERANCE;
+    if (length < 1e-200) return 0;
+    const { work } = this;
+    const factor = 1 / length;
+    for (let i = 0; i < work.length; i++) work[i] = vector[i]! * factor;
+    return norm(this.project(work));
   }
 
   /** The part of a vector orthogonal to the span. */
   remainderOf(vector: Float64Array): Float64Array {
     return this.project(Float64Array.from(vector));
   }
+}
+
+/** A vector divided by its length, by its entries; what rounding filled is no part of it: directions are local, and the work stays so. */
+function sparse(vector: Float64Array, length: number): Sparse {
+  const least = ROUNDING * length;
+  let count = 0;
+  let pieces = 0;
+  for (let i = 0, last = -1; i < vector.length; i++) {
+    if (Math.abs(vector[i]!) <= least) continue;
+    count++;
+    if (i >> STRETCH === last) continue;
+    last = i >> STRETCH;
+    pieces++;
+  }
+  const indices = new Int32Array(count);
+  const values = new Float64Array(count);
+  const stretches = new Int32Array(pieces);
+  for (let i = 0, k = 0, piece = 0; i < vector.length; i++) {
+    if (Math.abs(vector[i]!) <= least) continue;
+    indices[k] = i;
+    values[k++] = vector[i]! / length;
+    if (piece === 0 || stretches[piece - 1] !== i >> STRETCH) stretches[piece++] = i >> STRETCH;
+  }
+  return { indices, values, stretches };
 }
 
 /**

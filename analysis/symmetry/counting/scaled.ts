@@ -53,7 +53,13 @@ export function increments(symmetries: readonly Symmetry[], weights: ParameterVa
   const vectors = ordered.map((s) => s.generators(weights).map((g) => g.vector));
   const space = ParameterSpace.of(vectors.flat());
   const span = new Span(space.size);
-  return ordered.map((symmetry, k) => ({ symmetry, gained: span.add(vectors[k]!.map((v) => space.flatten(v))) }));
+  // One array for all of them: there are thousands.
+  const flat = new Float64Array(space.size);
+  return ordered.map((symmetry, k) => {
+    let gained = 0;
+    for (const v of vectors[k]!) gained += span.add([space.flatten(v, flat.fill(0))]);
+    return { symmetry, gained };
+  });
 }
 
 /** The increments by family. */
