@@ -15,6 +15,8 @@ export interface NumberedValues {
   readonly constants: readonly (Tensor | undefined)[];
   readonly inputs: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
+  /** The numbers of the graph's parameters, in their order. */
+  readonly parameters: readonly number[];
   /** The number of a value; ABSENT for a name that does not occur. */
   of(name: string): number;
 }
@@ -28,15 +30,14 @@ export class Numbering implements NumberedValues {
   /** Values that a node reads and writes, by the node's position in the graph; absent ones are ABSENT. */
   readonly inputs: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
+  readonly parameters: readonly number[];
   readonly #values: NumberedValues;
-  readonly #graph: Graph;
-  #parameters: Int32Array | undefined;
   #writers: Int32Array | undefined;
   #readers: Readers | undefined;
 
-  constructor(graph: Graph, values: NumberedValues) {
-    this.#graph = graph;
+  constructor(values: NumberedValues) {
     this.#values = values;
+    this.parameters = values.parameters;
     this.names = values.names;
     this.types = values.types;
     this.constants = values.constants;
@@ -52,11 +53,6 @@ export class Numbering implements NumberedValues {
   /** The number of a value; ABSENT for a name that does not occur. */
   of(name: string): number {
     return this.#values.of(name);
-  }
-
-  /** The numbers of the graph's parameters, in their order. */
-  get parameters(): Int32Array {
-    return (this.#parameters ??= Int32Array.from(this.#graph.parameters.keys(), (name) => this.of(name)));
   }
 
   /** Position of the node that writes a value; ABSENT where none does. */
@@ -129,11 +125,12 @@ class NamedValues implements NumberedValues {
   readonly constants: (Tensor | undefined)[] = [];
   readonly inputs: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
+  readonly parameters: readonly number[];
 
   constructor(graph: Graph) {
     for (const name of graph.types.keys()) this.#number(name);
     for (const input of graph.inputs) this.#number(input.name);
-    for (const name of graph.parameters.keys()) this.#number(name);
+    this.parameters = Array.from(graph.parameters.keys(), (name) => this.#number(name));
     for (const name of graph.constants.keys()) this.#number(name);
     this.inputs = graph.nodes.map((node) => this.#numbers(node.inputs));
     this.outputs = graph.nodes.map((node) => this.#numbers(node.outputs));
@@ -170,7 +167,7 @@ const NUMBERINGS = new WeakMap<Graph, Numbering>();
 export function numberingOf(graph: Graph): Numbering {
   let known = NUMBERINGS.get(graph);
   if (known === undefined) {
-    known = new Numbering(graph, new NamedValues(graph));
+    known = new Numbering(new NamedValues(graph));
     NUMBERINGS.set(graph, known);
   }
   return known;
@@ -178,5 +175,5 @@ export function numberingOf(graph: Graph): Numbering {
 
 /** Lets a graph have the numbers that its values had while it was made, which saves looking all of its names up. */
 export function keepNumbers(graph: Graph, values: NumberedValues): void {
-  NUMBERINGS.set(graph, new Numbering(graph, values));
+  NUMBERINGS.set(graph, new Numbering(values));
 }

@@ -447,7 +447,7 @@ export class Workspace {
       return value.number;
     };
     for (const i of this.inputs) use(this.value(i.name));
-    for (const name of this.parameters.keys()) use(this.value(name));
+    const parameters = Array.from(this.parameters.keys(), (name) => use(this.value(name)));
     const count = this.items.length;
     const nodes = new Array<Node>(count);
     const inputs = new Array<readonly number[]>(count);
@@ -473,7 +473,7 @@ export class Workspace {
     };
     const values = this.#values;
     const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
-    keepNumbers(graph, { names, types: typeList, constants: constantList, inputs, outputs, of });
+    keepNumbers(graph, { names, types: typeList, constants: constantList, inputs, outputs, parameters, of });
     return graph;
   }
 }

@@ -1,5 +1,5 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
-import { type Graph, type Node, numberAttribute } from "../graph/graph";
+import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
@@ -44,11 +44,10 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const hard = soft.feltSoftPins ? inferAxes(normal, { equivariance: equivarianceOf, softPins: false }) : soft;
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
   const numbering = numberingOf(normal);
-  const isRead = (p: string) => numbering.readerCount(numbering.of(p)) > 0;
-  const moving = [...normal.parameters.values()].filter((p) => p.trainable || (p.buffer && isRead(p.name))).map((p) => p.name);
+  const moving = (p: Parameter, value: number) => p.trainable || (p.buffer === true && numbering.readerCount(value) > 0);
   const units = findUnits(normal, hard, equivarianceOf);
-  const trainable = [...normal.parameters.values()].filter((p) => p.trainable);
-  const parameters = trainable.reduce((n, p) => n + elementCount(p.shape), 0);
+  let parameters = 0;
+  for (const p of normal.parameters.values()) if (p.trainable) parameters += elementCount(p.shape);
   const notes = [...form.notes];
   const isReachable = once(() => isWithinReach(normal));
   const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT) && isReachable();

@@ -3,7 +3,7 @@
  * (ALGORITHM.md 2.4).
  */
 import type { AxisFactor, AxisLayout } from "../../graph/axes";
-import { type Graph, type Node, numberAttribute } from "../../graph/graph";
+import { type Graph, type Node, numberAttribute, type Parameter } from "../../graph/graph";
 import type { Address } from "../symmetry";
 import { type BlockAxis, isPlain, isSelector } from "./blocks";
 import type { InferredAxes } from "./infer";
@@ -31,40 +31,53 @@ export interface AtomSpace {
   readonly occurrences: readonly Occurrence[];
 }
 
+/** Parameters by name, or a choice of them. */
+export type ParameterChoice = Iterable<string> | ((parameter: Parameter, value: number) => boolean);
+
 /** All factors of the axes of the given parameters, segment by segment. */
-export function parameterOccurrences(axes: InferredAxes, parameters: Iterable<string>): Occurrence[] {
+export function parameterOccurrences(axes: InferredAxes, parameters: ParameterChoice): Occurrence[] {
   const out: Occurrence[] = [];
-  for (const parameter of parameters) {
-    const value = axes.numbering.of(parameter);
-    const layouts = axes.layoutsOf(value);
-    if (layouts === undefined) continue;
-    for (let axis = 0; axis < layouts.length; axis++) {
-      let start = 0;
-      for (const segment of layouts[axis]!) {
-        const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
-        let size = 1;
-        for (let i = 0; i < segment.length; i++) {
-          const f = segment[i]!;
-          factors[i] = f.size;
-          atoms[i] = f.atom;
-          size *= f.size;
-        }
-        const end = start + size;
-        for (let factor = 0; factor < segment.length; factor++) {
-          out.push({ parameter, value, axis, start, end, factors, factor, atoms });
-        }
-        start = end;
-      }
-    }
+  const { graph, numbering } = axes;
+  if (typeof parameters !== "function") {
+    for (const name of parameters) addOccurrences(out, axes, name, numbering.of(name));
+    return out;
+  }
+  let at = 0;
+  for (const p of graph.parameters.values()) {
+    const value = numbering.parameters[at++]!;
+    if (parameters(p, value)) addOccurrences(out, axes, p.name, value);
   }
   return out;
+}
+
+function addOccurrences(out: Occurrence[], axes: InferredAxes, parameter: string, value: number): void {
+  const layouts = axes.layoutsOf(value);
+  if (layouts === undefined) return;
+  for (let axis = 0; axis < layouts.length; axis++) {
+    let start = 0;
+    for (const segment of layouts[axis]!) {
+      const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
+      let size = 1;
+      for (let i = 0; i < segment.length; i++) {
+        const f = segment[i]!;
+        factors[i] = f.size;
+        atoms[i] = f.atom;
+        size *= f.size;
+      }
+      const end = start + size;
+      for (let factor = 0; factor < segment.length; factor++) {
+        out.push({ parameter, value, axis, start, end, factors, factor, atoms });
+      }
+      start = end;
+    }
+  }
 }
 
 /**
  * The spaces of all free atoms that occur in the given parameters, in order of first occurrence. Pieces with equal
  * signatures are one space of their summed size.
  */
-export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Iterable<string>): AtomSpace[] {
+export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: ParameterChoice): AtomSpace[] {
   const byAtom: (Occurrence[] | undefined)[] = [];
   const order: number[] = [];
   for (const o of parameterOccurrences(axes, parameters)) {

@@ -208,9 +208,13 @@ function unmatched(
   const out = table.numbering.outputs[position]![0]!;
   const seen = new Set<Cell>();
   for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
-  for (const v of new Set([out, ...inputs])) {
-    if (v === ABSENT || !hasScale(node, inputs.indexOf(v))) continue;
-    for (const cell of table.at(v)?.cells ?? []) if (!seen.has(cell)) for (const sink of sinks) zeroCell(cell, sink);
+  const told = new Set<number>([ABSENT]);
+  for (let at = -1; at < inputs.length; at++) {
+    const value = at < 0 ? out : inputs[at]!;
+    if (told.has(value)) continue;
+    told.add(value);
+    if (!hasScale(node, at)) continue;
+    for (const cell of table.at(value)?.cells ?? []) if (!seen.has(cell)) for (const sink of sinks) zeroCell(cell, sink);
   }
 }
 

@@ -97,29 +97,32 @@ const NONE: ReadonlySet<number> = new Set();
 
 /** The unknowns of trainable parameters by their root, zero ones left out. */
 class Owners {
-  private readonly lists: (Owner[] | undefined)[];
+  /** By root: one more than its position among `roots` and `lists`. */
+  private readonly at: Int32Array;
+  private readonly lists: Owner[][] = [];
   /** Roots that parameters have, in the order of the first one. */
   readonly roots: number[] = [];
 
   constructor(count: number) {
-    this.lists = new Array<Owner[] | undefined>(count).fill(undefined);
+    this.at = new Int32Array(count);
   }
 
   add(root: number, owner: Owner): void {
-    const list = this.lists[root];
-    if (list !== undefined) list.push(owner);
+    const at = this.at[root]!;
+    if (at > 0) this.lists[at - 1]!.push(owner);
     else {
-      this.lists[root] = [owner];
+      this.at[root] = this.lists.push([owner]);
       this.roots.push(root);
     }
   }
 
   has(root: number): boolean {
-    return this.lists[root] !== undefined;
+    return this.at[root] !== 0;
   }
 
   get(root: number): readonly Owner[] | undefined {
-    return this.lists[root];
+    const at = this.at[root]!;
+    return at === 0 ? undefined : this.lists[at - 1];
   }
 }
 
@@ -177,17 +180,18 @@ function contractedActivations({ graph, table, numbering }: UnitGraph, system: L
 
 /** A basis of the null space as far as the given roots see it, leaving out what moves no parameter. */
 function basisOver(system: LinearSystem, owners: Owners, others: ReadonlySet<number>): RootVector[] {
-  const vectors = new Array<Map<number, number> | undefined>(system.count).fill(undefined);
-  const moving = new Uint8Array(system.count);
-  const order: number[] = [];
+  // By free root: one more than the position of its vector.
+  const at = new Int32Array(system.count);
+  const vectors: Map<number, number>[] = [];
+  const moving: boolean[] = [];
   const add = (free: number, root: number, c: number) => {
-    const vector = vectors[free];
-    if (vector !== undefined) vector.set(root, c);
-    else {
-      vectors[free] = new Map<number, number>().set(root, c);
-      order.push(free);
+    if (at[free] === 0) {
+      at[free] = vectors.push(new Map<number, number>());
+      moving.push(false);
     }
-    if (owners.has(root)) moving[free] = 1;
+    const k = at[free]! - 1;
+    vectors[k]!.set(root, c);
+    if (owners.has(root)) moving[k] = true;
   };
   const visit = (root: number) => {
     if (system.isFree(root)) add(root, root, 1);
@@ -195,9 +199,7 @@ function basisOver(system: LinearSystem, owners: Owners, others: ReadonlySet<num
   };
   for (const root of owners.roots) visit(root);
   for (const root of others) if (!owners.has(root)) visit(root);
-  const out: RootVector[] = [];
-  for (const free of order) if (moving[free] === 1) out.push(vectors[free]!);
-  return out;
+  return vectors.filter((_, k) => moving[k]);
 }
 
 /** Which signs the owners of a root have: 1, -1, or 0 for both; undefined where it has none. */

@@ -15,13 +15,14 @@ export class LinearSystem implements EquationSink {
   private readonly factor: Float64Array;
   private readonly isNil: Uint8Array;
   private readonly longer: (readonly number[])[] = [];
-  /** Rows by pivot. */
-  private readonly pivots: (Map<number, number> | undefined)[];
-  private pivotCount = 0;
+  /** Rows with coefficient 1 at their pivots. */
+  private readonly rows: Map<number, number>[] = [];
+  /** By pivot: one more than the position of its row. */
+  private readonly rowAt: Int32Array;
   /** Room for one equation. */
   private readonly roots: number[] = [];
   private readonly factors: number[] = [];
-  private readonly expressed: (RootVector | undefined)[];
+  private readonly expressed = new Map<number, RootVector>();
 
   constructor(
     readonly count: number,
@@ -32,8 +33,7 @@ export class LinearSystem implements EquationSink {
     for (let i = 0; i < count; i++) this.parent[i] = i;
     this.factor = new Float64Array(count).fill(1);
     this.isNil = new Uint8Array(count);
-    this.pivots = new Array<Map<number, number> | undefined>(count).fill(undefined);
-    this.expressed = new Array<RootVector | undefined>(count).fill(undefined);
+    this.rowAt = new Int32Array(count);
   }
 
   /** Maps tiny (or even) values to zero. */
@@ -118,45 +118,45 @@ export class LinearSystem implements EquationSink {
 
   /** Whether a root that is not zero stays free. */
   isFree(root: number): boolean {
-    return this.pivots[root] === undefined;
+    return this.rowAt[root] === 0;
   }
 
   /** A root as a combination of free roots; empty for one that is zero. */
   express(root: number): RootVector {
     if (this.isZero(root)) return NOTHING;
-    const { pivots, expressed } = this;
+    const { rowAt, rows, expressed } = this;
     const pending = [root];
     while (pending.length > 0) {
       const r = pending.at(-1)!;
-      if (expressed[r] !== undefined) {
+      if (expressed.has(r)) {
         pending.pop();
         continue;
       }
       if (this.isZero(r)) {
-        expressed[r] = NOTHING;
+        expressed.set(r, NOTHING);
         continue;
       }
-      const row = pivots[r];
-      if (!row) {
-        expressed[r] = new Map([[r, 1]]);
+      if (rowAt[r] === 0) {
+        expressed.set(r, new Map([[r, 1]]));
         continue;
       }
+      const row = rows[rowAt[r]! - 1]!;
       const before = pending.length;
       row.forEach((_, u) => {
         // A free root needs no vector of its own here.
-        if (u !== r && expressed[u] === undefined && (pivots[u] !== undefined || this.isZero(u))) pending.push(u);
+        if (u !== r && (rowAt[u] !== 0 || this.isZero(u)) && !expressed.has(u)) pending.push(u);
       });
       if (pending.length > before) continue;
       const sum = new Map<number, number>();
       row.forEach((c, u) => {
         if (u === r) return;
-        const known = expressed[u];
+        const known = expressed.get(u);
         if (known === undefined) this.accumulate(sum, u, -c);
         else known.forEach((v, f) => this.accumulate(sum, f, -c * v));
       });
-      expressed[r] = sum;
+      expressed.set(r, sum);
     }
-    return expressed[root]!;
+    return expressed.get(root)!;
   }
 
   private accumulate(row: Map<number, number>, u: number, c: number): void {
@@ -167,7 +167,7 @@ export class LinearSystem implements EquationSink {
 
   /** Sparse elimination of the longer equations; rows by pivot, with coefficient 1 there. */
   private eliminate(): void {
-    const { pivots } = this;
+    const { rowAt, rows } = this;
     const pending = this.shorten();
     if (pending.length === 0) return;
     // A root in few equations makes the best pivot: little has to be rewritten, and what is left free is what is shared.
@@ -176,7 +176,7 @@ export class LinearSystem implements EquationSink {
     for (const row of pending) {
       for (let hit = this.pivotIn(row); hit !== undefined; hit = this.pivotIn(row)) {
         const c = row.get(hit)!;
-        pivots[hit]!.forEach((v, u) => this.accumulate(row, u, -c * v));
+        rows[rowAt[hit]! - 1]!.forEach((v, u) => this.accumulate(row, u, -c * v));
       }
       if (row.size === 0) continue;
       let pivot = -1;
@@ -189,15 +189,14 @@ export class LinearSystem implements EquationSink {
       });
       const scale = row.get(pivot)!;
       if (scale !== 1) row.forEach((c, u) => row.set(u, this.reduce(this.quotient(c, scale))));
-      pivots[pivot] = row;
-      this.pivotCount++;
+      rowAt[pivot] = rows.push(row);
     }
   }
 
   /** A root of a row that is a pivot already. */
   private pivotIn(row: ReadonlyMap<number, number>): number | undefined {
-    if (this.pivotCount === 0) return undefined;
-    for (const u of row.keys()) if (this.pivots[u] !== undefined) return u;
+    if (this.rows.length === 0) return undefined;
+    for (const u of row.keys()) if (this.rowAt[u] !== 0) return u;
     return undefined;
   }
 
