@@ -62,6 +62,21 @@ test("hostile code ends: recursion, endless loops, enormous sizes, deep nesting"
     ["pass", `return ${"-".repeat(5000)}self.fc(x)`],
     ["pass", "return self.forward(x)"],
     ["self.me = self", "return self.fc(x)"],
+    // Lists of more entries than any memory holds.
+    ...[
+      "split(4, 1)",
+      "chunk(10 ** 12, 1)",
+      "chunk(-1, 1)",
+      "tensor_split(10 ** 12, 1)",
+      "unbind(1)",
+      "unfold(1, 10 ** 9, 1)",
+    ].map((parts) => ["self.wide = nn.Linear(4, 3 * 10 ** 12)", `return self.fc(self.wide(x).${parts}[0])`] as const),
+    ["pass", "return self.fc(x)[range(10 ** 12)]"],
+    ["pass", "h = self.fc(x)\n        h[::2] = 0\n        return h"],
+    ...["product((1, 2), repeat=10 ** 12)", "product(range(9 ** 9), range(9 ** 9))", "repeat(1, 10 ** 12)"].map(
+      (call) => [`import itertools\n        self.rows = list(itertools.${call})`, "return self.fc(x)"] as const,
+    ),
+    ["import math\n        self.n = math.factorial(10 ** 12)", "return self.fc(x)"],
   ] as const) {
     const p = project({ "m.py": net(init, forward) });
     p.analyse("m.py");

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { readOnnx } from "../../frontends/onnx";
+import type { Graph, Node } from "../../graph/graph";
 import { Random } from "../../numerics/random";
 import { Retraction } from "../actions/retraction";
 import { analyse } from "../analyse";
@@ -79,4 +80,43 @@ describe("families by rule, on other architectures", () => {
       for (const f of FAMILIES) assert.equal(found[f], expected[name]!.explained[f] ?? 0, f);
     });
   }
+});
+
+describe("families by rule, on damaged graphs", () => {
+  it("a mean whose attribute is of another type is no mean", () => {
+    const types = new Map([
+      ["x", [2, 4]],
+      ["w", [4, 4]],
+      ["v", [4, 3]],
+      ["h", [2, 4]],
+      ["m", [2, 1]],
+      ["c", [2, 4]],
+      ["y", [2, 3]],
+    ]);
+    const typed = (name: string) => ({ name, type: "float32" as const, shape: types.get(name)! });
+    const node = (operator: string, inputs: string[], output: string, attributes: Node["attributes"] = {}): Node => {
+      return { name: output, operator, domain: "", inputs, outputs: [output], attributes, origin: {} };
+    };
+    const graph: Graph = {
+      name: "damaged",
+      opset: 17,
+      inputs: [typed("x")],
+      outputs: ["y"],
+      nodes: [
+        node("MatMul", ["x", "w"], "h"),
+        node("ReduceMean", ["h"], "m", { axes: [1], keepdims: "1" }),
+        node("Sub", ["h", "m"], "c"),
+        node("MatMul", ["c", "v"], "y"),
+      ],
+      parameters: new Map(["w", "v"].map((name) => [name, { ...typed(name), trainable: true, origin: {} }])),
+      constants: new Map(),
+      types: new Map([...types.keys()].map((name) => [name, typed(name)])),
+    };
+    const { opaque, symmetries } = analyse(graph, { numeric: false });
+    assert.deepEqual(
+      opaque.map((o) => o.operator),
+      ["ReduceMean"],
+    );
+    assert.ok(!symmetries.some((s) => s.kind === "unread"));
+  });
 });

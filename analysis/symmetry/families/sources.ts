@@ -224,7 +224,13 @@ function constantSums(flow: Flow): Map<string, ConstantSum> {
       case "Sub": {
         const mean = flow.writerOf(b);
         const rank = flow.shape(a).length;
-        if (mean?.operator !== "ReduceMean" || mean.inputs[0] !== a || numberAttribute(mean, "keepdims", 1) === 0) break;
+        if (
+          mean?.operator !== "ReduceMean" ||
+          mean.domain !== "" ||
+          mean.inputs[0] !== a ||
+          numberAttribute(mean, "keepdims", 1) === 0
+        )
+          break;
         const listed = numbersAttribute(mean, "axes") ?? Array.from(graph.constants.get(mean.inputs[1] ?? "")?.data ?? []);
         if (listed.length === 1) put({ axis: (listed[0]! + rank) % rank, gains: [], total: 0, shifts: [] });
         break;

@@ -1,9 +1,9 @@
 /** @file NumPy's functions that move entries: reshape, transpose, join, cut, repeat, pad, pick. */
-import { notUnderstood, raise } from "../evaluator/errors";
+import { listLength, notUnderstood, raise } from "../evaluator/errors";
 import { iterate } from "../evaluator/iterate";
 import { axisOf, type Reader, shapeOf } from "../torch/arguments";
 import type { OperationTable } from "../torch/operation";
-import { concat, pad, permute, splitSizes } from "../torch/operations/shapes";
+import { concat, MOST_PARTS, pad, permute, splitSizes } from "../torch/operations/shapes";
 import { int, intOf, is, list, type TensorValue, tuple, type Value } from "../values/value";
 import { rankOf, torch, torchTensor } from "./support";
 
@@ -57,8 +57,8 @@ function split(a: Reader, what: "places" | "sizes"): Value {
   const given = a.value("parts");
   const parts = intOf(given);
   if (parts !== undefined) {
-    if (n % parts !== 0) raise("ValueError", `an axis of size ${n} does not split into ${parts} equal parts`);
-    return list(splitSizes(a, x, axis, new Array<number>(parts).fill(n / parts)));
+    if (parts <= 0 || n % parts !== 0) raise("ValueError", `an axis of size ${n} does not split into ${parts} equal parts`);
+    return list(splitSizes(a, x, axis, new Array<number>(listLength(parts, MOST_PARTS)).fill(n / parts)));
   }
   const numbers = a.ints("parts") ?? notUnderstood("the places of a split are not known");
   if (what === "sizes") {

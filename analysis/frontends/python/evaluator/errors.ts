@@ -79,3 +79,12 @@ export class NotUnderstood extends Error {
 export function notUnderstood(reason: string): never {
   throw new NotUnderstood(reason);
 }
+
+/** Longest list that an operation makes entry by entry; sizes in a text that is being typed say anything. */
+const LONGEST_LIST = 1 << 20;
+
+/** How long a list is made. Throws NotUnderstood where it has more entries than any memory should hold, or fewer than none. */
+export function listLength(entries: number, most = LONGEST_LIST): number {
+  if (!(entries >= 0 && entries <= most)) notUnderstood(`a list of ${entries} entries is not followed`);
+  return entries;
+}

@@ -2,7 +2,7 @@
 import { setAttribute, tryAttribute } from "../evaluator/attributes";
 import { truth } from "../evaluator/branches";
 import { type FieldDefault, makeClass, recordFields } from "../evaluator/classes";
-import { raise } from "../evaluator/errors";
+import { listLength, raise } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
@@ -77,7 +77,7 @@ function math(): Value {
     unary("ceil", Math.ceil, true),
     unary("trunc", Math.trunc, true),
     unary("isqrt", (x) => Math.floor(Math.sqrt(x)), true),
-    unary("factorial", (x) => Array.from({ length: x }, (_, i) => i + 1).reduce((p, q) => p * q, 1), true),
+    unary("factorial", (x) => Array.from({ length: Math.min(x, 171) }, (_, i) => i + 1).reduce((p, q) => p * q, 1), true),
     ...functions("math", {
       log: (_, a) => {
         const n = numberOf(a.positional[0]);
@@ -376,6 +376,9 @@ function enumModule(builtins: Builtins): Value {
   ]);
 }
 
+/** Combinations beyond which a product is not made. */
+const MOST_ROWS = 20_000;
+
 function itertoolsModule(): Value {
   const items = (i: Interpreter, v: Value | undefined): Value[] => iterate(i, v ?? tuple([])) ?? [];
   const iterator = (values: Value[]): Value => ({ k: "iterator", items: values, at: 0 });
@@ -385,17 +388,17 @@ function itertoolsModule(): Value {
       chain: (i, a) => iterator(a.positional.flatMap((v) => items(i, v))),
       product: (i, a) => {
         const repeat = intOf(a.keywords.get("repeat")) ?? 1;
-        const columns = Array.from({ length: repeat }, () => a.positional.map((v) => items(i, v))).flat();
+        const columns = Array.from({ length: listLength(repeat, MOST_ROWS) }, () => a.positional.map((v) => items(i, v))).flat();
         let rows: Value[][] = [[]];
         for (const c of columns) {
+          if (rows.length * c.length > MOST_ROWS) return unknown("product");
           rows = rows.flatMap((r) => c.map((v) => [...r, v]));
-          if (rows.length > 20_000) return unknown("product");
         }
         return iterator(rows.map((r) => tuple(r)));
       },
       repeat: (_, a) => {
         const n = intOf(a.positional[1] ?? a.keywords.get("times"));
-        return iterator(new Array<Value>(n ?? 64).fill(a.positional[0] ?? null));
+        return iterator(new Array<Value>(listLength(n ?? 64)).fill(a.positional[0] ?? null));
       },
       count: (_, a) => {
         const start = intOf(a.positional[0] ?? a.keywords.get("start")) ?? 0;

@@ -1,6 +1,6 @@
 /** @file Indexing of tensors, reading and storing. */
 import { elementCount } from "../../../graph/tensor";
-import { NotUnderstood, notUnderstood, PythonError, raise } from "../evaluator/errors";
+import { listLength, NotUnderstood, notUnderstood, PythonError, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { sliceBounds } from "../evaluator/subscripts";
 import { rangeLength } from "../evaluator/iterate";
@@ -25,7 +25,9 @@ function listTensor(interpreter: Interpreter, v: Value): TensorValue | undefined
     if (ints.every((i) => i !== undefined)) return interpreter.builder.ints(ints);
   }
   if (is(v, "range")) {
-    return interpreter.builder.ints(Array.from({ length: rangeLength(v.start, v.stop, v.step) }, (_, i) => v.start + i * v.step));
+    return interpreter.builder.ints(
+      Array.from({ length: listLength(rangeLength(v.start, v.stop, v.step)) }, (_, i) => v.start + i * v.step),
+    );
   }
   return undefined;
 }
@@ -282,10 +284,11 @@ function storeStrided(
 ): TensorValue {
   const { builder } = interpreter;
   const size = shapeOf(interpreter, target)[axis]!;
-  const rows = Array.from({ length: rangeLength(start, stop, step) }, (_, i) => start + i * step);
+  const rows = Array.from({ length: listLength(rangeLength(start, stop, step)) }, (_, i) => start + i * step);
+  const places = new Map(rows.map((row, i) => [row, size + i]));
   const part = builder.node("Gather", [target, builder.ints(rows)], { axis });
   const joined = builder.node("Concat", [target, replace(part)], { axis });
-  const order = Array.from({ length: size }, (_, i) => (rows.includes(i) ? size + rows.indexOf(i) : i));
+  const order = Array.from({ length: listLength(size) }, (_, i) => places.get(i) ?? i);
   return builder.node("Gather", [joined, builder.ints(order)], { axis });
 }
 
@@ -376,10 +379,14 @@ export function storeTensor(interpreter: Interpreter, t: TensorValue, index: Val
   builder.overwrite(t, storeSteps(interpreter, t, steps, tensor));
 }
 
+/** Longest axis whose entries become values of their own. */
+const MOST_UNBOUND = 20_000;
+
 /** The parts of a tensor along an axis, that axis removed. */
 export function unbind(interpreter: Interpreter, t: TensorValue, dim: number): TensorValue[] {
   const shape = shapeOf(interpreter, t);
   const axis = dim < 0 ? dim + shape.length : dim;
   const { builder } = interpreter;
-  return Array.from({ length: shape[axis] ?? 0 }, (_, i) => builder.node("Gather", [t, builder.scalar(i, "int64")], { axis }));
+  const count = listLength(shape[axis] ?? 0, MOST_UNBOUND);
+  return Array.from({ length: count }, (_, i) => builder.node("Gather", [t, builder.scalar(i, "int64")], { axis }));
 }

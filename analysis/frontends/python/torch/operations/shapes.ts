@@ -1,7 +1,7 @@
 /** @file Operations that move entries without changing them: reshape, permute, cut, join, repeat, gather, pad. */
 import { elementCount } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
-import { notUnderstood, raise } from "../../evaluator/errors";
+import { listLength, notUnderstood, raise } from "../../evaluator/errors";
 import { broadcastShapes } from "../../values/constant";
 import { int, intOf, is, list, tuple, type TensorValue, type Value } from "../../values/value";
 import { axisOf, Reader, shapeOf } from "../arguments";
@@ -107,7 +107,12 @@ export function splitSizes(a: Reader, t: TensorValue, dim: number, sizes: readon
   });
 }
 
+/** Parts of a tensor beyond which a split is not followed: each is a value of its own. */
+export const MOST_PARTS = 20_000;
+
+/** The sizes of parts of an axis that are equal but for the last. */
 function equalParts(size: number, part: number): number[] {
+  listLength(Math.ceil(size / part), MOST_PARTS);
   const out: number[] = [];
   for (let at = 0; at < size; at += part) out.push(Math.min(part, size - at));
   return out;
@@ -367,13 +372,14 @@ export function addShapes(table: OperationTable): void {
     const given = a.value("indices_or_sections");
     const n = intOf(given);
     if (n !== undefined) {
+      if (n <= 0) raise("RuntimeError", "the number of sections must be positive");
       const base = Math.floor(size / n);
       return tuple(
         splitSizes(
           a,
           t,
           dim,
-          Array.from({ length: n }, (_, i) => base + (i < size % n ? 1 : 0)),
+          Array.from({ length: listLength(n, MOST_PARTS) }, (_, i) => base + (i < size % n ? 1 : 0)),
         ),
       );
     }
@@ -394,7 +400,9 @@ export function addShapes(table: OperationTable): void {
     const shape = shapeOf(a.interpreter, t);
     const dim = a.int("dim", 0);
     const size = shape[axisOf(dim, shape.length)]!;
-    return tuple(splitSizes(a, t, dim, equalParts(size, Math.ceil(size / a.int("chunks")))));
+    const chunks = a.int("chunks");
+    if (chunks <= 0) raise("RuntimeError", "chunk expects a number of chunks above zero");
+    return tuple(splitSizes(a, t, dim, equalParts(size, Math.ceil(size / chunks))));
   });
   table.add("unbind", "input dim", (a) => tuple(unbind(a.interpreter, a.tensor("input"), a.int("dim", 0))));
   table.add("narrow", "input dim start length", (a, b) => {
@@ -565,7 +573,7 @@ function unfold(a: Reader, b: GraphBuilder): Value {
   const step = a.int("step");
   const n = Math.floor((shape[axis]! - size) / step) + 1;
   if (n < 1) raise("RuntimeError", "unfold of a window longer than the axis");
-  const rows = Array.from({ length: n * size }, (_, i) => Math.floor(i / size) * step + (i % size));
+  const rows = Array.from({ length: listLength(n * size) }, (_, i) => Math.floor(i / size) * step + (i % size));
   const gathered = b.node("Gather", [t, b.constant({ shape: [n, size], at: (i) => rows[i]! }, "int64")], { axis });
   const rank = shape.length + 1;
   const perm = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis + 1);
