@@ -26,7 +26,8 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     return await dispatch(args, console);
   } catch (error) {
     if (error instanceof UsageError) {
-      console.error(`noether: ${error.message}\nTry: noether --help`);
+      const [command = ""] = args;
+      console.error(`noether: ${error.message}\nTry: noether ${COMMANDS.has(command) ? `${command} ` : ""}--help`);
       return EXIT.usage;
     }
     if (error instanceof ConfigurationError) {

@@ -1,4 +1,5 @@
 /** @file `absorbed-value-bias`: the bias of an attention's values, which the output projection's bias can take over. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { consumers, type Graph, type Node, producers } from "../graph/graph";
 import { elementCount, int64Vector } from "../graph/tensor";
@@ -29,8 +30,8 @@ export const absorbedValueBias: Rule = {
       "weights makes rows sum to something else while training, so that the bias is visible there; nothing is reported then.",
     references: ["Namazifar et al. 2023, Role of Bias Terms in Dot-Product Attention (arXiv 2302.08626)"],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -46,39 +47,11 @@ class Attention(nn.Module):
         scores = self.query(x) @ self.key(x).transpose(-2, -1)
         return self.out(torch.softmax(scores, dim=-1) @ self.value(x))
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, dim=16):
-        super().__init__()
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim, bias=False)
-        self.value = nn.Linear(dim, dim, bias=False)
-        self.out = nn.Linear(dim, dim)
-
-    def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1)
-        return self.out(torch.softmax(scores, dim=-1) @ self.value(x))
-`,
-    good: `import torch
-from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, dim=16):
-        super().__init__()
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim, bias=False)
-        self.value = nn.Linear(dim, dim)
-        self.out = nn.Linear(dim, dim)
-
-    def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1)
-        return self.out(torch.sigmoid(scores) @ self.value(x))
-`,
-  },
+    {
+      fixed: [["self.value = nn.Linear(dim, dim)", "self.value = nn.Linear(dim, dim, bias=False)"]],
+      good: [["self.out(torch.softmax(scores, dim=-1)", "self.out(torch.sigmoid(scores)"]],
+    },
+  ),
   claims: [
     {
       kind: "flat",

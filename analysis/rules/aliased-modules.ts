@@ -1,4 +1,5 @@
 /** @file `aliased-modules`: a list that was meant to hold several modules and holds one several times. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { SharedModule } from "../frontends/python/index";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -27,8 +28,8 @@ export const aliasedModules: Rule = {
       "Lan et al. 2019, ALBERT (weights shared across layers on purpose)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -40,19 +41,9 @@ class Heads(nn.Module):
     def forward(self, x):
         return torch.stack([head(x) for head in self.heads])
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Heads(nn.Module):
-    def __init__(self, dim=16, classes=4):
-        super().__init__()
-        self.heads = nn.ModuleList([nn.Linear(dim, classes) for _ in range(3)])
-
-    def forward(self, x):
-        return torch.stack([head(x) for head in self.heads])
-`,
-    good: `import torch
+    {
+      fixed: [["] * 3)", " for _ in range(3)])"]],
+      good: `import torch
 from torch import nn
 
 
@@ -68,7 +59,8 @@ class Steps(nn.Module):
             x = active(self.step(x))
         return x
 `,
-  },
+    },
+  ),
   claims: [{ kind: "entries", says: "The repeated list has 68 trained entries, the comprehension 204.", bad: 68, fixed: 204 }],
   check: (file) =>
     file.models.flatMap((model) => (model.inventory?.shared ?? []).flatMap((shared) => detection(file, model, shared))),

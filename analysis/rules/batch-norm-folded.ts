@@ -1,4 +1,5 @@
 /** @file `batch-norm-folded`: an ONNX file whose batch norms were multiplied into convolutions, and whose symmetries differ. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import type { Detection, Rule } from "./rule";
@@ -29,8 +30,8 @@ export const batchNormFolded: Rule = {
       "Jacob et al. 2017, section 3.2 (folding; arXiv 1712.05877)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -46,24 +47,14 @@ class Net(nn.Module):
 
 torch.onnx.export(Net().eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, bias=False)
-        self.norm = nn.BatchNorm2d(4)
-
-    def forward(self, x):
-        return torch.relu(self.norm(self.conv(x)))
-
-
-mode = torch.onnx.TrainingMode.TRAINING
-torch.onnx.export(Net().train(), torch.zeros(2, 3, 8, 8), "model.onnx", training=mode, do_constant_folding=False)
-`,
-    good: `import torch
+    {
+      fixed: [
+        [
+          'torch.onnx.export(Net().eval(), torch.zeros(1, 3, 8, 8), "model.onnx")',
+          'mode = torch.onnx.TrainingMode.TRAINING\ntorch.onnx.export(Net().train(), torch.zeros(2, 3, 8, 8), "model.onnx", training=mode, do_constant_folding=False)',
+        ],
+      ],
+      good: `import torch
 from torch import nn
 
 
@@ -78,7 +69,8 @@ class Net(nn.Module):
 
 torch.onnx.export(Net().eval(), torch.zeros(1, 3, 8, 8), "model.onnx")
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `bias-before-norm`: a bias whose value a normalisation subtracts again. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { detectInertBiases, isSubtractedAgain } from "./inert";
 import type { Rule } from "./rule";
@@ -27,8 +28,8 @@ export const biasBeforeNorm: Rule = {
       "PyTorch performance tuning guide: disable bias for convolutions directly followed by a batch norm",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -43,37 +44,11 @@ class Net(nn.Module):
         x = torch.relu(self.norm(self.conv(x)))
         return self.head(x.mean((2, 3)))
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(16)
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.norm(self.conv(x)))
-        return self.head(x.mean((2, 3)))
-`,
-    good: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 16, 3, padding=1)
-        self.norm = nn.BatchNorm2d(16)
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, x):
-        x = self.norm(torch.relu(self.conv(x)))
-        return self.head(x.mean((2, 3)))
-`,
-  },
+    {
+      fixed: [["self.conv = nn.Conv2d(3, 16, 3, padding=1)", "self.conv = nn.Conv2d(3, 16, 3, padding=1, bias=False)"]],
+      good: [["torch.relu(self.norm", "self.norm(torch.relu"]],
+    },
+  ),
   claims: [
     {
       kind: "flat",

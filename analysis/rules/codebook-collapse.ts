@@ -1,4 +1,5 @@
 /** @file `codebook-collapse`: a codebook whose unused codes get no gradient, and nothing that brings them back. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { type Graph, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -33,8 +34,8 @@ export const codebookCollapse: Rule = {
       "Mentzer et al. 2023, Finite Scalar Quantization (arXiv 2309.15505)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -48,23 +49,14 @@ class Quantizer(nn.Module):
         chosen = distances.argmin(-1)
         return self.codebook(chosen)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Quantizer(nn.Module):
-    def __init__(self, codes=32, dim=8):
-        super().__init__()
-        self.codebook = nn.Embedding(codes, dim)
-
-    def forward(self, z):
-        distances = torch.cdist(z, self.codebook.weight)
-        chosen = distances.argmin(-1)
-        shares = torch.softmax(-distances, dim=-1).flatten(0, -2).mean(0)
-        entropy = -(shares * shares.log()).sum()
-        return self.codebook(chosen), entropy
-`,
-    good: `import torch
+    {
+      fixed: [
+        [
+          "return self.codebook(chosen)",
+          "shares = torch.softmax(-distances, dim=-1).flatten(0, -2).mean(0)\n        entropy = -(shares * shares.log()).sum()\n        return self.codebook(chosen), entropy",
+        ],
+      ],
+      good: `import torch
 from torch import nn
 
 
@@ -77,7 +69,8 @@ class Lookup(nn.Module):
     def forward(self, ids):
         return self.score(self.table(ids)).argmax(-1)
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "exchange",

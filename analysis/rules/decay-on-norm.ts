@@ -1,4 +1,5 @@
 /** @file `decay-on-norm`: weight decay on gains and shifts of norms, and on biases. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile } from "./checked";
@@ -33,8 +34,8 @@ export const decayOnNorm: Rule = {
   options: {
     least: { takes: { kind: "number", minimum: 0 }, default: 0, description: "Weight decay up to which nothing is reported." },
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -52,46 +53,18 @@ class Patches(nn.Module):
 model = Patches()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Patches(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.cut = nn.Conv2d(3, 16, 4, stride=4, bias=False)
-        self.norm = nn.GroupNorm(4, 16)
-        self.head = nn.Linear(16, 5)
-
-    def forward(self, x):
-        return self.head(self.norm(self.cut(x)).relu().mean((2, 3)))
-
-
-model = Patches()
-optimizer = torch.optim.AdamW([
-    {"params": [p for p in model.parameters() if p.ndim > 1]},
-    {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-], lr=3e-4, weight_decay=0.1)
-`,
-    good: `import torch
-from torch import nn
-
-
-class Patches(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.cut = nn.Conv2d(3, 16, 4, stride=4, bias=False)
-        self.norm = nn.GroupNorm(4, 16)
-        self.head = nn.Linear(16, 5)
-
-    def forward(self, x):
-        return self.head(self.norm(self.cut(x)).relu().mean((2, 3)))
-
-
-model = Patches()
-optimizer = torch.optim.Adam(model.parameters(), lr=3e-4)
-`,
-  },
+    {
+      fixed: [
+        [
+          "optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)",
+          'optimizer = torch.optim.AdamW([\n    {"params": [p for p in model.parameters() if p.ndim > 1]},\n    {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},\n], lr=3e-4, weight_decay=0.1)',
+        ],
+      ],
+      good: [
+        ["torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)", "torch.optim.Adam(model.parameters(), lr=3e-4)"],
+      ],
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `decay-on-scale-invariant`: what weight decay does to weights before a normalisation. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { angularStep, relaxationSteps } from "../dynamics/closed-forms/scale-invariance";
 import { roundedDown } from "../dynamics/risk/levers";
@@ -35,8 +36,8 @@ export const decayOnScaleInvariant: Rule = {
       "Tanaka and Kunin 2021, Noether's Learning Dynamics (arXiv 2105.02716)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -57,27 +58,12 @@ vectors = [p for p in model.parameters() if p.ndim <= 1]
 groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
 optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-4)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 8, 3)
-        self.head = nn.Linear(8, 10)
-
-    def forward(self, x):
-        return self.head(self.conv(x).relu().mean((2, 3)))
-
-
-model = Net()
-matrices = [p for p in model.parameters() if p.ndim > 1]
-vectors = [p for p in model.parameters() if p.ndim <= 1]
-groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-4)
-`,
-    good: `import torch
+    {
+      fixed: [
+        ["self.conv = nn.Conv2d(1, 8, 3, bias=False)\n        self.norm = nn.BatchNorm2d(8)", "self.conv = nn.Conv2d(1, 8, 3)"],
+        ["self.head(self.norm(self.conv(x)).relu", "self.head(self.conv(x).relu"],
+      ],
+      good: `import torch
 from torch import nn
 
 
@@ -98,7 +84,8 @@ groups = [
 ]
 optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=5e-4)
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

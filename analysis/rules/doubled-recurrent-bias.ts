@@ -1,4 +1,5 @@
 /** @file `doubled-recurrent-bias`: two biases of a recurrent layer that only enter as their sum. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { type Graph, numberAttribute, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
@@ -29,8 +30,8 @@ export const doubledRecurrentBias: Rule = {
       "Jozefowicz, Zaremba and Sutskever 2015, An Empirical Exploration of Recurrent Network Architectures (forget bias)",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Tagger(nn.Module):
@@ -42,19 +43,9 @@ class Tagger(nn.Module):
     def forward(self, x):
         return self.head(self.lstm(x)[0])
 `,
-    fixed: `from torch import nn
-
-
-class Tagger(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(6, 8, batch_first=True, bias=False)
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.head(self.lstm(x)[0])
-`,
-    good: `import torch
+    {
+      fixed: [["True)", "True, bias=False)"]],
+      good: `import torch
 from torch import nn
 
 
@@ -67,7 +58,8 @@ class Cell(nn.Module):
     def forward(self, x, h):
         return torch.tanh(self.x(x) + self.h(h))
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `foldable-norm-gain`: the gain of a norm that the matrices behind it can take over. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { consumers, type Graph, producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
@@ -28,8 +29,8 @@ export const foldableNormGain: Rule = {
       "Kunin et al. 2020, Neural Mechanics (rescale symmetry; arXiv 2012.04728)",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Words(nn.Module):
@@ -42,33 +43,11 @@ class Words(nn.Module):
     def forward(self, ids):
         return self.head(self.norm(self.embed(ids)))
 `,
-    fixed: `from torch import nn
-
-
-class Words(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embed = nn.Embedding(100, 16)
-        self.norm = nn.LayerNorm(16, elementwise_affine=False)
-        self.head = nn.Linear(16, 3)
-
-    def forward(self, ids):
-        return self.head(self.norm(self.embed(ids)))
-`,
-    good: `from torch import nn
-
-
-class Words(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embed = nn.Embedding(100, 16)
-        self.norm = nn.LayerNorm(16)
-        self.head = nn.Linear(16, 3)
-
-    def forward(self, ids):
-        return self.head(self.norm(self.embed(ids)).tanh())
-`,
-  },
+    {
+      fixed: [["nn.LayerNorm(16)", "nn.LayerNorm(16, elementwise_affine=False)"]],
+      good: [["return self.head(self.norm(self.embed(ids)))", "return self.head(self.norm(self.embed(ids)).tanh())"]],
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `inert-direction-before-norm`: the direction of a bias that a layer norm or group norm takes off again. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { inertParameters } from "./inert";
@@ -28,8 +29,8 @@ export const inertDirectionBeforeNorm: Rule = {
       "Zhang and Sennrich 2019, Root Mean Square Layer Normalization (arXiv 1910.07467)",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Net(nn.Module):
@@ -42,33 +43,8 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.norm(self.fc1(x)).relu())
 `,
-    fixed: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16, bias=False)
-        self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
-
-    def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x)).relu())
-`,
-    good: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
-
-    def forward(self, x):
-        return self.fc2(self.norm(self.fc1(x).relu()))
-`,
-  },
+    { fixed: [["self.fc1 = nn.Linear(8, 16)", "self.fc1 = nn.Linear(8, 16, bias=False)"]], good: [[").relu())", ".relu()))"]] },
+  ),
   claims: [
     {
       kind: "flat",

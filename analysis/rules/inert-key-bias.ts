@@ -1,4 +1,5 @@
 /** @file `inert-key-bias`: the bias of the keys of softmax attention. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { detectInertBiases, isCancelledBySoftmax } from "./inert";
 import type { Rule } from "./rule";
@@ -25,8 +26,8 @@ export const inertKeyBias: Rule = {
       "Namazifar et al. 2023, Role of Bias Terms in Dot-Product Attention",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -42,39 +43,11 @@ class Attention(nn.Module):
         scores = self.query(x) @ self.key(x).transpose(-2, -1) * self.scale
         return torch.softmax(scores, dim=-1) @ self.value(x)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, dim=32):
-        super().__init__()
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim, bias=False)
-        self.value = nn.Linear(dim, dim)
-        self.scale = dim**-0.5
-
-    def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1) * self.scale
-        return torch.softmax(scores, dim=-1) @ self.value(x)
-`,
-    good: `import torch
-from torch import nn
-
-
-class Attention(nn.Module):
-    def __init__(self, dim=32):
-        super().__init__()
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim)
-        self.value = nn.Linear(dim, dim)
-        self.scale = dim**-0.5
-
-    def forward(self, x):
-        scores = self.query(x) @ self.key(x).transpose(-2, -1) * self.scale
-        return torch.sigmoid(scores) @ self.value(x)
-`,
-  },
+    {
+      fixed: [["self.key = nn.Linear(dim, dim)", "self.key = nn.Linear(dim, dim, bias=False)"]],
+      good: [["torch.softmax(scores, dim=-1)", "torch.sigmoid(scores)"]],
+    },
+  ),
   claims: [
     {
       kind: "flat",

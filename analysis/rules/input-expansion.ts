@@ -1,4 +1,5 @@
 /** @file `input-expansion`: first layers whose training constant inputs would speed up. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { CheckedFile, CheckedModel } from "./checked";
 import { linearStructure } from "./contractions";
@@ -24,8 +25,8 @@ export const inputExpansion: Rule = {
       "probe. With a normalisation behind the first layer a faster bias does nothing.",
     references: ["Zhang et al. 2024, Exploring and Exploiting Symmetry Breaking by Input Dimension Expansion (arXiv 2409.06402)"],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -45,27 +46,12 @@ loss = nn.functional.cross_entropy(model(torch.zeros(4, 8)), torch.zeros(4, dtyp
 loss.backward()
 optimizer.step()
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8 + 4, 16)
-        self.fc2 = nn.Linear(16, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(nn.functional.pad(x, (0, 4), value=1.0)).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-loss = nn.functional.cross_entropy(model(torch.zeros(4, 8)), torch.zeros(4, dtype=torch.long))
-loss.backward()
-optimizer.step()
-`,
-    good: `from torch import nn
+    {
+      fixed: [
+        ["nn.Linear(8", "nn.Linear(8 + 4"],
+        ["self.fc2(self.fc1(x).relu", "self.fc2(self.fc1(nn.functional.pad(x, (0, 4), value=1.0)).relu"],
+      ],
+      good: `from torch import nn
 
 
 class Net(nn.Module):
@@ -77,7 +63,8 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

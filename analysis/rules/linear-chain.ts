@@ -1,4 +1,5 @@
 /** @file `linear-chain`: matrices that follow each other without a nonlinearity are one matrix. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { elementCount } from "../graph/tensor";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -31,8 +32,8 @@ export const linearChain: Rule = {
       "Ziyin 2024, Symmetry Induces Structure and Constraint of Learning, section 4 (arXiv 2309.16932)",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Head(nn.Module):
@@ -44,19 +45,9 @@ class Head(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x))
 `,
-    fixed: `from torch import nn
-
-
-class Head(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc2 = nn.Linear(16, 4)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-`,
-    good: `from torch import nn
+    {
+      fixed: [["return self.fc2(self.fc1(x))", "return self.fc2(self.fc1(x).relu())"]],
+      good: `from torch import nn
 
 
 class LowRank(nn.Module):
@@ -68,7 +59,8 @@ class LowRank(nn.Module):
     def forward(self, x):
         return x + self.up(self.down(x))
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `low-rank`: products of weights that lost their rank in a probe. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { layerName } from "./layers";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -30,8 +31,8 @@ export const lowRank: Rule = {
       description: "Share of the full rank up to which a product is reported.",
     },
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -48,23 +49,15 @@ class Head(nn.Module):
 model = Head()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=0.3)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Head(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.all = nn.Linear(8, 8, bias=False)
-
-    def forward(self, x):
-        return x + self.all(x)
-
-
-model = Head()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.5, weight_decay=0.3)
-`,
-    good: `from torch import nn
+    {
+      fixed: [
+        [
+          "self.down = nn.Linear(8, 6, bias=False)\n        self.up = nn.Linear(6, 8, bias=False)",
+          "self.all = nn.Linear(8, 8, bias=False)",
+        ],
+        ["self.up(self.down(x))", "self.all(x)"],
+      ],
+      good: `from torch import nn
 
 
 class Net(nn.Module):
@@ -76,7 +69,8 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "no-gradient",

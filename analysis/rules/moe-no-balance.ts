@@ -1,4 +1,5 @@
 /** @file `moe-no-balance`: a router that chooses a few experts, with nothing that spreads the load. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { type Graph, type Node, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -34,8 +35,8 @@ export const moeNoBalance: Rule = {
       "Wang et al. 2024, Auxiliary-Loss-Free Load Balancing (arXiv 2408.15664)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -51,30 +52,15 @@ class Moe(nn.Module):
         picked = torch.gather(every, -2, chosen.unsqueeze(-1).expand(*chosen.shape, x.shape[-1]))
         return (weights.unsqueeze(-1) * picked).sum(-2)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-def with_noise(scores: torch.Tensor, training: bool) -> torch.Tensor:
-    """Noise on the scores of experts in training, so that all are tried (arXiv 1701.06538)."""
-    if not training:
-        return scores
-    return scores + torch.randn_like(scores) / scores.shape[-1]
-
-
-class Moe(nn.Module):
-    def __init__(self, dim=16, experts=4):
-        super().__init__()
-        self.router = nn.Linear(dim, experts)
-        self.experts = nn.ModuleList([nn.Linear(dim, dim) for _ in range(experts)])
-
-    def forward(self, x):
-        weights, chosen = torch.topk(torch.softmax(with_noise(self.router(x), self.training), dim=-1), 2, dim=-1)
-        every = torch.stack([expert(x) for expert in self.experts], dim=-2)
-        picked = torch.gather(every, -2, chosen.unsqueeze(-1).expand(*chosen.shape, x.shape[-1]))
-        return (weights.unsqueeze(-1) * picked).sum(-2)
-`,
-    good: `import torch
+    {
+      fixed: [
+        [
+          "from torch import nn",
+          'from torch import nn\n\n\ndef with_noise(scores: torch.Tensor, training: bool) -> torch.Tensor:\n    """Noise on the scores of experts in training, so that all are tried (arXiv 1701.06538)."""\n    if not training:\n        return scores\n    return scores + torch.randn_like(scores) / scores.shape[-1]',
+        ],
+        ["torch.topk(torch.softmax(self.router(x)", "torch.topk(torch.softmax(with_noise(self.router(x), self.training)"],
+      ],
+      good: `import torch
 from torch import nn
 
 
@@ -89,7 +75,8 @@ class SoftMoe(nn.Module):
         every = torch.stack([expert(x) for expert in self.experts], dim=-2)
         return (shares.unsqueeze(-1) * every).sum(-2)
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "exchange",

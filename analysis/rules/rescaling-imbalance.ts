@@ -1,4 +1,5 @@
 /** @file `rescaling-imbalance`: layers that trade scale and start with very different norms. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { balanceHalfLife } from "../dynamics/closed-forms/charges";
 import type { Parameter } from "../graph/graph";
@@ -40,8 +41,8 @@ export const rescalingImbalance: Rule = {
       description: "Ratio of squared norms from which on an imbalance is reported.",
     },
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -60,46 +61,14 @@ class Net(nn.Module):
 model = Net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc1_norm = nn.LayerNorm(16)
-        self.fc2 = nn.Linear(16, 3)
-        nn.init.normal_(self.fc1.weight, std=1.0)
-        nn.init.normal_(self.fc2.weight, std=0.001)
-
-    def forward(self, x):
-        return self.fc2(self.fc1_norm(self.fc1(x)).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-`,
-    good: `import torch
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc2 = nn.Linear(16, 3)
-        nn.init.normal_(self.fc1.weight, std=1.0)
-        nn.init.normal_(self.fc2.weight, std=0.001)
-
-    def forward(self, x):
-        return self.fc2(torch.nn.functional.gelu(self.fc1(x)))
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-`,
-  },
+    {
+      fixed: [
+        ["self.fc1 = nn.Linear(8, 16)", "self.fc1 = nn.Linear(8, 16)\n        self.fc1_norm = nn.LayerNorm(16)"],
+        ["self.fc2(self.fc1(x).relu", "self.fc2(self.fc1_norm(self.fc1(x)).relu"],
+      ],
+      good: [["self.fc2(self.fc1(x).relu())", "self.fc2(torch.nn.functional.gelu(self.fc1(x)))"]],
+    },
+  ),
   claims: [
     {
       kind: "flat",

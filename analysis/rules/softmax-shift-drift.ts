@@ -1,4 +1,5 @@
 /** @file `softmax-shift-drift`: the common shift of all logits, which the loss does not see and Adam moves. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
@@ -30,8 +31,8 @@ export const softmaxShiftDrift: Rule = {
       "Chowdhery et al. 2022, PaLM (z-loss; arXiv 2204.02311)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -59,63 +60,15 @@ def train(x, y):
 
 train(torch.randn(32, 8), torch.zeros(32, dtype=torch.long))
 `,
-    fixed: `import torch
-import torch.nn.functional as F
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.head = nn.Linear(16, 10)
-
-    def forward(self, x):
-        return self.head(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-
-def train(x, y):
-    loss = F.cross_entropy(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-train(torch.randn(32, 8), torch.zeros(32, dtype=torch.long))
-`,
-    good: `import torch
-import torch.nn.functional as F
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.head = nn.Linear(16, 1)
-
-    def forward(self, x):
-        return self.head(self.fc1(x).relu())
-
-
-model = Net()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-
-def train(x, y):
-    loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-train(torch.randn(32, 8), torch.randn(32, 1))
-`,
-  },
+    {
+      fixed: [["torch.optim.Adam(model.parameters(), lr=1e-3)", "torch.optim.SGD(model.parameters(), lr=0.1)"]],
+      good: [
+        ["self.head = nn.Linear(16, 10)", "self.head = nn.Linear(16, 1)"],
+        ["F.cross_entropy", "F.mse_loss"],
+        ["torch.zeros(32, dtype=torch.long))", "torch.randn(32, 1))"],
+      ],
+    },
+  ),
   claims: [
     {
       kind: "flat",

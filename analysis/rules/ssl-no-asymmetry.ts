@@ -1,4 +1,5 @@
 /** @file `ssl-no-asymmetry`: two views of one encoder are pulled together, and nothing keeps the output from being constant. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { SourceRange } from "../graph/source";
 import type { CheckedFile } from "./checked";
@@ -35,8 +36,8 @@ export const sslNoAsymmetry: Rule = {
       "Bardes, Ponce and LeCun 2021, VICReg (arXiv 2105.04906)",
     ],
   },
-  examples: {
-    bad: `import torch.nn.functional as F
+  examples: examplesFrom(
+    `import torch.nn.functional as F
 from torch import nn
 
 
@@ -50,7 +51,8 @@ class Siamese(nn.Module):
         z2 = self.encoder(x2)
         return -F.cosine_similarity(z1, z2, dim=-1).mean()
 `,
-    fixed: `import torch.nn.functional as F
+    {
+      fixed: `import torch.nn.functional as F
 from torch import nn
 
 
@@ -65,21 +67,13 @@ class Siamese(nn.Module):
         z2 = self.encoder(x2)
         return -F.cosine_similarity(self.predictor(z1), z2.detach(), dim=-1).mean()
 `,
-    good: `import torch.nn.functional as F
-from torch import nn
-
-
-class Verification(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8), nn.Tanh())
-
-    def forward(self, x1, x2, label):
-        z1 = self.encoder(x1)
-        z2 = self.encoder(x2)
-        return F.cosine_embedding_loss(z1, z2, label)
-`,
-  },
+      good: [
+        ["Siamese", "Verification"],
+        ["def forward(self, x1, x2):", "def forward(self, x1, x2, label):"],
+        ["-F.cosine_similarity(z1, z2, dim=-1).mean()", "F.cosine_embedding_loss(z1, z2, label)"],
+      ],
+    },
+  ),
   claims: [
     {
       kind: "output",

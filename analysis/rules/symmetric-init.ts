@@ -1,4 +1,5 @@
 /** @file `symmetric-init`: constant weights that leave interchangeable units identical for ever. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { Parameter } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
@@ -34,8 +35,8 @@ export const symmetricInit: Rule = {
       "Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Net(nn.Module):
@@ -50,22 +51,9 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
 `,
-    fixed: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc2 = nn.Linear(16, 1)
-        for layer in (self.fc1, self.fc2):
-            nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-`,
-    good: `from torch import nn
+    {
+      fixed: [["nn.init.constant_(layer.weight, 0.1)", "nn.init.kaiming_uniform_(layer.weight, a=5**0.5)"]],
+      good: `from torch import nn
 
 
 class Net(nn.Module):
@@ -79,7 +67,8 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "equal-gradients",

@@ -1,4 +1,5 @@
 /** @file `tied-weights`: a tie between layers that is undone again, or a tied tensor that the optimiser has twice. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { CheckedFile } from "./checked";
 import { trainedModel } from "./decay";
@@ -25,8 +26,8 @@ export const tiedWeights: Rule = {
       "PyTorch documentation, torch.optim, parameter groups",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -41,39 +42,20 @@ class Lm(nn.Module):
     def forward(self, ids):
         return self.head(self.emb(ids).tanh())
 `,
-    fixed: `from torch import nn
-
-
-class Lm(nn.Module):
-    def __init__(self, vocabulary=50, dim=16):
-        super().__init__()
-        self.emb = nn.Embedding(vocabulary, dim)
-        self.head = nn.Linear(dim, vocabulary, bias=False)
-        self.head.weight = self.emb.weight
-        nn.init.normal_(self.emb.weight, std=0.02)
-
-    def forward(self, ids):
-        return self.head(self.emb(ids).tanh())
-`,
-    good: `from torch import nn
-
-
-class Lm(nn.Module):
-    def __init__(self, vocabulary=50, dim=16):
-        super().__init__()
-        self.emb = nn.Embedding(vocabulary, dim)
-        self.head = nn.Linear(dim, vocabulary, bias=False)
-        self.head.weight = self.emb.weight
-        self.apply(self._init)
-
-    def _init(self, module):
-        if isinstance(module, (nn.Linear, nn.Embedding)):
-            nn.init.normal_(module.weight, std=0.02)
-
-    def forward(self, ids):
-        return self.head(self.emb(ids).tanh())
-`,
-  },
+    {
+      fixed: [
+        ["import torch\n", ""],
+        ["self.emb.weight = nn.Parameter(torch.randn(vocabulary, dim) * 0.02)", "nn.init.normal_(self.emb.weight, std=0.02)"],
+      ],
+      good: [
+        ["import torch\n", ""],
+        [
+          "self.emb.weight = nn.Parameter(torch.randn(vocabulary, dim) * 0.02)",
+          "self.apply(self._init)\n\n    def _init(self, module):\n        if isinstance(module, (nn.Linear, nn.Embedding)):\n            nn.init.normal_(module.weight, std=0.02)",
+        ],
+      ],
+    },
+  ),
   claims: [
     { kind: "entries", says: "With the broken tie there are 1,600 trained entries, with the tie 800.", bad: 1600, fixed: 800 },
   ],

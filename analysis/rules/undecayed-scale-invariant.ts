@@ -1,4 +1,5 @@
 /** @file `undecayed-scale-invariant`: without decay the effective learning rate of normalised weights falls by itself. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { roundedDown } from "../dynamics/risk/levers";
 import { isDecoupled } from "./decay";
@@ -28,8 +29,8 @@ export const undecayedScaleInvariant: Rule = {
       "Tanaka and Kunin 2021, Noether's Learning Dynamics (arXiv 2105.02716)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -47,28 +48,14 @@ class Sound(nn.Module):
 model = Sound()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class Sound(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.wave = nn.Conv1d(1, 12, 5, bias=False)
-        self.norm = nn.BatchNorm1d(12)
-        self.head = nn.Linear(12, 6)
-
-    def forward(self, x):
-        return self.head(self.norm(self.wave(x)).relu().mean(-1))
-
-
-model = Sound()
-optimizer = torch.optim.SGD([
-    {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 2.5e-5},
-    {"params": [p for p in model.parameters() if p.ndim <= 1]},
-], lr=0.1, momentum=0.9)
-`,
-    good: `import torch
+    {
+      fixed: [
+        [
+          "optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)",
+          'optimizer = torch.optim.SGD([\n    {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 2.5e-5},\n    {"params": [p for p in model.parameters() if p.ndim <= 1]},\n], lr=0.1, momentum=0.9)',
+        ],
+      ],
+      good: `import torch
 from torch import nn
 
 
@@ -86,7 +73,8 @@ class Sound(nn.Module):
 model = Sound()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "flat",

@@ -1,4 +1,5 @@
 /** @file `unused-parameters`: parameters from which no output is computed. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { UnreadPart } from "../frontends/python/index";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -27,8 +28,8 @@ export const unusedParameters: Rule = {
       "Godfrey et al. 2022, On the Symmetries of Deep Learning Models and their Internal Representations (arXiv 2205.14258)",
     ],
   },
-  examples: {
-    bad: `from torch import nn
+  examples: examplesFrom(
+    `from torch import nn
 
 
 class Net(nn.Module):
@@ -41,19 +42,9 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc2(self.fc1(x).relu())
 `,
-    fixed: `from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(8, 16)
-        self.fc2 = nn.Linear(16, 3)
-
-    def forward(self, x):
-        return self.fc2(self.fc1(x).relu())
-`,
-    good: `from torch import nn
+    {
+      fixed: [["        self.extra = nn.Linear(16, 16)\n", ""]],
+      good: `from torch import nn
 
 
 class Net(nn.Module):
@@ -69,7 +60,8 @@ class Net(nn.Module):
             x = self.extra(x).relu()
         return self.fc2(x)
 `,
-  },
+    },
+  ),
   claims: [{ kind: "same-function", says: "Without the layer the model computes the same, at equal weights." }],
   check: (file) => {
     if (file.language !== "python") return [];

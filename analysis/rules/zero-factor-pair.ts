@@ -1,4 +1,5 @@
 /** @file `zero-factor-pair`: both factors of a product start at zero, so that neither gets a gradient. */
+import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import type { Parameter } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
@@ -29,8 +30,8 @@ export const zeroFactorPair: Rule = {
       "Bachlechner et al. 2020, ReZero is All You Need (arXiv 2003.04887)",
     ],
   },
-  examples: {
-    bad: `import torch
+  examples: examplesFrom(
+    `import torch
 from torch import nn
 
 
@@ -44,21 +45,9 @@ class LoraLinear(nn.Module):
     def forward(self, x):
         return self.base(x) + x @ self.a.T @ self.b.T
 `,
-    fixed: `import torch
-from torch import nn
-
-
-class LoraLinear(nn.Module):
-    def __init__(self, dim=16, rank=4):
-        super().__init__()
-        self.base = nn.Linear(dim, dim)
-        self.a = nn.Parameter(torch.randn(rank, dim) * 0.02)
-        self.b = nn.Parameter(torch.zeros(dim, rank))
-
-    def forward(self, x):
-        return self.base(x) + x @ self.a.T @ self.b.T
-`,
-    good: `import torch
+    {
+      fixed: [["nn.Parameter(torch.zeros(rank, dim))", "nn.Parameter(torch.randn(rank, dim) * 0.02)"]],
+      good: `import torch
 from torch import nn
 
 
@@ -73,7 +62,8 @@ class LoraLinear(nn.Module):
     def forward(self, x):
         return self.base(x) + x @ self.a.T @ self.b.T
 `,
-  },
+    },
+  ),
   claims: [
     {
       kind: "no-gradient",
