@@ -28,7 +28,7 @@ export interface CertifyOptions {
  * Checks every symmetry of an analysis that acts by a finite element: all of them together first, halves of them where that moves
  * the output, down to single ones. Claims that hold only up to a normalisation's epsilon are checked on the normal form, where
  * epsilons are zero.
- * @throws the signal's reason, or RunCancelled, when the signal is aborted
+ * @throws the signal's reason when it is aborted
  */
 export async function certify(analysis: ModelAnalysis, options: CertifyOptions = {}): Promise<Certificate> {
   const begin = performance.now();
@@ -50,8 +50,6 @@ async function certified(analysis: ModelAnalysis, options: CertifyOptions): Prom
   const signal = options.signal ? AbortSignal.any([options.signal, ended.signal]) : ended.signal;
   const onTwin = measuredOnTwin(analysis, { ...options, signal });
   onTwin.catch(() => {});
-  const weights = new MovingWeights(analysis.graph, { seed, generic: true });
-  const randomWeights = weights.random.length > 0;
   const runner = options.runner ?? createRunner();
   const checks: FullSizeCheck[] = [];
   const checkAt = (at: MovingWeights, more: { readonly fromFirst?: true } = {}): FullSizeCheck => {
@@ -59,7 +57,10 @@ async function certified(analysis: ModelAnalysis, options: CertifyOptions): Prom
     checks.push(check);
     return check;
   };
+  let randomWeights = true;
   try {
+    const weights = new MovingWeights(analysis.graph, { seed, generic: true });
+    randomWeights = weights.random.length > 0;
     const byRule = analysis.symmetries.filter((s) => s.origin === "rule");
     const { failed: refuted, later } = await checkAt(weights).failures([analysis.graph, analysis.normal], byRule);
     const failed: Symmetry[] = [...refuted];
@@ -85,6 +86,7 @@ async function certified(analysis: ModelAnalysis, options: CertifyOptions): Prom
     const claim = first ? claimOf(first) : `${broken}, on the twin,`;
     return { status: "failed", ...outcome, reason: `${claim} changes the output`, failed: failed.map((s) => s.id) };
   } catch (error) {
+    options.signal?.throwIfAborted();
     return skipped(error instanceof Error ? error.message : String(error), randomWeights);
   } finally {
     ended.abort();

@@ -82,3 +82,34 @@ it("what throws halfway is not checked, and its overwritten weights are nobody's
   assert.equal(result.status, "certified");
   assert.deepEqual(result.unchecked, ["broken"]);
 });
+
+it("ends where its signal says so, with the signal's reason", async () => {
+  const { normal, symmetries, ...analysis } = analysed("models", "squeezenet1_1");
+  const controller = new AbortController();
+  const stopping: Symmetry = {
+    ...symmetries[0]!,
+    act: (weights, element) => {
+      controller.abort(new Error("nobody waits"));
+      return symmetries[0]!.act(weights, element);
+    },
+  };
+  const run = certify({ ...analysis, normal, symmetries: [stopping] }, { runner, twin: false, signal: controller.signal });
+  await assert.rejects(run, /nobody waits/);
+});
+
+it("weights that are all one or all zero are varied: a forgotten bias of zeros shows", async () => {
+  const analysis = analysed("zoo/onnx", "LayerNormMlp");
+  const { graph } = analysis;
+  const fresh = new Map(
+    [...graph.parameters].map(([name, p]) => {
+      const isVector = p.shape.length === 1;
+      const read = () => ({ type: p.type, shape: p.shape, data: p.read!()!.data.map((x) => (isVector ? 0 : x)) });
+      return [name, { ...p, read: /norm|ln/.test(name) && name.endsWith("weight") ? p.read! : read }];
+    }),
+  );
+  const bias = (s: Symmetry): string | undefined => s.parameters.find((p) => p.endsWith(".bias"));
+  const permutation = analysis.symmetries.find((s) => s.kind === "permutation" && bias(s))!;
+  const guilty = forgetful(permutation, bias(permutation)!);
+  const result = await check({ ...analysis, graph: { ...graph, parameters: fresh } }, [guilty]);
+  assert.deepEqual(result.failed, [guilty.id]);
+});

@@ -114,6 +114,14 @@ function spread(narrow: Float64Array, shape: readonly number[], axis: number, fa
   const n = shape[axis]!;
   const inner = shape.slice(axis + 1).reduce((m, d) => m * d, 1);
   const out = new Float64Array(elementCount(shape));
+  if (inner === 1) {
+    for (let at = 0, to = 0; to < out.length; at++, to += n) {
+      const entry = narrow[at]!;
+      // Elements of large groups move a part of the coordinates.
+      if (entry !== 0) for (let k = 0; k < n; k++) out[to + k] = factors ? entry * factors[k]! : entry;
+    }
+    return out;
+  }
   for (let at = 0, to = 0; to < out.length; at += inner) {
     for (let k = 0; k < n; k++, to += inner) {
       const factor = factors ? factors[k]! : 1;
