@@ -36,6 +36,8 @@ import {
   type SymmetriesReport,
 } from "../server/protocol";
 
+import { TraceChannel } from "./trace";
+
 /** Commands that links in hovers and lenses may run. */
 const LINKED_COMMANDS: readonly string[] = [
   "noether.probe",
@@ -72,7 +74,8 @@ export class NoetherClient {
       debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
     };
     const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
-    context.subscriptions.push(this.output, this.#changed, files);
+    const trace = new TraceChannel(this.output);
+    context.subscriptions.push(this.output, this.#changed, files, trace);
     const options: LanguageClientOptions = {
       documentSelector: [
         ...["file", "untitled", "vscode-vfs", "vscode-remote"].map((scheme) => ({ scheme, language: "python" })),
@@ -80,6 +83,7 @@ export class NoetherClient {
       ],
       diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
       outputChannel: this.output,
+      traceOutputChannel: trace,
       initializationOptions: { commands: LINKED_COMMANDS } satisfies InitialisationOptions,
       markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS } },
       synchronize: { fileEvents: files },

@@ -21,15 +21,16 @@ const WITH_ELEMENTS = new Set([
   "waitFor",
 ]);
 /** Milliseconds until something that is waited for counts as missing. */
-const PATIENCE = 20_000;
+const PATIENCE = Number(process.env.VSCODE_HANDS_PATIENCE ?? 20_000);
 
 /**
- * Serves one page of VS Code. A request is `{ keys: [...] }`, `{ text }`, `{ reducedMotion }`, or an element with what is done:
- * `{ webview: boolean, path: [[selector, text?], ...], does, args }`. The answer is `{ value }` or `{ error }`.
+ * Serves one page of VS Code. A request is `{ keys: [...] }`, `{ text }`, `{ reducedMotion }`, `{ picture: FILE }`, or an element
+ * with what is done: `{ webview: boolean, path: [[selector, text?], ...], does, args }`. The answer is `{ value }` or `{ error }`.
  * Returns { url, close }; whoever does not know the URL cannot use it.
  */
 export async function startHands(page) {
   page.setDefaultTimeout(PATIENCE);
+  page.setDefaultNavigationTimeout(60_000);
   const secret = `/${randomBytes(16).toString("hex")}`;
   const server = createServer(async (request, response) => {
     if (request.url !== secret || request.method !== "POST") return void response.writeHead(404).end();
@@ -48,13 +49,14 @@ export async function startHands(page) {
   return { url: `http://127.0.0.1:${server.address().port}${secret}`, close };
 }
 
-async function act(page, { args = [], does, keys, path, reducedMotion, text, webview }) {
+async function act(page, { args = [], does, keys, path, picture, reducedMotion, text, webview }) {
   if (keys) {
     for (const key of keys) await page.keyboard.press(key);
     return undefined;
   }
   if (text !== undefined) return page.keyboard.type(text);
   if (reducedMotion !== undefined) return page.emulateMedia({ reducedMotion });
+  if (picture !== undefined) return void (await page.screenshot({ path: picture }));
   if (!WITH_ELEMENTS.has(does)) throw new Error(`nobody can ${does} an element`);
   const root = webview ? page.frameLocator("iframe.webview:visible").frameLocator("#active-frame") : page;
   let element;

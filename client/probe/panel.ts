@@ -35,6 +35,7 @@ export class ProbePanel {
   #shown: string | undefined;
   #running: vscode.CancellationTokenSource | undefined;
   #drawn: DrawnProbe | undefined;
+  #closed = false;
 
   constructor(
     panel: vscode.WebviewPanel,
@@ -48,7 +49,10 @@ export class ProbePanel {
     const folder = vscode.Uri.joinPath(parts.extension, "dist", "webview");
     panel.webview.options = { enableScripts: true, localResourceRoots: [folder] };
     panel.webview.onDidReceiveMessage((message: ToHost) => this.#receive(message));
-    panel.onDidDispose(() => this.cancel());
+    panel.onDidDispose(() => {
+      this.#closed = true;
+      this.cancel();
+    });
     const source = (name: string): string => panel.webview.asWebviewUri(vscode.Uri.joinPath(folder, name)).toString();
     panel.webview.html = probePage({
       script: source("probe.js"),
@@ -206,6 +210,7 @@ export class ProbePanel {
   }
 
   #show(): void {
+    if (this.#closed) return;
     this.#panel.title = vscode.l10n.t("Probe of {0}", this.#name);
     this.#post({
       kind: "show",
@@ -221,6 +226,8 @@ export class ProbePanel {
   }
 
   #post(message: ToPage): void {
+    // A probe may still tell something when its tab is gone, and VS Code throws at panels that are.
+    if (this.#closed) return;
     // A page that is hidden or gone asks for everything when it is there again.
     void this.#panel.webview.postMessage(message).then(undefined, () => {});
   }

@@ -1,7 +1,11 @@
 /** @file What VS Code's extension host runs (`extensionTestsPath`). */
-import { readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import Mocha from "mocha";
+import { picturesTaken, takePicture } from "./user";
+
+/** Where the window is pictured as it looked when a test failed. */
+const PICTURES = path.join(__dirname, "failures");
 
 /**
  * Runs all tests of this folder. Writes the counts to $TEST_RESULTS: an extension host that dies half-way can leave
@@ -16,8 +20,15 @@ export async function run(): Promise<void> {
       const { passes: passed = 0, pending: skipped = 0 } = runner.stats ?? {};
       const results = process.env["TEST_RESULTS"];
       if (results !== undefined) writeFileSync(results, JSON.stringify({ passed, failed, skipped }));
-      if (failed > 0) reject(new Error(`${failed} tests failed`));
-      else resolve();
+      void picturesTaken().then(() => {
+        if (failed > 0) reject(new Error(`${failed} tests failed`));
+        else resolve();
+      });
+    });
+    // Not in a hook: by then the test's own hooks have cleared the window.
+    runner.on("fail", (test) => {
+      mkdirSync(PICTURES, { recursive: true });
+      takePicture(path.join(PICTURES, `${test.fullTitle().replace(/\W+/g, "-")}.png`));
     });
   });
 }

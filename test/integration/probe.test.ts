@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import * as vscode from "vscode";
+import { needsUser, seen } from "./user";
 import { close, diagnostics, file, find, noether, open, until } from "./vs-code";
 
 describe("probes", () => {
@@ -62,6 +63,18 @@ describe("probes", () => {
     assert.match(api.drawnProbe(uri)!.text, /SIGKILL|ended/);
     const document = await open("net.py");
     await until("findings all the same", () => diagnostics(document.uri).length > 0);
+  });
+
+  it("end with their panel, and nothing complains", async function () {
+    needsUser(this);
+    const api = await noether();
+    const uri = file("MlpRelu.onnx");
+    await vscode.commands.executeCommand("notifications.clearAll");
+    const running = vscode.commands.executeCommand("noether.probe", uri, undefined, { steps: 200_000, replicas: 2 });
+    await until("steps", () => /step [\d,]+ of 200,000/.test(api.drawnProbe(uri)?.text ?? ""));
+    await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+    await running;
+    await seen(".notification-toast").gone();
   });
 
   it("end when cancelled, and say so", async () => {

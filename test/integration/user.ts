@@ -33,6 +33,18 @@ export async function preferMotion(reducedMotion: "reduce" | "no-preference"): P
   await ask({ reducedMotion });
 }
 
+let pictures: Promise<unknown> = Promise.resolve();
+
+/** The window as it looks now, into a PNG file; nothing where there is nobody to look. */
+export function takePicture(file: string): void {
+  if (HANDS !== undefined) pictures = Promise.allSettled([pictures, ask({ picture: file })]);
+}
+
+/** Waits for all pictures. */
+export async function picturesTaken(): Promise<void> {
+  await pictures;
+}
+
 /** Something in the window, by selector and text: the first that fits, and visible where something is done with it. */
 export class Seen {
   constructor(
@@ -120,9 +132,4 @@ export function seen(selector: string, text?: string): Seen {
 /** Something in the webview that is visible. */
 export function inPage(selector: string, text?: string): Seen {
   return new Seen(true, []).at(selector, text);
-}
-
-/** A button of the modal dialog. */
-export function inDialog(button: string): Seen {
-  return seen(".monaco-dialog-box .monaco-button", button);
 }

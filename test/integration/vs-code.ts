@@ -1,14 +1,18 @@
 /** @file What the tests do in VS Code, in words. */
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
+import { picturesTaken } from "./user";
 import type { NoetherApi } from "../../client/extension";
 
 /** The id in the manifest. */
 const EXTENSION = "noether-lint.noether";
 
+/** Milliseconds until something that is waited for counts as missing. */
+const PATIENCE = Number(process.env["VSCODE_PATIENCE"] ?? 45_000);
+
 /** Polls until there is a value. For states of VS Code that have no event. */
 export async function until<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + 45_000;
+  const end = Date.now() + PATIENCE;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
@@ -68,6 +72,7 @@ export async function fixes(document: vscode.TextDocument, { range }: vscode.Dia
 
 /** Puts the file back as it is on disk and closes all editors. */
 export async function close(): Promise<void> {
+  await picturesTaken();
   while (vscode.window.activeTextEditor?.document.isDirty) await vscode.commands.executeCommand("workbench.action.files.revert");
   await vscode.commands.executeCommand("workbench.action.closeAllEditors");
 }
