@@ -9,6 +9,7 @@ import type { Finding, SourceRange } from "../server/protocol";
 import type { NoetherClient } from "./noether-client";
 import { VIEW_TYPE } from "./onnx/editor";
 import { targetOf } from "./probe/commands";
+import { trusts } from "./trust";
 
 /** What `noether export --format json` prints, as far as it is used here. */
 export interface ExportedModel {
@@ -84,7 +85,7 @@ class Exporter implements vscode.Disposable {
   async ask(place: unknown, model: unknown): Promise<void> {
     try {
       const { l10n, window } = vscode;
-      requireTrust();
+      if (!(await trusts(whyTrust()))) return;
       const target = await targetOf(this.client, place, model, l10n.t("Which model should be exported?"));
       if (target?.model === undefined) {
         if (target) throw new Error(l10n.t("Only classes of Python files can be exported."));
@@ -129,7 +130,7 @@ class Exporter implements vscode.Disposable {
     token: vscode.CancellationToken,
     progress: (message: string) => void,
   ): Promise<ExportedModel> {
-    requireTrust();
+    if (!vscode.workspace.isTrusted) throw new Error(whyTrust());
     await save(uri);
     const folder = this.context.storageUri ?? this.context.globalStorageUri;
     const output = path.join(folder.fsPath, "exports", `${className}.onnx`);
@@ -239,18 +240,14 @@ function answerOf(child: ChildProcess, told: (line: string) => void): Promise<st
   });
 }
 
-function requireTrust(): void {
-  if (vscode.workspace.isTrusted) return;
-  throw new Error(
-    vscode.l10n.t(
-      "Exporting runs the code of this workspace, which is not trusted. Trust it first (Workspaces: Manage Workspace Trust).",
-    ),
-  );
+function whyTrust(): string {
+  return vscode.l10n.t("Export and Verify runs the code of this workspace, which is not trusted.");
 }
 
 /** Python runs what is on disk. */
 async function save(uri: vscode.Uri): Promise<void> {
-  if (uri.scheme !== "file") throw new Error(vscode.l10n.t("Only files on disk can be exported."));
+  if (uri.scheme !== "file")
+    throw new Error(vscode.l10n.t("Only files on disk can be exported, as Python runs them: save a local copy first."));
   const document = vscode.workspace.textDocuments.find((d) => d.uri.toString() === uri.toString());
   if (document?.isDirty) await document.save();
 }

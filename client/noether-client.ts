@@ -47,6 +47,9 @@ const LINKED_COMMANDS: readonly string[] = [
   "noether.showFixes",
 ];
 
+/** Schemes of documents that are followed from the start; further ones when a document of theirs opens. */
+const SCHEMES: readonly string[] = ["file", "untitled", "vscode-vfs", "vscode-remote"];
+
 /** `starting` and `stopped` are the client's own findings, the others the server's. */
 export type ClientStatus =
   | ServerStatus
@@ -57,7 +60,13 @@ export class NoetherClient {
   readonly output: vscode.LogOutputChannel;
   readonly onDidChangeStatus: vscode.Event<ClientStatus>;
   readonly #changed = new vscode.EventEmitter<ClientStatus>();
-  readonly #client: LanguageClient;
+  readonly #context: vscode.ExtensionContext;
+  readonly #trace: TraceChannel;
+  readonly #files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
+  readonly #schemes = new Set(SCHEMES);
+  #client: LanguageClient;
+  /** The last start or restart; requests wait for it. */
+  #started: Promise<void> = Promise.resolve();
   /** Who listens to which running probe. */
   readonly #probes = new Map<string, (event: ProbeEvent) => void>();
   #status: ClientStatus = { state: "starting", message: vscode.l10n.t("Starting") };
@@ -65,37 +74,20 @@ export class NoetherClient {
   constructor(context: vscode.ExtensionContext) {
     this.onDidChangeStatus = this.#changed.event;
     this.output = vscode.window.createOutputChannel("Noether", { log: true });
-    const module = context.asAbsolutePath("dist/server.js");
-    // The server and the processes that it starts speak the editor's language.
-    const texts = vscode.l10n.uri?.scheme === "file" ? { NOETHER_TEXTS: vscode.l10n.uri.fsPath } : {};
-    const env = { ...process.env, ...texts };
-    const server: ServerOptions = {
-      run: { module, transport: TransportKind.ipc, options: { env } },
-      debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
-    };
-    const files = vscode.workspace.createFileSystemWatcher("**/*.{py,toml}");
-    const trace = new TraceChannel(this.output);
-    context.subscriptions.push(this.output, this.#changed, files, trace);
-    const options: LanguageClientOptions = {
-      documentSelector: [
-        ...["file", "untitled", "vscode-vfs", "vscode-remote"].map((scheme) => ({ scheme, language: "python" })),
-        { notebook: "*", language: "python" },
-      ],
-      diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
-      outputChannel: this.output,
-      traceOutputChannel: trace,
-      initializationOptions: { commands: LINKED_COMMANDS } satisfies InitialisationOptions,
-      markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS } },
-      synchronize: { fileEvents: files },
-    };
-    this.#client = new LanguageClient("noether", "Noether", server, options);
-    this.#client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
-    this.#client.onNotification(PROBE_NOTIFICATION, ({ event, id }: ProbeNotice) => this.#probes.get(id)?.(event));
-    this.#client.onDidChangeState(({ newState }) => {
-      if (newState === State.Starting) this.#setStatus({ state: "starting", message: vscode.l10n.t("Starting") });
-      if (newState === State.Stopped)
-        this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server is not running") });
-    });
+    this.#context = context;
+    this.#trace = new TraceChannel(this.output);
+    for (const document of vscode.workspace.textDocuments) if (this.#isNew(document)) this.#schemes.add(document.uri.scheme);
+    for (const { uri } of vscode.workspace.workspaceFolders ?? []) this.#schemes.add(uri.scheme);
+    this.#client = this.#make();
+    context.subscriptions.push(
+      this.output,
+      this.#changed,
+      this.#files,
+      this.#trace,
+      vscode.workspace.onDidOpenTextDocument((document) => {
+        if (this.#isNew(document)) void this.#follow(document.uri.scheme);
+      }),
+    );
   }
 
   get status(): ClientStatus {
@@ -103,12 +95,12 @@ export class NoetherClient {
   }
 
   /** Resolves once the server answers; a failure to start is shown, not thrown, as the commands must stay usable. */
-  async start(): Promise<void> {
-    await this.#attempt(() => this.#client.start());
+  start(): Promise<void> {
+    return this.#attempt(() => this.#client.start());
   }
 
-  async restart(): Promise<void> {
-    await this.#attempt(() => this.#client.restart());
+  restart(): Promise<void> {
+    return this.#attempt(() => this.#client.restart());
   }
 
   /** The analysis of an .onnx file. Rejects with a CancellationError or with an Error that says what is wrong. */
@@ -180,20 +172,77 @@ export class NoetherClient {
     await this.#client.dispose();
   }
 
+  #make(): LanguageClient {
+    const module = this.#context.asAbsolutePath("dist/server.js");
+    // The server and the processes that it starts speak the editor's language.
+    const texts = vscode.l10n.uri?.scheme === "file" ? { NOETHER_TEXTS: vscode.l10n.uri.fsPath } : {};
+    const env = { ...process.env, ...texts };
+    const server: ServerOptions = {
+      run: { module, transport: TransportKind.ipc, options: { env } },
+      debug: { module, transport: TransportKind.ipc, options: { env, execArgv: ["--nolazy", "--enable-source-maps"] } },
+    };
+    const options: LanguageClientOptions = {
+      documentSelector: [
+        ...[...this.#schemes].map((scheme) => ({ scheme, language: "python" })),
+        { notebook: "*", language: "python" },
+      ],
+      diagnosticPullOptions: { onChange: true, onSave: true, onFocus: true },
+      outputChannel: this.output,
+      traceOutputChannel: this.#trace,
+      initializationOptions: { commands: LINKED_COMMANDS } satisfies InitialisationOptions,
+      markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS } },
+      synchronize: { fileEvents: this.#files },
+    };
+    const client = new LanguageClient("noether", "Noether", server, options);
+    client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
+    client.onNotification(PROBE_NOTIFICATION, ({ event, id }: ProbeNotice) => this.#probes.get(id)?.(event));
+    client.onDidChangeState(({ newState }) => {
+      if (client !== this.#client) return; // another has taken its place
+      if (newState === State.Starting) this.#setStatus({ state: "starting", message: vscode.l10n.t("Starting") });
+      if (newState === State.Stopped)
+        this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server is not running") });
+    });
+    return client;
+  }
+
+  /** Whether a document is a model's source in a file system that nothing was opened from yet. Views of history are none. */
+  #isNew({ languageId, uri }: vscode.TextDocument): boolean {
+    if (languageId !== "python" || this.#schemes.has(uri.scheme)) return false;
+    return (
+      vscode.workspace.fs.isWritableFileSystem(uri.scheme) === true || vscode.workspace.getWorkspaceFolder(uri) !== undefined
+    );
+  }
+
+  /** Follows the documents of one more file system. What is followed is fixed when a client is made. */
+  async #follow(scheme: string): Promise<void> {
+    this.#schemes.add(scheme);
+    const before = this.#client;
+    this.#client = this.#make();
+    await this.#attempt(async () => {
+      await before.dispose().catch(() => {}); // it was not running
+      await this.#client.start();
+    });
+  }
+
   async #request<P, R>(method: string, params: P, token?: vscode.CancellationToken): Promise<R> {
+    await this.#started;
     if (!this.#client.isRunning()) throw new Error("the language server is not running; run the command Noether: Restart Server");
     // An undefined token would count as a second parameter.
     return token ? this.#client.sendRequest<R>(method, params, token) : this.#client.sendRequest<R>(method, params);
   }
 
-  async #attempt(start: () => Promise<void>): Promise<void> {
-    try {
-      await start();
-      if (this.#status.state === "starting") this.#setStatus({ state: "ready", message: "Ready" });
-    } catch (error) {
-      this.output.error(`the language server did not start: ${String(error)}`);
-      this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server did not start; see the output") });
-    }
+  #attempt(start: () => Promise<void>): Promise<void> {
+    const attempt = async (): Promise<void> => {
+      try {
+        await start();
+        if (this.#status.state === "starting") this.#setStatus({ state: "ready", message: "Ready" });
+      } catch (error) {
+        this.output.error(`the language server did not start: ${String(error)}`);
+        this.#setStatus({ state: "stopped", message: vscode.l10n.t("The language server did not start; see the output") });
+      }
+    };
+    this.#started = attempt();
+    return this.#started;
   }
 
   #setStatus(status: ClientStatus): void {

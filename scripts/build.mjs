@@ -129,7 +129,7 @@ cpSync(path.join(packageFolder("tree-sitter-python"), "tree-sitter-python.wasm")
 writeFileSync("dist/THIRD_PARTY_NOTICES.txt", notices(results.flatMap((r) => Object.keys(r.metafile.inputs))));
 
 if (!production) {
-  const tests = readdirSync("test/integration").filter((f) => f.endsWith(".ts"));
+  const tests = readdirSync("test/integration", { recursive: true }).filter((f) => f.endsWith(".ts"));
   rmSync("out/test", { recursive: true, force: true });
   await build({
     ...common,

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { personAt, retry } from "../vscode-rig/person.mjs";
 import { installExtension, launchBrowser, openWorkbench, startServer } from "../vscode-rig/rig.mjs";
 import { testWorkspace } from "./test-workspace.mjs";
 
@@ -29,6 +30,7 @@ const server = await startServer({
 });
 const browser = await launchBrowser({ viewport: { width: 1280, height: 760 } });
 const { page } = browser;
+const { command, hover, open, place } = personAt(page);
 const begin = Date.now();
 
 try {
@@ -145,84 +147,4 @@ async function shot(name) {
   await page.waitForTimeout(400); // fade-ins
   await page.screenshot({ path: path.join(out, `${name}.png`) });
   console.log(`${((Date.now() - begin) / 1000).toFixed(1)} s  ${name}.png`);
-}
-
-/** Tries until it works, for a minute at most. */
-async function retry(attempt) {
-  for (const end = Date.now() + 60_000; ; ) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-    }
-  }
-}
-
-/** Hovers over a word of a line until the hover says something. */
-async function hover(line, word, text, timeout = 30_000) {
-  const { x, y } = await place(line, word);
-  await page.mouse.move(x - 30, y + 120);
-  await page.locator(".monaco-hover:visible").waitFor({ state: "hidden" });
-  await page.mouse.move(x, y, { steps: 5 });
-  await page.locator(".monaco-hover:visible", { hasText: text }).first().waitFor({ timeout });
-}
-
-/** The middle of a word on the screen, in the first line that contains a text. */
-async function place(line, word) {
-  await page.locator(".view-line", { hasText: line }).first().waitFor();
-  return page.evaluate(
-    ([wanted, part]) => {
-      const plain = (text) => text.replaceAll("\u00a0", " ");
-      const row = [...document.querySelectorAll(".view-line")].find((l) => plain(l.textContent).includes(wanted));
-      let from = plain(row.textContent).indexOf(part);
-      let length = part.length;
-      const range = document.createRange();
-      const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
-      for (let node = walker.nextNode(), started = false; node !== null; node = walker.nextNode()) {
-        const size = node.textContent.length;
-        if (!started && from < size) {
-          range.setStart(node, from);
-          started = true;
-        }
-        if (started && from + length <= size) {
-          range.setEnd(node, from + length);
-          break;
-        }
-        from -= size;
-      }
-      const { left, top, width, height } = range.getBoundingClientRect();
-      return { x: left + width / 2, y: top + height / 2 };
-    },
-    [line, word],
-  );
-}
-
-/** Runs a command from the palette, with an answer to the question it asks. */
-async function command(title, answer) {
-  const input = page.locator(".quick-input-widget input");
-  // A page that has just opened may take the focus, and the palette goes.
-  await retry(async () => {
-    await page.keyboard.press("F1");
-    await input.waitFor({ timeout: 3_000 });
-    await input.fill(`>${title}`, { timeout: 3_000 });
-    await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor({ timeout: 10_000 });
-  });
-  await page.keyboard.press("Enter");
-  if (answer !== undefined) {
-    await page.waitForTimeout(300);
-    await input.pressSequentially(answer);
-    await page.keyboard.press("Enter");
-  }
-  await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
-}
-
-/** Opens a file of the workspace by name. */
-async function open(name) {
-  await page.keyboard.press("Control+P");
-  const input = page.locator(".quick-input-widget input");
-  await input.waitFor();
-  await input.fill(name);
-  await page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-  await page.keyboard.press("Enter");
-  await page.locator(".tab.active", { hasText: name }).waitFor();
 }

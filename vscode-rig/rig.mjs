@@ -14,7 +14,6 @@ export const CODE_SERVER = path.join(nm, "code-server", "out", "node", "entry.js
 
 export const DEFAULT_SETTINGS = {
   "workbench.startupEditor": "none",
-  "security.workspace.trust.enabled": false,
   "workbench.welcomePage.walkthroughs.openOnInstall": false,
   "workbench.tips.enabled": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -55,13 +54,24 @@ export function installExtension({ userDataDir, extensionsDir, vsix }) {
   return spawnSync(NODE, args, { stdio: "inherit" }).status === 0;
 }
 
-/** Starts code-server on loopback. Returns { port, origin, pid, stop }. */
-export async function startServer({ userDataDir, extensionsDir, settings = {}, env = {}, args = [], log = () => {} }) {
+/** Starts code-server on loopback; `trust`: folders are asked about. Returns { port, origin, pid, stop }. */
+export async function startServer({
+  userDataDir,
+  extensionsDir,
+  settings = {},
+  env = {},
+  args = [],
+  trust = false,
+  log = () => {},
+}) {
   mkdirSync(path.join(userDataDir, "User"), { recursive: true });
   mkdirSync(extensionsDir, { recursive: true });
   const settingsFile = path.join(userDataDir, "User", "settings.json");
   const old = existsSync(settingsFile) ? JSON.parse(readFileSync(settingsFile, "utf8") || "{}") : {};
-  writeFileSync(settingsFile, JSON.stringify({ ...DEFAULT_SETTINGS, ...old, ...settings }, null, 2));
+  writeFileSync(
+    settingsFile,
+    JSON.stringify({ ...DEFAULT_SETTINGS, "security.workspace.trust.enabled": trust, ...old, ...settings }, null, 2),
+  );
   const configFile = configuration(userDataDir);
   const port = await freePort();
   const child = spawn(
@@ -80,7 +90,7 @@ export async function startServer({ userDataDir, extensionsDir, settings = {}, e
       extensionsDir,
       "--disable-telemetry",
       "--disable-update-check",
-      "--disable-workspace-trust",
+      ...(trust ? [] : ["--disable-workspace-trust"]),
       "--disable-getting-started-override",
       "--ignore-last-opened",
       "--idle-timeout-seconds",

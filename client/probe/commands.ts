@@ -4,7 +4,7 @@ import type { ProbeChoices } from "../../server/protocol";
 import type { NoetherClient } from "../noether-client";
 import { VIEW_TYPE as ONNX_VIEW } from "../onnx/editor";
 import { ProbeHistory } from "./history";
-import { type DrawnProbe, nameOf, type ProbedModel, ProbePanel, VIEW_TYPE } from "./panel";
+import { type DrawnProbe, mayProbe, nameOf, type ProbedModel, ProbePanel, VIEW_TYPE } from "./panel";
 
 const panels = new Map<string, ProbePanel>();
 
@@ -40,7 +40,9 @@ export function register(context: vscode.ExtensionContext, client: NoetherClient
   context.subscriptions.push(
     // Keybindings may say how: ["", "Net", { "steps": 100 }].
     vscode.commands.registerCommand("noether.probe", (place?: unknown, model?: unknown, choices?: unknown) =>
-      withTarget(place, model, (target) => panelOf(target).run({ ...configured(target), ...choicesOf(choices) })),
+      withTarget(place, model, async (target) => {
+        if (await mayProbe()) await panelOf(target).run({ ...configured(target), ...choicesOf(choices) });
+      }),
     ),
     vscode.commands.registerCommand("noether.showProbes", (place?: unknown, model?: unknown) =>
       withTarget(place, model, async (target) => {

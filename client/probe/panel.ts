@@ -4,6 +4,7 @@ import type { ProbeAnswer, ProbeChoices, ProbeEvent } from "../../server/protoco
 import type { NoetherClient } from "../noether-client";
 import type { Phase, ToHost, ToPage } from "../webview/probe/messages";
 import type { ProbeHistory } from "./history";
+import { trusts } from "../trust";
 import { probePage } from "./page";
 
 export const VIEW_TYPE = "noether.probe";
@@ -77,6 +78,7 @@ export class ProbePanel {
 
   /** Trains, with progress here and in a notification. Shows what came of it; never rejects. */
   async run(choices: ProbeChoices): Promise<void> {
+    if (!(await mayProbe())) return;
     this.cancel();
     const running = new vscode.CancellationTokenSource();
     this.#running = running;
@@ -231,6 +233,11 @@ export class ProbePanel {
     // A page that is hidden or gone asks for everything when it is there again.
     void this.#panel.webview.postMessage(message).then(undefined, () => {});
   }
+}
+
+/** Whether the workspace is trusted enough for a probe; says so where it is not. */
+export function mayProbe(): Promise<boolean> {
+  return trusts(vscode.l10n.t("A probe trains the model on data that this workspace names, and the workspace is not trusted."));
 }
 
 /** The file's name without its extension. */
