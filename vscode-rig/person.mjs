@@ -66,8 +66,15 @@ export function personAt(page) {
     });
     await page.keyboard.press("Enter");
     if (answer !== undefined) {
-      await page.waitForTimeout(300);
+      // The question may take its time; until then the keys would go elsewhere.
+      await page.waitForFunction(() => {
+        const asked = document.querySelector(".quick-input-widget input");
+        return asked !== null && asked.checkVisibility() && !asked.value.startsWith(">");
+      });
       await input.pressSequentially(answer);
+      if (!/^\d+$/.test(answer)) {
+        await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: answer }).first().waitFor();
+      }
       await page.keyboard.press("Enter");
     }
     await page.locator(".quick-input-widget").waitFor({ state: "hidden" });

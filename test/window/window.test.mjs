@@ -2,7 +2,7 @@
 // modal dialogs to tests in it, and trusts every workspace that they open.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { personAt } from "../../vscode-rig/person.mjs";
 import { launchBrowser, openWorkbench, startServer } from "../../vscode-rig/rig.mjs";
@@ -21,10 +21,14 @@ describe("a window", function () {
   let person;
 
   before(async () => {
+    const userDataDir = path.join(scratch, "window-user-data");
+    // Which Python runs is a matter of the machine that the files are on.
+    mkdirSync(path.join(userDataDir, "Machine"), { recursive: true });
+    writeFileSync(path.join(userDataDir, "Machine", "settings.json"), JSON.stringify({ "noether.python.interpreter": PYTHON }));
     server = await startServer({
-      userDataDir: path.join(scratch, "window-user-data"),
+      userDataDir,
       extensionsDir: installed ?? path.join(scratch, "window-extensions"),
-      settings: { "noether.python.interpreter": PYTHON, "noether.probe.steps": 30, "noether.probe.replicas": 2 },
+      settings: { "noether.probe.steps": 30, "noether.probe.replicas": 2 },
       trust: true,
     });
     browser = await launchBrowser({ viewport: { width: 1280, height: 800 } });
@@ -101,6 +105,7 @@ describe("a window", function () {
   });
 
   it("that is reloaded has its panel again, with the probe that it showed", async () => {
+    await person.open("zoo.py");
     await person.command("Noether: Probe", "MlpRelu");
     await panel().locator(".verdicts li").first().waitFor({ timeout: 60_000 });
     const before = await panel().locator(".verdicts").innerText();
