@@ -25,6 +25,8 @@ export const DEFAULT_SETTINGS = {
   "update.mode": "none",
   "workbench.enableExperiments": false,
   "git.enabled": false,
+  // In a browser VS Code saves by itself after a second; tests say when.
+  "files.autoSave": "off",
   "window.commandCenter": false,
 };
 

@@ -53,7 +53,7 @@ const verbose = process.env.RIG_VERBOSE === "1";
 const log = (s) => {
   if (verbose) process.stderr.write(s.endsWith("\n") ? s : s + "\n");
 };
-const timeoutMs = Number(process.env.RIG_TIMEOUT_MS ?? 300_000);
+const timeoutMs = Number(process.env.RIG_TIMEOUT_MS ?? 600_000);
 if (opt.install) {
   // code --install-extension x.vsix --extensions-dir d --user-data-dir d
   const { userDataDir, extensionsDir } = opt;
