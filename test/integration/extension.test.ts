@@ -27,5 +27,6 @@ describe("the extension", () => {
 
   it("shows its output", async () => {
     await vscode.commands.executeCommand("noether.showOutput");
+    await vscode.commands.executeCommand("workbench.action.closePanel");
   });
 });
