@@ -360,6 +360,9 @@ describe("noether check in a project", () => {
       ["x/net.py"],
     );
     assert.equal(start(["-", "--fix"], bad).stdout, fixed);
+    assert.equal(start(["-", "--fix"], bad.trimEnd()).stdout, fixed.trimEnd(), "no line end that was not there");
+    const notebook = (source: string) => JSON.stringify({ cells: [{ cell_type: "code", source }] });
+    assert.equal(start(["-", "--fix", "--stdin-filename", "n.ipynb"], notebook(bad)).stdout, notebook(fixed));
     const many = Object.fromEntries(Array.from({ length: 48 }, (_, i) => [`m${i}.py`, i % 16 === 0 ? bad : good]));
     const root = project("many", many);
     const several = start([root, "--no-cache", "--jobs", "2", "--format", "json"], "");

@@ -75,7 +75,8 @@ export async function fixText(
     now = /\.ipynb$/i.test(file) ? String(editedNotebook(file, now, own).content) : applyEdits(now, own);
     report = await linter.lint(file, now);
   }
-  console.out((args.diff ? patch(file, text, now) : now).replace(/\n$/, ""));
+  if (!args.diff && console.write) console.write(now);
+  else console.out((args.diff ? patch(file, text, now) : now).replace(/\n$/, ""));
   return args.diff ? before : report;
 }
 

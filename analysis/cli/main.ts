@@ -18,6 +18,7 @@ function main(): void {
 
   void run(process.argv.slice(2), {
     out: (text) => process.stdout.write(`${text}\n`),
+    write: (text) => process.stdout.write(text),
     error: (text) => process.stderr.write(`${text}\n`),
     isTTY: process.stdout.isTTY,
     columns: process.stdout.columns,

@@ -13,6 +13,8 @@ import { EXIT, HELP, UsageError } from "./usage";
 export interface Console {
   out(text: string): void;
   error(text: string): void;
+  /** Writes to standard output as it is, without a line end; absent where only lines are taken. */
+  write?(text: string): void;
   readonly isTTY: boolean;
   readonly columns: number | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
