@@ -76,6 +76,10 @@ test("hostile code ends: recursion, endless loops, enormous sizes, deep nesting"
     ...["product((1, 2), repeat=10 ** 12)", "product(range(9 ** 9), range(9 ** 9))", "repeat(1, 10 ** 12)"].map(
       (call) => [`import itertools\n        self.rows = list(itertools.${call})`, "return self.fc(x)"] as const,
     ),
+    [
+      "pass",
+      `${"if x is None:\n            pass\n"}${"        elif x is None:\n            pass\n".repeat(20_000)}        return self.fc(x)`,
+    ],
     ["import math\n        self.n = math.factorial(10 ** 12)", "return self.fc(x)"],
   ] as const) {
     const p = project({ "m.py": net(init, forward) });

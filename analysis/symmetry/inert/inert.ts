@@ -48,11 +48,18 @@ export function findInertParameters(normal: Graph): InertParameter[] {
   return out;
 }
 
+/**
+ * Nodes that all shifts together are followed through. Through thousands of layers without a nonlinearity each bias would be
+ * followed to the end; what is not followed counts as read.
+ */
+const MOST_STEPS = 300_000;
+
 class Search {
   private readonly order = new Map<Node, number>();
   private readonly readers: ReadonlyMap<string, readonly Node[]>;
   private readonly writers: ReadonlyMap<string, Node>;
   private readonly outputs: ReadonlySet<string>;
+  private steps = 0;
 
   constructor(private readonly graph: Graph) {
     graph.nodes.forEach((n, i) => this.order.set(n, i));
@@ -88,7 +95,7 @@ class Search {
     for (const reader of this.readers.get(parameter.name) ?? []) pending.add(reader);
     const forgottenBy: Forgetter[] = [];
     for (let node = pending.next(); node !== undefined; node = pending.next()) {
-      if (node.attributes[CAPTURED_INPUTS] !== undefined) return undefined;
+      if (node.attributes[CAPTURED_INPUTS] !== undefined || ++this.steps > MOST_STEPS) return undefined;
       const outcome = pass({
         graph: this.graph,
         node,

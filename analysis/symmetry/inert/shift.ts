@@ -65,9 +65,9 @@ export function mapPlacements(shift: Shift, change: (p: Placement) => Placement 
   return { ...shift, terms };
 }
 
-/** Whether the shift is the same at all indices of an axis. */
+/** Whether the shift is the same at all indices of an axis; false for an axis that it does not have (shapes that contradict). */
 export function isConstantAlong(shift: Shift, axis: number): boolean {
-  return shift.terms.every((t) => isConstant(t.placement[axis]!));
+  return shift.terms.every(({ placement }) => axis < placement.length && isConstant(placement[axis]!));
 }
 
 /** The part of a parameter that moves: entries [start, end) of one axis of the given size. */

@@ -3,6 +3,9 @@ import { ExpressionReader } from "./expressions";
 import type { ConcreteNode } from "./parser";
 import type { Block, Expr, Handler, Stmt } from "./syntax";
 
+/** Alternatives (elif) of one statement that are read; each is nested in the one before, and generated code has thousands. */
+const MOST_ALTERNATIVES = 400;
+
 /** Reads the statements of one chunk. */
 export class StatementReader extends ExpressionReader {
   /** All statements of a module, block or error node. */
@@ -209,8 +212,10 @@ export class StatementReader extends ExpressionReader {
 
   private ifStatement(node: ConcreteNode): Stmt {
     const clauses = node.children.filter((c) => c.type === "elif_clause");
-    let otherwise = this.elseOf(node);
-    for (const c of clauses.reverse()) {
+    const cut = clauses[MOST_ALTERNATIVES];
+    let otherwise: Block = this.elseOf(node);
+    if (cut) otherwise = [{ kind: "Expression", s: cut.s, e: node.e, value: { kind: "Broken", s: cut.s, e: node.e, parts: [] } }];
+    for (const c of clauses.slice(0, MOST_ALTERNATIVES).reverse()) {
       otherwise = [
         { kind: "If", s: c.s, e: c.e, test: this.required(c, "condition"), body: this.body(c, "consequence"), otherwise },
       ];
