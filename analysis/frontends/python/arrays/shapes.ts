@@ -3,7 +3,10 @@ import { listLength, notUnderstood, raise } from "../evaluator/errors";
 import { iterate } from "../evaluator/iterate";
 import { axisOf, type Reader, shapeOf } from "../torch/arguments";
 import type { OperationTable } from "../torch/operation";
-import { concat, MOST_PARTS, pad, permute, splitSizes } from "../torch/operations/shapes";
+import { concat, splitSizes } from "../torch/operations/parts";
+import { MOST_PARTS } from "../torch/operations/shapes";
+import { pad } from "../torch/operations/padding";
+import { permute } from "../torch/operations/views";
 import { int, intOf, is, list, type TensorValue, tuple, type Value } from "../values/value";
 import { rankOf, torch, torchTensor } from "./support";
 

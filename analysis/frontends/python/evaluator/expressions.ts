@@ -23,7 +23,8 @@ import { guardedCall } from "./functions";
 import type { Frame, Interpreter } from "./interpreter";
 import { iterate } from "./iterate";
 import { binary, compare, unary } from "./operators";
-import { assign, closureOf } from "./statements";
+import { assign } from "./assignment";
+import { closureOf } from "./definitions";
 import { getItem } from "./subscripts";
 
 /** A variable: local, enclosing, module, built-in. Throws PythonError (NameError). */

@@ -3,7 +3,7 @@ import type { StmtOf } from "../parser/syntax";
 import { is, unknown, type Value } from "../values/value";
 import { raise } from "./errors";
 import type { Frame, Interpreter } from "./interpreter";
-import { assignName } from "./statements";
+import { assignName } from "./assignment";
 
 /** The absolute name of `from ...module import`, seen from a module. */
 export function absoluteName(level: number, module: string, from: { readonly name: string; readonly file: string }): string {

@@ -1,18 +1,20 @@
 /** @file Statements. */
 import type { Block, Expr, Stmt, StmtOf } from "../parser/syntax";
-import { type FunctionValue, intOf, is, isObject, list, positional, type Scope, unknown, type Value } from "../values/value";
-import { deleteAttribute, setAttribute, tryAttribute } from "./attributes";
+import { intOf, is, isObject, positional, unknown, type Value } from "../values/value";
+import { deleteAttribute, tryAttribute } from "./attributes";
 import { fork, NORMAL, type Outcome, truth } from "./branches";
 import { defineClass } from "./classes";
-import { NotUnderstood, PythonError, raise, type SizeConflict } from "./errors";
+import { NotUnderstood, PythonError, type SizeConflict } from "./errors";
 import { evaluate } from "./expressions";
-import { call, guardedCall } from "./functions";
+import { call } from "./functions";
 import { matches } from "./exceptions";
 import { importFrom, importNames } from "./imports";
 import type { Frame, Interpreter } from "./interpreter";
 import { iterate } from "./iterate";
 import { binary } from "./operators";
 import { deleteItem, setItem } from "./subscripts";
+import { assign, assignName, declare } from "./assignment";
+import { decorate, makeFunction } from "./definitions";
 
 /** Iterations of one loop that are unrolled. */
 const MAXIMUM_ITERATIONS = 1024;
@@ -24,73 +26,6 @@ export function runBlock(interpreter: Interpreter, block: Block, frame: Frame): 
     if (outcome.kind !== "normal") return outcome;
   }
   return NORMAL;
-}
-
-/** Assigns a variable where Python would: the local scope unless `global` or `nonlocal` says otherwise. */
-export function assignName(interpreter: Interpreter, frame: Frame, name: string, value: Value): void {
-  const redirect = frame.scope.redirects?.get(name);
-  if (redirect === "global") frame.module.assign(name, value);
-  else interpreter.journal.set(redirect ?? frame.scope.variables, name, value);
-}
-
-/** Unpacks a value for `count` targets (`star` of which takes the rest). Throws PythonError where Python would. */
-export function unpack(interpreter: Interpreter, value: Value, count: number, star: number): Value[] {
-  if (is(value, "unknown")) return Array.from({ length: count }, (_, i) => (i === star ? list([]) : { ...value }));
-  if (is(value, "tensor") && value.shape === undefined) {
-    interpreter.builder.needShape(value, { minimumRank: 1 });
-    if (value.shape === undefined) return Array.from({ length: count }, () => interpreter.builder.opaque("unpack", [value]));
-  }
-  const items = iterate(interpreter, value, star < 0 ? count : undefined);
-  if (!items) return Array.from({ length: count }, () => unknown("unpacked from an unknown value", value));
-  if (star < 0) {
-    if (items.length !== count) {
-      const message = `expected ${count} values to unpack, got ${items.length}`;
-      throw new PythonError("ValueError", message, undefined, [{ got: items.length, expected: count }]);
-    }
-    return items;
-  }
-  const after = count - star - 1;
-  if (items.length < count - 1) raise("ValueError", `expected at least ${count - 1} values to unpack, got ${items.length}`);
-  return [...items.slice(0, star), list(items.slice(star, items.length - after)), ...items.slice(items.length - after)];
-}
-
-/** Assigns to any target. */
-export function assign(interpreter: Interpreter, target: Expr, value: Value, frame: Frame): void {
-  switch (target.kind) {
-    case "Name":
-      assignName(interpreter, frame, target.id, value);
-      return;
-    case "Tuple":
-    case "List": {
-      const star = target.items.findIndex((t) => t.kind === "Starred");
-      const parts = unpack(interpreter, value, target.items.length, star);
-      target.items.forEach((t, i) => {
-        assign(interpreter, t.kind === "Starred" ? t.value : t, parts[i]!, frame);
-      });
-      return;
-    }
-    case "Attribute": {
-      frame.at = target;
-      const object = evaluate(interpreter, target.object, frame);
-      if (is(object, "tensor") && target.name === "data") {
-        interpreter.builder.assignData(object, value);
-        return;
-      }
-      setAttribute(interpreter, object, target.name, value);
-      return;
-    }
-    case "Subscript": {
-      const object = evaluate(interpreter, target.object, frame);
-      const index = evaluate(interpreter, target.index, frame);
-      frame.at = target;
-      setItem(interpreter, object, index, value);
-      return;
-    }
-    case "Starred":
-      assign(interpreter, target.value, value, frame);
-      return;
-    default:
-  }
 }
 
 /** Runs one statement. */
@@ -177,18 +112,6 @@ export function runStatement(interpreter: Interpreter, s: Stmt, frame: Frame): O
       return runMatch(interpreter, s, frame);
     default:
       return NORMAL;
-  }
-}
-
-function declare(s: StmtOf<"Global" | "Nonlocal">, scope: Scope): void {
-  scope.redirects ??= new Map();
-  for (const name of s.names) {
-    if (s.kind === "Global") scope.redirects.set(name, "global");
-    else {
-      let outer = scope.outer;
-      while (outer && !outer.variables.has(name)) outer = outer.outer;
-      if (outer) scope.redirects.set(name, outer.variables);
-    }
   }
 }
 
@@ -455,130 +378,4 @@ function runMatch(interpreter: Interpreter, s: StmtOf<"Match">, frame: Frame): O
 
 function binaryEqual(interpreter: Interpreter, a: Value, b: Value): boolean | undefined {
   return truth(binary(interpreter, "==", a, b));
-}
-
-const generators = new WeakMap<object, boolean>();
-
-/** Whether a function's body yields (nested functions not counted). */
-function yields(body: Block): boolean {
-  const known = generators.get(body);
-  if (known !== undefined) return known;
-  let found = false;
-  const visit = (x: unknown): void => {
-    if (found || typeof x !== "object" || x === null) return;
-    if (Array.isArray(x)) {
-      for (const y of x) visit(y);
-      return;
-    }
-    const node = x as { kind?: string };
-    if (node.kind === "FunctionDef" || node.kind === "ClassDef" || node.kind === "Lambda") return;
-    if (node.kind === "Yield") {
-      found = true;
-      return;
-    }
-    for (const v of Object.values(x)) visit(v);
-  };
-  for (const s of body) visit(s);
-  generators.set(body, found);
-  return found;
-}
-
-/** The value of a `def`, without its decorators. */
-export function makeFunction(interpreter: Interpreter, s: StmtOf<"FunctionDef">, frame: Frame): FunctionValue {
-  const defaults = new Map<string, Value>();
-  for (const p of s.params) if (p.defaultValue) defaults.set(p.name, evaluate(interpreter, p.defaultValue, frame));
-  return {
-    k: "function",
-    name: s.name,
-    params: s.params,
-    body: s.body,
-    isLambda: false,
-    isGenerator: yields(s.body),
-    definition: s,
-    scope: closureOf(frame),
-    module: frame.module,
-    chunk: frame.chunk,
-    span: s,
-    defaults,
-  };
-}
-
-/** The scope that functions made in a frame close over; the module's own scope is found by name instead. */
-export function closureOf(frame: Frame): Scope | undefined {
-  if (frame.form === "module") return undefined;
-  return frame.form === "class" ? frame.scope.outer : frame.scope;
-}
-
-/** Decorators that change nothing that matters here, by their last name. */
-const TRANSPARENT = new Set([
-  "no_grad",
-  "inference_mode",
-  "enable_grad",
-  "set_grad_enabled",
-  "autocast",
-  "custom_fwd",
-  "custom_bwd",
-  "script",
-  "script_if_tracing",
-  "ignore",
-  "unused",
-  "export",
-  "compile",
-  "disable",
-  "jit",
-  "wraps",
-  "abstractmethod",
-  "override",
-  "final",
-  "overload",
-  "lru_cache",
-  "cache",
-  "typecheck",
-  "beartype",
-  "jaxtyped",
-  "add_start_docstrings",
-  "add_start_docstrings_to_model_forward",
-  "add_code_sample_docstrings",
-  "replace_return_docstrings",
-  "auto_docstring",
-  "can_return_tuple",
-  "check_model_inputs",
-  "deprecate_kwarg",
-  "use_kernel_forward_from_hub",
-  "use_kernelized_func",
-  "dynamic_rope_update",
-  "torch_compilable_check",
-  "rank_zero_only",
-  "deprecated",
-  "handle_legacy_interface",
-  "_log_api_usage_once",
-  "main",
-  "torchscript_compatible",
-]);
-
-function lastName(x: Expr): string {
-  if (x.kind === "Name") return x.id;
-  if (x.kind === "Attribute") return x.name;
-  if (x.kind === "Call") return lastName(x.callee);
-  return "";
-}
-
-function decorate(interpreter: Interpreter, decorators: readonly Expr[], made: Value, frame: Frame): Value {
-  let value = made;
-  for (const d of [...decorators].reverse()) {
-    if (TRANSPARENT.has(lastName(d))) continue;
-    frame.at = d;
-    const decorator = evaluate(interpreter, d, frame);
-    // A decorator that is not known is taken for transparent: registries and documentation are by far the most common.
-    if (is(decorator, "unknown")) continue;
-    const tries = interpreter.tries;
-    try {
-      const result = guardedCall(interpreter, decorator, positional(value), frame.chunk.source(d));
-      if (!is(result, "unknown") && result !== null) value = result;
-    } catch (error) {
-      if (!(error instanceof PythonError)) throw error;
-      interpreter.tries = tries;
-    }
-  }
-  return value;
 }

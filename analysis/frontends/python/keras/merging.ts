@@ -2,7 +2,7 @@
 import { notUnderstood, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { axisOf, Reader, shapeOf } from "../torch/arguments";
-import { concat } from "../torch/operations/shapes";
+import { concat } from "../torch/operations/parts";
 import { call } from "../evaluator/functions";
 import { construct } from "../evaluator/classes";
 import { type ClassValue, intOf, is, native, positional, type TensorValue, type Value } from "../values/value";

@@ -3,7 +3,7 @@ import { torchTensor } from "../arrays/support";
 import { notUnderstood, raise } from "../evaluator/errors";
 import { iterate } from "../evaluator/iterate";
 import { shapeOf } from "../torch/arguments";
-import { pad } from "../torch/operations/shapes";
+import { pad } from "../torch/operations/padding";
 import { type ClassValue, int, intOf, type TensorValue, tuple } from "../values/value";
 import { inChannelsFirst } from "./convolution";
 import { samePads } from "./layout";

@@ -22,7 +22,7 @@ import {
   unknown,
   type Value,
 } from "../values/value";
-import { instanceOf } from "../stdlib/builtins";
+import { instanceOf } from "../stdlib/instances";
 import { Reader, shapeOf } from "./arguments";
 import { DEVICE_CLASS } from "./devices";
 import { initialisers } from "./initialisation";

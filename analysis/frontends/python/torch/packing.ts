@@ -2,7 +2,7 @@
 import { functions } from "../values/namespaces";
 import { int, is, native, type TensorValue, tuple, unknown, type Value } from "../values/value";
 import { Reader, shapeOf } from "./arguments";
-import { concat } from "./operations/shapes";
+import { concat } from "./operations/parts";
 
 const KEY = "__packed_batch_first__";
 

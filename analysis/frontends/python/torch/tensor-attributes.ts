@@ -8,7 +8,7 @@ import { int, is, native, type TensorValue, tuple, unknown, type Value } from ".
 import { operations } from "./operations/index";
 import { DEVICE } from "./devices";
 import { Reader, shapeOf } from "./arguments";
-import { asView, permute } from "./operations/shapes";
+import { asView, permute } from "./operations/views";
 
 /** Methods that change the tensor; all others that end in one underscore do so too. */
 function isInPlace(name: string): boolean {

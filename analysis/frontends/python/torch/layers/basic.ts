@@ -5,7 +5,7 @@ import { convolution, linear, transposedConvolution } from "../operations/contra
 import { embedding } from "../operations/normalisation";
 import { operations } from "../operations/index";
 import { adaptivePool, adaptiveSize, pool } from "../operations/spatial";
-import { resolveShape } from "../operations/shapes";
+import { resolveShape } from "../operations/views";
 import { axisOf, shapeOf } from "../arguments";
 import { findInClass } from "../../evaluator/attributes";
 import { call } from "../../evaluator/functions";

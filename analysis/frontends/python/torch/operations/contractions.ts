@@ -5,7 +5,7 @@ import { intOf, is, type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { promote, promotedType, tensorBinary } from "../arithmetic";
 import type { OperationTable } from "../operation";
-import { pad } from "./shapes";
+import { pad } from "./padding";
 
 /** x @ weight^T + bias, as exporters write it: Gemm for matrices with a bias, else MatMul and Add. */
 export function linear(

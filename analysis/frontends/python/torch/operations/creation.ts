@@ -6,7 +6,7 @@ import { notUnderstood } from "../../evaluator/errors";
 import { filledConstant } from "../../values/constant";
 import { is, numberOf, type TensorValue, type Value } from "../../values/value";
 import { type Reader, scalarTensor, shapeOf } from "../arguments";
-import { concat } from "./shapes";
+import { concat } from "./parts";
 import type { OperationTable } from "../operation";
 
 /** A tensor drawn at random: its shape and law are known, its entries are not. */

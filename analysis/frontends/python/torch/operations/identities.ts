@@ -7,7 +7,7 @@ import { float, int, is, list, type TensorValue, tuple, unknown, type Value } fr
 import { type Reader, scalarTensor, shapeOf } from "../arguments";
 import type { OperationTable } from "../operation";
 import { drawnTensor } from "./creation";
-import { asView } from "./shapes";
+import { asView } from "./views";
 
 const SAME =
   "contiguous to_dense coalesce pin_memory cuda cpu requires_grad_ retain_grad detach_ share_memory_ record_stream " +

@@ -5,154 +5,14 @@ import { listLength, notUnderstood, raise } from "../../evaluator/errors";
 import { broadcastShapes } from "../../values/constant";
 import { int, intOf, is, list, tuple, type TensorValue, type Value } from "../../values/value";
 import { axisOf, Reader, shapeOf } from "../arguments";
-import { promotedType } from "../arithmetic";
 import { unbind } from "../indexing";
 import type { OperationTable } from "../operation";
-
-/** Resolves the one -1 of a target shape. Throws PythonError (RuntimeError) when the entries do not fit. */
-export function resolveShape(from: readonly number[], target: readonly number[]): number[] {
-  const n = elementCount(from);
-  const known = target.reduce((m, d) => (d === -1 ? m : m * d), 1);
-  if (target.includes(-1)) {
-    if (known === 0 || n % known !== 0) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries`);
-    return target.map((d) => (d === -1 ? n / known : d));
-  }
-  if (known !== n) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries (shape [${from.join(", ")}])`);
-  return [...target];
-}
-
-function viewed(a: Reader, target: readonly number[]): Value {
-  const b = a.builder;
-  const t = a.tensor("input");
-  if (t.shape === undefined && !b.isOpen(t)) {
-    const out = b.node("Reshape", [t, b.ints(target)]);
-    return target.includes(-1) ? out : { ...out, shape: [...target] };
-  }
-  const shape = shapeOf(a.interpreter, t);
-  const to = resolveShape(shape, target);
-  const out = b.reshape(t, to);
-  return asView(
-    t,
-    out,
-    (base) => b.reshape(base, to),
-    (base, value) => b.reshape(value, shapeOf(a.interpreter, base)),
-  );
-}
-
-/** Links a moved tensor to the one it shares memory with. */
-export function asView(
-  base: TensorValue,
-  out: TensorValue,
-  read: (base: TensorValue) => TensorValue,
-  write: (base: TensorValue, value: TensorValue) => TensorValue,
-): TensorValue {
-  return {
-    ...out,
-    parameter: undefined,
-    view: { base, version: base.version, read: (_, t) => read(t), write: (_, t, value) => write(t, value) },
-  };
-}
-
-export function permute(a: Reader, t: TensorValue, perm: readonly number[]): TensorValue {
-  const b = a.builder;
-  const inverse = perm.map((_, i) => perm.indexOf(i));
-  const out = b.transpose(t, perm);
-  return asView(
-    t,
-    out,
-    (base) => b.transpose(base, perm),
-    (_, value) => b.transpose(value, inverse),
-  );
-}
-
-function swapAxes(a: Reader, p: number, q: number): Value {
-  const t = a.tensor("input");
-  if (t.shape === undefined) a.builder.needShape(t, { minimumRank: Math.max(p < 0 ? -p : p + 1, q < 0 ? -q : q + 1) });
-  const rank = shapeOf(a.interpreter, t).length;
-  const perm = Array.from({ length: rank }, (_, i) => i);
-  const x = axisOf(p, rank);
-  const y = axisOf(q, rank);
-  perm[x] = y;
-  perm[y] = x;
-  return permute(a, t, perm);
-}
-
-/** Cuts an axis into parts of the given sizes. */
-export function splitSizes(a: Reader, t: TensorValue, dim: number, sizes: readonly number[]): TensorValue[] {
-  const b = a.builder;
-  const shape = shapeOf(a.interpreter, t);
-  const axis = axisOf(dim, shape.length);
-  if (sizes.reduce((x, y) => x + y, 0) !== shape[axis]) {
-    raise("RuntimeError", `sizes [${sizes.join(", ")}] do not add up to ${shape[axis]}`);
-  }
-  if (sizes.length === 1) return [t];
-  const parts = b.outputs("Split", [t, b.ints(sizes)], { axis }, sizes.length);
-  let start = 0;
-  return parts.map((p, i) => {
-    const from = start;
-    const to = from + sizes[i]!;
-    start = to;
-    return asView(
-      t,
-      p,
-      (base) => b.slice(base, axis, from, to),
-      (base, value) => {
-        const pieces: TensorValue[] = [];
-        if (from > 0) pieces.push(b.slice(base, axis, 0, from));
-        pieces.push(value);
-        if (to < shape[axis]!) pieces.push(b.slice(base, axis, to, shape[axis]!));
-        return pieces.length === 1 ? value : b.node("Concat", pieces, { axis });
-      },
-    );
-  });
-}
+import { asView, permute, resolveShape, swapAxes, viewed } from "./views";
+import { concat, equalParts, split, splitSizes } from "./parts";
+import { pad } from "./padding";
 
 /** Parts of a tensor beyond which a split is not followed: each is a value of its own. */
 export const MOST_PARTS = 20_000;
-
-/** The sizes of parts of an axis that are equal but for the last. */
-function equalParts(size: number, part: number): number[] {
-  listLength(Math.ceil(size / part), MOST_PARTS);
-  const out: number[] = [];
-  for (let at = 0; at < size; at += part) out.push(Math.min(part, size - at));
-  return out;
-}
-
-function split(a: Reader): Value {
-  const t = a.tensor("input");
-  const shape = shapeOf(a.interpreter, t);
-  const dim = a.int("dim", 0);
-  const size = shape[axisOf(dim, shape.length)]!;
-  const given = a.value("split_size");
-  const one = intOf(given);
-  if (one !== undefined && one <= 0) raise("RuntimeError", "split sizes must be positive");
-  return tuple(
-    splitSizes(
-      a,
-      t,
-      dim,
-      one !== undefined ? equalParts(size, one) : (a.ints("split_size") ?? notUnderstood("the sizes of split are not known")),
-    ),
-  );
-}
-
-/** Concatenation with promotion of element types; empty tensors are left out, as torch does. */
-export function concat(a: Reader, tensors: readonly TensorValue[], dim: number): TensorValue {
-  const b = a.builder;
-  const kept = tensors.filter((t) => !(t.shape?.length === 1 && t.shape[0] === 0));
-  const first = kept[0] ?? tensors[0];
-  if (!first) return raise("RuntimeError", "concatenation of no tensors");
-  for (const t of kept) if (t.shape === undefined) b.needShape(t);
-  const rank = kept.find((t) => t.shape)?.shape?.length;
-  if (rank === undefined) return b.opaque("cat", kept);
-  if (kept.length === 1) return first;
-  const type = kept.map((t) => t).reduce((x, y) => (promotedType(x, y) === x.type ? x : y)).type;
-  return b.node(
-    "Concat",
-    kept.map((t) => b.cast(t, type)),
-    { axis: axisOf(dim, rank) },
-  );
-}
 
 function expand(a: Reader, sizes: readonly number[]): Value {
   const b = a.builder;
@@ -249,42 +109,6 @@ function roll(a: Reader): Value {
     if (s !== 0) t = b.node("Concat", [b.slice(t, axis, n - s, n), b.slice(t, axis, 0, n - s)], { axis });
   });
   return t;
-}
-
-/** `F.pad`: pairs from the last axis backwards. */
-export function pad(b: GraphBuilder, t: TensorValue, pads: readonly number[], mode: string, value: number): TensorValue {
-  const rank = t.shape?.length ?? notUnderstood("padding a tensor of unknown rank");
-  if (pads.every((p) => p === 0)) return t;
-  const before = new Array<number>(rank).fill(0);
-  const after = new Array<number>(rank).fill(0);
-  for (let i = 0; i * 2 < pads.length; i++) {
-    before[rank - 1 - i] = pads[2 * i]!;
-    after[rank - 1 - i] = pads[2 * i + 1]!;
-  }
-  const modes: Readonly<Record<string, string>> = {
-    constant: "constant",
-    reflect: "reflect",
-    replicate: "edge",
-    circular: "wrap",
-  };
-  const onnx = modes[mode] ?? notUnderstood(`padding mode ${mode}`);
-  const inputs = [t, b.ints([...before, ...after])];
-  if (onnx === "wrap") return wrapPad(b, t, before, after);
-  return b.node("Pad", onnx === "constant" ? [...inputs, b.scalar(value, t.type)] : inputs, { mode: onnx });
-}
-
-function wrapPad(b: GraphBuilder, t: TensorValue, before: readonly number[], after: readonly number[]): TensorValue {
-  let out = t;
-  before.forEach((p, axis) => {
-    const q = after[axis]!;
-    const n = out.shape![axis]!;
-    if (p === 0 && q === 0) return;
-    const parts = [out];
-    if (p > 0) parts.unshift(b.slice(out, axis, n - p, n));
-    if (q > 0) parts.push(b.slice(out, axis, 0, q));
-    out = b.node("Concat", parts, { axis });
-  });
-  return out;
 }
 
 export function addShapes(table: OperationTable): void {
