@@ -37,7 +37,13 @@ async function knownRules(ids: readonly string[]): Promise<void> {
 
 /** One run over all files. */
 export async function checkOnce(args: CheckArguments, linter: Linter, console: Console): Promise<number> {
-  const files = args.stdin === undefined ? filesToCheck(args.paths, (f) => linter.excludes(f)) : [args.stdin];
+  const closed = new Set<string>();
+  const complain = (folder: string, reason: string): void => {
+    if (linter.excludes(folder)) return;
+    closed.add(folder);
+    console.error(`noether: ${folder} cannot be searched: ${reason}`);
+  };
+  const files = args.stdin === undefined ? filesToCheck(args.paths, (f) => linter.excludes(f), complain) : [args.stdin];
   const wrong = configurationProblems(files, linter);
   if (wrong.length > 0) throw new ConfigurationError(wrong);
   let reports: readonly FileReport[];
@@ -69,7 +75,7 @@ export async function checkOnce(args: CheckArguments, linter: Linter, console: C
   // A diff and fixed text are to be piped; what is left to report is for a run without them, or goes to a file.
   const isPiped = args.diff || (args.fix !== undefined && args.stdin !== undefined);
   if (!isPiped || args.output !== undefined) await (await import("./print")).printReport(args, files, reports, found, console);
-  if (reports.some((r) => r.failure !== undefined)) return EXIT.fatal;
+  if (closed.size > 0 || reports.some((r) => r.failure !== undefined)) return EXIT.fatal;
   return exitCode(found, args);
 }
 

@@ -290,6 +290,19 @@ describe("noether check in a project", () => {
     );
   });
 
+  it("says which folders it cannot search, and exits with 2", {
+    skip: process.platform === "win32" || process.getuid?.() === 0 ? "permissions do not hold for who runs this" : false,
+  }, async () => {
+    const root = project("closed", { "a.py": good });
+    const inner = path.join(root, "inner");
+    mkdirSync(inner, { mode: 0o000 });
+    const { code, error } = await noether("check", root);
+    assert.equal(code, EXIT.fatal);
+    assert.match(error, /inner cannot be searched: EACCES/);
+    writeFileSync(path.join(root, "noether.toml"), 'exclude = ["inner"]\n');
+    assert.equal((await noether("check", root)).code, EXIT.ok);
+  });
+
   it("accepts a baseline", async () => {
     const root = project("accepted", { "a.py": bad });
     const baseline = path.join(root, "accepted.json");

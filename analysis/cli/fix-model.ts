@@ -1,6 +1,6 @@
 /** @file `noether fix`: lists the fixes of a model, writes one of them, or measures what they gain. */
+import { statOf } from "./files";
 import { meant } from "../configuration/nearest";
-import { statSync } from "node:fs";
 import path from "node:path";
 import { createTwoFilesPatch } from "diff";
 import { type Configuration, settingFor } from "../configuration/configuration";
@@ -24,7 +24,7 @@ const MOST_VERIFIED = 8;
 
 /** Runs the command; returns the exit code. @throws UsageError when the file, the class or the fix is not there */
 export async function fixModel(args: FixArguments, console: Console): Promise<number> {
-  const stat = statSync(args.file, { throwIfNoEntry: false });
+  const stat = statOf(args.file);
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it`);
   const configuration = await configurationOf(args.file, args.configuration);

@@ -1,6 +1,6 @@
 /** @file `noether probe`: short trainings that measure what symmetries do. */
+import { statOf } from "./files";
 import { meant } from "../configuration/nearest";
-import { statSync } from "node:fs";
 import path from "node:path";
 import { replaceFile } from "../fixes/replace-file";
 import type { TrainingFacts } from "../frontends/python/facts/facts";
@@ -18,7 +18,7 @@ import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function probe(args: ProbeArguments, console: Console): Promise<number> {
-  const stat = statSync(args.file, { throwIfNoEntry: false });
+  const stat = statOf(args.file);
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it`);
   const { Loader, UnknownModel } = await import("../service/models");

@@ -1,5 +1,5 @@
 /** @file `noether show`: the graph of a model in ONNX's text syntax. */
-import { statSync } from "node:fs";
+import { statOf } from "./files";
 import path from "node:path";
 import type { Graph } from "../graph/graph";
 import type { ShowArguments } from "./arguments/show";
@@ -9,7 +9,7 @@ import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function show(args: ShowArguments, console: Console): Promise<number> {
-  const stat = statSync(args.file, { throwIfNoEntry: false });
+  const stat = statOf(args.file);
   if (!stat?.isFile()) throw new UsageError(`${args.file} is no file; name an .onnx or .py file`);
   const { graphComment, graphText, readOnnx } = await import("../frontends/onnx/index");
   const { names } = args;

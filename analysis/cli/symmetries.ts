@@ -1,6 +1,6 @@
 /** @file `noether symmetries`: what acts on the models of a file. */
+import { statOf } from "./files";
 import { meant } from "../configuration/nearest";
-import { statSync } from "node:fs";
 import type { LoadedFile, LoadedModel, LoadOptions } from "../service/models";
 import type { SymmetriesArguments } from "./arguments/symmetries";
 import { configuredCalls } from "./configured";
@@ -9,7 +9,7 @@ import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */
 export async function symmetries(args: SymmetriesArguments, console: Console): Promise<number> {
-  const stat = statSync(args.file, { throwIfNoEntry: false });
+  const stat = statOf(args.file);
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it, or use noether check`);
   const options: LoadOptions = {
