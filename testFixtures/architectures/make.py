@@ -18,6 +18,7 @@ import attention
 import by_hand
 import composite
 import convolutional
+import elsewhere
 import factored
 import images
 import recurrent
@@ -29,7 +30,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls
