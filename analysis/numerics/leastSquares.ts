@@ -54,6 +54,49 @@ export class LeastSquares {
   }
 }
 
+/** Columns up to which a factorisation costs nothing; longer iterations than this many times the columns have failed. */
+const FEW = 64;
+const PATIENCE = 2;
+const CONVERGED = 1e-14;
+const GOOD = 1e-11;
+
+/**
+ * The x of least length with transpose(A) x = b, for a tall A (rows x columns): by conjugate gradients where it is large, which
+ * takes some tens of products with A unless A is far from orthogonal (Golub and Van Loan 11.3.9).
+ */
+export function leastLength(a: Matrix, b: ArrayLike<number>): Float64Array {
+  const solved = a.columns > FEW ? byConjugateGradients(a, b) : undefined;
+  return solved ?? new LeastSquares(a.transpose()).solve(b);
+}
+
+function byConjugateGradients(a: Matrix, b: ArrayLike<number>): Float64Array | undefined {
+  const { rows, columns, data } = a;
+  const x = new Float64Array(rows);
+  const left = Float64Array.from(b);
+  const direction = left.slice();
+  const forward = new Float64Array(rows);
+  const back = new Float64Array(columns);
+  const square = (v: Float64Array): number => v.reduce((sum, e) => sum + e * e, 0);
+  const start = square(left);
+  let size = start;
+  for (let k = 0; size > CONVERGED ** 2 * start && k < PATIENCE * columns; k++) {
+    back.fill(0);
+    for (let i = 0, at = 0; i < rows; i++, at += columns) {
+      let sum = 0;
+      for (let j = 0; j < columns; j++) sum += data[at + j]! * direction[j]!;
+      forward[i] = sum;
+      for (let j = 0; j < columns; j++) back[j]! += sum * data[at + j]!;
+    }
+    const step = size / square(forward);
+    for (let i = 0; i < rows; i++) x[i]! += step * forward[i]!;
+    for (let j = 0; j < columns; j++) left[j]! -= step * back[j]!;
+    const next = square(left);
+    for (let j = 0; j < columns; j++) direction[j] = left[j]! + (next / size) * direction[j]!;
+    size = next;
+  }
+  return size <= GOOD ** 2 * start ? x : undefined;
+}
+
 /**
  * The x >= 0 that makes |A x - b| least, and the length of what is left. For small systems.
  * Lawson and Hanson's active set method.

@@ -83,6 +83,14 @@ export class RowSpan {
     return this.used - before;
   }
 
+  /** The part of a vector orthogonal to all rows. */
+  remainderOf(vector: ArrayLike<number>): Float64Array {
+    this.work.set(vector);
+    this.project();
+    this.project();
+    return this.work.slice();
+  }
+
   /** Projects the work row off the span and returns what is left of it. */
   private remainder(): number {
     this.project();

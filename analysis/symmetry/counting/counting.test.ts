@@ -161,3 +161,36 @@ describe("families", () => {
     assert.ok(Math.abs(span.remainderOf(Float64Array.of(1, -1, 2))[2]! - 2) < 1e-12);
   });
 });
+
+describe("directions that nobody explains", () => {
+  const graph = sketch({
+    inputs: { x: [6, 4] },
+    parameters: { a: [4, 3], b: [3, 2], c: [2, 3], d: [3, 2] },
+    lines: [
+      ["p", "MatMul", ["x", "a"]],
+      ["q", "Relu", ["p"]],
+      ["r", "MatMul", ["q", "b"]],
+      ["s", "Tanh", ["r"]],
+      ["t", "MatMul", ["s", "c"]],
+      ["u", "Relu", ["t"]],
+      ["y", "MatMul", ["u", "d"]],
+    ],
+    outputs: ["y"],
+  });
+  /** Unit `k` of the layer between two weights becomes larger, and what reads it smaller. */
+  const rescaling = (weights: ParameterValues, into: string, out: string, k: number): ParameterValues =>
+    new Map([
+      [into, weights.get(into)!.map((w, i) => (i % 3 === k ? w : 0))],
+      [out, weights.get(out)!.map((w, i) => (Math.floor(i / 2) === k ? -w : 0))],
+    ]);
+
+  it("are laid at the parameters that they move", () => {
+    const found = measureDimension(graph);
+    assert.equal(found.dimension, 6);
+    const known = [0, 1, 2].map((k) => rescaling(found.weights, "a", "b", k));
+    const shares = new Map(found.beyond(known));
+    assert.ok(shares.get("c")! + shares.get("d")! > 1 - 1e-9, [...shares].join());
+    const all = [...known, ...[0, 1, 2].map((k) => rescaling(found.weights, "c", "d", k))];
+    assert.deepEqual(found.beyond(all), []);
+  });
+});

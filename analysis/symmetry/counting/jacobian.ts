@@ -4,10 +4,11 @@
  */
 import type { Graph } from "../../graph/graph";
 import type { Tensor } from "../../graph/tensor";
+import { norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import { RowSpan } from "../../numerics/rowSpan";
 import type { ParameterValues } from "../symmetry";
-import { ParameterSpace } from "./families";
+import { ParameterSpace, Span } from "./families";
 import { Network, type NetworkOptions } from "./network";
 import { Program } from "./program";
 import { randomInput } from "./random-inputs";
@@ -36,6 +37,11 @@ export interface MeasuredDimension {
   readonly largestDropped: number;
   /** The weights of the draw that counted. Engines that run at these cannot explain more than was measured. */
   readonly weights: ParameterValues;
+  /**
+   * How much of the directions that leave the outputs unchanged, but are no combination of the given ones (at these weights),
+   * belongs to each parameter: shares that add up to 1, the largest first; none where all are combinations.
+   */
+  beyond(known: readonly ParameterValues[]): readonly (readonly [parameter: string, share: number])[];
 }
 
 /** Rows of unit length of which less than this is new add nothing. */
@@ -57,7 +63,9 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
     if (!best || found.rank > best.rank) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;
   }
-  return best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map() };
+  return (
+    best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map(), beyond: () => [] }
+  );
 }
 
 /** Rows per parameter after which a rank that grows no more is taken for the whole. */
@@ -69,6 +77,10 @@ const MOST_ROWS_PER_PARAMETER = 6;
 const QUIET_ROWS = 40;
 /** Rows taken of each batch: outputs of one sample say much the same, other samples say more. */
 const ROWS_PER_BATCH = 8;
+/** Rows from which the sizes of the Jacobian's columns are taken. */
+const ROWS_FOR_SCALE = 48;
+/** Columns are made equally long, but those that are shorter than this part of the longest: they may be rounding. */
+const SHORTEST_COLUMN = 1e-4;
 
 /**
  * The rank of the outputs' Jacobian at one draw of weights: rows of random batches, until the rank leaves no more than what is
@@ -77,7 +89,8 @@ const ROWS_PER_BATCH = 8;
 function measureAt(network: Network, weights: ParameterValues, random: Random, explained?: number): MeasuredDimension {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
-    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights };
+    const all = network.trainable.map((p) => [p, weights.get(p)!.length / parameters] as const);
+    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights, beyond: () => all };
   }
   const program = new Program(network, network.outputs);
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
@@ -89,6 +102,19 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
   const single = network.outputs.length === 1 ? program.targetSize : 0;
   let rows = 0;
   let quiet = 0;
+  // Weights far from the outputs have small derivatives: what is new in their columns would look like rounding.
+  let first: Float64Array[] | undefined = [];
+  let scale: Float64Array | undefined;
+  const add = (given: Float64Array): void => {
+    for (let i = 0; i < parameters; i++) given[i]! *= scale![i]!;
+    if (span.add(given)) quiet = 0;
+    else quiet++;
+  };
+  const begin = (): void => {
+    scale = columnScales(first!, parameters);
+    for (const r of first!) add(r);
+    first = undefined;
+  };
   const isDone = (): boolean =>
     span.rank >= wanted ||
     span.rank === parameters ||
@@ -103,17 +129,70 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
       (_, gradients) => {
         gradients.forEach((g, k) => row.set(g, offsets[k]!));
         rows++;
-        if (span.add(row)) quiet = 0;
-        else quiet++;
+        if (first) first.push(row.slice());
+        else add(row);
       },
       chosen,
     );
+    if (first && first.length >= Math.min(ROWS_FOR_SCALE, parameters)) begin();
     // When strong rows have become rare, weak ones are taken in too.
     if (quiet > QUIET_ROWS && span.settle() > 0) quiet = 0;
   }
+  if (first) begin();
   if (span.rank < wanted) span.settle();
   const { rank, smallestKept, largestDropped } = span;
-  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights };
+  const beyond = (known: readonly ParameterValues[]) =>
+    sharesOf(
+      network.trainable.map((p) => [p, space.offset(p), weights.get(p)!.length] as const),
+      beyondBoth(
+        span,
+        scale!,
+        known.map((v) => space.flatten(v)),
+      ),
+    );
+  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
+}
+
+/** Factors that make columns equally long, as far as some rows tell: those of them that are long enough. */
+function columnScales(rows: readonly Float64Array[], columns: number): Float64Array {
+  const squares = new Float64Array(columns);
+  for (const r of rows) {
+    const length = norm(r);
+    if (length > 0 && Number.isFinite(length)) r.forEach((x, i) => (squares[i]! += (x / length) ** 2));
+  }
+  const least = squares.reduce((a, b) => Math.max(a, b), 0) * SHORTEST_COLUMN ** 2;
+  return squares.map((x) => (least > 0 ? 1 / Math.sqrt(Math.max(x, least)) : 1));
+}
+
+/** Random directions that all rows, scaled, leave at zero, less what is a combination of known directions. */
+function beyondBoth(rows: RowSpan, scale: Float64Array, known: readonly Float64Array[]): Float64Array[] {
+  const random = new Random(1);
+  const span = new Span(scale.length);
+  span.add(known);
+  const out: Float64Array[] = [];
+  for (let k = 0; k < DIRECTIONS_LOOKED_AT; k++) {
+    const direction = rows.remainderOf(random.normals(scale.length)).map((x, i) => x * scale[i]!);
+    const length = norm(direction);
+    const left = span.remainderOf(direction);
+    if (norm(left) > SMALLEST_REMAINDER * length) out.push(left);
+  }
+  return out;
+}
+
+/** How many random ones of the unexplained directions are looked at, and what part of a direction counts as more than rounding. */
+const DIRECTIONS_LOOKED_AT = 4;
+const SMALLEST_REMAINDER = 1e-7;
+
+/** How much of directions belongs to each parameter. */
+function sharesOf(
+  parameters: readonly (readonly [name: string, offset: number, count: number])[],
+  directions: readonly Float64Array[],
+): (readonly [string, number])[] {
+  const shares = parameters.map(([name, offset, count]) => {
+    const share = directions.reduce((sum, d) => sum + (norm(d.subarray(offset, offset + count)) / norm(d)) ** 2, 0);
+    return [name, share / directions.length] as const;
+  });
+  return directions.length === 0 ? [] : shares.sort((a, b) => b[1] - a[1]);
 }
 
 /** Weights and one random batch of inputs, as a program wants its leaves. */

@@ -8,6 +8,7 @@ import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
 import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
 import { Flow, type Memory } from "./follow";
+import { kernelFamilies } from "./kernels";
 import { isBlocked } from "./rules";
 import { additive, selfContained, type Source, unreadable } from "./sources";
 
@@ -56,7 +57,9 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
     else for (const piece of pieces) keep(hold(flow, piece));
   }
   for (const source of unreadable(flow, axes)) keep(hold(flow, source));
-  return [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held)];
+  const found = [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held)];
+  const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
+  return [...found, ...kernelFamilies(graph, flow, taken)];
 }
 
 /** A source on its way: what it changes, and what nodes made of it. */

@@ -1,5 +1,5 @@
 /** @file What can be changed: parameters, whole or in part, and what their change does first. */
-import { type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
+import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { InferredAxes } from "../spaces/infer";
 import { type Change, known, MIXED, NONE, stretched, unknown } from "./change";
@@ -206,7 +206,7 @@ export function unreadable(flow: Flow, axes: InferredAxes): Source[] {
 }
 
 /** A sum of a value's entries along an axis, weighted by what divides or multiplies weights, that is constant. */
-interface ConstantSum {
+export interface ConstantSum {
   readonly axis: number;
   /** Gains that the entries have been multiplied by, as values of the graph with the axis they have. */
   readonly gains: readonly { readonly value: string; readonly inverse: boolean }[];
@@ -216,7 +216,7 @@ interface ConstantSum {
 }
 
 /** The values whose entries are known to add up to a constant. */
-function constantSums(flow: Flow): Map<string, ConstantSum> {
+export function constantSums(flow: Flow): Map<string, ConstantSum> {
   const out = new Map<string, ConstantSum>();
   const { graph } = flow;
   for (const node of graph.nodes) {
@@ -268,6 +268,23 @@ function constantSums(flow: Flow): Map<string, ConstantSum> {
         if (sum && at !== sum.axis) put({ ...sum, axis: sum.axis + (at < sum.axis ? flow.shape(to).length - rank : 0) });
         break;
       }
+      case "Concat": {
+        // Places side by side (a picture that is rolled), each of which adds up to the same.
+        const sums = node.inputs.map((i) => out.get(i));
+        const [sum] = sums;
+        const rank = flow.shape(a).length;
+        if (sum && (numberAttribute(node, "axis", 0) + rank) % rank !== sum.axis && sums.every((s) => isSameSum(s, sum)))
+          put(sum);
+        break;
+      }
+      case "Pad": {
+        // Zeros add up to zero.
+        const sum = out.get(a);
+        const isNothing = sum?.total === 0 && sum.shifts.length === 0 && stringAttribute(node, "mode", "constant") === "constant";
+        const value = node.inputs[2] === undefined || node.inputs[2] === "" ? 0 : graph.constants.get(node.inputs[2])?.data[0];
+        if (isNothing && value === 0 && flow.shape(a)[sum.axis] === flow.shape(to)[sum.axis]) put(sum);
+        break;
+      }
       case "Slice": {
         const sum = out.get(a);
         if (sum && flow.shape(a)[sum.axis] === flow.shape(to)[sum.axis]) put(sum);
@@ -305,6 +322,18 @@ function constantSums(flow: Flow): Map<string, ConstantSum> {
   return out;
 }
 
+function isSameSum(a: ConstantSum | undefined, b: ConstantSum): boolean {
+  return (
+    a !== undefined &&
+    a.axis === b.axis &&
+    a.total === b.total &&
+    a.gains.length === b.gains.length &&
+    a.gains.every((g, i) => g.value === b.gains[i]!.value && g.inverse === b.gains[i]!.inverse) &&
+    a.shifts.length === b.shifts.length &&
+    a.shifts.every((s, i) => s.value === b.shifts[i]!.value && s.after === b.shifts[i]!.after)
+  );
+}
+
 /** Whether a fixed value is a vector along an axis of another one (or a single number). */
 function isAlong(flow: Flow, value: string, axis: number, of: string): boolean {
   if (flow.isActivation(value)) return false;
@@ -323,7 +352,7 @@ function multiplied(flow: Flow, sum: ConstantSum, other: string, inverse: boolea
 }
 
 /** The parameter behind a weight that was transposed at most, and where its axes are. */
-function parameterBehind(
+export function parameterBehind(
   flow: Flow,
   value: string,
   uses: ReadonlyMap<string, number>,
@@ -385,7 +414,11 @@ function unreadSources(
 }
 
 /** The vector along which a weight is not read, and what the input adds up to along it. */
-function annihilator(flow: Flow, sum: ConstantSum, size: number): { readonly vector: Float64Array; readonly total: number } {
+export function annihilator(
+  flow: Flow,
+  sum: ConstantSum,
+  size: number,
+): { readonly vector: Float64Array; readonly total: number } {
   const vector = new Float64Array(size).fill(1);
   const along = (value: string): Float64Array => {
     const { data } = flow.fixed(value);
