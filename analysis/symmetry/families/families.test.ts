@@ -5,13 +5,15 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { readOnnx } from "../../frontends/onnx";
 import type { Graph, Node } from "../../graph/graph";
+import { int64Vector } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
 import { Retraction } from "../actions/retraction";
 import { analyse } from "../analyse";
-import { certificates } from "../counting/jacobian";
+import { certificates, measureDimension } from "../counting/jacobian";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
 import { countsOf, increments } from "../counting/scaled";
+import { type Line, sketch } from "../counting/testing/models";
 import { FAMILIES, type Family } from "../symmetry";
 
 const FIXTURES = path.join(import.meta.dirname, "..", "..", "..", "testFixtures");
@@ -39,7 +41,11 @@ const ARCHITECTURES = ["AlibiCausal", "AttentionSinks", "AttentionGate", "Affine
 
 /** Everything that rules say of a model, checked at random weights; the counts. */
 function checked(file: string, frozen: readonly string[]): ReturnType<typeof countsOf> {
-  const analysis = analyse(readOnnx({ path: path.join(FIXTURES, file) }, { frozen }).graph, { numeric: false });
+  return checkedGraph(readOnnx({ path: path.join(FIXTURES, file) }, { frozen }).graph);
+}
+
+function checkedGraph(graph: Graph): ReturnType<typeof countsOf> {
+  const analysis = analyse(graph, { numeric: false });
   const network = Network.of(analysis.normal);
   const weights = genericWeights(network, new Random(3));
   const outputs = new Retraction(network, 4);
@@ -119,4 +125,94 @@ describe("families by rule, on damaged graphs", () => {
     );
     assert.ok(!symmetries.some((s) => s.kind === "unread"));
   });
+});
+
+/** A layer norm of `x` over its last axis, with gain and bias. */
+const norm = (x: string, to: string): readonly Line[] => [
+  [`${to}.m`, "ReduceMean", [x], { axes: [-1], keepdims: 1 }],
+  [`${to}.c`, "Sub", [x, `${to}.m`]],
+  [`${to}.q`, "ReduceSumSquare", [`${to}.c`], { axes: [-1], keepdims: 1 }],
+  [`${to}.r`, "Sqrt", [`${to}.q`]],
+  [`${to}.n`, "Div", [`${to}.c`, `${to}.r`]],
+  [`${to}.g`, "Mul", [`${to}.n`, `${to}.gain`]],
+  [to, "Add", [`${to}.g`, `${to}.bias`]],
+];
+
+describe("families by rule, behind norms", () => {
+  const all = (graph: Graph) => {
+    const found = checkedGraph(graph);
+    assert.equal(found.total, measureDimension(graph, { explained: found.total }).dimension);
+    return found;
+  };
+  const constants = { zero: int64Vector([0]), one: int64Vector([1]), six: int64Vector([6]), axis: int64Vector([1]) };
+
+  it("places that are rolled keep what their features add up to", () => {
+    const found = all(
+      sketch({
+        inputs: { x: [5, 6, 5] },
+        parameters: { "h.gain": [5], "h.bias": [5], w: [5, 4], b: [4], v: [4, 2] },
+        constants,
+        lines: [
+          ...norm("x", "h"),
+          ["s", "Slice", ["h", "one", "six", "axis"]],
+          ["t", "Slice", ["h", "zero", "one", "axis"]],
+          ["rolled", "Concat", ["s", "t"], { axis: 1 }],
+          ["p", "MatMul", ["rolled", "w"]],
+          ["a", "Add", ["p", "b"]],
+          ["tanh", "Tanh", ["a"]],
+          ["y", "MatMul", ["tanh", "v"]],
+        ],
+        outputs: ["y"],
+      }),
+    );
+    assert.equal(found.unread, 4);
+  });
+
+  it("different norms side by side add up to different things", () => {
+    const found = checkedGraph(
+      sketch({
+        inputs: { x: [5, 6, 5] },
+        parameters: { "h.gain": [5], "h.bias": [5], "k.gain": [5], "k.bias": [5], w: [5, 4], b: [4], v: [4, 2] },
+        constants,
+        lines: [
+          ["s", "Slice", ["x", "one", "six", "axis"]],
+          ["t", "Slice", ["x", "zero", "one", "axis"]],
+          ...norm("s", "h"),
+          ...norm("t", "k"),
+          ["both", "Concat", ["h", "k"], { axis: 1 }],
+          ["p", "MatMul", ["both", "w"]],
+          ["a", "Add", ["p", "b"]],
+          ["tanh", "Tanh", ["a"]],
+          ["y", "MatMul", ["tanh", "v"]],
+        ],
+        outputs: ["y"],
+      }),
+    );
+    assert.equal(found.unread, 0);
+  });
+
+  for (const [name, behind, translation] of [
+    ["a function of every feature", [["f", "Tanh", ["h2"]]], 3],
+    ["a norm, which forgets their mean", norm("h2", "f"), 4],
+  ] as const) {
+    it(`a product that writes less than it reads, before ${name}`, () => {
+      const found = all(
+        sketch({
+          inputs: { x: [5, 6, 7] },
+          parameters: { "h.gain": [7], "h.bias": [7], w: [7, 4], "f.gain": [4], "f.bias": [4], v: [4, 3], d: [3, 2] },
+          lines: [
+            ...norm("x", "h"),
+            ["h2", "MatMul", ["h", "w"]],
+            ...(behind as readonly Line[]),
+            ["o", "MatMul", ["f", "v"]],
+            ["e", "Tanh", ["o"]],
+            ["y", "MatMul", ["e", "d"]],
+          ],
+          outputs: ["y"],
+        }),
+      );
+      assert.ok(found.translation >= translation, JSON.stringify(found));
+      assert.ok(found.unread >= 4, JSON.stringify(found));
+    });
+  }
 });

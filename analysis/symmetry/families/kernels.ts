@@ -30,7 +30,7 @@ export function kernelFamilies(graph: Graph, flow: Flow, taken: ReadonlySet<stri
   return mergesOf(graph, flow).flatMap((m) => {
     if (taken.has(m.bias)) return [];
     const unseen = unseenBias(m, isForgotten(flow, m));
-    return m.sum && m.inputs > m.outputs + 1 ? [unreadWeight(graph, m, m.sum), unseen] : [unseen];
+    return m.sum ? [unreadWeight(graph, m, m.sum), unseen] : [unseen];
   });
 }
 
