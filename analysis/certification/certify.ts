@@ -7,7 +7,7 @@ import type { Certificate, ModelAnalysis, TwinCertificate } from "../symmetry/an
 import { measureDimension } from "../symmetry/counting/jacobian";
 import type { Symmetry } from "../symmetry/symmetry";
 import { FullSizeCheck } from "./full-size";
-import { certifyTwin, claimOf } from "./twin";
+import { certifyTwin, claimOf, mostMoved } from "./twin";
 import type { TwinProcess } from "./twin-process";
 
 /** Trained entries up to which a model runs at full size: each comparison holds them several times over. */
@@ -117,11 +117,25 @@ function measured(
 ): Pick<Certificate, "dimensions" | "twin" | "unmeasured"> {
   if (analysis.measurable) {
     const explained = analysis.continuous.total;
-    return { dimensions: { explained, measured: measureDimension(analysis.measurable, { explained }).dimension, on: "model" } };
+    const { dimension } = measureDimension(analysis.measurable, { explained });
+    const moving = dimension > explained ? movingOf(analysis, analysis.measurable) : [];
+    return { dimensions: { explained, measured: dimension, on: "model", ...(moving.length > 0 ? { moving } : {}) } };
   }
   if (twin === undefined) return {};
   if (typeof twin === "string") return { unmeasured: twin };
-  return { dimensions: { explained: twin.explained, measured: twin.measured, on: "twin" }, twin };
+  const { explained, measured: found, moving } = twin;
+  return { dimensions: { explained, measured: found, on: "twin", ...(moving ? { moving } : {}) }, twin };
+}
+
+/** Trained entries up to which a second rank is taken, to say what is not explained. */
+const MOST_NAMED = 1000;
+
+/** The parameters that unexplained directions move, at the weights at which the numeric engines know their groups. */
+function movingOf(analysis: ModelAnalysis, graph: ModelAnalysis["graph"]): readonly string[] {
+  const { genericWeights: weights } = analysis;
+  if (!weights || analysis.parameters > MOST_NAMED) return [];
+  const known = analysis.symmetries.flatMap((s) => s.generators(weights).map((g) => g.vector));
+  return mostMoved(measureDimension(graph, { weights }), known);
 }
 
 function skipped(reason: string, randomWeights: boolean): Certificate {

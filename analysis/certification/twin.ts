@@ -28,8 +28,11 @@ import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symm
 /** Largest relative deviation of outputs in float64 that still counts as equal. */
 const TOLERANCE = 1e-8;
 /** Trainable entries of a twin up to which ranks are taken, and up to which the numeric engines look for what rules do not see. */
-const MOST_ENTRIES = 1200;
+const MOST_ENTRIES = 1400;
 const MOST_SOLVED = 700;
+/** Trainable entries from which on one draw has to do, and how long its rank has to have stopped growing. */
+const MOST_REDRAWN = 1000;
+const IMPATIENCE = 0.4;
 const MOST_COUNTED = 4000;
 /** A second twin, of which no rank is taken: with other widths, and with every block next to another of its kind. */
 const OTHER_WIDTHS: TwinOptions = { depth: "pairs", wider: 1 };
@@ -76,11 +79,12 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
   await breathe(signal);
   const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
   // One draw tells whether rules explain all: mostly they do, and nothing has to be solved.
-  let measured = measureDimension(twin.graph, { explained: byRule.total, seed, draws: 1 });
+  const patience = entries > MOST_REDRAWN ? IMPATIENCE : 1;
+  let measured = measureDimension(twin.graph, { explained: byRule.total, seed, draws: 1, patience });
   await breathe(signal);
   let continuous = byRule;
   const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
-  if (measured.dimension > byRule.total) {
+  if (measured.dimension > byRule.total && entries <= MOST_REDRAWN) {
     measured = smaller(measured, measureDimension(twin.graph, { explained: byRule.total, seed: seed + 1, draws: 2 }));
     await breathe(signal);
     const solved = measured.dimension > byRule.total && entries <= MOST_SOLVED ? bySolving(twin.graph, first, seed) : undefined;
@@ -92,11 +96,19 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
     }
   }
   await breathe(signal);
+  const moving =
+    measured.dimension > continuous.total
+      ? mostMoved(
+          measured,
+          first.analysis.symmetries.flatMap((s) => s.generators(measured.weights).map((g) => g.vector)),
+        )
+      : [];
   const counts = countsOfModel(model, axes, twin, first, measured.dimension - byRule.total, seed);
   return {
     parameters: entries,
     explained: continuous.total,
     measured: measured.dimension,
+    ...(moving.length > 0 ? { moving } : {}),
     continuous,
     symmetries: checks.reduce((n, c) => n + c.count, 0),
     maxRelativeDeviation: Math.max(...checks.map((c) => c.deviation)),
@@ -111,6 +123,19 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
 async function breathe(signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
   signal?.throwIfAborted();
+}
+
+/** Of all that unexplained directions move, parameters with at least this share, and at most so many. */
+const LEAST_SHARE = 0.02;
+const MOST_NAMED = 8;
+
+/** Parameters that directions beyond the known ones move, those that they move most first. */
+export function mostMoved(measured: MeasuredDimension, known: readonly ParameterValues[]): readonly string[] {
+  return measured
+    .beyond(known)
+    .filter(([, share]) => share >= LEAST_SHARE)
+    .slice(0, MOST_NAMED)
+    .map(([name]) => name);
 }
 
 function smaller(a: MeasuredDimension, b: MeasuredDimension): MeasuredDimension {

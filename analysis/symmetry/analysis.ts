@@ -67,7 +67,7 @@ export interface Certificate {
   /** True when some claims hold only with the normalisations' epsilons at zero, and were checked so. */
   readonly exactUpToEpsilon?: true;
   /** Explained and measured continuous dimension of the model or of its twin, where the Jacobian's rank was taken. */
-  readonly dimensions?: { readonly explained: number; readonly measured: number; readonly on: "model" | "twin" };
+  readonly dimensions?: CertifiedDimensions;
   /** What the twin showed, for models too large for ranks of their own. */
   readonly twin?: TwinCertificate;
   /** Why no rank was taken, where none was. */
@@ -76,12 +76,23 @@ export interface Certificate {
   readonly milliseconds?: number;
 }
 
+/** Explained against measured continuous dimension. */
+export interface CertifiedDimensions {
+  readonly explained: number;
+  readonly measured: number;
+  readonly on: "model" | "twin";
+  /** Where some are not explained: parameters that the unexplained directions move, those that they move most first. */
+  readonly moving?: readonly string[];
+}
+
 /** What was found and measured on the twin: the same structure with small channel spaces. */
 export interface TwinCertificate {
   /** Number of its trainable entries. */
   readonly parameters: number;
   readonly explained: number;
   readonly measured: number;
+  /** Parameters that the unexplained directions move most, where there are any. */
+  readonly moving?: readonly string[];
   /** What is explained, by family. */
   readonly continuous: ContinuousCounts;
   /** Number of symmetries of which a random element was applied. */

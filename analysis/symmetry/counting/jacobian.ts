@@ -21,6 +21,8 @@ export interface MeasureOptions extends NetworkOptions {
   readonly seed?: number;
   /** Weights to measure at in place of generic ones. */
   readonly weights?: ParameterValues;
+  /** How many rows without anything new end a draw, as a multiple of the usual number (1). */
+  readonly patience?: number;
   /** A dimension that is known to be there: drawing stops as soon as a draw shows no more than it. */
   readonly explained?: number;
 }
@@ -59,7 +61,7 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   let best: MeasuredDimension | undefined;
   for (let draw = 0; draw < draws; draw++) {
     const weights = options.weights ?? genericWeights(network, random);
-    const found = measureAt(network, weights, random, options.explained);
+    const found = measureAt(network, weights, random, options.explained, options.patience);
     if (!best || found.rank > best.rank) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;
   }
@@ -86,7 +88,13 @@ const SHORTEST_COLUMN = 1e-4;
  * The rank of the outputs' Jacobian at one draw of weights: rows of random batches, until the rank leaves no more than what is
  * explained, or grows no more.
  */
-function measureAt(network: Network, weights: ParameterValues, random: Random, explained?: number): MeasuredDimension {
+function measureAt(
+  network: Network,
+  weights: ParameterValues,
+  random: Random,
+  explained?: number,
+  patience = 1,
+): MeasuredDimension {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
     const all = network.trainable.map((p) => [p, weights.get(p)!.length / parameters] as const);
@@ -119,7 +127,7 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
     span.rank >= wanted ||
     span.rank === parameters ||
     rows > MOST_ROWS_PER_PARAMETER * parameters + 200 ||
-    (rows > ROWS_PER_PARAMETER * parameters + 50 && quiet > QUIET_ROWS_PER_PARAMETER * parameters + 20);
+    (rows > patience * ROWS_PER_PARAMETER * parameters + 50 && quiet > patience * QUIET_ROWS_PER_PARAMETER * parameters + 20);
   while (!isDone()) {
     const values = program.evaluate(batch(network, weights, random));
     const chosen = single > ROWS_PER_BATCH ? random.sample(single, ROWS_PER_BATCH) : undefined;
