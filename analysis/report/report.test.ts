@@ -162,8 +162,15 @@ describe("text", () => {
       /not certified: R\+ changes the output\n {2}withdrawn: R\+ \(rescaling\) on fc\d\.weight, .*\n {2}this is a defect/,
     );
     assert.match(of({ ...base, status: "skipped", reason: "no runtime" }), /not certified: no runtime/);
-    const counted = of({ ...base, status: "certified", dimensions: { explained: 16, measured: 18, on: "model" } });
-    assert.match(counted, /incomplete: 16 of 18 directions explained/);
+    const counted = of({
+      ...base,
+      status: "certified",
+      dimensions: { explained: 16, measured: 18, on: "model", moving: ["fc1.weight", "fc2.bias"] },
+    });
+    assert.match(
+      counted,
+      /incomplete: 16 of 18 directions explained\n {2}not explained: directions that move fc1.weight, fc2.bias/,
+    );
   });
 
   it("is coloured on a terminal only, and not under NO_COLOR", () => {
