@@ -282,12 +282,18 @@ export function constantSums(flow: Flow): Map<string, ConstantSum> {
         const sum = out.get(a);
         const isNothing = sum?.total === 0 && sum.shifts.length === 0 && stringAttribute(node, "mode", "constant") === "constant";
         const value = node.inputs[2] === undefined || node.inputs[2] === "" ? 0 : graph.constants.get(node.inputs[2])?.data[0];
-        if (isNothing && value === 0 && flow.shape(a)[sum.axis] === flow.shape(to)[sum.axis]) put(sum);
+        const rank = flow.shape(a).length;
+        const pads = numbersAttribute(node, "pads") ?? Array.from(graph.constants.get(node.inputs[1] ?? "")?.data ?? []);
+        const isUntouched = pads.length === 2 * rank && sum !== undefined && pads[sum.axis] === 0 && pads[sum.axis + rank] === 0;
+        if (isNothing && value === 0 && isUntouched) put(sum);
         break;
       }
       case "Slice": {
         const sum = out.get(a);
-        if (sum && flow.shape(a)[sum.axis] === flow.shape(to)[sum.axis]) put(sum);
+        // Backwards, gains and shifts would belong to others.
+        const steps = node.inputs[4] === undefined || node.inputs[4] === "" ? [] : graph.constants.get(node.inputs[4])?.data;
+        const isForwards = steps !== undefined && [...steps].every((s) => s > 0);
+        if (sum && isForwards && flow.shape(a)[sum.axis] === flow.shape(to)[sum.axis]) put(sum);
         break;
       }
       case "ReduceMean": {
