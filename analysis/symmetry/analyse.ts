@@ -6,6 +6,7 @@ import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
 import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
+import { gainRotations } from "./actions/gain-rotation";
 import { matrixSymmetries } from "./actions/matrix";
 import { PermutationAction } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
@@ -143,7 +144,12 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...scalingSymmetries(signs(), shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
     ...(numeric
-      ? [...matrixSymmetries(numeric, spacesOfAtoms), ...raySymmetries(numeric), ...shiftSymmetries(numeric)]
+      ? [
+          ...matrixSymmetries(numeric, spacesOfAtoms),
+          ...gainRotations(numeric),
+          ...raySymmetries(numeric),
+          ...shiftSymmetries(numeric),
+        ]
       : familySymmetries(
           normal,
           hard,

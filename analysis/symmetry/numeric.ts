@@ -10,11 +10,12 @@ import { nullSpace } from "../numerics/rank";
 import type { Equivariance } from "../operators/equivariance";
 import { hasKinks } from "./counting/calibration";
 import { countFamilies, ParameterSpace, Span } from "./counting/families";
-import { certifyGenerators } from "./counting/jacobian";
+import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { Network } from "./counting/network";
-import { genericWeights } from "./counting/sampling";
+import { genericWeights, isGain } from "./counting/sampling";
 import { type FieldRegion, type RemainingRescaling, searchFields } from "./fields/fields";
 import type { FieldSystem } from "./fields/system";
+import { beyondKnown } from "./fields/wide";
 import { findShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared, work } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
@@ -32,6 +33,8 @@ export interface NumericResult {
   readonly regions: readonly FieldRegion[];
   /** Of engine C beyond all others. */
   readonly remaining: readonly RemainingRescaling[];
+  /** Rotations between norms that gains have to follow. */
+  readonly gainRotations: readonly Generator[];
   /** Scales that engine B did not see: directions of engine D that are those of the weights themselves. */
   readonly rays: readonly Generator[];
   /** Of engine D, those left out. */
@@ -80,8 +83,8 @@ export function runNumericEngines(
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
-  const found = shiftsAtGenericWeights(graph, axes, seed);
-  const { weights } = found;
+  const directions = shiftsAtGenericWeights(graph, axes, seed);
+  const { weights } = directions;
   const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
     s.family === "sign"
@@ -93,13 +96,40 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   const seeds = { fields: seed + 10, shifts: seed + 20 };
   const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
   const known = [...fields.regions.flatMap((r) => r.generators), ...scaled];
-  const { rays, shifts } = withoutKnownRays(found, known);
+  const { rays, shifts } = withoutKnownRays(directions, known);
   const explained = [...known, ...rays, ...shifts];
   const remaining = fields.remaining(explained.map((g) => g.vector));
-  const generators = [...explained, ...remaining.map((r) => r.generator)];
+  const found = [...explained, ...remaining.map((r) => r.generator)];
+  const gainRotations = searchGainRotations(graph, weights, axes, found, seed + 30);
+  const generators = [...found, ...gainRotations];
   const { system, regions } = fields;
   const continuous = countFamilies(generators);
-  return { graph, weights, axes, seeds, system, regions, remaining, rays, shifts, generators, continuous };
+  return { graph, weights, axes, seeds, system, regions, remaining, gainRotations, rays, shifts, generators, continuous };
+}
+
+/** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */
+const MEASURED = 1000;
+
+/** Rotations that gains follow, where something is left unexplained at these weights. */
+function searchGainRotations(
+  graph: Graph,
+  weights: ParameterValues,
+  axes: InferredAxes,
+  known: readonly Generator[],
+  seed: number,
+): Generator[] {
+  const network = Network.of(graph);
+  if (network.parameterCount > MEASURED || !hasNormedGains(network)) return [];
+  const explained = countFamilies(known).total;
+  if (measureDimension(graph, { weights, explained, seed }).dimension <= explained) return [];
+  const vectors = known.map((g) => g.vector);
+  return beyondKnown(graph, weights, axes, vectors, seed).map((vector) => ({ family: "rotation", vector, spaces: [] }));
+}
+
+/** Whether a weight multiplies what is divided by a root of squares, and a second norm sees the result. */
+function hasNormedGains(network: Network): boolean {
+  const norms = network.steps.filter(({ node }) => node.operator === "ReduceSumSquare").length;
+  return norms > 1 && network.trainable.some((p) => isGain(network, p));
 }
 
 /**

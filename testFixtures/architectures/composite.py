@@ -896,3 +896,35 @@ class AlternatingGate(nn.Module):
         gate, value = self.a(x).view(-1, 3, 2).unbind(-1)
         y = self.b(torch.sigmoid(gate) * value)
         return self.c(F.silu(y[:, ::2]) * y[:, 1::2])
+
+
+class PostNormEncoder(nn.Module):
+    """One encoder block with its norms behind the sums: between two norms of a stream the inner one's gain can follow a rotation."""
+    shape = (4, 3, 4)
+
+    def __init__(self, d=4):
+        super().__init__()
+        self.embed, self.n1, self.n2 = nn.Linear(4, d), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.q, self.k, self.v, self.o = nn.Linear(d, d), nn.Linear(d, d), nn.Linear(d, d), nn.Linear(d, d)
+        self.up, self.down, self.head = nn.Linear(d, 5), nn.Linear(5, d), nn.Linear(d, 2)
+
+    def forward(self, x):
+        x = self.embed(x)
+        scores = self.q(x) @ self.k(x).transpose(1, 2)
+        x = self.n1(x + self.o(torch.softmax(scores / 2, -1) @ self.v(x)))
+        return self.head(self.n2(x + self.down(F.gelu(self.up(x)))))
+
+
+class NormedBranch(nn.Module):
+    """A residual branch that ends in a norm, and one that begins with one."""
+    shape = (12, 5)
+
+    def __init__(self, d=5, m=4):
+        super().__init__()
+        self.embed, self.n1, self.n2 = nn.Linear(5, d), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.a, self.b, self.up, self.down, self.head = nn.Linear(d, m), nn.Linear(m, d), nn.Linear(d, m), nn.Linear(m, d), nn.Linear(d, 3)
+
+    def forward(self, x):
+        x = self.embed(x)
+        x = x + self.n1(self.b(torch.tanh(self.a(x))))
+        return self.head(x + self.down(torch.tanh(self.up(self.n2(x)))))

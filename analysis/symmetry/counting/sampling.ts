@@ -10,7 +10,7 @@ import { MOVEMENT } from "./random-inputs";
 const WEIGHT_DEVIATION = 0.8;
 const BIAS_DEVIATION = 0.7;
 /** Up to this fan-in weights are drawn as they are; beyond it they shrink, so that nothing saturates. */
-const PLAIN_FAN_IN = 9;
+const PLAIN_FAN_IN = 2;
 
 /**
  * Generic weights for all parameters, trained or frozen: normal, but uniform in [0.5, 1.5) for gains and slopes (vectors

@@ -119,15 +119,19 @@ function commutation(
 ): SparseRow[] {
   const rows: SparseRow[] = [];
   const seen = new Set<string>();
+  const directions = directionsOf(edge);
   for (const slice of slices(out.channels, edge.channels, images, random)) {
     for (let k = 0; k < out.channels.count; k++) {
-      for (let j = 0; j < edge.channels.count; j++) {
+      for (const along of directions) {
         const terms = new Map<number, number>();
-        for (const { row, value } of slice.byColumn[j]!) {
-          if (out.channels.kinds[row] === out.channels.kinds[k]) addTerm(terms, unknowns.id(out, k, row), value);
-        }
-        for (const { column, value } of slice.byRow[k]!) {
-          if (edge.channels.kinds[column] === edge.channels.kinds[j]) addTerm(terms, unknowns.id(edge, column, j), -value);
+        for (const [j, share] of along) {
+          for (const { row, value } of slice.byColumn[j]!) {
+            if (out.channels.kinds[row] === out.channels.kinds[k]) addTerm(terms, unknowns.id(out, k, row), share * value);
+          }
+          for (const { column, value } of slice.byRow[k]!) {
+            if (edge.channels.kinds[column] === edge.channels.kinds[j])
+              addTerm(terms, unknowns.id(edge, column, j), -share * value);
+          }
         }
         if (terms.size === 0) continue;
         const row = { unknowns: [...terms.keys()], coefficients: [...terms.values()] };
@@ -139,6 +143,14 @@ function commutation(
     }
   }
   return rows;
+}
+
+/** The directions along which an edge's values are looked at, as sparse combinations of its channels. */
+function directionsOf({ channels, support }: Edge): readonly (readonly (readonly [channel: number, share: number])[])[] {
+  if (!support) return Array.from({ length: channels.count }, (_, j) => [[j, 1] as const]);
+  return Array.from({ length: support.columns }, (_, s) =>
+    Array.from(support.column(s)).flatMap((share, j) => (share === 0 ? [] : [[j, share] as const])),
+  );
 }
 
 function addTerm(terms: Map<number, number>, id: number, value: number): void {

@@ -253,7 +253,7 @@ class MovedUnit {
     const moved = new Map<string, Tensor>();
     for (const leaf of this.unit.program.leaves) {
       if (network.graph.parameters.has(leaf)) continue;
-      const value = leafValue(network, this.unit, weights, random, leaf, false);
+      const value = leafValue(network, this.unit, weights, random, leaf, undefined);
       leaves.set(leaf, value);
       const frame = frames.get(leaf);
       moved.set(leaf, frame ? { ...value, data: frame.apply(value.data) } : value);

@@ -6,11 +6,13 @@
  * Inputs are drawn afresh for every unit: real activations would let dead units and low dimensions invent fields.
  */
 import { elementCount, type Tensor } from "../../graph/tensor";
+import type { Matrix } from "../../numerics/matrix";
 import type { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
 import type { SlotValues } from "../counting/program";
 import { randomInput } from "../counting/random-inputs";
 import type { ParameterValues } from "../symmetry";
+import type { Channels } from "./channels";
 import type { Unit } from "./edges";
 import { applyField, type Entry, type Unknowns } from "./unknowns";
 
@@ -46,10 +48,12 @@ export class UnitSamples {
     this.unit = unit;
     this.unknowns = unknowns;
     const size = elementCount(network.shape(unit.output));
+    const drawn = (leaf: string): Tensor =>
+      leafValue(network, unit, weights, random, leaf, atZero ? "zero" : restrictionOf(unknowns, leaf));
     const runs = atZero ? 1 : Math.max(2, Math.ceil(wanted / Math.max(1, size)));
     let rows = 0;
     for (let run = 0; run < runs; run++) {
-      const values = unit.program.evaluate((leaf) => leafValue(network, unit, weights, random, leaf, atZero));
+      const values = unit.program.evaluate((leaf) => drawn(leaf));
       const output = unit.program.results(values)[0]!;
       const share = Math.ceil(wanted / runs);
       let chosen = size <= share ? Int32Array.from({ length: size }, (_, i) => i) : random.sample(size, share).slice().sort();
@@ -110,6 +114,17 @@ function finite(data: Float64Array): Float64Array {
   return data.every(Number.isFinite) ? data : data.map((x) => (Number.isFinite(x) ? x : 0));
 }
 
+/** The directions in which a leaf's values lie. */
+export interface Restriction {
+  readonly channels: Channels;
+  readonly support: Matrix;
+}
+
+function restrictionOf(unknowns: Unknowns, leaf: string): Restriction | undefined {
+  const edge = unknowns.edges.get(leaf);
+  return edge?.support && { channels: edge.channels, support: edge.support };
+}
+
 /** A random value for a leaf of a unit, inside what its operator is defined for; a parameter's own value. */
 export function leafValue(
   network: Network,
@@ -117,7 +132,7 @@ export function leafValue(
   weights: ParameterValues,
   random: Random,
   leaf: string,
-  atZero: boolean,
+  within: Restriction | "zero" | undefined,
 ): Tensor {
   const parameter = network.graph.parameters.get(leaf);
   if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
@@ -128,7 +143,7 @@ export function leafValue(
   }
   const shape = network.shape(leaf);
   const count = elementCount(shape);
-  if (atZero) return { type: "float64", shape, data: new Float64Array(count) };
+  if (within === "zero") return { type: "float64", shape, data: new Float64Array(count) };
   const { node } = unit;
   const data = random.normals(count);
   const positive =
@@ -136,5 +151,18 @@ export function leafValue(
     ((POSITIVE.has(node.operator) && node.inputs[0] === leaf) || (node.operator === "Div" && node.inputs[1] === leaf));
   if (positive) for (let i = 0; i < count; i++) data[i] = Math.abs(data[i]!) + 0.3;
   if (node && BOUNDED.has(node.operator)) for (let i = 0; i < count; i++) data[i] = 0.9 * Math.tanh(data[i]!);
-  return { type: "float64", shape, data };
+  return { type: "float64", shape, data: within ? withinSupport(data, within.channels, within.support) : data };
+}
+
+/** The part of a tensor that lies in a support, position by position. */
+function withinSupport(data: Float64Array, { entries }: Channels, support: Matrix): Float64Array {
+  const out = Float64Array.from(data);
+  const projection = support.transpose();
+  for (let p = 0; p < entries[0]!.length; p++) {
+    const inside = support.apply(projection.apply(Float64Array.from(entries, (list) => data[list[p]!]!)));
+    entries.forEach((list, c) => {
+      out[list[p]!] = inside[c]!;
+    });
+  }
+  return out;
 }

@@ -4,16 +4,18 @@
  */
 import type { AxisStructure } from "../../graph/axes";
 import { elementCount } from "../../graph/tensor";
+import type { Matrix } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
 import type { ParameterValues } from "../symmetry";
 import { mixingAxes } from "./axes";
-import { channelsOf } from "./channels";
+import { type Channels, channelsOf } from "./channels";
 import { type Block, Constraints } from "./constraints";
 import { isParameterContraction, type Unit, visibleUnits } from "./edges";
 import { type NullSpace, solveBlocks } from "./elimination";
 import { absorbsEverything, CARRIERS, sampledBlocks, settleChannelwise } from "./equations";
 import { glueRows, shiftRows } from "./glue";
+import { findSupports } from "./supports";
 import { type Edge, Unknowns } from "./unknowns";
 
 /** A solved system. */
@@ -33,9 +35,42 @@ export interface FieldSystem {
 
 /** Sets up and solves all commutation equations of a network at the given weights. */
 export function solveFields(network: Network, weights: ParameterValues, axes: AxisStructure, seed: number): FieldSystem {
+  return solveSystem(network, visibleUnits(network), weights, axes, new Random(seed), undefined);
+}
+
+/**
+ * The system where fields are seen only in the directions in which values lie (behind a norm, none along 1) and gains move with
+ * them: it has more solutions, of which most change nothing or scale units. Undefined where all values fill all directions, and
+ * where that makes no difference.
+ */
+export function solveWideFields(
+  network: Network,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  seed: number,
+): FieldSystem | undefined {
   const random = new Random(seed);
   const units = visibleUnits(network);
-  const { own, shared } = ownership(network, units);
+  const mixing = mixingAxes(network.graph, axes);
+  const known = new Map<string, Channels>();
+  const channelsAt = (value: string): Channels => {
+    const found = known.get(value) ?? channelsOf(network.shape(value), mixing.layout(value));
+    known.set(value, found);
+    return found;
+  };
+  const supports = findSupports(network, units, channelsAt, weights, random);
+  return supports.size === 0 ? undefined : solveSystem(network, units, weights, axes, random, supports);
+}
+
+function solveSystem(
+  network: Network,
+  units: readonly Unit[],
+  weights: ParameterValues,
+  axes: AxisStructure,
+  random: Random,
+  supports: ReadonlyMap<string, Matrix> | undefined,
+): FieldSystem {
+  const { own, shared } = ownership(network, units, supports !== undefined);
   const mixing = mixingAxes(network.graph, axes);
   const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs]);
   const values = [...network.inputs.map((i) => i.name), ...units.map((u) => u.output)].filter((v) => network.isDifferentiable(v));
@@ -44,6 +79,7 @@ export function solveFields(network: Network, weights: ParameterValues, axes: Ax
       value,
       channels: channelsOf(network.shape(value), mixing.layout(value)),
       fixed: fixed.has(value),
+      support: supports?.get(value),
     })),
     shared.map((parameter) => ({ parameter, size: weights.get(parameter)!.length })),
   );
@@ -102,7 +138,11 @@ function hasOffset(network: Network, unit: Unit): boolean {
 }
 
 /** Who moves what: parameters of one unit move with it, those of several are unknowns, gains and frozen ones stay. */
-function ownership(network: Network, units: readonly Unit[]): { readonly own: Map<string, string[]>; readonly shared: string[] } {
+function ownership(
+  network: Network,
+  units: readonly Unit[],
+  gainsMove: boolean,
+): { readonly own: Map<string, string[]>; readonly shared: string[] } {
   const users = new Map<string, Unit[]>();
   for (const unit of units) {
     for (const p of unit.parameters) {
@@ -116,7 +156,8 @@ function ownership(network: Network, units: readonly Unit[]): { readonly own: Ma
   const shared: string[] = [];
   for (const parameter of network.trainable) {
     const by = users.get(parameter) ?? [];
-    if (by.length === 0 || observed.has(parameter) || by.some((u) => multiplies(network, u, parameter))) continue;
+    if (by.length === 0 || observed.has(parameter)) continue;
+    if (!gainsMove && by.some((u) => multiplies(network, u, parameter))) continue;
     if (by.length > 1) shared.push(parameter);
     else {
       const list = own.get(by[0]!.output);

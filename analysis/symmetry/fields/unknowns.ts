@@ -3,6 +3,7 @@
  * one tangent per parameter that several units share. Unknowns that are zero or multiples of one another are merged as soon
  * as that is known.
  */
+import type { Matrix } from "../../numerics/matrix";
 import { RatioSets } from "../../numerics/unionFind";
 import type { Channels } from "./channels";
 
@@ -14,6 +15,8 @@ export interface Edge {
   readonly fixed: boolean;
   /** Only diagonal entries are unknown: too many channels for a full matrix. */
   readonly diagonal: boolean;
+  /** The directions in which its values lie, one per column, where those are not all and are taken into account. */
+  readonly support: Matrix | undefined;
   readonly offset: number;
 }
 
@@ -39,13 +42,13 @@ export class Unknowns {
   private readonly parameters = new Map<string, { readonly offset: number; readonly size: number }>();
 
   constructor(
-    edges: Iterable<{ readonly value: string; readonly channels: Channels; readonly fixed: boolean }>,
+    edges: Iterable<Pick<Edge, "value" | "channels" | "fixed"> & { readonly support?: Matrix | undefined }>,
     shared: Iterable<{ readonly parameter: string; readonly size: number }>,
   ) {
     let offset = 0;
     for (const e of edges) {
       const diagonal = e.channels.count > FULL_LIMIT;
-      this.edges.set(e.value, { ...e, diagonal, offset });
+      this.edges.set(e.value, { ...e, support: e.support, diagonal, offset });
       if (!e.fixed) offset += e.channels.count * (diagonal ? 2 : e.channels.count + 1);
     }
     for (const { parameter, size } of shared) {
