@@ -18,6 +18,9 @@ const STRAIGHT = 1e-10;
 /** Deviations from which on a step is taken back to where the outputs are as they were. */
 const BENT = 1e-8;
 
+/** A curved step is taken in this many pieces at most. */
+const MOST_PIECES = 8;
+
 type ShiftFamily = "translation" | "unread";
 
 /** Coordinates are drawn from this half-open range on both sides of zero. */
@@ -137,7 +140,7 @@ class ShiftSource {
   }
 
   /** The weights after an element: a step, taken back where that leads astray. */
-  act(family: ShiftFamily, frame: Frame, weights: ParameterValues, element: ArrayLike<number>): ParameterValues {
+  act(family: ShiftFamily, frame: Frame, weights: ParameterValues, element: ArrayLike<number>, pieces = 1): ParameterValues {
     const out = this.step(family, frame, weights, element);
     // At weights with symmetries of their own (gains of one, biases of zero) solutions are mixed: what adds up there may bend.
     if (!frame.curved && this.retraction.deviation(weights, new Map([...weights, ...out])) < BENT) return out;
@@ -148,7 +151,16 @@ class ShiftSource {
       for (const at of frame.pivots) if (at >= from && at < from + weights.get(p)!.length) held.add(offset + at - from);
       offset += weights.get(p)!.length;
     }
-    return this.retraction.toFibre(weights, out, frame.parameters, held);
+    try {
+      return this.retraction.toFibre(weights, out, frame.parameters, held);
+    } catch (error) {
+      if (pieces >= MOST_PIECES) throw error;
+      // Far along a curve Newton's method loses its way: shorter steps, each along the tangent where it starts.
+      const share = Float64Array.from(element, (x) => x / 2);
+      const half = this.act(family, frame, weights, share, 2 * pieces);
+      const rest = this.act(family, frame, new Map([...weights, ...half]), share, 2 * pieces);
+      return new Map([...half, ...rest]);
+    }
   }
 
   private parametersOf(vectors: readonly Float64Array[]): string[] {
@@ -176,15 +188,20 @@ class ShiftSource {
     const span = new Span(this.space.size);
     span.add(this.numeric.generators.filter((g) => g.family !== "translation").map((g) => this.space.flatten(g.vector)));
     const chosen: Float64Array[] = [];
-    for (const group of this.connected(all)) {
+    const groups = this.connected(all).map((group) => {
       const vectors = group.map((k) => all[k]!);
-      const weights = this.parametersOf(vectors).filter((p) => this.matrices.has(p));
+      return { vectors, weights: this.parametersOf(vectors).filter((p) => this.matrices.has(p)) };
+    });
+    // Of all groups first: a head's linear maps are new where its key bias is not yet known to move by itself.
+    for (const { vectors, weights } of groups) {
       const biases = vanishingOn(
         vectors,
         weights.flatMap((p) => this.matrices.get(p)!),
       );
       chosen.push(...biases);
       span.add(biases);
+    }
+    for (const { vectors, weights } of groups) {
       const offer = (candidates: readonly Float64Array[]): void => {
         for (const v of reduced(candidates).vectors) if (span.add([v]) > 0) chosen.push(v);
       };
