@@ -26,7 +26,12 @@ if (values.vsix && !installExtension({ userDataDir, extensionsDir, vsix: path.re
 const server = await startServer({
   userDataDir,
   extensionsDir,
-  settings: { "workbench.colorTheme": THEMES[values.theme], "editor.fontSize": 15, "editor.minimap.enabled": false },
+  settings: {
+    "workbench.colorTheme": THEMES[values.theme],
+    "editor.fontSize": 15,
+    "editor.minimap.enabled": false,
+    "files.autoSave": "afterDelay",
+  },
 });
 const browser = await launchBrowser({ viewport: { width: 1280, height: 760 } });
 const { page } = browser;

@@ -144,7 +144,10 @@ export class Chart {
       if (!band) return;
       const edge = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false } };
       series.push({ label: `${line.name} +`, ...edge }, { label: `${line.name} -`, ...edge });
-      bands.push({ series: [series.length - 2, series.length - 1], fill: faint(stroke) });
+      bands.push({
+        series: [series.length - 2, series.length - 1],
+        fill: faint(stroke, this.#palette.highContrast ? 0.4 : 0.19),
+      });
     });
     const axis: uPlot.Axis = {
       stroke: text,
@@ -311,9 +314,14 @@ export class Chart {
   }
 }
 
-/** A colour that lets the grid through. */
-function faint(colour: string): string {
-  return /^#[0-9a-f]{6}$/i.test(colour) ? `${colour}30` : `color-mix(in srgb, ${colour} 19%, transparent)`;
+/** A colour that lets what is behind it through; `share` of it stays. */
+function faint(colour: string, share: number): string {
+  const hex = Math.round(255 * share)
+    .toString(16)
+    .padStart(2, "0");
+  return /^#[0-9a-f]{6}$/i.test(colour)
+    ? `${colour}${hex}`
+    : `color-mix(in srgb, ${colour} ${Math.round(100 * share)}%, transparent)`;
 }
 
 /** Between powers of ten a grid would be a wall. */
