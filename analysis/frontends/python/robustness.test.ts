@@ -87,6 +87,18 @@ test("hostile code ends: recursion, endless loops, enormous sizes, deep nesting"
   }
 });
 
+test("a network that hands its input back has no output that nothing writes", () => {
+  for (const given of ["x", "x if self.training else self.fc(x)", "x, self.fc(x)"]) {
+    const text = `from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, 4)\n    def forward(self, x):\n        return ${given}\n`;
+    const { graph } = project({ "m.py": text }).analyse("m.py").models[0]!;
+    const there = new Set([...graph.inputs.map((i) => i.name), ...graph.nodes.flatMap((n) => n.outputs)]);
+    assert.ok(
+      graph.outputs.every((o) => there.has(o)),
+      given,
+    );
+  }
+});
+
 test("all of Debian's torchvision is analysed; its classification models have nothing opaque", {
   skip: !existsSync(`${SITE_PACKAGES}/torchvision/models`),
 }, () => {

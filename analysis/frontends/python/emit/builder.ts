@@ -550,7 +550,9 @@ export class GraphBuilder {
     nameOfCell: (cell: ParameterCell) => string | undefined,
     symbols: ReadonlyMap<number, string>,
   ): Graph {
-    const wanted = outputs.map((t) => this.nameOf(t)).filter((n) => n !== "");
+    // An input that is handed back unread, of a shape that nothing asked for, says nothing of the weights.
+    const isUnread = (n: string) => this.open.has(n) && !this.types.has(n);
+    const wanted = outputs.map((t) => this.nameOf(t)).filter((n) => n !== "" && !isUnread(n));
     const needed = new Set(wanted);
     const kept: Node[] = [];
     for (let i = this.nodes.length - 1; i >= 0; i--) {
