@@ -16,8 +16,6 @@ import type { Tensor } from "../graph/tensor";
  * - reduction: reduced indices carry no scale, the rest passes with `factor`: ReduceMean 1, ReduceSumSquare 2.
  * - slope: the first input passes, the second (PRelu's slopes) has no scale.
  * - power: Pow with a constant exponent k: s(out) = k * s(in); with any other exponent no scale passes.
- * - compare: which of two tensors is the larger does not change when both are scaled alike, or when one is scaled and the
- *   other is zero everywhere; the answer has no scale: Greater, Less, Equal.
  * - zero: no scale passes: all others.
  */
 export type UnitRule =
@@ -28,7 +26,6 @@ export type UnitRule =
   | { readonly kind: "reduction"; readonly factor: number }
   | { readonly kind: "slope" }
   | { readonly kind: "power" }
-  | { readonly kind: "compare" }
   | { readonly kind: "zero" };
 
 /**

@@ -38,10 +38,6 @@ const RIGID: Equivariance = { axes: broadcastAxes, units: ZERO, parity: "none", 
 /** The larger or smaller of broadcast tensors: positively homogeneous of degree one in all of them. */
 const EXTREME: Equivariance = { axes: broadcastAxes, units: EQUAL, parity: "none", glue: false };
 
-function comparison(parity: Parity): Equivariance {
-  return { axes: broadcastAxes, units: { kind: "compare" }, parity, glue: false };
-}
-
 function movement(axes: Equivariance["axes"]): Equivariance {
   return { axes, units: PASS, parity: "units", glue: true };
 }
@@ -152,11 +148,11 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Softmax: pointwise("none"),
   LogSoftmax: pointwise("none"),
   Mod: RIGID,
-  Equal: comparison("units"),
-  Greater: comparison("none"),
-  GreaterOrEqual: comparison("none"),
-  Less: comparison("none"),
-  LessOrEqual: comparison("none"),
+  Equal: RIGID,
+  Greater: RIGID,
+  GreaterOrEqual: RIGID,
+  Less: RIGID,
+  LessOrEqual: RIGID,
   And: RIGID,
   Or: RIGID,
   Xor: RIGID,

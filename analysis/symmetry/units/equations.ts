@@ -157,7 +157,7 @@ const NO_RELATIONS: readonly Relation[] = [];
 
 /** Whether nodes of one operator may differ in how their log-scales relate. */
 function dependsOnNode(rule: Equivariance): boolean {
-  return rule.holds !== undefined || ["product", "power", "compare"].includes(rule.units.kind);
+  return rule.holds !== undefined || rule.units.kind === "product" || rule.units.kind === "power";
 }
 
 /** Nodes of which somebody reads a further output (positions, masks): the rules speak of the first one only. */
@@ -229,10 +229,10 @@ function hasScale(node: Node, at: number): boolean {
  * `contracts` whether labels that the output lacks cancel between the inputs.
  */
 interface Relation {
-  readonly kind: "sum" | "equal" | "contraction" | "reduction" | "compare" | "forget" | "zero";
+  readonly kind: "sum" | "equal" | "contraction" | "reduction" | "forget" | "zero";
   /** Factor of the output and of each input; 0 leaves that operand free. */
   readonly factors: readonly number[];
-  /** For "equal" and "compare": which inputs take part, counted from 1 (operand numbers). */
+  /** For "equal": which inputs take part, counted from 1 (operand numbers). */
   readonly operands?: readonly number[] | undefined;
 }
 
@@ -264,10 +264,6 @@ function relationOf(graph: Graph, node: Node, rule: Equivariance, field: Field):
       return CONTRACTION;
     case "reduction":
       return { kind: "reduction", factors: [1, units.factor] };
-    case "compare": {
-      const isZero = (name: string) => graph.constants.get(name)?.data.every((x) => x === 0) === true;
-      return { kind: "compare", factors: [], operands: node.inputs.flatMap((name, i) => (isZero(name) ? [] : [i + 1])) };
-    }
     case "slope":
       return { kind: "sum", factors: [1, 1, 0] };
     case "zero":
@@ -426,16 +422,6 @@ class RelationWriter {
           else if (z >= 0) sink.zero(z);
         }
         break;
-      case "compare": {
-        if (z >= 0) sink.zero(z);
-        const compared = relation.operands!.filter((o) => cells[o] !== undefined).map((o) => this.unknown(row, o));
-        const isMissing = compared.includes(-1);
-        const [first, ...others] = compared.filter((u) => u >= 0);
-        if (first === undefined) break;
-        if (isMissing) sink.zero(first);
-        for (const u of others) if (u !== first) sink.pair(first, 1, u, -1);
-        break;
-      }
       case "zero":
         this.zeroRow(row, sink);
     }
