@@ -33,6 +33,9 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
   readonly #subscriptions: vscode.Disposable[];
   /** The file that is shown; it stays while something else than Python has the focus. */
   #document: vscode.Uri | undefined;
+  /** Ends the waiting for what was asked about the file before: VS Code shows nothing new until it has an answer. */
+  #leave: () => void = () => {};
+  #left = Promise.resolve<null>(null);
 
   constructor(private readonly client: NoetherClient) {
     this.#follow(vscode.window.activeTextEditor);
@@ -56,6 +59,8 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
   #follow(editor: vscode.TextEditor | undefined): void {
     if (editor?.document.languageId !== "python" || editor.document.uri.toString() === this.#document?.toString()) return;
     this.#document = editor.document.uri;
+    this.#leave();
+    this.#left = new Promise((resolve) => (this.#leave = () => resolve(null)));
     this.refresh();
   }
 
@@ -100,7 +105,8 @@ class Explorer implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
       if (!this.#document) return [];
       const file = this.#document.toString();
       // Cancelled by the next keystroke, or the server is not there: the next refresh asks again.
-      const structure = await this.client.structure(this.#document).catch(() => null);
+      const asked = this.client.structure(this.#document).catch(() => null);
+      const structure = await Promise.race([asked, this.#left]);
       return (structure?.models ?? []).map((model) => ({ kind: "model", model, file }));
     }
     if (entry.kind === "model") return entry.model.spaces.map((space) => ({ kind: "space", space, file: entry.file }));

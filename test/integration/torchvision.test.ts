@@ -10,8 +10,8 @@ const LAYERS: Readonly<Record<string, readonly { readonly call: string; readonly
     { call: "nn.Linear(512 * block.expansion", says: [/fc/, /S\(512\)/] },
   ],
   "torchvision_vgg.py": [
-    { call: "nn.Linear(4096, 4096)", says: [/classifier\.3/, /S\(4096\) with R\+\^4096/] },
-    { call: "nn.Conv2d(in_channels, v", says: [/features\.0/, /S\(64\) with R\+\^64/] },
+    { call: "nn.Linear(4096, 4096)", says: [/classifier\.3/, /S\(4096\) with \(ℝ₊\)⁴⁰⁹⁶/] },
+    { call: "nn.Conv2d(in_channels, v", says: [/features\.0/, /S\(64\) with \(ℝ₊\)⁶⁴/] },
   ],
 };
 

@@ -134,6 +134,12 @@ describe("around the editor", () => {
     const before = document.getText();
     const at = find(document, "nn.Linear(width, classes)").translate(0, 4);
     vscode.window.activeTextEditor!.selection = new vscode.Selection(at, at);
+    const [range, kind] = [new vscode.Range(at, at), vscode.CodeActionKind.RefactorRewrite.value];
+    // The menu asks once and says that there is nothing where the answer is not known yet.
+    await until("rewrites", async () => {
+      const id = "vscode.executeCodeActionProvider";
+      return (await vscode.commands.executeCommand<vscode.CodeAction[]>(id, document.uri, range, kind)).length > 0;
+    });
     await vscode.commands.executeCommand("editor.action.refactor");
     await seen(".action-widget .monaco-list-row.action").shown();
     await press("Enter");
