@@ -15,6 +15,7 @@ import type { AnalysisService, DocumentAnalysis, LintSettings, ModelSummary } fr
 export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings, ModelSummary };
 export type { DocumentProbe, ProbeAnswer, ProbeChoices, ProbeEvent, ProbeRecord };
 export type { DrawnFile, Drawing, Layout, LayoutBox, LayoutRequest, OnnxTextView, SourceMatch };
+export { typesetGroup } from "../analysis/report/typeset";
 export type Finding = DocumentAnalysis["findings"][number];
 export type Fix = Finding["fixes"][number];
 export type SourceRange = NonNullable<Finding["range"]>;

@@ -7,6 +7,7 @@ import type { SourceRange } from "../graph/source";
 import type { RiskLevel } from "../dynamics/risk/risk";
 import { levelWords, riskOf, settingWords, spaceRisks, telling } from "../report/risk";
 import { countedOf } from "../report/families";
+import { typesetGroup } from "../report/typeset";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { type Address, type ChannelSpace, formatAddress } from "../symmetry/symmetry";
@@ -110,9 +111,9 @@ function modelStructure(model: LoadedModel): ModelStructure {
     riskReason: worst ? [settingWords(worst.settings), worst.risk.sentence, ...assumed].join("\n") : "",
     summary: parts.join(" · "),
     spaces: analysis.spaces.map((space) => ({
-      label: `${plural(space.size, "channel")} · ${space.group}`,
+      label: `${plural(space.size, "channel")} · ${typesetGroup(space.group)}`,
       size: space.size,
-      group: space.group,
+      group: typesetGroup(space.group),
       risk: bySpace.get(space.id) ?? "low",
       members: members(space, layers),
     })),
@@ -182,7 +183,7 @@ function axisHints(file: string, model: LoadedModel): AxisHint[] {
       .map(named)
       .filter((s) => s !== "")
       .join(" → ");
-    const groups = [...own.in, ...own.out].map((id) => `${letters.get(id)}: ${model.analysis.spaces[id]?.group}`);
+    const groups = [...own.in, ...own.out].map((id) => `${letters.get(id)}: ${typesetGroup(model.analysis.spaces[id]!.group)}`);
     const known = byCall.get(key) ?? { range, labels: [], lines: [] };
     known.labels.push(label);
     known.lines.push(`${shortScope(scope)}: ${groups.join(", ")}`);

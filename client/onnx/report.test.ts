@@ -32,7 +32,7 @@ describe("the report on an .onnx file", () => {
   it("lists spaces, families, swaps, opaque operators and the certificate", () => {
     const page = summaryReport(summary(JSON_OF_MLP), { certifying: false });
     for (const text of [
-      "S(8) with R+^8",
+      "S(8) with (ℝ₊)⁸",
       "fc2.weight/1",
       "<td>16</td>",
       "branches.0",

@@ -1,5 +1,5 @@
 /** @file The report on an .onnx file as HTML. Pure functions; everything from the file is escaped. */
-import type { Finding, ModelSummary, OnnxSummary } from "../../server/protocol";
+import { type Finding, type ModelSummary, type OnnxSummary, typesetGroup } from "../../server/protocol";
 import { readSymmetries, type Certificate, type ChannelSpace, type ModelSymmetries } from "../public-json";
 
 /** Shown while the file is being read. */
@@ -79,7 +79,7 @@ function spaces(all: readonly ChannelSpace[]): string {
   if (all.length === 0) return `<p>No channel space: nothing may be permuted or rescaled.</p>`;
   const rows = all.map(
     ({ size, group, acts }) =>
-      `<tr><td class="number">${number(size)} channels</td><td class="group">${escape(group)}</td><td>${addresses(acts)}</td></tr>`,
+      `<tr><td class="number">${number(size)} channels</td><td class="group">${escape(typesetGroup(group))}</td><td>${addresses(acts)}</td></tr>`,
   );
   return `<table><caption>Channel spaces</caption><thead><tr><th scope="col">Channels</th><th scope="col">Group</th><th scope="col">Acts on</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody></table>`;

@@ -5,6 +5,7 @@
 import type { Measured, MeasuredCourse, ProbeRecord, RecordedMeasures, RecordedSetting } from "../../probe/record/record";
 import type { Finding } from "../../rules/finding";
 import { sortFindings } from "../findings";
+import { typesetGroup } from "../typeset";
 import { type Chart, escapeText, lineChart, type Series } from "../plot/svg";
 
 /** Rows of the table of symmetries that are shown at most; the others are counted. */
@@ -167,7 +168,7 @@ function charts(record: ProbeRecord): string {
       xLabel: isRate ? "learning rate squared" : swept.what,
       yLabel: "|w|^2",
       series: swept.symmetries.slice(0, MOST_CHARTS).map(({ order, symmetry }) => ({
-        name: `${symmetry.group}, ${symmetry.parameters[0] ?? ""}`,
+        name: `${typesetGroup(symmetry.group)}, ${symmetry.parameters[0] ?? ""}`,
         points: order.map((o, i) => {
           const [w, x] = [o.value ?? Number.NaN, swept.values[i]!];
           return { x: isRate ? x * x : x, y: w * w, error: 2 * Math.abs(w) * (o.error ?? Number.NaN) };
@@ -190,7 +191,7 @@ function change(s: RecordedMeasures): number {
 
 function title(s: RecordedMeasures): string {
   const [first, ...more] = s.symmetry.parameters;
-  return `${s.symmetry.group} ${s.symmetry.kind}, ${first ?? ""}${more.length > 0 ? ` +${more.length}` : ""}`;
+  return `${typesetGroup(s.symmetry.group)} ${s.symmetry.kind}, ${first ?? ""}${more.length > 0 ? ` +${more.length}` : ""}`;
 }
 
 function comparisons(record: ProbeRecord): string {
@@ -218,7 +219,7 @@ function symmetryTable(setting: RecordedSetting, several: boolean): string {
     const ranks = s.ranks
       ? `<br>effective rank ${value(s.ranks.effective)} of ${small(s.ranks.full)}, above a thousandth of the largest: ${value(s.ranks.numerical)}`
       : "";
-    return `<tr><td>${escapeText(s.symmetry.group)}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}${ranks}</td></tr>`;
+    return `<tr><td>${escapeText(typesetGroup(s.symmetry.group))}<br><span class="quiet">${s.symmetry.kind}</span></td><td>${names.join(" ")}${more}</td><td>${value(s.degree!)}</td><td>${kind}<br><span class="quiet">${v ? `driven by: ${v.driver}` : ""}</span></td><td>${escapeText(v?.evidence.slice(1).join("; ") ?? "")}${units}${ranks}</td></tr>`;
   });
   const left = sorted.length - rows.length;
   return `<h2>Symmetries${several ? `: ${escapeText(setting.name)}` : ""}</h2><div class="wide"><table><tr><th>group</th><th>acts on</th><th>degree of breaking</th><th>verdict</th><th>evidence</th></tr>${rows.join("")}</table></div>${left > 0 ? `<p class="quiet">${left} more.</p>` : ""}`;

@@ -1,4 +1,5 @@
 /** @file A running probe as the panel shows it. */
+import { typesetGroup } from "../../../server/protocol";
 import { t } from "../text";
 import { mostMoved } from "./lines";
 import type { LiveProbe } from "./live";
@@ -69,7 +70,7 @@ function bySymmetry(live: LiveProbe): ChartView | undefined {
     y: t("weakest mirror"),
     include: [0],
     lines: byName(live.measures, (m) =>
-      m.symmetries.map((s) => ({ name: prefixed(live, m, `${s.group} ${s.parameters[0] ?? ""}`), value: s.weakest })),
+      m.symmetries.map((s) => ({ name: prefixed(live, m, `${typesetGroup(s.group)} ${s.parameters[0] ?? ""}`), value: s.weakest })),
     ),
   });
 }
@@ -82,7 +83,7 @@ function imbalances(live: LiveProbe): ChartView | undefined {
     y: t("imbalance"),
     include: [0],
     lines: byName(live.measures, (m) =>
-      m.symmetries.map((s) => ({ name: prefixed(live, m, s.parameters[0] ?? s.group), value: s.imbalance ?? null })),
+      m.symmetries.map((s) => ({ name: prefixed(live, m, s.parameters[0] ?? typesetGroup(s.group)), value: s.imbalance ?? null })),
     ),
   });
 }

@@ -1,5 +1,5 @@
 /** @file Tables of a finished probe. */
-import type { ProbeRecord } from "../../../server/protocol";
+import { type ProbeRecord, typesetGroup } from "../../../server/protocol";
 import { t } from "../text";
 import { count, estimated, small } from "./numbers";
 import { type Measured, type Measures, placeOf, type Setting, signed, text } from "./record-words";
@@ -50,7 +50,7 @@ export function symmetries(setting: Setting, { settings }: ProbeRecord): TableVi
         code: true,
         ...(m.symmetry.parameters.length > 1 ? { quiet: t("{0} more", m.symmetry.parameters.length - 1) } : {}),
       },
-      { text: m.symmetry.group, quiet: m.symmetry.kind },
+      { text: typesetGroup(m.symmetry.group), quiet: m.symmetry.kind },
       verdictCell(m),
       m.degree ? { text: text(m.degree), number: true } : { text: "" },
       { text: evidence(m).join("; ") },
@@ -87,7 +87,7 @@ export function mirrors({ settings }: ProbeRecord): TableView | undefined {
       const falls = exponent !== null && exponent + 2 * (exponentError ?? 0) < 0;
       return [
         [
-          { text: placeOf(m), code: true, quiet: settings.length > 1 ? `${s.name}, ${m.symmetry.group}` : m.symmetry.group },
+          { text: placeOf(m), code: true, quiet: settings.length > 1 ? `${s.name}, ${typesetGroup(m.symmetry.group)}` : typesetGroup(m.symmetry.group) },
           { text: mirror },
           { text: small(distance), number: true },
           { text: small(lossIncrease), number: true },
@@ -120,7 +120,7 @@ export function criticalRates({ sweep }: ProbeRecord): TableView | undefined {
     const { criticalRate, points, residual } = s.fit;
     return [
       [
-        { text: placeOf(s), code: true, quiet: s.symmetry.group },
+        { text: placeOf(s), code: true, quiet: typesetGroup(s.symmetry.group) },
         { text: criticalRate.value === null ? t("does not fall") : text(criticalRate), number: true },
         { text: residual === null ? "" : small(residual), number: true },
         { text: String(points), number: true },

@@ -1,5 +1,5 @@
 /** @file A finished probe as the panel shows it: verdicts in words first, then charts, maps and tables. */
-import type { ProbeRecord } from "../../../server/protocol";
+import { type ProbeRecord, typesetGroup } from "../../../server/protocol";
 import { t } from "../text";
 import type { LiveProbe } from "./live";
 import { liveView } from "./live-view";
@@ -72,7 +72,7 @@ function verdicts(setting: Setting, { settings }: ProbeRecord): Sentence[] {
   const sentences = kinds.flatMap((kind): Sentence[] => {
     const found = told.filter((s) => s.verdict.kind === kind);
     if (found.length === 0) return [];
-    const which = found.slice(0, 3).map((s) => `${s.symmetry.group} ${t("on")} ${placeOf(s)}`);
+    const which = found.slice(0, 3).map((s) => `${typesetGroup(s.symmetry.group)} ${t("on")} ${placeOf(s)}`);
     const more = found.length > 3 ? `, ${t("{0} more", found.length - 3)}` : "";
     const drivers = [...new Set(found.map((s) => s.verdict.driver))].join(", ");
     const says =

@@ -1,5 +1,5 @@
 /** @file What a record calls things, and how it writes its values. */
-import type { ProbeRecord } from "../../../server/protocol";
+import { type ProbeRecord, typesetGroup } from "../../../server/protocol";
 import { change, estimated } from "./numbers";
 
 export type Setting = ProbeRecord["settings"][number];
@@ -8,12 +8,12 @@ export type Measures = Setting["symmetries"][number];
 
 /** The weight that names a symmetry's layer. */
 export function placeOf({ symmetry: { group, parameters, writer } }: Pick<Measures, "symmetry">): string {
-  return writer ?? parameters[0] ?? group;
+  return writer ?? parameters[0] ?? typesetGroup(group);
 }
 
 /** Group and layer. */
 export function nameOf(m: Pick<Measures, "symmetry">): string {
-  return `${m.symmetry.group} ${placeOf(m)}`;
+  return `${typesetGroup(m.symmetry.group)} ${placeOf(m)}`;
 }
 
 /** Whether a difference is more than two standard errors from zero. */
