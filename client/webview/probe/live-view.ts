@@ -70,7 +70,10 @@ function bySymmetry(live: LiveProbe): ChartView | undefined {
     y: t("weakest mirror"),
     include: [0],
     lines: byName(live.measures, (m) =>
-      m.symmetries.map((s) => ({ name: prefixed(live, m, `${typesetGroup(s.group)} ${s.parameters[0] ?? ""}`), value: s.weakest })),
+      m.symmetries.map((s) => ({
+        name: prefixed(live, m, `${typesetGroup(s.group)} ${s.parameters[0] ?? ""}`),
+        value: s.weakest,
+      })),
     ),
   });
 }
@@ -83,7 +86,10 @@ function imbalances(live: LiveProbe): ChartView | undefined {
     y: t("imbalance"),
     include: [0],
     lines: byName(live.measures, (m) =>
-      m.symmetries.map((s) => ({ name: prefixed(live, m, s.parameters[0] ?? typesetGroup(s.group)), value: s.imbalance ?? null })),
+      m.symmetries.map((s) => ({
+        name: prefixed(live, m, s.parameters[0] ?? typesetGroup(s.group)),
+        value: s.imbalance ?? null,
+      })),
     ),
   });
 }

@@ -87,7 +87,11 @@ export function mirrors({ settings }: ProbeRecord): TableView | undefined {
       const falls = exponent !== null && exponent + 2 * (exponentError ?? 0) < 0;
       return [
         [
-          { text: placeOf(m), code: true, quiet: settings.length > 1 ? `${s.name}, ${typesetGroup(m.symmetry.group)}` : typesetGroup(m.symmetry.group) },
+          {
+            text: placeOf(m),
+            code: true,
+            quiet: settings.length > 1 ? `${s.name}, ${typesetGroup(m.symmetry.group)}` : typesetGroup(m.symmetry.group),
+          },
           { text: mirror },
           { text: small(distance), number: true },
           { text: small(lossIncrease), number: true },
