@@ -54,6 +54,18 @@ function checkWork(graph: Graph): void {
     throw new RangeError(`one evaluation computes ${entries} numbers, more than ${MOST_WORK}; try smaller inputs`);
 }
 
+/** Products of numbers of one evaluation and trainable entries up to which the engines run: their equations are that many. */
+const MOST_EQUATIONS = 1e9;
+
+/** Throws RangeError where the engines' equations would take more memory than a linter may. */
+function checkEquations(graph: Graph): void {
+  let trainable = 0;
+  for (const p of graph.parameters.values()) if (p.trainable) trainable += elementCount(p.shape);
+  const entries = work(graph);
+  if (entries * trainable > MOST_EQUATIONS)
+    throw new RangeError(`the equations of ${trainable} weights in ${entries} numbers are too many; try smaller inputs`);
+}
+
 /** Largest |J v| / |v| on the model's own inputs of a direction that was found on smaller ones. */
 const HOLDS = 1e-8;
 
@@ -83,6 +95,7 @@ export function runNumericEngines(
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
+  checkEquations(graph);
   const directions = shiftsAtGenericWeights(graph, axes, seed);
   const { weights } = directions;
   const shape = (p: string) => graph.parameters.get(p)!.shape;

@@ -110,3 +110,15 @@ test("shape arithmetic, Reshapes and Transposes that undo each other, 2,000 time
     12,
   );
 });
+
+test("a batch that no memory holds the equations of is not searched", () => {
+  const { graph } = readOnnx({ path: "testFixtures/zoo/onnx/FusedQkvAttention.onnx" });
+  const [input, ...others] = graph.inputs;
+  const inputs = [{ ...input!, shape: [65_537, ...input!.shape.slice(1)] }, ...others];
+  const { notes, continuous } = analyse(inferShapes({ ...graph, inputs }).graph);
+  assert.ok(
+    notes.some((n) => n.includes("try smaller inputs")),
+    notes.join("\n"),
+  );
+  assert.ok(continuous.total >= 0);
+});
