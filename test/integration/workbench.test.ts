@@ -140,8 +140,17 @@ describe("around the editor", () => {
       const id = "vscode.executeCodeActionProvider";
       return (await vscode.commands.executeCommand<vscode.CodeAction[]>(id, document.uri, range, kind)).length > 0;
     });
-    await vscode.commands.executeCommand("editor.action.refactor");
-    await seen(".action-widget .monaco-list-row.action").shown();
+    await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
+    // A menu that opens while the editor is still settling closes again.
+    const entry = seen(".action-widget .monaco-list-row.action");
+    await until("the menu", async () => {
+      await vscode.commands.executeCommand("editor.action.refactor");
+      for (let looks = 0; looks < 20; looks++) {
+        if ((await entry.count()) > 0) return true;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return false;
+    });
     await press("Enter");
     const preview = seen(".bulk-edit-panel");
     await preview.shown();
