@@ -35,6 +35,8 @@ const server = await startServer({
 });
 const browser = await launchBrowser({ viewport: { width: 1280, height: 760 } });
 const { page } = browser;
+// VS Code in a browser takes a high-contrast theme only where the system asks for one.
+if (values.theme === "contrast") await page.emulateMedia({ forcedColors: "active", contrast: "more", colorScheme: "dark" });
 const { command, hover, open, place } = personAt(page);
 const begin = Date.now();
 
