@@ -137,7 +137,7 @@ export async function lanczos(
 export interface NearZeroCount {
   /** Their number: exact where Lanczos exhausted the space, else estimated from spectral weights. */
   readonly count: number;
-  /** Standard error over starting vectors; 0 where exact. */
+  /** Standard error over starting vectors, and half of what Lanczos has not told apart from zero; 0 where exact. */
   readonly error: number;
   readonly exact: boolean;
   readonly largest: number;
@@ -148,8 +148,9 @@ export interface NearZeroCount {
 
 /**
  * Counts eigenvalues below `relative` times the largest magnitude. Spectral weights of `probes` random starting vectors estimate
- * the share of such eigenvalues (stochastic Lanczos quadrature, Golub & Meurant); up to `exactSize` entries the Hessian is made
- * whole and diagonalised.
+ * the share of such eigenvalues (stochastic Lanczos quadrature, Golub & Meurant): a Ritz value stands for eigenvalues as far away as
+ * its residual, so that the weight of those that may lie on either side of the threshold counts by half, and as error. Up to
+ * `exactSize` entries the Hessian is made whole and diagonalised.
  */
 export async function nearZeroEigenvalues(
   product: HessianProduct,
@@ -178,10 +179,19 @@ export async function nearZeroEigenvalues(
   const largest = Math.max(...runs.map((r) => r.values[0]!));
   const smallest = Math.min(...runs.map((r) => r.values.at(-1)!));
   const threshold = relative * Math.max(Math.abs(largest), Math.abs(smallest));
-  const shares = runs.map((r) => r.weights.reduce((s, w, i) => s + (Math.abs(r.values[i]!) <= threshold ? w : 0), 0));
-  const mean = shares.reduce((a, b) => a + b, 0) / probes;
+  const share = (run: LanczosResult, isCounted: (magnitude: number, residual: number) => boolean): number =>
+    run.weights.reduce((s, w, i) => s + (isCounted(Math.abs(run.values[i]!), run.residuals[i]!) ? w : 0), 0);
+  const least = runs.map((r) => share(r, (magnitude, residual) => magnitude + residual <= threshold));
+  const most = runs.map((r) => share(r, (magnitude, residual) => magnitude - residual <= threshold));
+  const shares = least.map((low, k) => (low + most[k]!) / 2);
+  const [mean, unresolved] = [meanOf(shares), (meanOf(most) - meanOf(least)) / 2];
   const variance = shares.reduce((a, b) => a + (b - mean) ** 2, 0) / Math.max(1, probes - 1);
-  return { count: mean * size, error: Math.sqrt(variance / probes) * size, exact: false, largest, smallest, threshold };
+  const error = (Math.sqrt(variance / probes) + unresolved) * size;
+  return { count: mean * size, error, exact: false, largest, smallest, threshold };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
 /** All eigenvalues, falling, of the symmetrised matrix of products with the unit vectors. */

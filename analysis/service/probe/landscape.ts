@@ -37,6 +37,8 @@ const MOST_MIRRORS = 12;
 /** Steps of Lanczos, the most that fit; and starting vectors, the least that have an error. */
 const STEPS = [60, 40, 25, 15] as const;
 const PROBES = 2;
+/** Share of a count that its error may be; a count that is known less well is not told. */
+const LARGEST_ERROR = 0.25;
 /** Entries beyond which replicas are not aligned: assignments cost too much. */
 const LARGEST_ALIGNED = 100_000;
 
@@ -138,16 +140,19 @@ export async function measureLandscape(
       steps,
       probes: PROBES,
     });
-    hessian = {
-      nearZero: found.count,
-      error: found.error,
-      exact: found.exact,
-      expected: analysis.continuous.total,
-      parameters: flat.size,
-      largest: found.largest,
-      smallest: found.smallest,
-      threshold: ZERO,
-    };
+    // Few steps tell the smallest eigenvalues of a large network neither from zero nor from each other.
+    const isResolved = found.exact || found.error <= LARGEST_ERROR * found.count;
+    if (isResolved)
+      hessian = {
+        nearZero: found.count,
+        error: found.error,
+        exact: found.exact,
+        expected: analysis.continuous.total,
+        parameters: flat.size,
+        largest: found.largest,
+        smallest: found.smallest,
+        threshold: ZERO,
+      };
   }
   return { landscape: { ...(hessian ? { hessian } : {}), ...(barrier ? { barrier } : {}) }, collapse };
 }
