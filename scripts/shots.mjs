@@ -72,7 +72,6 @@ async function editor() {
   await command("View: Focus Active Editor Group");
 
   await hover("self.conv2 = nn.Conv2d", "Conv2d", "interchangeable");
-  await shot("hover-uncertified");
   // Certification runs when the file has been left alone; a hover shows what was known when it opened.
   await page.keyboard.press("Escape");
   await page.locator(".monaco-hover:visible").waitFor({ state: "hidden" });

@@ -22,16 +22,6 @@ const LARGEST_SHARED = 64;
 /** The domain of nodes that contradict their operator: no engine knows it, so that they are opaque. */
 export const INVALID_DOMAIN = "invalid";
 
-/** Operators whose two applications to the same inputs differ. */
-const RANDOM: ReadonlySet<string> = new Set([
-  "Bernoulli",
-  "Multinomial",
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-]);
-
 const UNKNOWN: TensorType = { type: "other", shape: undefined };
 
 /** Whether an attribute is a graph. */
@@ -271,7 +261,7 @@ export class Workspace {
   /** Computes a node whose inputs are all constants; true if it became constants itself. */
   fold(item: Item, entry: Operator | undefined, opset: number): boolean {
     const { node, inputs, outputs } = item;
-    if (entry?.evaluate === undefined || RANDOM.has(node.operator)) return false;
+    if (entry?.evaluate === undefined || entry.random) return false;
     for (const i of inputs) if (i !== ABSENT && i.constant === undefined) return false;
     if (this.infer(item, entry, opset) !== undefined) return false;
     for (const { type } of outputs) {
@@ -311,7 +301,7 @@ export class Workspace {
   }
 
   #push(item: Item, entry: Operator | undefined): void {
-    if (entry !== undefined && !RANDOM.has(item.node.operator)) {
+    if (entry !== undefined && !entry.random) {
       const hash = hashOf(item);
       const before = this.#computed.get(hash);
       if (before === undefined) {

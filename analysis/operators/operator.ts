@@ -80,6 +80,8 @@ export interface Operator {
   readonly name: string;
   /** "" for the standard domain, "com.microsoft" for ONNX Runtime's own. */
   readonly domain?: string;
+  /** Its outputs differ from run to run: it is never evaluated, so never taken for a constant, and two of it are not one. */
+  readonly random?: true;
   /**
    * Types of the outputs. Return a type with an undefined shape where it cannot be known.
    * Throws Error with a plain sentence when the inputs do not fit ("MatMul: inner sizes 4 and 5 differ").

@@ -75,10 +75,11 @@ function fourierShape(node: Node, shape: Shape, context: InferenceContext, known
   return shape.map((size, k) => (k === rank - 1 ? 2 : k === at ? (onesided ? Math.floor(n / 2) + 1 : n) : size));
 }
 
-/** Entries that draw random numbers: never evaluated, so never taken for constants. */
+/** Entries that draw random numbers. */
 function random(name: string, like: boolean): Operator {
   return {
     name,
+    random: true,
     infer(node, context) {
       const dtype = node.attributes.dtype;
       const type = typeof dtype === "number" ? onnxElementType(dtype) : like ? elementType(context, 0) : "float32";
@@ -134,6 +135,7 @@ export const samplingOperators: readonly Operator[] = [
   random("Bernoulli", true),
   {
     name: "Multinomial",
+    random: true,
     infer(node, context) {
       const shape = inputShape(context, 0);
       const dtype = node.attributes.dtype;

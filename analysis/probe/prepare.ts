@@ -5,6 +5,7 @@
 import { consumers, type Graph, type Node, numberAttribute } from "../graph/graph";
 import { elementCount, isFloating } from "../graph/tensor";
 import { primitiveForm } from "../lowering/normal-form";
+import { operatorTable } from "../operators/table";
 import { fuse } from "./fuse";
 
 /** Running statistics that a batch normalisation updates. */
@@ -45,16 +46,6 @@ const WHOLE: ReadonlySet<string> = new Set([
   "Mish",
 ]);
 
-/** What a network may not hold: two runs of it would differ. */
-const RANDOM: ReadonlySet<string> = new Set([
-  "Bernoulli",
-  "Multinomial",
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-]);
-
 /**
  * Prepares a graph for training.
  * @param whole keeps normalisations and affine layers as one operator; false lowers them all (for replicas in one graph)
@@ -63,7 +54,7 @@ const RANDOM: ReadonlySet<string> = new Set([
 export function prepare(graph: Graph, whole: boolean): Trainable {
   const notes: string[] = [];
   const statistics: RunningStatistics[] = [];
-  const drawn = graph.nodes.find((n) => RANDOM.has(n.operator) && n.domain === "");
+  const drawn = graph.nodes.find((n) => operatorTable(n.operator, n.domain)?.random);
   if (drawn) {
     throw new Error(
       `${drawn.operator} ${drawn.name} draws random numbers, so the same run would never repeat; make it an input of the model`,

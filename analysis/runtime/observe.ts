@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { writeOnnx } from "../frontends/onnx/write";
 import type { Graph, Node } from "../graph/graph";
 import { isFloating, type Tensor } from "../graph/tensor";
+import { operatorTable } from "../operators/table";
 import { randomInputs } from "./random-inputs";
 import { type Runner, RuntimeFailure, type RunnerSession } from "./runner";
 import { toWire } from "./values";
@@ -22,16 +23,6 @@ export interface ObserveOptions {
 
 /** What a network answers, by output. */
 export type Outputs = ReadonlyMap<string, Tensor>;
-
-/** Operators whose outputs differ from run to run. */
-const RANDOM: ReadonlySet<string> = new Set([
-  "Bernoulli",
-  "Multinomial",
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-]);
 
 /** Operators use so many threads at most: the twin and other processes have work too. */
 const MOST_THREADS = 4;
@@ -66,7 +57,7 @@ export class ObservedNetwork {
     runner: Runner,
     options: ObserveOptions = {},
   ): Promise<ObservedNetwork> {
-    const draws = graph.nodes.find((n) => RANDOM.has(n.operator) && n.domain === "");
+    const draws = graph.nodes.find((n) => operatorTable(n.operator, n.domain)?.random);
     if (draws)
       throw new RuntimeFailure("model", `${draws.operator} ${draws.name} draws random numbers: two runs cannot be compared`);
     const type = weights.elementType;

@@ -171,6 +171,19 @@ describe("Hessian", () => {
       `${estimated.count} +- ${estimated.error}`,
     );
   });
+
+  it("few steps in a spectrum that crowds around zero say that they do not resolve it", async () => {
+    // Half of the eigenvalues are zero, the others crowd from just beyond the threshold on.
+    const n = 400;
+    const crowded = (i: number): number => (i % 2 === 0 ? 0 : 0.004 * 1.014 ** i);
+    const largest = crowded(n - 1);
+    const diagonal = async (v: Float64Array): Promise<Float64Array> => v.map((x, i) => (crowded(i) / largest) * x);
+    const truth = Array.from({ length: n }, (_, i) => crowded(i) / largest).filter((v) => v <= 3e-3).length;
+    const at = (steps: number) => nearZeroEigenvalues(diagonal, n, { exactSize: 0, relative: 3e-3, probes: 2, steps });
+    const [few, many] = [await at(6), await at(150)];
+    assert.ok(few.error > 0.25 * few.count, `${few.count} +- ${few.error}`);
+    assert.ok(many.error < few.error && Math.abs(many.count - truth) < 0.25 * truth, `${many.count} of ${truth}`);
+  });
 });
 
 describe("noise, barriers, dormant units, settings", () => {

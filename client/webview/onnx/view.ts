@@ -41,8 +41,9 @@ const stage = element("div", {
 });
 const search = element("input", {
   type: "search",
-  placeholder: t("Find operator, module or weight"),
-  "aria-label": t("Find"),
+  placeholder: t("Find"),
+  "aria-label": t("Find operator, module or weight"),
+  title: t("Find operator, module or weight"),
   spellcheck: "false",
 });
 const hits = element("ul", { class: "hits", role: "listbox", "aria-label": t("Found"), hidden: "" });
