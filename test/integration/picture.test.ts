@@ -71,7 +71,12 @@ describe("the picture of an .onnx file, by keyboard and pointer", () => {
     assert.equal(await tab("Selection").attribute("aria-selected"), "true");
     assert.match(await details.at(".space").text(), /fc1\.weight/);
     const spoken = await inPage("body").spoken();
-    for (const name of ['toolbar "Picture"', 'searchbox "Find operator, module or weight"', 'application "The network', 'tab "Selection" [selected]'])
+    for (const name of [
+      'toolbar "Picture"',
+      'searchbox "Find operator, module or weight"',
+      'application "The network',
+      'tab "Selection" [selected]',
+    ])
       assert.ok(spoken.includes(name), `${name} in\n${spoken}`);
     assert.doesNotMatch(spoken, /^\s*- (button|tab|searchbox|application)\b(?! ")/m);
   });
