@@ -1,7 +1,14 @@
 /** @file The language client: starts, restarts and talks to the bundled server. */
 import { randomUUID } from "node:crypto";
 import * as vscode from "vscode";
-import { LanguageClient, State, TransportKind, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
+import {
+  ErrorAction,
+  LanguageClient,
+  State,
+  TransportKind,
+  type LanguageClientOptions,
+  type ServerOptions,
+} from "vscode-languageclient/node";
 import {
   INFORMATION_REQUEST,
   DRAWING_REQUEST,
@@ -192,8 +199,18 @@ export class NoetherClient {
       initializationOptions: { commands: LINKED_COMMANDS } satisfies InitialisationOptions,
       markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS } },
       synchronize: { fileEvents: this.#files },
+      errorHandler: {
+        // A server that has ended is started again when its connection closes. What was written into its pipe before
+        // that fails; the default handler counts such failures and after three of them gives the server up for good.
+        error: (error) => {
+          this.output.warn(`the connection to the language server failed: ${error.message}`);
+          return { action: ErrorAction.Continue, handled: true };
+        },
+        closed: () => closing.closed(),
+      },
     };
     const client = new LanguageClient("noether", "Noether", server, options);
+    const closing = client.createDefaultErrorHandler();
     client.onNotification(STATUS_NOTIFICATION, (status: ServerStatus) => this.#setStatus(status));
     client.onNotification(PROBE_NOTIFICATION, ({ event, id }: ProbeNotice) => this.#probes.get(id)?.(event));
     client.onDidChangeState(({ newState }) => {

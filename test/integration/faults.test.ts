@@ -15,7 +15,7 @@ import {
   type Diagnostic,
   type ProtocolConnection,
 } from "vscode-languageserver/node";
-import { close, diagnostics, noether, open, until } from "./vs-code";
+import { close, diagnostics, hover, noether, open, until } from "./vs-code";
 
 /** A model whose bias its norm removes. */
 function model(name: string): string {
@@ -53,6 +53,9 @@ describe("when something breaks", () => {
     edit.insert(document.uri, new vscode.Position(document.lineCount, 0), `\n\n${model("Unsaved")}`);
     assert.ok(await vscode.workspace.applyEdit(edit));
     for (const pid of before) process.kill(pid, "SIGKILL");
+    // What is asked of a server in the moment of its end goes into a pipe that nobody reads any more.
+    const asked = Array.from({ length: 20 }, (_, line) => hover(document, new vscode.Position(line, 20)));
+    await Promise.allSettled(asked);
     await until("more findings, in text that is nowhere but in the editor", () => {
       const now = diagnostics(document.uri);
       return now.length === found.length + 1 && now.some((d) => d.range.start.line > found.at(-1)!.range.start.line + 8);
