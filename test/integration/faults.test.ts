@@ -15,7 +15,7 @@ import {
   type Diagnostic,
   type ProtocolConnection,
 } from "vscode-languageserver/node";
-import { close, diagnostics, hover, noether, open, until } from "./vs-code";
+import { close, diagnostics, noether, open, until } from "./vs-code";
 
 /** A model whose bias its norm removes. */
 function model(name: string): string {
@@ -53,8 +53,10 @@ describe("when something breaks", () => {
     edit.insert(document.uri, new vscode.Position(document.lineCount, 0), `\n\n${model("Unsaved")}`);
     assert.ok(await vscode.workspace.applyEdit(edit));
     for (const pid of before) process.kill(pid, "SIGKILL");
-    // What is asked of a server in the moment of its end goes into a pipe that nobody reads any more.
-    const asked = Array.from({ length: 20 }, (_, line) => hover(document, new vscode.Position(line, 20)));
+    // What is asked before the editor hears of the end goes into pipes that nobody reads any more.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    const place = { uri: document.uri.toString(), line: 0, character: 0 };
+    const asked = Array.from({ length: 20 }, () => vscode.commands.executeCommand("noether.showSymmetries", place));
     await Promise.allSettled(asked);
     await until("more findings, in text that is nowhere but in the editor", () => {
       const now = diagnostics(document.uri);
@@ -63,6 +65,7 @@ describe("when something breaks", () => {
     assert.ok(document.getText().includes("class Unsaved"), "the text is as it was typed");
     const api = await noether();
     await until("the server is ready", () => api.status.state === "ready");
+    await vscode.window.showTextDocument(document);
     await vscode.commands.executeCommand("workbench.action.files.revert");
   });
 });
