@@ -6,7 +6,7 @@ import { normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
 import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
-import { gainRotations } from "./actions/gain-rotation";
+import { curveSymmetries } from "./actions/curve";
 import { matrixSymmetries } from "./actions/matrix";
 import { PermutationAction } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
@@ -146,7 +146,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     ...(numeric
       ? [
           ...matrixSymmetries(numeric, spacesOfAtoms),
-          ...gainRotations(numeric),
+          ...curveSymmetries(numeric),
           ...raySymmetries(numeric),
           ...shiftSymmetries(numeric),
         ]

@@ -13,9 +13,10 @@ import { countFamilies, ParameterSpace, Span } from "./counting/families";
 import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
+import { beyondKnown, type Curve } from "./fields/beyond";
 import { type FieldRegion, type RemainingRescaling, searchFields } from "./fields/fields";
 import type { FieldSystem } from "./fields/system";
-import { beyondKnown } from "./fields/wide";
+import { stationsOf } from "./fields/trunk";
 import { findShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared, work } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
@@ -33,8 +34,8 @@ export interface NumericResult {
   readonly regions: readonly FieldRegion[];
   /** Of engine C beyond all others. */
   readonly remaining: readonly RemainingRescaling[];
-  /** Rotations between norms that gains have to follow. */
-  readonly gainRotations: readonly Generator[];
+  /** Directions beyond those engines. */
+  readonly curves: readonly Curve[];
   /** Scales that engine B did not see: directions of engine D that are those of the weights themselves. */
   readonly rays: readonly Generator[];
   /** Of engine D, those left out. */
@@ -113,30 +114,38 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   const explained = [...known, ...rays, ...shifts];
   const remaining = fields.remaining(explained.map((g) => g.vector));
   const found = [...explained, ...remaining.map((r) => r.generator)];
-  const gainRotations = searchGainRotations(graph, weights, axes, found, seed + 30);
-  const generators = [...found, ...gainRotations];
+  const curves = searchCurves(graph, weights, axes, found, seed + 30);
+  const generators = [...found, ...curves.map((c) => c.generator)];
   const { system, regions } = fields;
   const continuous = countFamilies(generators);
-  return { graph, weights, axes, seeds, system, regions, remaining, gainRotations, rays, shifts, generators, continuous };
+  return { graph, weights, axes, seeds, system, regions, remaining, curves, rays, shifts, generators, continuous };
 }
 
 /** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */
 const MEASURED = 1000;
 
-/** Rotations that gains follow, where something is left unexplained at these weights. */
-function searchGainRotations(
+/** Directions beyond the engines, where something is left unexplained at these weights. */
+function searchCurves(
   graph: Graph,
   weights: ParameterValues,
   axes: InferredAxes,
   known: readonly Generator[],
   seed: number,
-): Generator[] {
+): readonly Curve[] {
   const network = Network.of(graph);
-  if (network.parameterCount > MEASURED || !hasNormedGains(network)) return [];
+  if (network.parameterCount > MEASURED) return [];
+  const norms = hasNormedGains(network);
+  if (!norms && stationsOf(network, true).length === 0) return [];
   const explained = countFamilies(known).total;
-  if (measureDimension(graph, { weights, explained, seed }).dimension <= explained) return [];
+  let { dimension } = measureDimension(graph, { weights, explained, seed });
+  if (dimension <= explained) return [];
+  // A gate that no input takes to one of its ends is as good as linear: a fact about these weights, gone at other ones.
+  if (hasKinks(network)) dimension = Math.min(dimension, measureDimension(graph, { explained, seed: seed + 1 }).dimension);
+  if (dimension <= explained) return [];
   const vectors = known.map((g) => g.vector);
-  return beyondKnown(graph, weights, axes, vectors, seed).map((vector) => ({ family: "rotation", vector, spaces: [] }));
+  const isMissing = (found: number): boolean => explained + found < dimension;
+  const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, isMissing });
+  return explained + curves.length <= dimension ? curves : [];
 }
 
 /** Whether a weight multiplies what is divided by a root of squares, and a second norm sees the result. */

@@ -90,12 +90,12 @@ export class CutNetwork {
   private readonly pools = new Map<string, readonly Float64Array[]>();
   private readonly random: Random;
 
-  /** Cuts at the inputs of readers, and at the given streams. */
-  constructor(network: Network, weights: ParameterValues, random: Random, streams: Iterable<string> = []) {
+  /** Cuts at the inputs of readers, and at the given streams; at these alone where told. */
+  constructor(network: Network, weights: ParameterValues, random: Random, streams: Iterable<string> = [], atReaders = true) {
     this.network = network;
     this.weights = weights;
     this.random = random;
-    const found = new Set<string>([...streams, ...readerSources(network)]);
+    const found = new Set<string>([...streams, ...(atReaders ? readerSources(network) : [])]);
     // In the order of the steps that write them: a cell's own cuts come before it.
     this.cuts = network.steps.flatMap(({ node }) => node.outputs.filter((o) => found.has(o)));
     this.cutSet = new Set(this.cuts);

@@ -124,7 +124,7 @@ function constantShifts(
  * The combinations of directions that leave the outputs unchanged on fresh inputs: X N(J X), again with other inputs until
  * a round takes nothing away. A unit that is rarely on shows its directions a few at a time.
  */
-function certified(
+export function certified(
   network: Network,
   weights: ParameterValues,
   vectors: readonly Float64Array[],

@@ -3,7 +3,7 @@
  * gain that stands on one still scales entry by entry, a shift still differs entry by entry. The unit equations and the
  * numeric engines hold inputs and outputs still by themselves: for them these axes need no pin.
  */
-import type { Graph, GraphInput, Node } from "../../graph/graph";
+import { type Graph, type GraphInput, type Node, numberAttribute } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import { isFloating } from "../../graph/tensor";
 
@@ -35,7 +35,7 @@ export function findFrames(graph: Graph, numbering: Numbering): Frames {
   const inputs = new Map<string, readonly number[]>();
   for (const input of graph.inputs) {
     if (isFloating(input.type) && isReadOtherwise(graph, numbering, numbering.of(input.name))) {
-      const axes = featureAxes(input);
+      const axes = featureAxes(input, isReadByGroups(graph, numbering, numbering.of(input.name)));
       if (axes.length > 0) inputs.set(input.name, axes);
     }
   }
@@ -43,11 +43,27 @@ export function findFrames(graph: Graph, numbering: Numbering): Frames {
   return { inputs, outputs };
 }
 
-/** The last axis, and the channel axis of images; what batch and time do to each other is no business of scalings. */
-function featureAxes({ shape }: GraphInput): number[] {
+/**
+ * The last axis, and the channel axis of images and of what grouped convolutions read; what batch and time do to each other is
+ * no business of scalings.
+ */
+function featureAxes({ shape }: GraphInput, byGroups: boolean): number[] {
   if (shape.length < 2) return [];
   const last = shape.length - 1;
-  return shape.length >= 4 ? [1, last] : [last];
+  return shape.length >= 4 || (byGroups && shape.length === 3) ? [1, last] : [last];
+}
+
+/** Whether a node contracts all channels that it reads. A convolution in groups hands the group on: something may stand on it. */
+function isContraction(node: Node): boolean {
+  return CONTRACTIONS.has(node.operator) && node.domain === "" && !isGrouped(node);
+}
+
+function isGrouped(node: Node): boolean {
+  return node.operator.startsWith("Conv") && numberAttribute(node, "group", 1) > 1;
+}
+
+function isReadByGroups(graph: Graph, numbering: Numbering, value: number): boolean {
+  return numbering.readers(value).some((k) => isGrouped(graph.nodes[k]!));
 }
 
 /** Whether anything but contractions reads a value, or what movement makes of it. */
@@ -57,7 +73,7 @@ function isReadOtherwise(graph: Graph, numbering: Numbering, value: number): boo
   while (pending.length > 0) {
     for (const k of numbering.readers(pending.pop()!)) {
       const node = graph.nodes[k]!;
-      if (CONTRACTIONS.has(node.operator) && node.domain === "") continue;
+      if (isContraction(node)) continue;
       if (!MOVEMENT.has(node.operator) || node.domain !== "") return true;
       const out = numbering.outputs[k]![0]!;
       if (!seen.has(out)) pending.push(out);
@@ -73,6 +89,7 @@ function isPlainlyWritten(graph: Graph, numbering: Numbering, value: number): bo
   let at = numbering.writer(value);
   let node: Node | undefined = graph.nodes[at];
   while (node?.domain === "") {
+    if (isGrouped(node)) return false;
     if (CONTRACTIONS.has(node.operator)) return true;
     const inputs = numbering.inputs[at]!;
     const first: number | undefined =

@@ -10,14 +10,17 @@ import { Retraction } from "./retraction";
 
 const FOLDER = new URL("../../../testFixtures/architectures/onnx/", import.meta.url).pathname;
 
-describe("rotations that gains follow", () => {
+describe("directions beyond the engines", () => {
   for (const [name, count] of [
     ["PostNormEncoder", 1],
     ["NormedBranch", 2],
+    // A square and an identity inside of a unit trade with the path around it.
+    ["SquaredRectifiers", 2],
+    ["fused_convolution", 3],
   ] as const) {
     it(`${name}: the outputs stay, here and at other weights`, () => {
       const found = analyse(readOnnx({ path: `${FOLDER}${name}.onnx` }).graph);
-      const own = found.symmetries.filter((s) => s.id.startsWith("gain-rotation"));
+      const own = found.symmetries.filter((s) => s.id.startsWith("curve"));
       assert.equal(own.length, count);
       const network = Network.of(found.measurable!);
       const outputs = new Retraction(network, 3);

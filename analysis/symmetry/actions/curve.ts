@@ -1,11 +1,11 @@
 /**
- * @file Rotations that gains follow, as Symmetries: one-parameter families without a formula. A step along the tangent is taken
+ * @file Directions beyond the engines as Symmetries: one-parameter families without a formula. A step along the tangent is taken
  * back to where the outputs are as they were.
  */
 import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix } from "../../numerics/matrix";
 import { ParameterSpace } from "../counting/families";
-import { wideTangents } from "../fields/wide";
+import { curveTangents, type CurveSource } from "../fields/beyond";
 import type { NumericResult } from "../numeric";
 import type { Generator, ParameterValues, Symmetry } from "../symmetry";
 import { Retraction } from "./retraction";
@@ -14,37 +14,40 @@ import { Retraction } from "./retraction";
 const LARGEST = 0.25;
 
 /** One Symmetry per direction. */
-export function gainRotations(numeric: NumericResult): Symmetry[] {
-  if (numeric.gainRotations.length === 0) return [];
+export function curveSymmetries(numeric: NumericResult): Symmetry[] {
+  if (numeric.curves.length === 0) return [];
   const { network } = numeric.system;
   const retraction = new Retraction(network, numeric.seeds.fields);
   const space = new ParameterSpace(network.trainable.map((p) => [p, numeric.weights.get(p)!.length] as const));
-  const known = new WeakMap<ParameterValues, readonly Float64Array[]>();
+  const known = new Map<CurveSource, WeakMap<ParameterValues, readonly Float64Array[]>>();
   const isSame = (weights: ParameterValues): boolean =>
     [...numeric.weights].every(([p, data]) => {
       const other = weights.get(p);
       return other === data || (other !== undefined && data.every((x, i) => x === other[i]));
     });
-  const solutionsAt = (weights: ParameterValues): readonly Float64Array[] => {
+  const solutionsAt = (source: CurveSource, weights: ParameterValues): readonly Float64Array[] => {
+    const kept = known.get(source) ?? new WeakMap<ParameterValues, readonly Float64Array[]>();
+    known.set(source, kept);
     const found =
-      known.get(weights) ?? wideTangents(network, weights, numeric.axes, numeric.seeds.fields).map((v) => space.flatten(v));
-    known.set(weights, found);
+      kept.get(weights) ??
+      curveTangents(source, network, weights, numeric.axes, numeric.seeds.fields).map((v) => space.flatten(v));
+    kept.set(weights, found);
     return found;
   };
-  return numeric.gainRotations.map(({ vector }, index): Symmetry => {
+  return numeric.curves.map(({ source, generator: { family, vector } }, index): Symmetry => {
     const first = space.flatten(vector);
     const parameters = [...vector.keys()];
     // At other weights, the solution that is most like the first one.
     const tangentAt = (weights: ParameterValues): ParameterValues => {
       if (isSame(weights)) return vector;
-      const solutions = solutionsAt(weights);
-      if (solutions.length === 0) throw new Error(`${parameters.join(", ")}: gains follow no rotation at these weights`);
+      const solutions = solutionsAt(source, weights);
+      if (solutions.length === 0) throw new Error(`${parameters.join(", ")}: nothing moves along at these weights`);
       const matrix = Matrix.fromColumns(solutions, space.size);
       return space.unflatten(matrix.apply(new LeastSquares(matrix, { relative: 1e-9 }).solve(first)));
     };
     return {
-      id: `gain-rotation:${index}`,
-      kind: "rotation",
+      id: `curve:${index}`,
+      kind: family,
       origin: "numeric",
       group: "R",
       dimension: 1,
@@ -61,7 +64,7 @@ export function gainRotations(numeric: NumericResult): Symmetry[] {
         );
         return retraction.toFibre(weights, moved, parameters, new Set());
       },
-      generators: (weights) => [{ family: "rotation", vector: tangentAt(weights), spaces: [] } satisfies Generator],
+      generators: (weights) => [{ family, vector: tangentAt(weights), spaces: [] } satisfies Generator],
       fixedSet: () => undefined,
     };
   });

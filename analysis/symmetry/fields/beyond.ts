@@ -1,0 +1,100 @@
+/**
+ * @file Directions beyond engines B, C and D: curves in the space of weights that no matrix on an edge and no shift describes.
+ * They are looked for where something is left unexplained, by systems that are larger than those of the engines.
+ */
+import type { AxisStructure } from "../../graph/axes";
+import type { Graph } from "../../graph/graph";
+import { ParameterSpace, Span } from "../counting/families";
+import { certificates } from "../counting/jacobian";
+import { Network } from "../counting/network";
+import type { Generator, ParameterValues } from "../symmetry";
+import { trunkTangents } from "./trunk";
+import { wideTangents } from "./wide";
+
+/** What finds a direction: norms whose gains turn along with a stream, or blocks of a trunk kept whole, inputs passing by or not. */
+export type CurveSource = "norms" | "trunk" | "whole trunk";
+
+/** A direction with the system that it solves. */
+export interface Curve {
+  readonly source: CurveSource;
+  readonly generator: Generator;
+}
+
+/** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
+const CERTIFIED = 1e-8;
+
+/** All solutions of a system at some weights; most of them are other engines' too. */
+export function curveTangents(
+  source: CurveSource,
+  network: Network,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  seed: number,
+): ParameterValues[] {
+  if (source === "norms") return wideTangents(network, weights, axes, seed);
+  return trunkTangents(network, weights, axes, seed, { inputsPass: source === "trunk" });
+}
+
+/** Grows a span by certified directions. */
+class Known {
+  private readonly space: ParameterSpace;
+  private readonly span: Span;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly weights: ParameterValues,
+    network: Network,
+    known: readonly ParameterValues[],
+  ) {
+    this.space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
+    this.span = new Span(this.space.size);
+    this.span.add(known.map((v) => this.space.flatten(v)));
+  }
+
+  /** Those that are new, each of them beyond all others. */
+  take(found: readonly ParameterValues[], seed: number): ParameterValues[] {
+    const fresh = found.filter((v) => !this.span.contains(this.space.flatten(v)));
+    const holds = certificates(this.graph, this.weights, fresh, { seed });
+    return fresh.filter((v, k) => holds[k]! < CERTIFIED && this.span.add([this.space.flatten(v)]) > 0);
+  }
+}
+
+/**
+ * The directions beyond the span of those that are known. `isMissing` tells whether that many leave anything unexplained.
+ * Throws Error where an operator refuses its inputs.
+ */
+export function beyondKnown(
+  graph: Graph,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  known: readonly ParameterValues[],
+  options: { readonly seed: number; readonly norms: boolean; readonly isMissing: (found: number) => boolean },
+): Curve[] {
+  const network = Network.of(graph);
+  const { seed, isMissing } = options;
+  const span = new Known(graph, weights, network, known);
+  const out: Curve[] = [];
+  if (options.norms) {
+    for (const vector of span.take(curveTangents("norms", network, weights, axes, seed), seed + 2))
+      out.push({ source: "norms", generator: { family: "rotation", vector, spaces: [] } });
+  }
+  for (const source of ["trunk", "whole trunk"] as const) {
+    if (isMissing(out.length)) takeTrunk(source);
+  }
+  return out;
+
+  function takeTrunk(source: "trunk" | "whole trunk"): void {
+    const before = out.map((c) => c.generator.vector);
+    const matrices = span.take(curveTangents(source, network, weights, axes, seed), seed + 2);
+    if (matrices.length === 0) return;
+    // Of these, what scales channels one by one comes first, as a rescaling.
+    const scalings = trunkTangents(network, weights, axes, seed, { inputsPass: source === "trunk", channelwise: true });
+    const again = new Known(graph, weights, network, [...known, ...before]);
+    for (const [family, vectors] of [
+      ["rescaling", scalings],
+      ["linear", matrices],
+    ] as const) {
+      for (const vector of again.take(vectors, seed + 2)) out.push({ source, generator: { family, vector, spaces: [] } });
+    }
+  }
+}
