@@ -169,12 +169,26 @@ function valuePaths(
       }
     });
   };
+  // A single entry whose axis of size 1 is dropped goes on unseen: what reads it there tells it from the others.
+  const recordDropped = (from: string, to: string) => {
+    const kept = new Set(atomsOf(axes, to));
+    for (const a of atomsOf(axes, from)) if (!kept.has(a)) wanted.get(a)?.add(`${to}:dropped`);
+  };
   for (const node of graph.nodes) {
     const skip = placement(graph, node);
+    if (node.operator === "Reshape") recordDropped(node.inputs[0]!, node.outputs[0]!);
     for (const o of node.outputs) if (o !== "") record(o, skip);
     if (!PLACEMENT.has(node.operator)) for (const i of node.inputs) if (i !== "") record(i, () => false);
   }
   return new Map([...wanted].map(([a, set]) => [a, [...set].sort()]));
+}
+
+/** All atoms of all axes of a value. */
+function atomsOf(axes: InferredAxes, value: string): number[] {
+  const plain = (axes.axes(value) ?? []).flatMap((axis: BlockAxis) =>
+    isPlain(axis) ? [axis] : axis.kind === "dependent" ? axis.options : [],
+  );
+  return plain.flatMap((axis) => axes.atoms.normal(axis).flat());
 }
 
 const PLACEMENT: ReadonlySet<string> = new Set(["Reshape", "Slice", "Concat", "Gather", "Identity"]);
