@@ -71,14 +71,15 @@ class Inference implements InferredAxes, AxisScene {
     private readonly options: AxisInferenceOptions,
   ) {
     this.numbering = numberingOf(graph);
-    const { count, types } = this.numbering;
+    const { count, types, constants } = this.numbering;
     this.known = new Array<readonly BlockAxis[] | undefined>(count).fill(undefined);
     this.layouts = new Array<readonly AxisLayout[] | undefined>(count).fill(undefined);
     this.softlyPinned = new Uint8Array(count);
     this.usable = new Uint8Array(count);
     for (let v = 0; v < count; v++) {
       const shape = types[v]?.shape;
-      if (shape !== undefined && !shape.includes(0)) this.usable[v] = 1;
+      // An empty list of sizes says that a Reshape gives a scalar.
+      if (shape !== undefined && (!shape.includes(0) || (constants[v] !== undefined && shape.length === 1))) this.usable[v] = 1;
     }
   }
 
