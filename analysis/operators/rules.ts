@@ -180,3 +180,9 @@ const ONNX_TYPES: Readonly<Record<number, ElementType>> = {
 export function onnxElementType(code: number): ElementType {
   return ONNX_TYPES[code] ?? "other";
 }
+
+/** The TensorProto.DataType number of an element type; undefined for those that it does not have. */
+export function onnxTypeCode(type: ElementType): number | undefined {
+  const code = Object.keys(ONNX_TYPES).find((key) => ONNX_TYPES[Number(key)] === type);
+  return code === undefined ? undefined : Number(code);
+}

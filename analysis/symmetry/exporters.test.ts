@@ -271,4 +271,44 @@ describe("the same network by different exporters", () => {
       slopes: (g, x) => g.add("PRelu", [x, g.constant([1], [0])]),
     });
   });
+
+  it("both directions of a recurrence in one tensor are not taken for interchangeable", () => {
+    const g = new GraphBuilder(18);
+    const weights = [g.parameter("w", [2, 6, 3]), g.parameter("r", [2, 6, 2]), g.parameter("b", [2, 12])];
+    const y = g.add("GRU", [g.input("x", [4, 3, 3]), ...weights], {
+      hidden_size: 2,
+      direction: "bidirectional",
+      linear_before_reset: 1,
+    });
+    const flat = g.add("Reshape", [g.add("Transpose", [y], { perm: [0, 2, 1, 3] }), int64(g, 4, 3, 4)]);
+    const { spaces } = analyse(g.build(linear(g, flat, "head", 4, 2)));
+    const acts = spaces.flatMap((s) => s.acts.map(formatAddress));
+    assert.ok(acts.includes("r/2"), "units are found");
+    assert.deepEqual(
+      acts.filter((a) => ["w/0", "r/0", "b/0"].includes(a)),
+      [],
+    );
+  });
+
+  it("entries of a parameter that go to different places one by one are not taken for interchangeable", () => {
+    const g = new GraphBuilder(18);
+    const p = g.parameter("p", [2]);
+    const entry = (k: number): string =>
+      g.add("Squeeze", [g.add("Slice", [p, int64(g, k), int64(g, k + 1), int64(g, 0)]), int64(g, 0)]);
+    const h = g.add("Tanh", [g.add("Mul", [linear(g, g.input("x", [6, 3]), "in", 3, 4), entry(0)])]);
+    const { spaces, opaque } = analyse(g.build(g.add("Add", [linear(g, h, "out", 4, 3), entry(1)])));
+    assert.deepEqual(opaque, []);
+    const acts = spaces.flatMap((s) => s.acts.map(formatAddress));
+    assert.equal(spaces.length, 1, "the hidden units");
+    assert.ok(!acts.includes("p/0"));
+  });
+
+  it("zeros in the type of an activation are zeros", () => {
+    const around = (g: GraphBuilder, layer: Writing): Graph =>
+      g.build(linear(g, layer(g, linear(g, g.input("x", [8, 3]), "in", 3, 4)), "out", 4, 3));
+    agree(around, {
+      relu: (g, x) => g.add("Relu", [x]),
+      "like x": (g, x) => g.add("Max", [x, g.add("CastLike", [g.constant([], [0], "int64"), x])]),
+    });
+  });
 });

@@ -210,15 +210,16 @@ function isAffineUse(use: Use, uses: Uses): boolean {
  * Whether an initializer is a parameter, and of which kind.
  * @param alsoInput whether the file lists it among the graph's inputs too (files before IR version 4 list all
  *   parameters there, and no constants)
+ * @param isNamed whether the name is the model's own rather than an exporter's
  */
-export function classify(tensor: FileTensor, uses: Uses, alsoInput: boolean): Role {
+export function classify(tensor: FileTensor, uses: Uses, alsoInput: boolean, isNamed = !isAnonymous(tensor.name)): Role {
   if (tensor.type === "other" || tensor.type === "string") return "frozen";
   if (!isFloating(tensor.type)) return "constant";
   const through = readers(tensor.name, uses);
   const statistic = (use: Use): boolean => use.operator === "BatchNormalization" && (use.index === 3 || use.index === 4);
   if (through.length > 0 && through.every(statistic)) return "buffer";
   if (through.length > 0 && through.every((use) => SETTINGS[use.operator]?.includes(use.index) === true)) return "constant";
-  if (alsoInput || !isAnonymous(tensor.name)) return "parameter";
+  if (alsoInput || isNamed) return "parameter";
   if (tensor.count === 1) return "constant";
   if (through.some((use) => isWeightUse(use) || isAffineUse(use, uses))) return "parameter";
   return "constant";

@@ -14,6 +14,7 @@ import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
 import type { FileHeader } from "./text/text";
+import { exportedRole, readTorchExport, type TorchExport, untranspose } from "./torch-export";
 import type { DeclaredType } from "./types";
 import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
@@ -69,8 +70,10 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const opset = opsetOf(model, name, notes);
   const tensors = new TensorReader(name, source, skeleton);
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
-  const raw = untie(reader.read(model.graph!), model.producerName);
-  return assemble(model, raw, opset, name, options, notes);
+  const untied = untie(reader.read(model.graph!), model.producerName);
+  const record = readTorchExport(model.graph!);
+  const raw = record ? untranspose(untied, record) : untied;
+  return assemble(model, raw, record, opset, name, options, notes);
 }
 
 function decode(skeleton: Skeleton, source: ByteSource): ModelProto {
@@ -115,6 +118,7 @@ function opsetOf(model: ModelProto, file: string, notes: string[]): number {
 function assemble(
   model: ModelProto,
   raw: RawGraph,
+  record: TorchExport | undefined,
   opset: number,
   file: string,
   options: ReadOptions,
@@ -132,7 +136,8 @@ function assemble(
     else constants.set(name, t);
   }
   for (const tensor of tensors) {
-    let role = stated.get(tensor.name) ?? classify(tensor, uses, raw.listed.has(tensor.name));
+    const found = (): Role => (record ? exportedRole(tensor, record, uses) : classify(tensor, uses, raw.listed.has(tensor.name)));
+    let role = stated.get(tensor.name) ?? found();
     if (tensor.missing) missing.push(tensor.name);
     // Unknown values cannot be a constant; they are as good as generic ones that do not train.
     if (role === "constant" && !tensor.available) role = "frozen";

@@ -2,6 +2,7 @@
 import { numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, type ElementType, isFloating, type Shape, type Tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
+import { onnxTypeCode } from "../rules";
 import { geluExact, geluTanh, input, outputs, relu, scalarLike, scaled, shapeOf, shifted, swish } from "./build";
 
 const SIGNED_OR_NOT = /^u?int/;
@@ -14,6 +15,15 @@ export function lowerCast(l: Lowering): readonly string[] | undefined {
   const to = l.type(l.node.outputs[0]!).type;
   const same = from === to || (isFloating(from) && isFloating(to)) || (isInteger(from) && isInteger(to));
   return same ? [x] : undefined;
+}
+
+/** CastLike: only the type of its second input counts, so nothing of what computes that is read. */
+export function lowerCastLike(l: Lowering): readonly string[] | undefined {
+  const same = lowerCast(l);
+  if (same !== undefined) return same;
+  const x = input(l, 0);
+  const to = onnxTypeCode(l.type(l.node.outputs[0]!).type);
+  return x === undefined || to === undefined ? undefined : [l.add("Cast", [x], { to })];
 }
 
 function isInteger(type: ElementType): boolean {

@@ -11,7 +11,7 @@ import * as sampling from "./sampling";
 export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>> = {
   AffineGrid: sampling.lowerAffineGrid,
   Cast: elementwise.lowerCast,
-  CastLike: elementwise.lowerCast,
+  CastLike: elementwise.lowerCastLike,
   Celu: elementwise.lowerCelu,
   CenterCropPad: sampling.lowerCenterCropPad,
   Clip: elementwise.lowerClip,

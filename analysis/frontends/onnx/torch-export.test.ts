@@ -1,0 +1,108 @@
+/** Models as `torch.onnx.export(dynamo=True)` writes them: what its metadata says of tensors that its optimiser folded. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { analyse } from "../../symmetry/analyse";
+import { type ModelProto, ModelProtoSchema, TensorProto_DataType as DataType } from "./generated/onnx_pb";
+import { readOnnx } from "./index";
+
+const entry = (key: string, value: string) => ({ key, value });
+const KIND = "pkg.torch.export.graph_signature.InputSpec.kind";
+const FOLDED = "pkg.onnxscript.optimizer.folded_from";
+
+/** A value of these sizes; element types are float32 but for tokens. */
+const info = (name: string, sizes: readonly number[], metadataProps: { key: string; value: string }[] = [], tokens = false) => ({
+  name,
+  metadataProps,
+  type: {
+    value: {
+      case: "tensorType" as const,
+      value: {
+        elemType: tokens ? DataType.INT64 : DataType.FLOAT,
+        shape: { dim: sizes.map((n) => ({ value: { case: "dimValue" as const, value: BigInt(n) } })) },
+      },
+    },
+  },
+});
+
+const weight = (name: string, dims: readonly number[]) => ({
+  name,
+  dims: dims.map(BigInt),
+  dataType: DataType.FLOAT,
+  floatData: Array.from({ length: dims.reduce((n, d) => n * d, 1) }, (_, i) => Math.sin(1 + i + name.length)),
+});
+
+const linear = (parameter: string) => [
+  entry(
+    "pkg.torch.onnx.fx_node",
+    `%linear : call_function[target=torch.ops.aten.linear.default](args = (%x, %${parameter}), kwargs = {})`,
+  ),
+];
+
+/** Embedded tokens through a linear layer, plus a mask, read by the embedding's own table. */
+function model(): ModelProto {
+  const signature = ["p_emb_weight: PARAMETER target='emb.weight'", "p_fc_weight: PARAMETER target='fc.weight'", "x: USER_INPUT"];
+  return create(ModelProtoSchema, {
+    irVersion: 10n,
+    producerName: "pytorch",
+    opsetImport: [{ domain: "", version: 18n }],
+    graph: {
+      name: "main_graph",
+      metadataProps: [entry("pkg.torch.export.ExportedProgram.graph_signature", `\n# inputs\n${signature.join("\n")}\n`)],
+      input: [info("x", [2, 3], [], true)],
+      output: [info("y", [2, 3, 5])],
+      initializer: [weight("emb.weight", [5, 4]), weight("val_0", [4, 4]), weight("triu", [3, 4]), weight("val_2", [4, 5])],
+      valueInfo: [
+        info("emb.weight", [5, 4], [entry(KIND, "PARAMETER")]),
+        info("val_0", [4, 4], [entry(FOLDED, "['fc.weight']")]),
+        info("triu", [3, 4], [entry(FOLDED, "['full', 'val_1']")]),
+        info("val_2", [4, 5], [entry(FOLDED, "['emb.weight']")]),
+      ],
+      node: [
+        { opType: "Gather", name: "node_embedding", input: ["emb.weight", "x"], output: ["embedding"] },
+        {
+          opType: "MatMul",
+          name: "node_fc",
+          input: ["embedding", "val_0"],
+          output: ["fc"],
+          metadataProps: linear("p_fc_weight"),
+        },
+        { opType: "Add", name: "node_add", input: ["fc", "triu"], output: ["add"] },
+        { opType: "MatMul", name: "node_head", input: ["add", "val_2"], output: ["y"], metadataProps: linear("p_emb_weight") },
+      ],
+    },
+  });
+}
+
+const read = (proto: ModelProto) => readOnnx({ name: "model.onnx", bytes: toBinary(ModelProtoSchema, proto) }).graph;
+
+test("linear layers have their own weights again, shared where the model shares them, and masks are no weights", () => {
+  const graph = read(model());
+  assert.deepEqual(
+    [...graph.parameters.values()].map((p) => [p.name, p.shape, p.trainable]),
+    [
+      ["emb.weight", [5, 4], true],
+      ["fc.weight", [4, 4], true],
+    ],
+  );
+  assert.ok(graph.constants.has("triu"));
+  // Row i of the layer's weight is column i of what the file holds.
+  const [stored, turned] = [weight("val_0", [4, 4]).floatData, graph.parameters.get("fc.weight")!.read!()!.data];
+  assert.ok(Math.abs(turned[4 * 1 + 3]! - stored[4 * 3 + 1]!) < 1e-6);
+  // The mask has rank 2: maps of the embedding that leave its rows in place are 4 * (4 - 2) dimensional.
+  assert.deepEqual([analyse(graph).continuous.linear, analyse(graph).continuous.total], [8, 8]);
+});
+
+test("without metadata the same file's tensors are told by their names and uses", () => {
+  const proto = model();
+  proto.graph!.metadataProps = [];
+  const names = [...read(proto).parameters.keys()];
+  assert.deepEqual(names.sort(), ["emb.weight", "triu", "val_0", "val_2"]);
+});
+
+test("what was computed from several weights stays as it is", () => {
+  const proto = model();
+  proto.graph!.valueInfo[1]!.metadataProps[0]!.value = "['fc.weight', 'gain']";
+  const names = [...read(proto).parameters.keys()];
+  assert.deepEqual(names.sort(), ["emb.weight", "val_0"]);
+});
