@@ -8,6 +8,8 @@ export interface AxisFactor {
   readonly size: number;
   /** Nothing may act on it: graph inputs and outputs, spatial axes, opaque operators. */
   readonly pinned: boolean;
+  /** What it is made of, where it is a concatenation inside of a product: heads of two kinds of channels each. */
+  readonly parts?: AxisLayout;
 }
 
 /** A row-major product of factors, outermost first; empty for size 1. */

@@ -1,6 +1,6 @@
 /** @file Nodes that do nothing, or the same as a simpler one. */
 import type { Node } from "../graph/graph";
-import { isFloating, type Shape } from "../graph/tensor";
+import { elementCount, filled, isFloating, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { asRectifier } from "./rectifiers";
 import type { Item, Value, Workspace } from "./workspace";
@@ -83,7 +83,10 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
       return isAll(a, 0) && keeps(item, b) ? b : undefined;
     case "Sub":
       return isAll(b, 0) && keeps(item, a) ? a : undefined;
+    case "MatMul":
+      return isAll(a, 0) || isAll(b, 0) ? zeros(w, item) : undefined;
     case "Mul":
+      if (isAll(a, 0) || isAll(b, 0)) return zeros(w, item);
       if (isAll(b, 1) && keeps(item, a)) return a;
       return isAll(a, 1) && keeps(item, b) ? b : asRectifier(item);
     case "Max":
@@ -114,6 +117,16 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
     default:
       return undefined;
   }
+}
+
+/** Entries of the largest zero that is written out. */
+const MOST_ZEROS = 65_536;
+
+/** What a product with zero is, a recurrence's first step: nothing that its other factor could be scaled by. */
+function zeros(w: Workspace, item: Item): Value | undefined {
+  const { type, shape } = item.outputs[0]!.type;
+  if (shape === undefined || !isFloating(type) || elementCount(shape) > MOST_ZEROS) return undefined;
+  return w.value(w.addConstant(filled(shape, 0, type)));
 }
 
 /** Division by a constant is multiplication by a constant: one rule less for every engine. */

@@ -22,7 +22,14 @@ import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
-import { type AtomSpace, atomSpaces, enclosingAtoms, spaceAddresses } from "./spaces/spaces";
+import {
+  type AtomSpace,
+  atomSpaces,
+  enclosingAtoms,
+  spaceAddresses,
+  type Occurrence,
+  parameterOccurrences,
+} from "./spaces/spaces";
 import { findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, Symmetry } from "./symmetry";
 import { mergePieces } from "./units/merge";
@@ -256,20 +263,20 @@ function isPinnedIn(axes: InferredAxes, space: AtomSpace): boolean {
 /** Root atoms under another inference that stand where this space stands. */
 function atomsAtSamePlaces(axes: InferredAxes, space: AtomSpace): Set<number> {
   const out = new Set<number>();
+  const known = new Map<string, readonly Occurrence[]>();
   for (const o of space.occurrences) {
-    let start = 0;
-    for (const segment of axes.layout(o.parameter)![o.axis]!) {
-      const size = segment.reduce((n, f) => n * f.size, 1);
-      if (start === o.start && size === o.end - o.start) {
-        const inner = o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
-        let after = 1;
-        for (let i = segment.length - 1; i >= 0; i--) {
-          if (after === inner && segment[i]!.size === o.factors[o.factor]) out.add(segment[i]!.atom);
-          after *= segment[i]!.size;
-        }
-      }
-      start += size;
+    const there = known.get(o.parameter) ?? parameterOccurrences(axes, [o.parameter]);
+    known.set(o.parameter, there);
+    const inner = innerSize(o);
+    for (const p of there) {
+      if (p.axis !== o.axis || p.start !== o.start || p.end !== o.end) continue;
+      if (p.factors[p.factor] === o.factors[o.factor] && innerSize(p) === inner) out.add(p.atoms[p.factor]!);
     }
   }
   return out;
+}
+
+/** Number of entries of a segment for each index of this factor and those before it. */
+function innerSize(o: Occurrence): number {
+  return o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
 }

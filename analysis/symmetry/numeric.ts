@@ -111,14 +111,29 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
   const known = [...fields.regions.flatMap((r) => r.generators), ...scaled];
   const { rays, shifts } = withoutKnownRays(directions, known);
-  const explained = [...known, ...rays, ...shifts];
-  const remaining = fields.remaining(explained.map((g) => g.vector));
-  const found = [...explained, ...remaining.map((r) => r.generator)];
+  const vectorsOf = (...lists: (readonly { readonly vector: ParameterValues }[])[]) => lists.flat().map((g) => g.vector);
+  // Engine D sees what leaves the next reader's input as it is, scales of rotary pairs too: those are no translations.
+  const complex = fields.remaining(vectorsOf(known, rays), isComplex);
+  const others = fields.remaining(
+    vectorsOf(
+      known,
+      rays,
+      shifts,
+      complex.map((r) => r.generator),
+    ),
+  );
+  const remaining = [...complex, ...others];
+  const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...shifts];
   const curves = searchCurves(graph, weights, axes, found, seed + 30);
   const generators = [...found, ...curves.map((c) => c.generator)];
   const { system, regions } = fields;
   const continuous = countFamilies(generators);
   return { graph, weights, axes, seeds, system, regions, remaining, curves, rays, shifts, generators, continuous };
+}
+
+/** Whether a region's group is that of complex numbers, one or several: as many scales as turns. */
+function isComplex({ dimension, diagonal, skew }: { dimension: number; diagonal: number; skew: number }): boolean {
+  return diagonal === skew && dimension === diagonal + skew;
 }
 
 /** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */

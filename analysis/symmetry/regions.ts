@@ -47,9 +47,11 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
 /** The group of a region, or its dimension where it has no name. Regions that are monomial belong to engine B. */
 export function regionGroup(region: FieldRegion): RegionGroup | undefined {
   if (region.kind === "monomial") return undefined;
-  const width = Math.max(...region.edges.map((e) => e.channels.length));
+  const widths = region.edges.map((e) => e.channels.length);
+  const width = Math.max(...widths);
   // Repeated heads make edges wider than what acts on them; the dimensions tell the size of the group.
-  const sizes = Array.from({ length: width }, (_, i) => width - i);
+  const narrowest = Math.min(...widths.filter((n) => n > 1));
+  const sizes = [...(narrowest < width ? [narrowest] : []), ...Array.from({ length: width }, (_, i) => width - i)];
   const isKnown = (g: KnownGroup, n: number) =>
     g.all(n) === region.dimension && g.diagonal(n) === region.diagonal && g.skew(n) === region.skew;
   const size = sizes.find((n) => GROUPS[region.kind].some((g) => isKnown(g, n)));

@@ -21,6 +21,7 @@ import convolutional
 import elsewhere
 import factored
 import images
+import latent
 import recurrent
 import sequences
 
@@ -30,7 +31,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls

@@ -216,8 +216,9 @@ export class PermutationAction {
 
   /** Index of the enclosing space at position p of a segment that has it as a factor. */
   private copyInSegment(o: Occurrence, p: number): number | undefined {
-    const at = this.enclosing === undefined ? -1 : o.atoms.indexOf(this.enclosing);
-    if (at < 0) return undefined;
+    if (this.enclosing === undefined) return undefined;
+    const at = o.atoms.indexOf(this.enclosing);
+    if (at < 0) return o.outside?.get(this.enclosing);
     const inner = o.factors.slice(at + 1).reduce((n, d) => n * d, 1);
     return Math.floor(p / inner) % o.factors[at]!;
   }

@@ -49,6 +49,8 @@ export class Network {
   /** Names of the parameters that train, in the graph's order. */
   readonly trainable: readonly string[];
   private readonly kinds = new Map<string, ValueKind>();
+  /** Values that hang on a weight that trains. */
+  private readonly moving = new Set<string>();
   private readonly writer = new Map<string, Step>();
   private readonly readers = new Map<string, Node[]>();
 
@@ -71,6 +73,7 @@ export class Network {
     for (const name of graph.constants.keys()) this.kinds.set(name, "constant");
     for (const name of graph.parameters.keys()) this.kinds.set(name, "parameter");
     for (const input of graph.inputs) this.kinds.set(input.name, "activation");
+    for (const name of this.trainable) this.moving.add(name);
 
     const inputs = [...graph.inputs];
     const outputs = new Set<string>();
@@ -84,8 +87,10 @@ export class Network {
         steps.push(step);
         if (this.jumps(step)) for (const i of used) if (this.observable(i)) outputs.add(i);
         const kind = this.kindOfOutputs(used);
+        const moves = used.some((i) => this.moving.has(i));
         for (const o of node.outputs) {
           if (o === "") continue;
+          if (moves) this.moving.add(o);
           this.kinds.set(o, kind);
           this.writer.set(o, step);
         }
@@ -171,6 +176,11 @@ export class Network {
   /** What the value hangs on; constants for names that are nowhere. */
   kind(value: string): ValueKind {
     return this.kinds.get(value) ?? "constant";
+  }
+
+  /** Whether the value is made of weights that do not train (and constants) only: a table. */
+  isFrozen(value: string): boolean {
+    return this.kinds.get(value) === "parameter" && !this.moving.has(value);
   }
 
   isActivation(value: string): boolean {

@@ -104,7 +104,7 @@ export function matrixFamilies(graph: Graph, axes: InferredAxes, scalings: reado
   atoms.forEach((atom, k) => {
     const state = alive.get(atom)!;
     const own = occurrences.get(atom)!;
-    if (own.some((o) => !graph.parameters.get(o.parameter)!.trainable)) return;
+    if (own.some((o) => !graph.parameters.get(o.parameter)!.trainable || o.outside !== undefined)) return;
     const family = state.measured
       ? rotationFamily(reader, axes, atom, own, state)
       : state.meanFree

@@ -4,7 +4,7 @@
  * atoms of network inputs and outputs stay free here where some weight works along them, and only axes without weights
  * (batch, time, places) are pinned.
  */
-import type { AxisStructure } from "../../graph/axes";
+import type { AxisFactor, AxisStructure } from "../../graph/axes";
 import { consumers, type Graph, type Node, numbersAttribute, type Parameter, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
@@ -73,11 +73,10 @@ export function mixingAxes(graph: Graph, axes: AxisStructure): AxisStructure {
     else if (node.operator === "Einsum") sumOfEinsum(graph, node, sum);
     else if (node.operator.startsWith("Reduce")) for (const axis of reducedAxes(graph, node)) sum(left, axis);
   }
+  const isSummed = (f: AxisFactor): boolean => summed.has(f.atom) || (f.parts?.some((s) => s.some(isSummed)) ?? false);
   return {
     layout: (value) =>
-      axes
-        .layout(value)
-        ?.map((axis) => axis.map((segment) => segment.map((f) => (summed.has(f.atom) ? f : { ...f, pinned: true })))),
+      axes.layout(value)?.map((axis) => axis.map((segment) => segment.map((f) => (isSummed(f) ? f : { ...f, pinned: true })))),
   };
 }
 

@@ -96,7 +96,8 @@ export function atomsBetween(channels: Channels, row: number, column: number): r
 function axisEntries(size: number, layout: AxisLayout | undefined): AxisChannels {
   const segments: readonly AxisSegment[] = layout ?? [];
   const covered = segments.reduce((n, s) => n + lengthOf(s), 0);
-  const isFree = segments.some((s) => s.some((f) => !f.pinned && f.size > 1));
+  // Entries that were told apart are channels of one entry each: the two halves of a single rotary pair.
+  const isFree = segments.some((s) => s.some((f) => !f.pinned && (f.size > 1 || segments.length > 1)));
   if (!isFree || covered !== size) {
     const entries = Array.from({ length: size }, () => ({ channel: 0, pattern: 0 }));
     return { entries, channels: 1, patterns: 1, atoms: [], places: [] };

@@ -33,7 +33,8 @@ export function isGlue(network: Network, step: Step): boolean {
   const moving = used.filter((i) => network.isActivation(i));
   if (moving.length === 0 || moving.some((i) => !network.isDifferentiable(i))) return false;
   if (SUMS.has(node.operator)) return true;
-  const fixed = used.every((i) => moving.includes(i) || network.kind(i) === "constant");
+  const isTable = (i: string): boolean => node.operator === "Mul" && network.isFrozen(i);
+  const fixed = used.every((i) => moving.includes(i) || network.kind(i) === "constant" || isTable(i));
   if (!fixed) return false;
   if (BILINEAR.has(node.operator)) return moving.length === 1 && used.filter((i) => i === moving[0]).length === 1;
   if (node.operator === "Div") return !moving.includes(node.inputs[1]!);

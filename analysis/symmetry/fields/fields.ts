@@ -63,9 +63,13 @@ export interface MatrixFields {
   readonly regions: readonly FieldRegion[];
   /**
    * Rescalings that are in no span so far: where the given vectors of all engines leave directions unexplained, monomial
-   * regions may hold them (scales that a constant, a weight norm or an exponential hides from units of measure).
+   * regions may hold them (scales that a constant, a weight norm or an exponential hides from units of measure). Of the
+   * chosen regions, all but linear ones unless told.
    */
-  remaining(known: readonly ParameterValues[]): readonly RemainingRescaling[];
+  remaining(
+    known: readonly ParameterValues[],
+    choose?: (region: Pick<FieldRegion, "dimension" | "diagonal" | "skew">) => boolean,
+  ): readonly RemainingRescaling[];
 }
 
 /**
@@ -114,12 +118,12 @@ export function searchFields(
   return {
     system,
     regions,
-    remaining(explained) {
+    remaining(explained, choose = () => true) {
       const span = new Span(space.size);
       span.add(explained.map((v) => space.flatten(v)));
       const found: { readonly vector: ParameterValues; readonly direction: FieldDirection }[] = [];
       for (const sketch of sketches) {
-        if (sketch.kind === "linear") continue;
+        if (sketch.kind === "linear" || !choose(sketch)) continue;
         for (const { roots } of regionSolutions(system, { ...sketch, basis: sketch.whole })) {
           const vector = lift.tangent(roots);
           if (!vector || isSmall(vector) || span.contains(space.flatten(vector))) continue;

@@ -22,6 +22,8 @@ const PATTERNS = 2;
 const MOST_ENTRIES = 4_000_000;
 /** Weights that write a value above which it is not looked at whole: the cost is cubic in their number. */
 const MOST_PARAMETERS = 600;
+/** Trainable entries up to which no stream is cut: what its writers do together shows only where none is. */
+const UNCUT = 500;
 /** Operators that hand on functions which their channels have in common: of their writers as of those of a sum. */
 const HANDING_ON: ReadonlySet<string> = new Set(["ReduceMax", "Max", "MaxPool", "MatMul"]);
 
@@ -37,7 +39,10 @@ export function streamReadings(
 ): Map<string, Matrix> {
   const out = new Map<string, Matrix>();
   const glue = new Set(network.steps.filter((s) => isGlue(network, s)).map((s) => s.node));
-  const streams = network.steps.filter((s) => glue.has(s.node) && isStream(network, s)).map((s) => s.node.outputs[0]!);
+  const streams =
+    network.parameterCount <= UNCUT
+      ? []
+      : network.steps.filter((s) => glue.has(s.node) && isStream(network, s)).map((s) => s.node.outputs[0]!);
   const isCut = new Set(streams);
   const sources = readerSources(network);
   const isWritten = ({ node }: Step): boolean =>

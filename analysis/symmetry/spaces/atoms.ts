@@ -190,9 +190,14 @@ export class AtomStore {
     return made;
   }
 
-  /** The atom as a factor; one object for as long as it stays as it is. */
+  /** The atom as a factor; one object for as long as it stays as it is, if it is a leaf. */
   private factorOf(a: number): AxisFactor {
     const atom = this.find(a);
+    const form = this.forms[atom];
+    if (form && "concat" in form) {
+      const parts = form.concat.map((s) => s.map((inner) => this.factorOf(inner)));
+      return { atom, size: this.sizes[atom]!, pinned: this.pins[atom]!, parts };
+    }
     const known = this.factors[atom];
     if (known !== undefined && known.pinned === this.pins[atom]) return known;
     const made = { atom, size: this.sizes[atom]!, pinned: this.pins[atom]! };

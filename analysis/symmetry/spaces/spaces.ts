@@ -2,7 +2,7 @@
  * @file Reads channel spaces off inferred axes: classes of interchangeable coordinates, where they act, and how they nest
  * (ALGORITHM.md 2.4).
  */
-import type { AxisFactor, AxisLayout } from "../../graph/axes";
+import type { AxisFactor, AxisLayout, AxisSegment } from "../../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../../graph/graph";
 import type { Address } from "../symmetry";
 import { type BlockAxis, isPlain, isSelector } from "./blocks";
@@ -21,6 +21,8 @@ export interface Occurrence {
   readonly factor: number;
   /** Root atoms of all factors of the segment. */
   readonly atoms: readonly number[];
+  /** Of a piece of a concatenation inside of a product: where it is along the factors outside, by root atom. */
+  readonly outside?: ReadonlyMap<number, number>;
 }
 
 /** Atoms that are one space: a single leaf, or pieces of one axis that went the same way through the network. */
@@ -56,19 +58,54 @@ function addOccurrences(out: Occurrence[], axes: InferredAxes, parameter: string
   for (let axis = 0; axis < layouts.length; axis++) {
     let start = 0;
     for (const segment of layouts[axis]!) {
-      const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
-      let size = 1;
-      for (let i = 0; i < segment.length; i++) {
-        const f = segment[i]!;
-        factors[i] = f.size;
-        atoms[i] = f.atom;
-        size *= f.size;
-      }
-      const end = start + size;
-      for (let factor = 0; factor < segment.length; factor++) {
-        out.push({ parameter, value, axis, start, end, factors, factor, atoms });
-      }
+      const place = { parameter, value, axis };
+      const end = addSegment(out, place, segment, segment.length, start);
+      if (segment.some((f) => f.parts !== undefined)) addNested(out, place, segment, segment.length, start);
       start = end;
+    }
+  }
+}
+
+type Place = Pick<Occurrence, "parameter" | "value" | "axis" | "outside">;
+
+/** Adds the first factors of a segment and returns where it ends. */
+function addSegment(out: Occurrence[], place: Place, segment: AxisSegment, own: number, start: number): number {
+  const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
+  let size = 1;
+  for (let i = 0; i < segment.length; i++) {
+    const f = segment[i]!;
+    factors[i] = f.size;
+    atoms[i] = f.atom;
+    size *= f.size;
+  }
+  const end = start + size;
+  for (let factor = 0; factor < own; factor++) out.push({ ...place, start, end, factors, factor, atoms });
+  return end;
+}
+
+/**
+ * Adds what stands in a concatenation inside of a product (queries, keys and values of each head in turn): piece by piece, once
+ * for each index of the factors outside. Of a segment whose first factors are a piece's own.
+ */
+function addNested(out: Occurrence[], place: Place, segment: AxisSegment, own: number, start: number): void {
+  const at = segment.findIndex((f, i) => i < own && f.parts !== undefined);
+  if (at < 0) return;
+  const before = segment.slice(0, at);
+  const after = segment.slice(at + 1);
+  const copies = before.reduce((n, f) => n * f.size, 1);
+  let next = start;
+  for (let copy = 0; copy < copies; copy++) {
+    const outside = new Map(place.outside);
+    let rest = copy;
+    for (let i = before.length - 1; i >= 0; i--) {
+      outside.set(before[i]!.atom, rest % before[i]!.size);
+      rest = Math.floor(rest / before[i]!.size);
+    }
+    for (const part of segment[at]!.parts!) {
+      const piece = [...part, ...after];
+      const end = addSegment(out, { ...place, outside }, piece, part.length, next);
+      addNested(out, { ...place, outside }, piece, part.length, next);
+      next = end;
     }
   }
 }
@@ -244,7 +281,7 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
 
   function narrow(layout: readonly AxisLayout[]): void {
     for (let at = 0; at < layout.length; at++) {
-      for (const segment of layout[at]!) {
+      for (const segment of flattened(layout[at]!)) {
         for (let position = 0; position < segment.length; position++) {
           const id = spaceOf.get(segment[position]!.atom);
           if (id === undefined || candidates[id]?.length === 0) continue;
@@ -260,6 +297,17 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
       }
     }
   }
+}
+
+/** The segments of an axis, those of concatenations inside of products with what stands outside before them. */
+function flattened(layout: AxisLayout): AxisLayout {
+  if (!layout.some((s) => s.some((f) => f.parts !== undefined))) return layout;
+  return layout.flatMap((segment): AxisLayout => {
+    const at = segment.findIndex((f) => f.parts !== undefined);
+    if (at < 0) return [segment];
+    const [before, after] = [segment.slice(0, at), segment.slice(at + 1)];
+    return flattened(segment[at]!.parts!.map((part) => [...before, ...part, ...after]));
+  });
 }
 
 /** The layouts of a value with blocks: one, or one for each block where blocks differ (which reading them must not state alike). */
