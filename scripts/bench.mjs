@@ -30,5 +30,7 @@ await build({
   },
   logLevel: "warning",
 });
-const run = spawnSync(process.execPath, [path.join(out, "main.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });
+// As the server starts the process that analyses (server/hosts.ts).
+const flags = ["--max-semi-space-size=32"];
+const run = spawnSync(process.execPath, [...flags, path.join(out, "main.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });
 process.exit(run.status ?? 1);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { LeastSquares, nonNegativeLeastSquares } from "./leastSquares";
 import { dot, Matrix, norm } from "./matrix";
 import { compressRows, HouseholderQr, RowCompressor } from "./qr";
+import { staircase } from "./staircase";
 import { Random } from "./random";
 import { exactRank, nullSpace, orthonormalBasis, projector, rank, singularValues } from "./rank";
 import { RatioSets, UnionFind } from "./unionFind";
@@ -99,6 +100,60 @@ test("compressed rows have the same null space", () => {
   for (let i = 0; i < 200; i += 7) collected.add(a.selectRows([...Array(Math.min(7, 200 - i)).keys()].map((k) => i + k)));
   for (const r of [compressRows(a), collected.result()]) {
     assert.ok(r.rows <= 15);
+    assert.ok(difference(projector(nullSpace(r)), projector(nullSpace(a))) < 1e-9);
+  }
+});
+
+/** Rows of `groups` groups: each has columns of its own, and all use the last `shared` ones. */
+function grouped(random: Random, { groups, rows, own, shared }: Record<"groups" | "rows" | "own" | "shared", number>): Matrix {
+  const out = new Matrix(groups * rows, groups * own + shared);
+  for (let i = 0; i < out.rows; i++) {
+    const group = i % groups;
+    for (let j = 0; j < own; j++) out.set(i, j * groups + group, random.normal());
+    for (let j = 0; j < shared; j++) out.set(i, groups * own + j, random.normal());
+  }
+  return out;
+}
+
+test("columns that share no rows are factorised apart", () => {
+  const random = new Random(5);
+  const a = grouped(random, { groups: 12, rows: 40, own: 10, shared: 20 });
+  const order = staircase(a)!;
+  assert.deepEqual(
+    [...order.rows].sort((x, y) => x - y),
+    [...Array(a.rows).keys()],
+  );
+  assert.deepEqual(
+    [...order.columns].sort((x, y) => x - y),
+    [...Array(a.columns).keys()],
+  );
+  const arranged = a.selectRows(order.rows).selectColumns(order.columns);
+  order.ends.forEach((end, k) => {
+    for (let i = end; i < a.rows; i++) for (let j = 0; j <= k; j++) assert.equal(arranged.get(i, j), 0);
+  });
+  // The first group's own columns end with its rows: 40 of 480.
+  assert.equal(order.ends[0], 40);
+  assert.equal(staircase(normal(random, 60, 20)), undefined, "nothing to gain without zeros");
+});
+
+test("compressed sparse rows have the same inner products", () => {
+  const random = new Random(6);
+  // Fewer rows than own columns in a group, a column of zeros, columns that depend on others: factors with zeros on the diagonal.
+  for (const size of [
+    { groups: 20, rows: 50, own: 10, shared: 20 },
+    { groups: 25, rows: 11, own: 10, shared: 4 },
+    { groups: 30, rows: 10, own: 8, shared: 30 },
+  ]) {
+    const a = grouped(random, size);
+    for (let i = 0; i < a.rows; i++) {
+      a.set(i, 3, 0);
+      a.set(i, a.columns - 1, 2 * a.get(i, a.columns - 2));
+    }
+    assert.ok(staircase(a) !== undefined);
+    const r = compressRows(a);
+    assert.equal(r.rows, a.columns);
+    const expected = a.transpose().multiply(a);
+    assert.ok(difference(r.transpose().multiply(r), expected) < 1e-12 * expected.maximum() * a.columns);
     assert.ok(difference(projector(nullSpace(r)), projector(nullSpace(a))) < 1e-9);
   }
 });

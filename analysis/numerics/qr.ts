@@ -3,6 +3,7 @@
  * arrays hold columns contiguously, so that the inner loops are dot products and updates over adjacent numbers.
  */
 import { Matrix } from "./matrix";
+import { staircase } from "./staircase";
 
 /** A factorisation A P = Q R; P is the identity without pivoting. */
 export class HouseholderQr {
@@ -16,16 +17,22 @@ export class HouseholderQr {
   private readonly work: Float64Array;
   private readonly heads: Float64Array;
   private readonly betas: Float64Array;
+  /** By column: the row from which on it and those before it are zero; absent where nothing is known. */
+  private readonly ends: Int32Array | undefined;
 
   /**
    * Factorises. With `pivot`, the column of largest remaining norm comes first at every step, and the work stops when that
-   * norm is at most `stop`.
+   * norm is at most `stop`. Without, `ends` may tell which rows are zero (see `Staircase`).
    */
-  constructor(a: Matrix, options: { readonly pivot?: boolean; readonly stop?: number } = {}) {
+  constructor(
+    a: Matrix,
+    options: { readonly pivot?: boolean; readonly stop?: number; readonly ends?: Int32Array | undefined } = {},
+  ) {
     const m = a.rows;
     const n = a.columns;
     this.rows = m;
     this.columns = n;
+    this.ends = options.pivot ? undefined : options.ends;
     this.work = a.transpose().data;
     const limit = Math.min(m, n);
     this.heads = new Float64Array(limit);
@@ -34,12 +41,13 @@ export class HouseholderQr {
     this.steps = options.pivot ? this.factorisePivoted(limit, options.stop ?? 0) : this.factorise(limit);
   }
 
-  /** Makes reflection k from column k; returns false where the column is zero already. */
+  /** Makes reflection k from column k; none where the column is zero already. */
   private reflect(k: number): void {
     const { work, rows: m } = this;
     const base = k * m;
+    const end = this.ends?.[k] ?? m;
     let sum = 0;
-    for (let i = k + 1; i < m; i++) sum += work[base + i]! * work[base + i]!;
+    for (let i = k + 1; i < end; i++) sum += work[base + i]! * work[base + i]!;
     const alpha = work[base + k]!;
     const length = Math.sqrt(alpha * alpha + sum);
     if (sum === 0 || length === 0) {
@@ -58,8 +66,9 @@ export class HouseholderQr {
   private update(k: number, target: Float64Array, base: number): void {
     const beta = this.betas[k]!;
     if (beta === 0) return;
-    const { work, rows: m } = this;
-    const own = k * m;
+    const { work } = this;
+    const own = k * this.rows;
+    const m = this.ends?.[k] ?? this.rows;
     const head = this.heads[k]!;
     let s0 = head * target[base + k]!;
     let s1 = 0;
@@ -189,12 +198,23 @@ export class HouseholderQr {
   }
 }
 
+/** Multiplications of a factorisation from which on it pays to look for zeros. */
+const LARGE = 1e7;
+
 /**
- * The triangular factor of A: a matrix with the same null space, row lengths and columns, and at most as many rows as columns.
- * A itself where it has no more rows than columns.
+ * The triangular factor of A, up to the order of its columns: a matrix R with R^T R = A^T A, hence with the same null space, and
+ * at most as many rows as columns. A itself where it has no more rows than columns.
  */
 export function compressRows(a: Matrix): Matrix {
-  return a.rows <= a.columns ? a : new HouseholderQr(a).upper();
+  if (a.rows <= a.columns) return a;
+  const order = a.rows * a.columns * a.columns > LARGE ? staircase(a) : undefined;
+  if (order === undefined) return new HouseholderQr(a).upper();
+  const r = new HouseholderQr(a.selectRows(order.rows).selectColumns(order.columns), { ends: order.ends }).upper();
+  const places = new Int32Array(a.columns);
+  order.columns.forEach((column, place) => {
+    places[column] = place;
+  });
+  return r.selectColumns(places);
 }
 
 /** Collects rows and keeps them compressed: memory stays within a few times columns squared. */

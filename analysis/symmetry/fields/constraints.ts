@@ -20,6 +20,9 @@ export interface SparseRow {
 const NEGLIGIBLE = 1e-9;
 export const BLOCK_TOLERANCE = { relative: 1e-9, absolute: 1e-9 } as const;
 
+/** Unknowns up to which rows that share them are looked at together ahead of time. */
+const FEW = 128;
+
 /** All constraints of a system over shared ratio sets. */
 export class Constraints {
   private readonly sets: RatioSets;
@@ -70,6 +73,18 @@ export class Constraints {
       this.rows = this.rows.flatMap((r) => this.reduceRow(r) ?? []);
       if (this.termCount() !== size) before = -1;
     }
+  }
+
+  /**
+   * Learns what sparse rows with few unknowns say together, and no single one of them: that a matrix vanishes on what is seen at
+   * several positions. Sampled equations, which cost the cube of what is unknown, come after that.
+   */
+  learnFromRows(): void {
+    this.settleRows();
+    for (const { unknowns, matrix } of rowsToBlocks(this.rows)) {
+      if (unknowns.length <= FEW) this.learn(unknowns, nullSpace(matrix, BLOCK_TOLERANCE));
+    }
+    this.settleRows();
   }
 
   private termCount(): number {

@@ -3,7 +3,7 @@
  * and those are sparse: for a sum they say A_z = A_i entry by entry, which the presolve merges before any linear algebra.
  */
 import { elementCount } from "../../graph/tensor";
-import type { Random } from "../../numerics/random";
+import { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
 import type { SlotValues } from "../counting/program";
 import type { ParameterValues } from "../symmetry";
@@ -28,7 +28,8 @@ export function glueRows(
   const values = zeroValues(network, unit, weights);
   for (const input of unit.inputs) {
     const edge = unknowns.edges.get(input)!;
-    const patterns = positionPatterns(edge.channels, random);
+    const patterns = Array.from({ length: PATTERNS }, () => positionPattern(edge.channels, random));
+    if (edge.fixed) patterns.push(...morePatterns(edge.channels, out.channels));
     const images = patterns.map((byKind) =>
       edge.channels.entries.map((entries, channel) => {
         const x = new Float64Array(elementCount(network.shape(input)));
@@ -93,15 +94,29 @@ function zeroValues(network: Network, unit: Unit, weights: ParameterValues): Slo
   });
 }
 
-function positionPatterns(channels: Channels, random: Random): Map<number, Float64Array>[] {
-  return Array.from({ length: PATTERNS }, () => {
-    const byKind = new Map<number, Float64Array>();
-    channels.entries.forEach((entries, channel) => {
-      const kind = channels.kinds[channel]!;
-      if (!byKind.has(kind)) byKind.set(kind, random.normals(entries.length));
-    });
-    return byKind;
+/** Random numbers by position, for each kind of channel. */
+function positionPattern(channels: Channels, random: Random): Map<number, Float64Array> {
+  const byKind = new Map<number, Float64Array>();
+  channels.entries.forEach((entries, channel) => {
+    const kind = channels.kinds[channel]!;
+    if (!byKind.has(kind)) byKind.set(kind, random.normals(entries.length));
   });
+  return byKind;
+}
+
+/** More patterns than this say nothing new, or are too many to look at. */
+const MOST_PATTERNS = 64;
+
+/**
+ * What is made of an input alone (its patches, its coordinates) has no field on all that the input reaches, A_z T = 0: so many
+ * patterns more that this is as many equations as A_z has columns. They have random numbers of their own.
+ */
+function morePatterns(input: Channels, out: Channels): Map<number, Float64Array>[] {
+  const positions = out.entries.reduce((n, e) => Math.min(n, e.length), Number.POSITIVE_INFINITY);
+  const wanted = Math.ceil((1.5 * out.count) / Math.max(1, positions));
+  if (out.count < 2 || wanted <= PATTERNS) return [];
+  const random = new Random(out.count);
+  return Array.from({ length: Math.min(wanted, MOST_PATTERNS) }, () => positionPattern(input, random));
 }
 
 /** T of one input at one position of the output: its non-zero entries by row and by column. */

@@ -90,7 +90,7 @@ function solveSystem(
     if (unit.node) continue;
     for (const row of glueRows(network, unknowns, unit, weights, random)) constraints.addRow(row);
   }
-  constraints.settleRows();
+  constraints.learnFromRows();
   for (const unit of units) {
     const mine = own.get(unit.output) ?? [];
     const absorbed = unit.node !== undefined && absorbsEverything(network, unknowns, unit, mine);
