@@ -6,7 +6,7 @@
 /** Remainders of unit rows from here on are taken in at once. */
 const STRONG = 1e-4;
 /** Remainders of unit rows from here on are orthogonal enough. */
-const ENOUGH = 0.7;
+const ENOUGH = 0.05;
 /** Weak rows that wait at most. */
 const MOST_WAITING = 60;
 
@@ -61,26 +61,39 @@ export class RowSpan {
   /** Takes in the rows that wait, the one with most new in it first; returns by how much the span grew. */
   settle(): number {
     const before = this.used;
-    let rows = this.waiting;
+    let rest = this.waiting.map((r) => {
+      this.work.set(r);
+      return { length: this.remainder(), vector: this.work.slice() };
+    });
     this.waiting = [];
-    while (rows.length > 0 && this.used < this.columns) {
-      const lengths = rows.map((r) => {
-        this.work.set(r);
-        return this.remainder();
-      });
-      let best = 0;
-      lengths.forEach((l, k) => {
-        if (l > lengths[best]!) best = k;
-      });
-      if (lengths[best]! < this.tolerance) {
-        this.largestDropped = Math.max(this.largestDropped, lengths[best]!);
+    while (rest.length > 0 && this.used < this.columns) {
+      const best = rest.reduce((a, b) => (b.length > a.length ? b : a));
+      if (best.length < this.tolerance) {
+        this.largestDropped = Math.max(this.largestDropped, best.length);
         break;
       }
-      this.work.set(rows[best]!);
-      this.append(this.remainder());
-      rows = rows.filter((_, k) => k !== best && lengths[k]! >= this.tolerance);
+      // What is little has rounding along the span in it, which is as much as itself once it is as long as the others.
+      for (let i = 0; i < this.columns; i++) this.work[i] = best.vector[i]! / best.length;
+      const left = this.remainder();
+      this.append(left, best.length * left);
+      rest = rest.filter((r) => r !== best && r.length >= this.tolerance);
+      for (const r of rest) r.length = this.without(r.vector);
     }
     return this.used - before;
+  }
+
+  /** Takes the last vector of the basis off a vector that is orthogonal to the others; returns what is left of it. */
+  private without(vector: Float64Array): number {
+    const { columns: n, basis } = this;
+    const at = (this.used - 1) * n;
+    let f = 0;
+    for (let i = 0; i < n; i++) f += vector[i]! * basis[at + i]!;
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      vector[i]! -= f * basis[at + i]!;
+      sum += vector[i]! ** 2;
+    }
+    return Math.sqrt(sum);
   }
 
   /** The part of a vector orthogonal to all rows. */
@@ -109,9 +122,9 @@ export class RowSpan {
     return Math.sqrt(sum);
   }
 
-  private append(left: number): void {
+  private append(left: number, kept = left): void {
     const { columns: n, work } = this;
-    this.smallestKept = Math.min(this.smallestKept, left);
+    this.smallestKept = Math.min(this.smallestKept, kept);
     const at = this.used * n;
     if (at + n > this.basis.length) {
       const grown = new Float64Array(Math.min(n, 2 * this.used) * n);

@@ -1,18 +1,18 @@
 /**
  * @file Reverse mode for Jacobians with few rows per parameter: each operator's derivative as a sparse matrix, pulled back
- * from one output entry at a time. Nothing here knows single operators' formulas: sparse structures are probed through
+ * from a panel of output entries at a time. Nothing here knows single operators' formulas: sparse structures are probed through
  * the operators' own tangents, so that an operator still lives in one place.
  */
 import { elementCount, type Tensor } from "../../graph/tensor";
 import type { Step } from "./network";
 import { type Products, productsOf } from "./products";
-import { broadcastSource, pullSparse, type Sparse, sparseOf, tangentAlong } from "./sparse";
+import { broadcastSource, PANEL, pullSparse, type Sparse, sparseOf, tangentAlong } from "./sparse";
 
 /** The derivative of a step's first output with respect to one of its inputs, at the point last prepared. */
 export interface LocalDerivative {
   /** Looks at the values of a new point. */
   prepare(x: readonly (Tensor | undefined)[], y: Tensor): void;
-  /** gx += D^T gy. */
+  /** gx += D^T gy for `PANEL` vectors at once, whose entries stand side by side: entry k of vector r at PANEL k + r. */
   pull(gy: Float64Array, gx: Float64Array): void;
 }
 
@@ -24,6 +24,8 @@ const ELEMENTWISE: ReadonlySet<string> = new Set(
     "Where Cast Identity Sum Mean"
   ).split(" "),
 );
+/** Those of them whose slopes no value changes. */
+const EVEN: ReadonlySet<string> = new Set(["Add", "Sub", "Neg", "Cast", "Identity", "Sum", "Mean"]);
 /** Linear in their data, with coefficients that no value changes (where their other inputs are constants). */
 const LINEAR: ReadonlySet<string> = new Set(
   (
@@ -48,6 +50,7 @@ export function localDerivative(step: Step, operand: number, isConstant: (operan
 
 /** One number per output entry, and the input entry that it belongs to. */
 class Elementwise implements LocalDerivative {
+  /** Undefined where every entry belongs to the one in the same place. */
   private source: Int32Array | undefined;
   private slope: Float64Array | undefined;
 
@@ -57,17 +60,27 @@ class Elementwise implements LocalDerivative {
   ) {}
 
   prepare(x: readonly (Tensor | undefined)[], y: Tensor): void {
+    if (this.slope && EVEN.has(this.step.node.operator)) return;
     const own = x[this.operand]!;
-    this.source ??= broadcastSource(own.shape, y.shape);
+    if (own.data.length < y.data.length) this.source ??= broadcastSource(own.shape, y.shape);
     this.slope = tangentAlong(this.step, this.operand, x, y, new Float64Array(own.data.length).fill(1))?.data;
   }
 
   pull(gy: Float64Array, gx: Float64Array): void {
     const { source, slope } = this;
-    if (!slope || !source) return;
-    for (let k = 0; k < gy.length; k++) {
-      const g = gy[k]!;
-      if (g !== 0) gx[source[k]!]! += g * slope[k]!;
+    if (!slope) return;
+    for (let k = 0, at = 0; at < gy.length; k++, at += PANEL) {
+      const a = gy[at]!;
+      const b = gy[at + 1]!;
+      const c = gy[at + 2]!;
+      const d = gy[at + 3]!;
+      if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+      const to = source ? PANEL * source[k]! : at;
+      const v = slope[k]!;
+      gx[to]! += a * v;
+      gx[to + 1]! += b * v;
+      gx[to + 2]! += c * v;
+      gx[to + 3]! += d * v;
     }
   }
 }
@@ -150,10 +163,21 @@ class Bilinear implements LocalDerivative {
     const { start } = products;
     const own = this.operand === 0 ? products.left : products.right;
     const across = this.operand === 0 ? products.right : products.left;
-    for (let k = 0; k < gy.length; k++) {
-      const g = gy[k]!;
-      if (g === 0) continue;
-      for (let e = start[k]!; e < start[k + 1]!; e++) gx[own[e]!]! += g * other[across[e]!]!;
+    for (let k = 0, at = 0; at < gy.length; k++, at += PANEL) {
+      const a = gy[at]!;
+      const b = gy[at + 1]!;
+      const c = gy[at + 2]!;
+      const d = gy[at + 3]!;
+      if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+      const end = start[k + 1]!;
+      for (let e = start[k]!; e < end; e++) {
+        const to = PANEL * own[e]!;
+        const v = other[across[e]!]!;
+        gx[to]! += a * v;
+        gx[to + 1]! += b * v;
+        gx[to + 2]! += c * v;
+        gx[to + 3]! += d * v;
+      }
     }
   }
 }
@@ -181,10 +205,20 @@ class SumOfSquares implements LocalDerivative {
   pull(gy: Float64Array, gx: Float64Array): void {
     const { sums, x } = this;
     if (!sums || !x) return;
-    for (let k = 0; k < gy.length; k++) {
-      const g = gy[k]!;
-      if (g === 0) continue;
-      for (let e = sums.start[k]!; e < sums.start[k + 1]!; e++) gx[sums.source[e]!]! += g * sums.value[e]! * x[sums.source[e]!]!;
+    for (let k = 0, at = 0; at < gy.length; k++, at += PANEL) {
+      const a = gy[at]!;
+      const b = gy[at + 1]!;
+      const c = gy[at + 2]!;
+      const d = gy[at + 3]!;
+      if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+      for (let e = sums.start[k]!; e < sums.start[k + 1]!; e++) {
+        const from = sums.source[e]!;
+        const v = sums.value[e]! * x[from]!;
+        gx[PANEL * from]! += a * v;
+        gx[PANEL * from + 1]! += b * v;
+        gx[PANEL * from + 2]! += c * v;
+        gx[PANEL * from + 3]! += d * v;
+      }
     }
   }
 }
@@ -207,11 +241,11 @@ class SoftmaxDerivative implements LocalDerivative {
     const inner = elementCount(shape.slice(axis + 1));
     for (let base = 0; base < data.length; base += length * inner) {
       for (let i = 0; i < inner; i++) {
-        let sum = 0;
-        for (let k = 0; k < length; k++) sum += gy[base + i + k * inner]! * data[base + i + k * inner]!;
-        for (let k = 0; k < length; k++) {
-          const at = base + i + k * inner;
-          gx[at]! += data[at]! * (gy[at]! - sum);
+        for (let r = 0; r < PANEL; r++) {
+          let sum = 0;
+          for (let k = 0, at = base + i; k < length; k++, at += inner) sum += gy[PANEL * at + r]! * data[at]!;
+          for (let k = 0, at = base + i; k < length; k++, at += inner)
+            gx[PANEL * at + r]! += data[at]! * (gy[PANEL * at + r]! - sum);
         }
       }
     }

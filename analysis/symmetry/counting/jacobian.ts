@@ -6,13 +6,13 @@ import type { Graph } from "../../graph/graph";
 import type { Tensor } from "../../graph/tensor";
 import { norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
-import { RowSpan } from "../../numerics/rowSpan";
 import type { ParameterValues } from "../symmetry";
 import { ParameterSpace, Span } from "./families";
 import { Network, type NetworkOptions } from "./network";
 import { Program } from "./program";
 import { randomInput } from "./random-inputs";
 import { genericWeights } from "./sampling";
+import { WantedSpan } from "./wanted-span";
 
 /** How to measure. */
 export interface MeasureOptions extends NetworkOptions {
@@ -34,7 +34,10 @@ export interface MeasuredDimension {
   readonly rank: number;
   /** parameters - rank. */
   readonly dimension: number;
-  /** What new and old rows of unit length left of themselves beyond the others: far apart when the rank is clear. */
+  /**
+   * What new and old rows of unit length left of themselves beyond the others: far apart when the rank is clear. Where the rank
+   * came to what is explained: the smallest singular value of as many rows, and 0.
+   */
   readonly smallestKept: number;
   readonly largestDropped: number;
   /** The weights of the draw that counted. Engines that run at these cannot explain more than was measured. */
@@ -77,8 +80,9 @@ const QUIET_ROWS_PER_PARAMETER = 1;
 const MOST_ROWS_PER_PARAMETER = 6;
 /** Rows in a row that bring nothing new after which weak ones are looked at. */
 const QUIET_ROWS = 40;
-/** Rows taken of each batch: outputs of one sample say much the same, other samples say more. */
+/** Rows taken of each batch, and of each sample: outputs of one sample say much the same, other samples say more. */
 const ROWS_PER_BATCH = 8;
+const ROWS_PER_SAMPLE = 4;
 /** Rows from which the sizes of the Jacobian's columns are taken. */
 const ROWS_FOR_SCALE = 48;
 /** Columns are made equally long, but those that are shorter than this part of the longest: they may be rounding. */
@@ -104,10 +108,11 @@ function measureAt(
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const offsets = moving.map((p) => space.offset(p));
-  const span = new RowSpan(parameters, TOLERANCE);
   const wanted = explained === undefined ? Number.POSITIVE_INFINITY : parameters - explained;
+  const span = new WantedSpan(parameters, TOLERANCE, wanted);
   const row = new Float64Array(parameters);
   const single = network.outputs.length === 1 ? program.targetSize : 0;
+  const samples = samplesOf(network);
   let rows = 0;
   let quiet = 0;
   // Weights far from the outputs have small derivatives: what is new in their columns would look like rounding.
@@ -130,7 +135,7 @@ function measureAt(
     (rows > patience * ROWS_PER_PARAMETER * parameters + 50 && quiet > patience * QUIET_ROWS_PER_PARAMETER * parameters + 20);
   while (!isDone()) {
     const values = program.evaluate(batch(network, weights, random));
-    const chosen = single > ROWS_PER_BATCH ? random.sample(single, ROWS_PER_BATCH) : undefined;
+    const chosen = single > ROWS_PER_BATCH ? sampledEntries(single, samples, random) : undefined;
     program.gradients(
       values,
       moving,
@@ -161,6 +166,20 @@ function measureAt(
   return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
 }
 
+/** How many samples the entries of the first output fall into, in order: 1 where its first axis is not that of the inputs. */
+function samplesOf(network: Network): number {
+  const batch = network.shape(network.outputs[0]!)[0];
+  return batch !== undefined && network.inputs.length > 0 && network.inputs.every((i) => i.shape[0] === batch) ? batch : 1;
+}
+
+/** Entries of an output: a panel of each of some samples, since those of one sample are pulled back through the same values. */
+function sampledEntries(size: number, samples: number, random: Random): Int32Array {
+  const each = size / samples;
+  const most = Math.min(each, ROWS_PER_SAMPLE);
+  const chosen = random.sample(samples, Math.min(samples, Math.ceil(ROWS_PER_BATCH / most)));
+  return Int32Array.from(Array.from(chosen).flatMap((s) => Array.from(random.sample(each, most), (e) => s * each + e)));
+}
+
 /** Factors that make columns equally long, as far as some rows tell: those of them that are long enough. */
 function columnScales(rows: readonly Float64Array[], columns: number): Float64Array {
   const squares = new Float64Array(columns);
@@ -173,7 +192,7 @@ function columnScales(rows: readonly Float64Array[], columns: number): Float64Ar
 }
 
 /** Random directions that all rows, scaled, leave at zero, less what is a combination of known directions. */
-function beyondBoth(rows: RowSpan, scale: Float64Array, known: readonly Float64Array[]): Float64Array[] {
+function beyondBoth(rows: WantedSpan, scale: Float64Array, known: readonly Float64Array[]): Float64Array[] {
   const random = new Random(1);
   const span = new Span(scale.length);
   span.add(known);

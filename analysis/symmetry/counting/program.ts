@@ -6,6 +6,7 @@
 import { elementCount, type Tensor } from "../../graph/tensor";
 import { type LocalDerivative, localDerivative } from "./adjoint";
 import type { Network, Step } from "./network";
+import { PANEL } from "./sparse";
 
 /** Values by slot. */
 export type SlotValues = (Tensor | undefined)[];
@@ -21,6 +22,16 @@ interface ReverseStep {
   readonly derivatives: readonly { readonly slot: number; readonly derivative: LocalDerivative }[];
 }
 
+/** What reverse mode to some leaves needs. */
+interface Reversed {
+  readonly steps: readonly ReverseStep[];
+  /** Whether a slot hangs on the leaves. */
+  readonly wanted: Uint8Array;
+  /** Panels of derivatives by slot, kept from one point to the next, and which of them have entries other than zero. */
+  readonly panels: (Float64Array | undefined)[];
+  readonly dirty: Uint8Array;
+}
+
 /** A straight-line program from leaves to targets. */
 export class Program {
   /** Values that have to be given: cut values, network inputs and parameters that the targets hang on. */
@@ -32,7 +43,7 @@ export class Program {
   private readonly instructions: Instruction[] = [];
   private readonly constants: SlotValues = [];
   private readonly targetSlots: Int32Array;
-  private readonly reversed = new Map<string, { readonly steps: readonly ReverseStep[]; readonly wanted: Uint8Array }>();
+  private readonly reversed = new Map<string, Reversed>();
   private readonly reached = new Map<string, Int32Array>();
 
   /**
@@ -200,15 +211,11 @@ export class Program {
     row: (index: number, gradients: readonly Float64Array[]) => void,
     entries?: Int32Array,
   ): void {
-    const { steps, wanted } = this.reverseSteps(leaves);
-    const gradients: (Float64Array | undefined)[] = new Array<Float64Array | undefined>(this.names.length);
-    const buffer = (slot: number): Float64Array => {
-      let g = gradients[slot];
-      if (!g) {
-        g = new Float64Array(values[slot]!.data.length);
-        gradients[slot] = g;
-      }
-      return g;
+    const { steps, wanted, panels, dirty } = this.reverseSteps(leaves);
+    const panel = (slot: number): Float64Array => {
+      const known = panels[slot];
+      const length = PANEL * values[slot]!.data.length;
+      return known?.length === length ? known : (panels[slot] = new Float64Array(length));
     };
     for (const { instruction, derivatives } of steps) {
       const x = Array.from(instruction.inputs, (s) => (s < 0 ? undefined : values[s]));
@@ -216,39 +223,40 @@ export class Program {
       for (const { derivative } of derivatives) derivative.prepare(x, y);
     }
     const slots = leaves.map((leaf) => this.slots.get(leaf)!);
-    const dirty = new Uint8Array(this.names.length);
+    const gradients = slots.map((slot) => new Float64Array(values[slot]!.data.length));
     let index = 0;
     for (const target of entries ? this.targetSlots.subarray(0, 1) : this.targetSlots) {
       const size = entries ? entries.length : values[target]!.data.length;
-      for (let at = 0; at < size; at++) {
-        const entry = entries ? entries[at]! : at;
+      for (let at = 0; at < size; at += PANEL) {
+        const together = Math.min(PANEL, size - at);
         for (let s = 0; s < dirty.length; s++) {
-          if (dirty[s]) gradients[s]!.fill(0);
+          if (dirty[s]) panels[s]!.fill(0);
           dirty[s] = 0;
         }
         if (wanted[target]) {
-          buffer(target)[entry] = 1;
+          const first = panel(target);
+          for (let r = 0; r < together; r++) first[PANEL * (entries ? entries[at + r]! : at + r) + r] = 1;
           dirty[target] = 1;
           for (let k = steps.length - 1; k >= 0; k--) {
             const { instruction, derivatives } = steps[k]!;
             const from = instruction.outputs[0]!;
             if (!dirty[from]) continue;
             for (const { slot, derivative } of derivatives) {
-              derivative.pull(gradients[from]!, buffer(slot));
+              derivative.pull(panels[from]!, panel(slot));
               dirty[slot] = 1;
             }
           }
         }
-        row(index++, slots.map(buffer));
+        for (let r = 0; r < together; r++) {
+          slots.forEach((slot, k) => gather(panels[slot], r, gradients[k]!));
+          row(index++, gradients);
+        }
       }
     }
   }
 
   /** The instructions between the leaves and the targets, with the derivatives by those of their inputs that matter. */
-  private reverseSteps(leaves: readonly string[]): {
-    readonly steps: readonly ReverseStep[];
-    readonly wanted: Uint8Array;
-  } {
+  private reverseSteps(leaves: readonly string[]): Reversed {
     const key = leaves.join("\n");
     const known = this.reversed.get(key);
     if (known) return known;
@@ -268,7 +276,8 @@ export class Program {
       wanted[outputs[0]!] = 1;
       steps.push({ instruction, derivatives });
     }
-    const out = { steps, wanted };
+    const panels = new Array<Float64Array | undefined>(this.names.length);
+    const out = { steps, wanted, panels, dirty: new Uint8Array(this.names.length) };
     this.reversed.set(key, out);
     return out;
   }
@@ -284,4 +293,10 @@ export class Program {
   get targetSize(): number {
     return this.targets.reduce((n, t) => n + elementCount(this.network.shape(t)), 0);
   }
+}
+
+/** One vector of a panel; zeros where there is no panel. */
+function gather(panel: Float64Array | undefined, r: number, to: Float64Array): void {
+  if (!panel) to.fill(0);
+  else for (let i = 0, at = r; i < to.length; i++, at += PANEL) to[i] = panel[at]!;
 }

@@ -75,11 +75,25 @@ export function byRow(rows: ArrayLike<number>, count: number): { readonly start:
   return { start, order };
 }
 
+/** Vectors that are pulled back together: what is looked up for one serves all. Loops over them are written out. */
+export const PANEL = 4;
+
+/** gx += D^T gy for a panel of vectors, whose entries stand side by side. */
 export function pullSparse({ start, source, value }: Sparse, gy: Float64Array, gx: Float64Array): void {
-  for (let k = 0; k < gy.length; k++) {
-    const g = gy[k]!;
-    if (g === 0) continue;
-    for (let e = start[k]!; e < start[k + 1]!; e++) gx[source[e]!]! += g * value[e]!;
+  for (let k = 0, at = 0; at < gy.length; k++, at += PANEL) {
+    const a = gy[at]!;
+    const b = gy[at + 1]!;
+    const c = gy[at + 2]!;
+    const d = gy[at + 3]!;
+    if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+    for (let e = start[k]!; e < start[k + 1]!; e++) {
+      const to = PANEL * source[e]!;
+      const v = value[e]!;
+      gx[to]! += a * v;
+      gx[to + 1]! += b * v;
+      gx[to + 2]! += c * v;
+      gx[to + 3]! += d * v;
+    }
   }
 }
 

@@ -1,0 +1,159 @@
+/**
+ * @file A lower bound of a rank, cheaply: Gaussian elimination of rows that come one at a time, with column pivoting (Golub and
+ * Van Loan, Matrix Computations, 3.4, on the transpose). It takes a quarter of the work of an orthogonal basis; whether the rows
+ * that it kept are independent beyond rounding is told by the smallest singular value of the factors.
+ */
+import { Random } from "./random";
+
+/** Pivots of unit rows below this are left to methods that are careful with little. */
+const LEAST_PIVOT = 1e-7;
+/** Steps of inverse iteration. */
+const STEPS = 6;
+
+/** Rows reduced to a trapezoid, L and U in one array. */
+export class Echelon {
+  private factors: Float64Array;
+  private used = 0;
+  private readonly work: Float64Array;
+  /** The original column at each place. */
+  private readonly permutation: Int32Array;
+
+  /** Rows of `columns` entries. */
+  constructor(readonly columns: number) {
+    this.factors = new Float64Array(Math.max(1, Math.min(columns, 64)) * columns);
+    this.work = new Float64Array(columns);
+    this.permutation = Int32Array.from({ length: columns }, (_, i) => i);
+  }
+
+  /** Number of rows kept. */
+  get rank(): number {
+    return this.used;
+  }
+
+  /** Adds a row; returns whether it was kept. Rows of zeros, and with entries that are not finite, are not. */
+  add(row: Float64Array): boolean {
+    const { columns: n, work, permutation } = this;
+    let length = 0;
+    for (let i = 0; i < n; i++) length += row[i]! * row[i]!;
+    length = Math.sqrt(length);
+    if (!(length > 1e-300) || !Number.isFinite(length) || this.used === n) return false;
+    const factor = 1 / length;
+    for (let i = 0; i < n; i++) work[i] = row[permutation[i]!]! * factor;
+    this.eliminate();
+    let pivot = this.used;
+    for (let i = pivot + 1; i < n; i++) if (Math.abs(work[i]!) > Math.abs(work[pivot]!)) pivot = i;
+    if (!(Math.abs(work[pivot]!) >= LEAST_PIVOT)) return false;
+    this.keep(pivot);
+    return true;
+  }
+
+  /**
+   * Takes off multiples of the kept rows, which stay in the places of their pivots. Four rows at once, so that the row at hand is
+   * read and written a quarter as often.
+   */
+  private eliminate(): void {
+    const { columns: n, work, factors } = this;
+    let k = 0;
+    for (; k + 3 < this.used; k += 4) {
+      const [a, b, c, d] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
+      const fa = work[k]! / factors[a + k]!;
+      const fb = (work[k + 1]! - fa * factors[a + k + 1]!) / factors[b + k + 1]!;
+      const fc = (work[k + 2]! - fa * factors[a + k + 2]! - fb * factors[b + k + 2]!) / factors[c + k + 2]!;
+      const fd =
+        (work[k + 3]! - fa * factors[a + k + 3]! - fb * factors[b + k + 3]! - fc * factors[c + k + 3]!) / factors[d + k + 3]!;
+      work[k] = fa;
+      work[k + 1] = fb;
+      work[k + 2] = fc;
+      work[k + 3] = fd;
+      if (fa === 0 && fb === 0 && fc === 0 && fd === 0) continue;
+      for (let i = k + 4; i < n; i++)
+        work[i]! -= fa * factors[a + i]! + fb * factors[b + i]! + fc * factors[c + i]! + fd * factors[d + i]!;
+    }
+    for (; k < this.used; k++) {
+      const at = k * n;
+      const f = work[k]! / factors[at + k]!;
+      work[k] = f;
+      for (let i = k + 1; i < n; i++) work[i]! -= f * factors[at + i]!;
+    }
+  }
+
+  /** Keeps the row at hand, with the column of its pivot in the next place. */
+  private keep(pivot: number): void {
+    const { columns: n, work, permutation, used } = this;
+    const end = (used + 1) * n;
+    if (end > this.factors.length) {
+      const grown = new Float64Array(Math.min(n, 2 * (used + 1)) * n);
+      grown.set(this.factors);
+      this.factors = grown;
+    }
+    const { factors } = this;
+    factors.set(work, used * n);
+    if (pivot !== used) {
+      for (let at = 0; at < end; at += n) {
+        const x = factors[at + used]!;
+        factors[at + used] = factors[at + pivot]!;
+        factors[at + pivot] = x;
+      }
+      const p = permutation[used]!;
+      permutation[used] = permutation[pivot]!;
+      permutation[pivot] = p;
+    }
+    this.used++;
+  }
+
+  /**
+   * The smallest singular value of the kept rows, of unit length, in the columns of their pivots, by inverse iteration: not more
+   * than the smallest one in all columns. 1 where no rows are kept.
+   */
+  smallestSingularValue(): number {
+    const { used: r } = this;
+    if (r === 0) return 1;
+    let x = new Random(1).normals(r);
+    let growth = 0;
+    for (let step = 0; step < STEPS; step++) {
+      normalise(x);
+      x = this.solveTransposed(this.solve(x));
+      growth = Math.sqrt(x.reduce((s, v) => s + v * v, 0));
+      if (!Number.isFinite(growth) || growth === 0) return 0;
+    }
+    return 1 / Math.sqrt(growth);
+  }
+
+  /** A^-1 x for the square A = L U, where L has multiples and a unit diagonal. */
+  private solve(x: Float64Array): Float64Array {
+    const { columns: n, factors, used: r } = this;
+    const y = x.slice();
+    for (let i = 0; i < r; i++) {
+      let sum = y[i]!;
+      for (let k = 0; k < i; k++) sum -= factors[i * n + k]! * y[k]!;
+      y[i] = sum;
+    }
+    for (let i = r - 1; i >= 0; i--) {
+      let sum = y[i]!;
+      for (let k = i + 1; k < r; k++) sum -= factors[i * n + k]! * y[k]!;
+      y[i] = sum / factors[i * n + i]!;
+    }
+    return y;
+  }
+
+  /** A^-T x. */
+  private solveTransposed(x: Float64Array): Float64Array {
+    const { columns: n, factors, used: r } = this;
+    const y = x.slice();
+    for (let k = 0; k < r; k++) {
+      const f = y[k]! / factors[k * n + k]!;
+      y[k] = f;
+      for (let i = k + 1; i < r; i++) y[i]! -= f * factors[k * n + i]!;
+    }
+    for (let k = r - 1; k >= 0; k--) {
+      const f = y[k]!;
+      for (let i = 0; i < k; i++) y[i]! -= f * factors[k * n + i]!;
+    }
+    return y;
+  }
+}
+
+function normalise(x: Float64Array): void {
+  const length = Math.sqrt(x.reduce((s, v) => s + v * v, 0));
+  for (let i = 0; i < x.length; i++) x[i]! /= length;
+}
