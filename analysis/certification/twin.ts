@@ -23,7 +23,7 @@ import {
 } from "../symmetry/counting/scaled";
 import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
 import type { Family, ParameterValues, Symmetry } from "../symmetry/symmetry";
-import { makeTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";
+import { makeTwin, type NoTwin, trainableEntries, type Twin, type TwinOptions } from "../symmetry/twin/twin";
 
 /** Largest relative deviation of outputs in float64 that still counts as equal. */
 const TOLERANCE = 1e-8;
@@ -67,21 +67,15 @@ export function certifyTwin(
 
 /** The same, of a model that only so much is known of. */
 export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCheck = {}): Promise<TwinCertificate | string> {
-  const { seed = 1, signal, mostEntries = MOST_ENTRIES } = options;
-  const { normal } = model;
-  const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
-  const twin = makeTwin(normal, axes, { depth: "shrink" });
-  if ("reason" in twin) return twin.reason;
-  const entries = trainableEntries(twin.graph);
-  if (entries > mostEntries) return `a copy of its structure still has ${entries} weights, too many for a rank`;
-  await breathe(signal);
-  const first = knownByRule(twin.graph, seed);
-  await breathe(signal);
-  const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
-  // One draw tells whether rules explain all: mostly they do, and nothing has to be solved.
-  const patience = entries > MOST_REDRAWN ? IMPATIENCE : 1;
-  let measured = measureDimension(twin.graph, { explained: byRule.total, seed, draws: 1, patience });
-  await breathe(signal);
+  const { seed = 1, signal } = options;
+  const axes = inferAxes(model.normal, { equivariance: equivarianceOf, softPins: false });
+  let start = await startAt(makeTwin(model.normal, axes, { depth: "shrink", compact: true }), options, IMPATIENCE);
+  // What is open on a compact twin may be nothing but its narrowness.
+  if (typeof start === "object" && start.measured.dimension > start.byRule.total)
+    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, 1);
+  if (typeof start === "string") return start;
+  const { twin, entries, first, byRule } = start;
+  let { measured } = start;
   let continuous = byRule;
   const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
   if (measured.dimension > byRule.total && entries <= MOST_REDRAWN) {
@@ -117,6 +111,34 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
     notes: twin.notes,
     model: counts,
   };
+}
+
+/** A twin, what rules explain on it, and its dimension at one draw. */
+interface Start {
+  readonly twin: Twin;
+  readonly entries: number;
+  readonly first: ByRule;
+  readonly byRule: ModelAnalysis["continuous"];
+  readonly measured: MeasuredDimension;
+}
+
+/** One draw tells whether rules explain all: mostly they do, and nothing has to be solved. A sentence where there is no twin. */
+async function startAt(
+  twin: Twin | NoTwin,
+  { seed = 1, signal, mostEntries = MOST_ENTRIES }: TwinOptionsOfCheck,
+  patience: number,
+): Promise<Start | string> {
+  if ("reason" in twin) return twin.reason;
+  const entries = trainableEntries(twin.graph);
+  if (entries > mostEntries) return `a copy of its structure still has ${entries} weights, too many for a rank`;
+  await breathe(signal);
+  const first = knownByRule(twin.graph, seed);
+  await breathe(signal);
+  const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
+  const how = { explained: byRule.total, seed, draws: 1, patience: entries > MOST_REDRAWN ? IMPATIENCE : patience };
+  const measured = measureDimension(twin.graph, how);
+  await breathe(signal);
+  return { twin, entries, first, byRule, measured };
 }
 
 /** Lets the process hear what else it is told, such as that nobody waits for this any more. */

@@ -35,15 +35,17 @@ function bounded(graph: Graph, batch: number | undefined, bound: (input: string,
 }
 
 /** Rows of plain features and tokens are cheap: more of them make ranks clearer. Images bring samples of their own. */
-function usualBatch(graph: Graph): number {
-  return graph.inputs.every((i) => i.shape.length <= 2) ? 8 : 4;
+function usualBatch(graph: Graph, fewer: boolean): number {
+  if (graph.inputs.every((i) => i.shape.length <= 2)) return 8;
+  return fewer ? 2 : 4;
 }
 
-/** The smallest input sizes that work, as far as a short search finds them. */
+/** The smallest input sizes that work, as far as a short search finds them; with `fewer` images than usual if no batch is told. */
 export function smallest(
   graph: Graph,
   batch: number | undefined,
   attempt: Attempt,
+  fewer = false,
 ): { readonly found?: Graph; readonly failure: string } {
   const largest = Math.max(LEAST_PLACES, ...graph.inputs.flatMap((i) => i.shape.slice(1)));
   let failure = "";
@@ -54,7 +56,7 @@ export function smallest(
     return undefined;
   };
   // A first axis that is no batch may refuse to grow.
-  for (const rows of batch === undefined ? [usualBatch(graph), undefined] : [batch]) {
+  for (const rows of batch === undefined ? [usualBatch(graph, fewer), undefined] : [batch]) {
     const bounds: number[] = [];
     for (let n = LEAST_PLACES; n < largest; n *= 2) bounds.push(n, n + 1);
     bounds.push(largest);

@@ -24,6 +24,11 @@ export interface TwinOptions {
   readonly wider?: number;
   /** New size of the first axis of each input (default: the old one, at most 4). */
   readonly batch?: number;
+  /**
+   * As small as can be for a rank: two images where four are usual, and channels of two wherever that is fewer weights. Quick, but
+   * narrow rectifiers are off, and functions of two samples degenerate, more often: what it leaves open a usual twin may not.
+   */
+  readonly compact?: boolean;
   /** "keep" leaves all pinned sizes (images, tokens, classes, kernels) as they are. */
   readonly spatial?: "keep" | "shrink";
   /** "keep" leaves the kernels of convolutions as they are, so that no weight changes its shape for smaller images. */
@@ -61,6 +66,8 @@ const MOST_ENTRIES_OF_PAIRS = 600;
 const MOST_ENTRIES_OF_SINGLES = 600;
 /** Trainable entries of what is left after that from which on channels come down to two, which is enough for ranks. */
 const MOST_ENTRIES_OF_THREE = 1000;
+/** The same for compact twins. */
+const MOST_ENTRIES_OF_COMPACT = 300;
 /** Where clips have their outer bound: a normalised value is beyond it now and then, but not always. */
 const NEAR = 1.6;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
@@ -106,7 +113,7 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
   for (const wanted of options.spatial === "keep" ? [] : reaches) {
     // What a failed attempt found equal or unable to shrink holds for that attempt only.
     widths = new Widths(survey, axes, choices);
-    const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted));
+    const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted), options.compact);
     if (found) {
       best = found;
       inputs = new Map(found.inputs.map((i) => [i.name, i.shape]));
@@ -120,19 +127,23 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
     if (result instanceof SizeConflict) return { reason: `the model cannot be made smaller: ${result.message}` };
     best = result;
   }
+  let pattern: readonly [number, ...number[]] = USUAL;
   if (trainableEntries(best) > MOST_ENTRIES) {
     widths.usePattern(NARROW);
     const narrow = attempt(inputs, reach);
     if (narrow instanceof SizeConflict) widths.usePattern(USUAL);
-    else best = narrow;
+    else [best, pattern] = [narrow, NARROW];
   }
   if (widths.shuffles) notes.push("shuffled channels are fewer, and fall into fewer sets that go the same way");
   let short = shortened(best, options.depth);
-  if (options.depth === "shrink" && trainableEntries(short.graph) > MOST_ENTRIES_OF_THREE) {
+  const most = options.compact ? MOST_ENTRIES_OF_COMPACT : MOST_ENTRIES_OF_THREE;
+  if (options.depth === "shrink" && trainableEntries(short.graph) > most) {
     widths.usePattern(NARROWEST);
     const narrow = attempt(inputs, reach);
-    if (narrow instanceof SizeConflict) widths.usePattern(NARROW);
-    else short = shortened(narrow, options.depth);
+    const shorter = narrow instanceof SizeConflict ? undefined : shortened(narrow, options.depth);
+    // Narrower copies may have more blocks left.
+    if (shorter && trainableEntries(shorter.graph) < trainableEntries(short.graph)) short = shorter;
+    else widths.usePattern(pattern);
   }
   const removed = short.removed + repeated.count;
   if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
