@@ -42,6 +42,7 @@ export interface Parameter {
   readonly shape: Shape;
   /** False for buffers and for parameters with requires_grad=False: generic but fixed. */
   readonly trainable: boolean;
+  /** Running statistics: measured by the model as it trains, so they go along with what they are measured of. */
   readonly buffer?: boolean;
   readonly read?: () => Tensor | undefined;
   readonly initialisation?: Initialisation;

@@ -394,6 +394,7 @@ class Reader {
       return [...out.keys()].filter((atom) => x.has(atom) && y.has(atom));
     }
     if (node.operator === "Einsum") {
+      if (this.rank(a) === 0 || this.rank(b) === 0) return undefined;
       const equation = parseEinsum(stringAttribute(node, "equation", ""), [this.rank(a), this.rank(b)]);
       const letters = (value: ReadonlyMap<number, readonly number[]>, atom: number, own: readonly string[]) =>
         (value.get(atom) ?? []).map((p) => own[p]!);

@@ -202,7 +202,8 @@ interface Equation {
 
 function equationOf(node: Node, a: Shape, b: Shape): Equation | undefined {
   if (node.operator === "Einsum") {
-    if (node.inputs.length !== 2) return undefined;
+    // A shape that is not known, behind an opaque operator, reads as that of a scalar.
+    if (node.inputs.length !== 2 || a.length === 0 || b.length === 0) return undefined;
     const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), [a.length, b.length]);
     return { inputs: [inputs[0]!, inputs[1]!], output };
   }

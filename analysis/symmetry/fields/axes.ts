@@ -82,6 +82,8 @@ export function mixingAxes(graph: Graph, axes: AxisStructure): AxisStructure {
 
 function sumOfEinsum(graph: Graph, node: Node, sum: (value: string, axis: number) => void): void {
   const ranks = node.inputs.map((i) => graph.types.get(i)?.shape?.length ?? 0);
+  // Behind an opaque operator shapes are not known, and no axis of theirs is.
+  if (ranks.includes(0)) return;
   const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), ranks);
   inputs.forEach((letters, i) => {
     letters.forEach((letter, axis) => {

@@ -465,6 +465,7 @@ export class GraphBuilder {
       this.initialise(t, value);
       return;
     }
+    this.measured(t);
     if (next.type !== t.type && next.type !== "other") next = this.cast(next, t.type);
     if (t.shape && next.shape && (t.shape.length !== next.shape.length || t.shape.some((d, i) => d !== next.shape![i]))) {
       next = this.node("Expand", [next, this.ints(t.shape)]);
@@ -493,6 +494,11 @@ export class GraphBuilder {
       drawn: next.drawn,
       version: t.version + 1,
     });
+  }
+
+  /** Takes note that forward writes to a buffer: it holds what the model measures. */
+  measured(t: TensorValue): void {
+    if (t.parameter?.buffer && !this.initialising) t.parameter.statistic = true;
   }
 
   /** A write to a parameter during construction decides how it starts. */
@@ -583,7 +589,7 @@ export class GraphBuilder {
           shape: entry.shape,
           // What model.parameters() does not list, no optimiser moves.
           trainable: entry.cell.trainable && !entry.cell.buffer && registered !== undefined,
-          ...(entry.cell.buffer ? { buffer: true } : {}),
+          ...(entry.cell.buffer && entry.cell.statistic ? { buffer: true } : {}),
           ...(entry.cell.initialisation ? { initialisation: entry.cell.initialisation } : {}),
           origin: entry.cell.origin,
         });

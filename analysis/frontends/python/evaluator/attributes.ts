@@ -236,6 +236,8 @@ export function setAttribute(interpreter: Interpreter, object: Value, name: stri
         }
       }
       if (is(value, "tensor") && value.parameter) interpreter.noteTie(object, name, value);
+      const before = object.attributes.get(name);
+      if (is(before, "tensor") && before !== value) interpreter.builder.measured(before);
       interpreter.journal.set(object.attributes, name, value);
       return;
     }

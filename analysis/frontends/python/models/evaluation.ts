@@ -9,7 +9,8 @@ import { type Budget, type Contradiction, Interpreter } from "../evaluator/inter
 import type { World } from "../modules/world";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
-import { InputSearch, STEPS } from "./inputs";
+import { attributeExamples, withIntegers } from "./examples";
+import { InputSearch, INTEGERS, STEPS } from "./inputs";
 import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
@@ -41,12 +42,17 @@ export interface EvaluationOptions {
   readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
   /** What a surrounding model calls this one with. */
   readonly called?: Arguments;
+  /** What the file says it is called with, the likeliest first; used where forward runs through with it. */
+  readonly examples?: readonly Arguments[];
   readonly prepare?: (interpreter: Interpreter) => void;
   /** Goes on where the construction raises, instead of giving up. */
   readonly lenient?: boolean;
   /** Called before each attempt at forward. */
   readonly onAttempt?: () => void;
 }
+
+/** Examples that are tried. */
+const MOST_EXAMPLES = 24;
 
 /** Attempts at finding input shapes. */
 const MAXIMUM_ATTEMPTS = 40;
@@ -162,7 +168,11 @@ export function evaluateModel(
         framework !== TORCH,
         framework === TORCH && attends(instance),
       );
-      result = runForward(interpreter, instance, framework, plan, search, options);
+      const given = options.inputs || options.called || framework !== TORCH ? undefined : options.examples;
+      const examples = given ? [...attributeExamples(instance.attributes), ...given] : [];
+      result =
+        runExample(interpreter, instance, framework, plan, search, options, examples) ??
+        runForward(interpreter, instance, framework, plan, search, options);
     }
     const outputs: TensorValue[] = [];
     outputsOf(result, outputs);
@@ -182,6 +192,46 @@ export function evaluateModel(
       contradictions: [...interpreter.contradictions],
     };
   });
+}
+
+/** Runs forward with the first example that it runs through with; undefined where there is none. */
+function runExample(
+  interpreter: Interpreter,
+  instance: InstanceValue,
+  framework: Framework,
+  plan: ForwardPlan,
+  search: InputSearch,
+  options: EvaluationOptions,
+  examples: readonly Arguments[],
+): Value | undefined {
+  const { builder, journal } = interpreter;
+  const mark = builder.mark();
+  const left = [...examples];
+  const expanded = new Set<Arguments>();
+  for (let attempts = 0; left.length > 0 && attempts < MOST_EXAMPLES; attempts++) {
+    const called = left.shift()!;
+    journal.begin();
+    try {
+      builder.reset(mark);
+      interpreter.restart();
+      options.onAttempt?.();
+      interpreter.strict = true;
+      const args = forwardArguments(interpreter, plan, search, { ...options, called });
+      const result = framework.call(interpreter, instance, args);
+      journal.commit();
+      return result;
+    } catch (error) {
+      journal.rollback();
+      if (error instanceof PythonError) {
+        if (INTEGERS.test(error.message) && !expanded.has(called)) {
+          const more = withIntegers(called);
+          for (const args of more) expanded.add(args);
+          left.unshift(...more);
+        }
+      } else if (!(error instanceof NotUnderstood) && !(error instanceof ShapeDemand)) throw error;
+    }
+  }
+  return undefined;
 }
 
 function runForward(

@@ -12,6 +12,7 @@ import type { PythonParser } from "../parser/parser";
 import type { Expr, Stmt } from "../parser/syntax";
 import { type Arguments, type ClassValue, type InstanceValue, is, list, tuple, type Value } from "../values/value";
 import { constructionOf } from "./construction";
+import { attributeExamples, tableExamples, variants } from "./examples";
 import { evaluateModel, type Evaluation, type GivenInput } from "./evaluation";
 import { frameworkOf, TORCH } from "./framework";
 import { factoriesOf, fromArguments, fromFactory, fromPragma, fromWitnesses, type Recipe, namesIn } from "./instantiate";
@@ -77,6 +78,8 @@ export class FileAnalysis {
   private readonly failures = new Map<ClassValue, Shortfall>();
   private readonly chosen = new Map<ClassValue, Recipe>();
   private readonly dependencies = new Map<ClassValue, Set<DependencyKey>>();
+  /** What the file calls each class with. */
+  private readonly examples = new Map<ClassValue, readonly Arguments[]>();
   /** Classes that could only be made by going on where their constructor raises. */
   private readonly forced = new Set<ClassValue>();
   /** Classes of other files whose making is looked for here. */
@@ -235,7 +238,10 @@ export class FileAnalysis {
       const recipes: Recipe[] = [];
       const pragma = this.pragmas.find((p) => p.name === cls.name);
       if (pragma) recipes.push(fromPragma(pragma, this.scope, cls));
-      const sighting = sightings.find((s) => s.cls === cls);
+      const ofClass = sightings.filter((s) => s.cls === cls);
+      const sighting = ofClass.find((s) => s.called) ?? ofClass[0];
+      const called = ofClass.flatMap((s) => (s.called ? variants(s.called) : []));
+      this.examples.set(cls, [...called, ...tableExamples(this.scope, cls), ...attributeExamples(cls.attributes, true)]);
       const block = frameworkOf(cls) === TORCH ? undefined : this.blocks.get(cls);
       if (block?.called && plain(block.args)) recipes.push(fromArguments(cls, block.how, block.args, block.called));
       if (sighting) {
@@ -450,6 +456,7 @@ export class FileAnalysis {
         ...(this.options.budget ? { budget: this.options.budget } : {}),
         ...(inputs ? { inputs } : {}),
         ...(recipe.called && !inputs ? { called: recipe.called } : {}),
+        examples: (cls && this.examples.get(cls)) ?? [],
         lenient,
         onAttempt: () => {
           for (const [c, block] of seen) seen.set(c, { ...block, called: undefined });

@@ -36,7 +36,8 @@ const LENGTHS = [64, 512, 4096, 16384];
 
 const TOO_SMALL = /would get the size|output size|does not fit|kernel|too small|window/i;
 
-const INTEGERS = /indices of a table must be integers/;
+/** What an embedding says of an input that is not one of indices. */
+export const INTEGERS = /indices of a table must be integers/;
 
 /** The state of the search for one model. */
 export class InputSearch {

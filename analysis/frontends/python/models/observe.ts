@@ -2,13 +2,15 @@
 import { operatorTable } from "../../../operators/table";
 import { GraphBuilder } from "../emit/builder";
 import { BudgetExceeded, PythonError } from "../evaluator/errors";
-import { Interpreter } from "../evaluator/interpreter";
+import { type Frame, Interpreter } from "../evaluator/interpreter";
+import { evaluate } from "../evaluator/expressions";
 import { runStatement } from "../evaluator/statements";
 import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
 import type { World } from "../modules/world";
 import type { Expr, Stmt } from "../parser/syntax";
-import type { Arguments, ClassValue } from "../values/value";
+import { type Arguments, type ClassValue, type InstanceValue, is, unknown } from "../values/value";
+import { exampleArguments, portableArguments } from "./examples";
 import { moduleFrame, namesIn } from "./instantiate";
 import { required } from "./invent";
 
@@ -35,10 +37,40 @@ export interface Sighting {
   readonly args: Arguments;
   /** Where, in words. */
   readonly how: string;
+  /** What the file calls the instance with, where that is known: tensors by shape and type. */
+  readonly called?: Arguments;
 }
 
 function isMainGuard(x: Expr): boolean {
   return x.kind === "Compare" && x.first.kind === "Name" && x.first.id === "__name__";
+}
+
+/** Functions that take a model and what to call it with: `torch.onnx.export(model, (x,), path)`, `summary(model, input_size=...)`. */
+const CALLERS = /^(?:export|trace|summary|profile|add_graph|draw_graph|FlopCountAnalysis|get_model_complexity_info)$/;
+const EXAMPLES = /^(?:args|example_inputs|inputs|input_data|input_to_model|input_size|input_shape)$/;
+
+/** Calls of such functions in a statement. */
+function callersIn(x: unknown, out: Extract<Expr, { kind: "Call" }>[] = []): Extract<Expr, { kind: "Call" }>[] {
+  if (typeof x !== "object" || x === null) return out;
+  if (Array.isArray(x)) for (const y of x) callersIn(y, out);
+  else {
+    const node = x as Expr;
+    if (node.kind === "Call" && node.args.length > 1) {
+      const { callee } = node;
+      const name = callee.kind === "Name" ? callee.id : callee.kind === "Attribute" ? callee.name : "";
+      if (CALLERS.test(name)) out.push(node);
+    }
+    for (const v of Object.values(x)) if (typeof v === "object") callersIn(v, out);
+  }
+  return out;
+}
+
+/** Names that a statement binds. */
+function boundNames(s: Stmt): string[] {
+  if (s.kind !== "Assign") return [];
+  const names = (x: Expr): string[] =>
+    x.kind === "Name" ? [x.id] : x.kind === "Tuple" || x.kind === "List" ? x.items.flatMap(names) : [];
+  return s.targets.flatMap(names);
 }
 
 /** Statements that a script runs: those of the main guard one by one, and others at top level. */
@@ -80,11 +112,43 @@ export function observeConstructions(
   if (wanted.length === 0 && functions.length === 0) return [];
   const builder = new GraphBuilder(operatorTable);
   const interpreter = new Interpreter(world, builder, { steps: 60_000, nodes: 4000 });
-  const out: Sighting[] = [];
+  const out: { cls: ClassValue; args: Arguments; how: string; called?: Arguments }[] = [];
   let inside = 0;
-  interpreter.onConstruct = (cls, args) => {
+  const seen = new Map<InstanceValue, (typeof out)[number]>();
+  interpreter.onConstruct = (cls, args, instance) => {
     if (interpreter.frames.some((f) => f.callee?.name === "__init__")) return;
-    if (inside > 0 && isWanted(cls)) out.push({ cls, args, how: "as this file makes it" });
+    if (inside === 0 || !isWanted(cls)) return;
+    const sighting: (typeof out)[number] = { cls, args, how: "as this file makes it" };
+    out.push(sighting);
+    seen.set(instance, sighting);
+  };
+  // What the models are called with is of interest here, not what they answer.
+  interpreter.answers = new Map();
+  const note = (instance: InstanceValue, args: Arguments): void => {
+    const sighting = seen.get(instance);
+    const called = sighting && !sighting.called ? portableArguments(args) : undefined;
+    if (sighting && called) sighting.called = called;
+  };
+  interpreter.onForward = (module, args) => {
+    if (interpreter.running.length > 0 || !seen.has(module)) return;
+    note(module, args);
+    interpreter.answers?.set(module, unknown("what a model answers"));
+  };
+  /** Takes note of what is handed to a function that calls a model. */
+  const noteCallers = (statement: Stmt, local: Frame): void => {
+    for (const x of callersIn(statement)) {
+      const [model] = x.args;
+      if (model?.form !== "positional") continue;
+      const instance = evaluate(interpreter, model.value, local);
+      if (!is(instance, "instance") || !seen.has(instance)) continue;
+      for (const a of x.args.slice(1)) {
+        if (a.form !== "positional" && !(a.form === "keyword" && EXAMPLES.test(a.name ?? ""))) continue;
+        const args = exampleArguments(evaluate(interpreter, a.value, local), a.form === "keyword" ? (a.name ?? "") : "");
+        if (!args) continue;
+        note(instance, args);
+        break;
+      }
+    }
   };
   world.using(interpreter, () => {
     // Names that earlier statements of the main guard bind are visible to the later ones.
@@ -100,14 +164,19 @@ export function observeConstructions(
         inside--;
       }
     };
+    const live = new Set<string>();
     for (const top of statements) {
+      const uses = live.size > 0 && mentionsAny(top.statement, live);
       if (
         !wanted.includes(top) &&
+        !uses &&
         !(top.statement.kind === "Assign" && wanted.length > 0 && !scope.bindings.statements.includes(top))
       )
         continue;
       const local = { ...frame, chunk: top.chunk, at: top.statement };
       attempt(() => interpreter.inFrame(local, () => runStatement(interpreter, top.statement, local)));
+      if (wanted.includes(top)) for (const n of boundNames(top.statement)) live.add(n);
+      if (uses) attempt(() => interpreter.inFrame(local, () => noteCallers(top.statement, local)));
     }
     for (const f of functions) {
       if (out.length > 0) break;

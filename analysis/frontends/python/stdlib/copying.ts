@@ -54,6 +54,7 @@ function copyTensor(interpreter: Interpreter, t: TensorValue): TensorValue {
     t.type,
     {
       buffer: parameter.buffer,
+      ...(parameter.statistic ? { statistic: true } : {}),
       trainable: parameter.trainable,
       initialisation: copyOf(parameter, interpreter.origin()),
       ...(parameter.entries ? { entries: parameter.entries } : {}),

@@ -67,8 +67,8 @@ export function spectralNorm(interpreter: Interpreter, m: Value, name: string, m
   const rows = w.shape[0] ?? 1;
   const columns = elementCount(w.shape) / rows;
   const { builder, journal } = interpreter;
-  const u = builder.parameter([rows], w.type, { buffer: true, trainable: false });
-  const v = builder.parameter([columns], w.type, { buffer: true, trainable: false });
+  const u = builder.parameter([rows], w.type, { buffer: true, statistic: true, trainable: false });
+  const v = builder.parameter([columns], w.type, { buffer: true, statistic: true, trainable: false });
   journal.delete(m.attributes, name);
   journal.set(m.attributes, modern ? `parametrizations.${name}.original` : `${name}_orig`, w);
   journal.set(m.attributes, modern ? `parametrizations.${name}.0._u` : `${name}_u`, u);

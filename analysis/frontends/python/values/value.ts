@@ -246,6 +246,8 @@ export interface NamespaceValue {
 export interface ParameterCell {
   readonly id: number;
   buffer: boolean;
+  /** A buffer that the model measures as it runs: running statistics, averages. Other buffers are as fixed as constants. */
+  statistic?: boolean;
   trainable: boolean;
   initialisation?: { scheme: string; constant?: number; std?: number; origin?: Origin };
   /** Stands for the entries at the start: cells with the same one start equal, because one was copied from the other. */

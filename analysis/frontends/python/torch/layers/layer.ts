@@ -65,7 +65,12 @@ export class LayerContext extends Reader {
 
   /** Makes a buffer filled with one value, without known entries: it changes while training. */
   buffer(name: string, shape: readonly number[], type: ElementType = "float32"): void {
-    const t = this.builder.parameter([...shape], type, { buffer: true, trainable: false, origin: this.origin() });
+    const t = this.builder.parameter([...shape], type, {
+      buffer: true,
+      statistic: true,
+      trainable: false,
+      origin: this.origin(),
+    });
     this.put(name, t);
   }
 

@@ -77,6 +77,9 @@ function iterator(items: Value[]): Value {
   return { k: "iterator", items, at: 0 };
 }
 
+/** Names of buffers that are measured as the model runs, where their updates may stand in code that is not followed. */
+const STATISTICS = /^(?:running|moving|ema|num_batches)_|_(?:ema|avg|running)$|^cluster_size$/;
+
 /** Makes a tensor a buffer of a module. */
 export function registerBuffer(interpreter: Interpreter, m: InstanceValue, name: string, value: Value): void {
   if (!is(value, "tensor")) {
@@ -86,6 +89,7 @@ export function registerBuffer(interpreter: Interpreter, m: InstanceValue, name:
   const t = value.parameter
     ? value
     : interpreter.builder.parameter(value.shape, value.type, { buffer: true, trainable: false }, value.constant);
+  if (t.parameter?.buffer && STATISTICS.test(name)) t.parameter.statistic = true;
   interpreter.journal.set(m.attributes, name, t);
 }
 
