@@ -5,7 +5,7 @@
 import type { ElementType } from "../../../graph/tensor";
 import { isFloating } from "../../../graph/tensor";
 import type { SourceScope } from "../modules/scope";
-import { PythonError } from "../evaluator/errors";
+import { BudgetExceeded, PythonError } from "../evaluator/errors";
 import { makeTensor } from "../emit/builder";
 import { type Arguments, type ClassValue, intOf, is, isObject, list, positional, tuple, type Value } from "../values/value";
 import { BATCH } from "./inputs";
@@ -166,7 +166,7 @@ export function tableExamples(scope: SourceScope, cls: ClassValue): Arguments[] 
     try {
       table = scope.lookup(name);
     } catch (error) {
-      if (!(error instanceof PythonError)) throw error;
+      if (!(error instanceof PythonError) && !(error instanceof BudgetExceeded)) throw error;
     }
     if (!is(table, "dict")) continue;
     for (const e of table.entries.values()) {

@@ -241,7 +241,7 @@ export class FileAnalysis {
       const ofClass = sightings.filter((s) => s.cls === cls);
       const sighting = ofClass.find((s) => s.called) ?? ofClass[0];
       const called = ofClass.flatMap((s) => (s.called ? variants(s.called) : []));
-      this.examples.set(cls, [...called, ...tableExamples(this.scope, cls), ...attributeExamples(cls.attributes, true)]);
+      this.examples.set(cls, [...called, ...this.tabled(cls), ...attributeExamples(cls.attributes, true)]);
       const block = frameworkOf(cls) === TORCH ? undefined : this.blocks.get(cls);
       if (block?.called && plain(block.args)) recipes.push(fromArguments(cls, block.how, block.args, block.called));
       if (sighting) {
@@ -260,6 +260,12 @@ export class FileAnalysis {
         factories.map((f) => fromFactory(this.scope, f, cls)),
       );
     }
+  }
+
+  /** What tables of the file say that a class is called with. */
+  private tabled(cls: ClassValue): Arguments[] {
+    const interpreter = new Interpreter(this.world, new GraphBuilder(operatorTable), this.options.budget);
+    return this.world.using(interpreter, () => tableExamples(this.scope, cls));
   }
 
   private analyse(modules: readonly ClassValue[]): void {

@@ -153,17 +153,18 @@ export function observeConstructions(
   world.using(interpreter, () => {
     // Names that earlier statements of the main guard bind are visible to the later ones.
     const frame = moduleFrame(scope, scope.bindings.statements[0]?.chunk ?? ({} as never), { s: 0, e: 0 });
-    const attempt = (run: () => void): void => {
+    const attempt = (run: () => void, constructs = true): void => {
       interpreter.restart();
-      inside++;
+      if (constructs) inside++;
       try {
         run();
       } catch (error) {
         if (!(error instanceof PythonError) && !(error instanceof BudgetExceeded)) throw error;
       } finally {
-        inside--;
+        if (constructs) inside--;
       }
     };
+    // Names that hold models. What else happens to these is looked at for what they are called with.
     const live = new Set<string>();
     for (const top of statements) {
       const uses = live.size > 0 && mentionsAny(top.statement, live);
@@ -174,7 +175,7 @@ export function observeConstructions(
       )
         continue;
       const local = { ...frame, chunk: top.chunk, at: top.statement };
-      attempt(() => interpreter.inFrame(local, () => runStatement(interpreter, top.statement, local)));
+      attempt(() => interpreter.inFrame(local, () => runStatement(interpreter, top.statement, local)), wanted.includes(top));
       if (wanted.includes(top)) for (const n of boundNames(top.statement)) live.add(n);
       if (uses) attempt(() => interpreter.inFrame(local, () => noteCallers(top.statement, local)));
     }
