@@ -158,6 +158,8 @@ export function evaluateModel(
     interpreter.paths = new Map(framework.modules(instance).map(([path, m]) => [m, path]));
     interpreter.arrayAttribute = framework.arrayAttribute;
     builder.initialising = false;
+    // A buffer that forward writes to is another tensor afterwards, under the same name.
+    const names = new Map(tensorsBelow(framework, instance).map(([path, t]) => [t.parameter!.id, path]));
     let result = options.inputs ? undefined : framework.traced?.(interpreter, instance);
     if (result === undefined) {
       const plan = planForward(interpreter, instance, framework);
@@ -177,7 +179,7 @@ export function evaluateModel(
     const outputs: TensorValue[] = [];
     outputsOf(result, outputs);
     // Parameters may be made, or registered, while forward runs.
-    const names = new Map(tensorsBelow(framework, instance).map(([path, t]) => [t.parameter!.id, path]));
+    for (const [path, t] of tensorsBelow(framework, instance)) names.set(t.parameter!.id, path);
     const graph = builder.finish(name, outputs, (cell) => names.get(cell.id), interpreter.symbols);
     const live = new Set(graph.nodes.map((n) => n.operator));
     const opaque = interpreter.opaque.filter((o) => live.has(o.operator) || o.operator === "unknown");
