@@ -138,6 +138,10 @@ function isComplex({ dimension, diagonal, skew }: { dimension: number; diagonal:
 
 /** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */
 const MEASURED = 1000;
+/** The same where the network has a trunk, as most have. */
+const MEASURED_FOR_TRUNKS = 400;
+/** Other draws of weights at which it is measured. */
+const DRAWS_ELSEWHERE = 6;
 
 /** Directions beyond the engines, where something is left unexplained at these weights. */
 function searchCurves(
@@ -148,18 +152,21 @@ function searchCurves(
   seed: number,
 ): readonly Curve[] {
   const network = Network.of(graph);
-  if (network.parameterCount > MEASURED) return [];
-  const norms = hasNormedGains(network);
-  if (!norms && stationsOf(network, true).length === 0) return [];
+  const norms = network.parameterCount <= MEASURED && hasNormedGains(network);
+  const trunk = network.parameterCount <= MEASURED_FOR_TRUNKS && stationsOf(network, true).length > 0;
+  if (!norms && !trunk) return [];
   const explained = countFamilies(known).total;
   let { dimension } = measureDimension(graph, { weights, explained, seed });
   if (dimension <= explained) return [];
   // A gate that no input takes to one of its ends is as good as linear: a fact about these weights, gone at other ones.
-  if (hasKinks(network)) dimension = Math.min(dimension, measureDimension(graph, { explained, seed: seed + 1 }).dimension);
+  if (hasKinks(network)) {
+    const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws: DRAWS_ELSEWHERE });
+    dimension = Math.min(dimension, elsewhere.dimension);
+  }
   if (dimension <= explained) return [];
   const vectors = known.map((g) => g.vector);
   const isMissing = (found: number): boolean => explained + found < dimension;
-  const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, isMissing });
+  const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, trunk, isMissing });
   return explained + curves.length <= dimension ? curves : [];
 }
 

@@ -1,4 +1,5 @@
 /** @file Which parameters shift and scale a sum entry by entry: the bias that it adds, and the gain or rows of weights behind it. */
+import type { Node } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { Network, Step } from "./network";
 
@@ -85,21 +86,57 @@ export function scaleOf(network: Network, sum: Step, bias: Bias): Scale | undefi
   return undefined;
 }
 
+/** The weights of a contraction, row by row: those that make one entry of its output. */
+export interface Rows {
+  readonly parameter: string;
+  /** Steps that carry the parameter to the contraction. */
+  readonly path: readonly Step[];
+  /** Axes of the output's and the input's channels, and how many places of the kernel read each channel. */
+  readonly outputAxis: number;
+  readonly inputAxis: number;
+  readonly repeats: number;
+  /** Positions in the parameter of what leads from input channel `i` to output channel `k`. */
+  entries(k: number, i: number): Iterable<number>;
+}
+
+/** The rows of a product of an activation and a trainable matrix, or of a convolution in one group; undefined for others. */
+export function rowsOf(network: Network, node: Node): Rows | undefined {
+  const [input, weight] = [node.inputs[0]!, node.inputs[1] ?? ""];
+  if (!network.isActivation(input) || network.kind(weight) !== "parameter") return undefined;
+  const found = plainOrTurned(network, weight, false);
+  if (!found || !network.trainable.includes(found.parameter)) return undefined;
+  const { parameter, path, turned } = found;
+  const shape = network.shape(weight);
+  const rank = network.shape(input).length;
+  if (node.operator === "MatMul" && shape.length === 2 && rank > 1) {
+    const [inner, outer] = shape as readonly [number, number];
+    const entries = (k: number, i: number) => [turned ? k * inner + i : i * outer + k];
+    return { parameter, path, outputAxis: rank - 1, inputAxis: rank - 1, repeats: 1, entries };
+  }
+  if (node.operator === "Conv" && !turned && (node.attributes.group ?? 1) === 1 && node.inputs.length === 2) {
+    const repeats = elementCount(shape) / (shape[0]! * shape[1]!);
+    const entries = (k: number, i: number) => stretch((k * shape[1]! + i) * repeats, repeats, 1);
+    return { parameter, path, outputAxis: 1, inputAxis: 1, repeats, entries };
+  }
+  return undefined;
+}
+
 function* stretch(from: number, count: number, step: number): Iterable<number> {
   for (let i = 0; i < count; i++) yield from + i * step;
 }
 
-/** The parameter behind an operand, reshaped or (matrices) transposed, that nothing else reads. */
+/** The parameter behind an operand, reshaped or (matrices) transposed; that nothing else reads, unless told. */
 function plainOrTurned(
   network: Network,
   operand: string,
+  alone = true,
 ): { readonly parameter: string; readonly path: readonly Step[]; readonly turned: boolean } | undefined {
   if (network.kind(operand) !== "parameter") return undefined;
   const path: Step[] = [];
   let turned = false;
   let at = operand;
   for (;;) {
-    if (network.consumers(at).length !== 1) return undefined;
+    if (alone && network.consumers(at).length !== 1) return undefined;
     const producer = network.producer(at);
     if (!producer) return network.graph.parameters.has(at) ? { parameter: at, path, turned } : undefined;
     const { node } = producer;

@@ -61,6 +61,48 @@ describe("calibration", () => {
     });
   }
 
+  it("turns rows without a bias that positive inputs would keep off", () => {
+    const graph = sketch({
+      inputs: { x: [8, 4] },
+      parameters: { w: [4, 5], b: [5], u: [5, 6], v: [6, 3] },
+      lines: [
+        ["g", "MatMul", ["x", "w"]],
+        ["h", "Add", ["g", "b"]],
+        ["s", "Sigmoid", ["h"]],
+        ["k", "MatMul", ["s", "u"]],
+        ["r", "Relu", ["k"]],
+        ["y", "MatMul", ["r", "v"]],
+      ],
+      outputs: ["y"],
+    });
+    const network = Network.of(graph);
+    for (const seed of [1, 2, 3, 4]) {
+      const random = new Random(seed);
+      const weights = genericWeights(network, random);
+      const on = new Array<number>(6).fill(0);
+      for (let k = 0; k < 20; k++) {
+        const give = batch(network, weights, random);
+        const values = evaluateGraph(graph, new Map(["x", "w", "b", "u", "v"].map((n) => [n, give(n)!])));
+        values.get("k")!.data.forEach((x, i) => x > 0 && on[i % 6]!++);
+      }
+      for (const n of on) assert.ok(n >= 2 && n <= 158, `seed ${seed}: on ${on.join(" ")} times of 160`);
+    }
+    assert.equal(measureDimension(graph, { draws: 2 }).dimension, 6);
+  });
+
+  it("looks at rectified weights where they do something", () => {
+    const graph = sketch({
+      inputs: { x: [8, 4] },
+      parameters: { w: [4, 3] },
+      lines: [
+        ["p", "Relu", ["w"]],
+        ["y", "MatMul", ["x", "p"]],
+      ],
+      outputs: ["y"],
+    });
+    assert.equal(measureDimension(graph, { draws: 1 }).dimension, 0);
+  });
+
   it("leaves a clip no symmetry of a rectifier", () => {
     assert.equal(measureDimension(CASES.ReLU6!.graph, { draws: 2 }).dimension, 0);
     assert.equal(measureDimension(CASES.Relu!.graph, { draws: 2 }).dimension, 5);

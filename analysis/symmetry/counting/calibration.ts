@@ -9,7 +9,7 @@ import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
 import { randomInput } from "./random-inputs";
-import { biasOf, scaleOf } from "./affine";
+import { biasOf, rowsOf, scaleOf } from "./affine";
 
 /** Operators that only move entries about. */
 const MOVEMENT: ReadonlySet<string> = new Set([
@@ -40,7 +40,9 @@ const SEEN = 0.1;
  */
 export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random): void {
   const kinked = kinkedValues(network);
-  if (!network.steps.some(({ node }) => node.operator === "Add" && kinked.has(node.outputs[0]!))) return;
+  const isBiased = ({ node }: Step): boolean => node.operator === "Add" && kinked.has(node.outputs[0]!);
+  const isBare = ({ node }: Step): boolean => kinked.has(node.outputs[0]!) && rowsOf(network, node) !== undefined;
+  if (!network.steps.some((s) => isBiased(s) || isBare(s))) return;
   const runs = Array.from({ length: BATCHES }, () => {
     const values = new Map<string, Tensor>(network.graph.constants);
     for (const input of network.inputs) values.set(input.name, randomInput(network, input, random));
@@ -53,6 +55,7 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   for (const step of network.steps) {
     for (const values of runs) evaluateStep(step, values);
     const { node } = step;
+    if (isBare(step)) turnRows(network, step, kinked.get(node.outputs[0]!)!, weights, runs, moved, random);
     const kinks = node.operator === "Add" ? kinked.get(node.outputs[0]!) : undefined;
     if (!kinks) continue;
     const bias = biasOf(network, step, moved);
@@ -80,6 +83,59 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     });
     for (const values of runs) for (const again of [...(scale?.path ?? []), ...bias.path]) evaluateStep(again, values);
   }
+}
+
+/** Part of the entries on one side of all kinks from which on a unit without a bias counts as off, or on, for good. */
+const ONE_SIDED = 0.95;
+
+/**
+ * Turns the rows of weights without a bias whose sums are on one side of the kinks for nearly all inputs, as happens where the
+ * inputs are positive: less of the mean input, so that the median is where the kink is.
+ */
+function turnRows(
+  network: Network,
+  step: Step,
+  kinks: readonly number[],
+  weights: Map<string, Float64Array>,
+  runs: readonly Map<string, Tensor>[],
+  moved: Set<string>,
+  random: Random,
+): void {
+  const rows = rowsOf(network, step.node);
+  if (!rows || moved.has(rows.parameter)) return;
+  moved.add(rows.parameter);
+  const seen = entriesAlong(
+    runs.map((values) => values.get(step.node.outputs[0]!)!),
+    rows.outputAxis,
+  );
+  const given = entriesAlong(
+    runs.map((values) => values.get(step.node.inputs[0]!)!),
+    rows.inputAxis,
+  ).map((entries) => entries.reduce((sum, x) => sum + x, 0) / entries.length);
+  const square = given.reduce((sum, m) => sum + m * m, 0) * rows.repeats;
+  const data = weights.get(rows.parameter)!;
+  let any = false;
+  seen.forEach((entries, k) => {
+    const below = entries.filter((x) => x < kinks[0]!).length / entries.length;
+    const above = entries.filter((x) => x > kinks.at(-1)!).length / entries.length;
+    if (!(Math.max(below, above) > ONE_SIDED && square > 0)) return;
+    any = true;
+    entries.sort((a, b) => a - b);
+    const middle = entries[Math.min(entries.length - 1, Math.floor(entries.length * (0.5 + JITTER * (random.uniform() - 0.5))))]!;
+    const factor = (middle - kinks[0]!) / square;
+    for (let i = 0; i < given.length; i++) for (const at of rows.entries(k, i)) data[at]! -= factor * given[i]!;
+  });
+  if (any) for (const values of runs) for (const again of [...rows.path, step]) evaluateStep(again, values);
+}
+
+/** The entries of tensors by their index along an axis. */
+function entriesAlong(tensors: readonly Tensor[], axis: number): number[][] {
+  const out: number[][] = [];
+  for (const { shape, data } of tensors) {
+    const stride = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+    for (let i = 0; i < data.length; i++) (out[Math.floor(i / stride) % shape[axis]!] ??= []).push(data[i]!);
+  }
+  return out;
 }
 
 /**

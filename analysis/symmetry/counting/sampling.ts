@@ -14,7 +14,7 @@ const PLAIN_FAN_IN = 2;
 
 /**
  * Generic weights for all parameters, trained or frozen: normal, but uniform in [0.5, 1.5) for gains and slopes (vectors
- * that multiply) and for what a root or logarithm reads, and biases such that rectifiers see both signs: no unit dies.
+ * that multiply) and for what a root, a logarithm or a rectifier reads, and biases such that rectifiers see both signs: no unit dies.
  * Throws Error where an operator refuses its inputs.
  */
 export function genericWeights(network: Network, random: Random): ParameterValues {
@@ -74,6 +74,8 @@ function needsPositive(network: Network, parameter: string): boolean {
     (node, operand) =>
       node.operator === "Sqrt" ||
       node.operator === "Log" ||
+      // A weight behind a rectifier is looked at where it does something.
+      node.operator === "Relu" ||
       (node.operator === "Pow" && operand === 0 && !isWhole(network, node)),
   );
 }

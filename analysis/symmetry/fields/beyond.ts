@@ -68,7 +68,12 @@ export function beyondKnown(
   weights: ParameterValues,
   axes: AxisStructure,
   known: readonly ParameterValues[],
-  options: { readonly seed: number; readonly norms: boolean; readonly isMissing: (found: number) => boolean },
+  options: {
+    readonly seed: number;
+    readonly norms: boolean;
+    readonly trunk: boolean;
+    readonly isMissing: (found: number) => boolean;
+  },
 ): Curve[] {
   const network = Network.of(graph);
   const { seed, isMissing } = options;
@@ -79,7 +84,7 @@ export function beyondKnown(
       out.push({ source: "norms", generator: { family: "rotation", vector, spaces: [] } });
   }
   for (const source of ["trunk", "whole trunk"] as const) {
-    if (isMissing(out.length)) takeTrunk(source);
+    if (options.trunk && isMissing(out.length)) takeTrunk(source);
   }
   return out;
 

@@ -20,10 +20,11 @@ import type { ParameterValues } from "../symmetry";
 import { mixingAxes } from "./axes";
 import { type Channels, channelsOf } from "./channels";
 import type { Block } from "./constraints";
+import { isParameterContraction } from "./edges";
 import { solveBlocks } from "./elimination";
 
 /** Unknowns of one block of the network above which it is not looked at: elimination is cubic in their number. */
-const MOST_UNKNOWNS = 700;
+const MOST_UNKNOWNS = 500;
 /** Channels of a station above which it moves channel by channel only. */
 const MOST_CHANNELS = 16;
 /** Equations per unknown. */
@@ -48,7 +49,8 @@ export interface TrunkOptions {
 
 /**
  * The stations of a network in order: activations without which nothing that comes before them reaches anything after them. Inputs
- * do not count as before them where they pass by.
+ * do not count as before them where they pass by. What only a narrow contraction reads is no station: along what that does not see
+ * it may move by anything.
  */
 export function stationsOf(network: Network, inputsPass: boolean): string[] {
   const values = network.steps.flatMap(({ node }) => node.outputs.filter((o) => o !== "" && network.isActivation(o)));
@@ -75,9 +77,21 @@ export function stationsOf(network: Network, inputsPass: boolean): string[] {
     const leaks = [...inputs, ...[...before].map((k) => values[k]!)].some((name) => {
       return observed.has(name) || network.consumers(name).some((n) => n.outputs.some((o) => o !== "" && !inside(o)));
     });
-    if (!leaks) out.push(value);
+    if (!leaks && !isReadNarrowly(network, value)) out.push(value);
   }
   return out;
+}
+
+/** Whether a contraction with fewer entries than a value is all that reads it. */
+function isReadNarrowly(network: Network, value: string): boolean {
+  for (let at = value; ; ) {
+    const [reader, ...others] = network.consumers(at);
+    if (!reader || others.length > 0) return false;
+    const written = reader.outputs[0]!;
+    if (isParameterContraction(network, reader)) return elementCount(network.shape(written)) < elementCount(network.shape(value));
+    if (!RENAMING.has(reader.operator) || network.outputs.includes(written)) return false;
+    at = written;
+  }
 }
 
 /** A station with its unknowns: entries of a matrix where two channels may mix, then one shift for each channel. */
