@@ -12,6 +12,7 @@ import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
+import { separatePairs } from "./pair-products";
 import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
 import { sumStacks } from "./stacks";
@@ -54,6 +55,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (computeWhatIsRead(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
+  if (separatePairs(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
   const squares = quadraticForm(w);

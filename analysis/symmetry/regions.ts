@@ -12,6 +12,9 @@ interface KnownGroup {
 
 const pairs = (n: number): number => (n * (n - 1)) / 2;
 
+/** Scales beside one rotation up to which a group has a name. */
+const MOST_SCALES = 32;
+
 const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
   linear: [
     { notation: (n) => `GL(${n})`, all: (n) => n * n, diagonal: (n) => n, skew: pairs },
@@ -27,6 +30,11 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
     { notation: (n) => `R+ x O(${n})`, all: (n) => pairs(n) + 1, diagonal: () => 1, skew: pairs },
     { notation: (n) => `O(${n})`, all: pairs, diagonal: () => 0, skew: pairs },
     { notation: (n) => `R+ x O(${n}) for each tower`, all: (n) => pairs(n) + 2, diagonal: () => 2, skew: pairs },
+    // Features that are multiplied pair by pair: one rotation for all, a scale for each.
+    ...Array.from({ length: MOST_SCALES - 2 }, (_, i): KnownGroup => {
+      const scales = i + 3;
+      return { notation: (n) => `R+^${scales} x O(${n})`, all: (n) => pairs(n) + scales, diagonal: () => scales, skew: pairs };
+    }),
     {
       notation: (n) => `R+ x O(${n - 1}) fixing (1,..,1)`,
       all: (n) => pairs(n - 1) + 1,

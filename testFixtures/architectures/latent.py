@@ -97,3 +97,35 @@ class DecayedHeads(nn.Module):
         y = y - y.mean(-1, keepdim=True)
         y = (y * torch.rsqrt((y * y).mean(-1, keepdim=True))).reshape(b, n, -1)
         return self.o(y * F.silu(self.g(x)))
+
+
+class PairwiseInteraction(nn.Module):
+    """Features of several towers, multiplied pair by pair; the pairs below the diagonal are read (DLRM)."""
+    shape = (6, 9)
+
+    def __init__(self, d=3):
+        super().__init__()
+        self.towers = nn.ModuleList(nn.Linear(3, d) for _ in range(3))
+        self.top = nn.Sequential(nn.Linear(d + 3, 4), nn.ReLU(), nn.Linear(4, 1))
+
+    def forward(self, x):
+        parts = [tower(p) for tower, p in zip(self.towers, x.chunk(3, 1))]
+        t = torch.cat(parts, 1).view(len(x), 3, -1)
+        s = torch.bmm(t, t.transpose(1, 2))
+        row, column = torch.tensor([1, 2, 2]), torch.tensor([0, 0, 1])
+        return self.top(torch.cat([parts[0], s[:, row, column]], 1))
+
+
+class BlockDiagonals(nn.Module):
+    """Two block-diagonal factors with a transposition between (Monarch matrices)."""
+    shape = (8, 6)
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Parameter(torch.randn(2, 3, 2)), nn.Parameter(torch.randn(3, 2, 2))
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x):
+        y = torch.einsum("bgi,gio->bgo", x.view(-1, 3, 2), self.right).transpose(1, 2)
+        y = torch.einsum("bgi,gio->bgo", y, self.left).transpose(1, 2).reshape(-1, 4)
+        return self.out(F.relu(y))

@@ -3,9 +3,10 @@
  * gain that stands on one still scales entry by entry, a shift still differs entry by entry. The unit equations and the
  * numeric engines hold inputs and outputs still by themselves: for them these axes need no pin.
  */
-import { type Graph, type GraphInput, type Node, numberAttribute } from "../../graph/graph";
+import { type Graph, type GraphInput, type Node, numberAttribute, stringAttribute } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import { isFloating } from "../../graph/tensor";
+import { parseEinsum } from "../../operators/einsum";
 
 /** Which axes of inputs, and which outputs, are frames in which something may act. */
 export interface Frames {
@@ -53,17 +54,37 @@ function featureAxes({ shape }: GraphInput, byGroups: boolean): number[] {
   return shape.length >= 4 || (byGroups && shape.length === 3) ? [1, last] : [last];
 }
 
-/** Whether a node contracts all channels that it reads. A convolution in groups hands the group on: something may stand on it. */
-function isContraction(node: Node): boolean {
-  return CONTRACTIONS.has(node.operator) && node.domain === "" && !isGrouped(node);
+/** Whether a node contracts all channels that it reads. What works in groups hands the group on: something may stand on it. */
+function isContraction(graph: Graph, numbering: Numbering, at: number): boolean {
+  const node = graph.nodes[at]!;
+  return CONTRACTIONS.has(node.operator) && node.domain === "" && !isGrouped(graph, numbering, at);
 }
 
-function isGrouped(node: Node): boolean {
-  return node.operator.startsWith("Conv") && numberAttribute(node, "group", 1) > 1;
+/** Convolutions in groups, and products with a weight for each index that they hand on (block-diagonal weights). */
+function isGrouped(graph: Graph, numbering: Numbering, at: number): boolean {
+  const node = graph.nodes[at]!;
+  if (node.operator.startsWith("Conv")) return numberAttribute(node, "group", 1) > 1;
+  if (node.operator !== "Einsum" && node.operator !== "MatMul") return false;
+  const operands = numbering.inputs[at]!;
+  const shapes = operands.map((i) => numbering.types[i]?.shape);
+  if (shapes.some((s) => s === undefined) || !operands.some((i) => isWeight(graph, numbering, i))) return false;
+  const ranks = shapes.map((s) => s!.length);
+  if (node.operator === "MatMul") {
+    const [a = [], b = []] = shapes.map((s) => s!.slice(0, -2));
+    return Array.from({ length: Math.min(a.length, b.length) }, (_, i) => i + 1).some(
+      (i) => a.at(-i)! > 1 && a.at(-i) === b.at(-i),
+    );
+  }
+  try {
+    const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), ranks);
+    return output.some((letter) => inputs.every((letters) => letters.includes(letter)));
+  } catch {
+    return false; // a damaged equation: its rule says so
+  }
 }
 
 function isReadByGroups(graph: Graph, numbering: Numbering, value: number): boolean {
-  return numbering.readers(value).some((k) => isGrouped(graph.nodes[k]!));
+  return numbering.readers(value).some((k) => isGrouped(graph, numbering, k));
 }
 
 /** Whether anything but contractions reads a value, or what movement makes of it. */
@@ -73,7 +94,7 @@ function isReadOtherwise(graph: Graph, numbering: Numbering, value: number): boo
   while (pending.length > 0) {
     for (const k of numbering.readers(pending.pop()!)) {
       const node = graph.nodes[k]!;
-      if (isContraction(node)) continue;
+      if (isContraction(graph, numbering, k)) continue;
       if (!MOVEMENT.has(node.operator) || node.domain !== "") return true;
       const out = numbering.outputs[k]![0]!;
       if (!seen.has(out)) pending.push(out);
@@ -89,7 +110,7 @@ function isPlainlyWritten(graph: Graph, numbering: Numbering, value: number): bo
   let at = numbering.writer(value);
   let node: Node | undefined = graph.nodes[at];
   while (node?.domain === "") {
-    if (isGrouped(node)) return false;
+    if (isGrouped(graph, numbering, at)) return false;
     if (CONTRACTIONS.has(node.operator)) return true;
     const inputs = numbering.inputs[at]!;
     const first: number | undefined =
