@@ -37,8 +37,9 @@ const SEEN = 0.1;
 /**
  * Moves the biases in `weights` that feed a kink directly, so that each entry's inputs have a median near it; where there are
  * several kinks, scales what the biases are added to as well, so that entries fall on all sides of all of them.
+ * @param level the quantile of the entries that comes to lie on the kink, where there is one
  */
-export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random): void {
+export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random, level = 0.5): void {
   const kinked = kinkedValues(network);
   const isBiased = ({ node }: Step): boolean => node.operator === "Add" && kinked.has(node.outputs[0]!);
   const isBare = ({ node }: Step): boolean => kinked.has(node.outputs[0]!) && rowsOf(network, node) !== undefined;
@@ -77,7 +78,7 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
       entries.sort((a, b) => a - b);
       const { factor, shift } = fixed
         ? { factor: 1, shift: kinks[0]! - someGap([...new Set(entries)], random) }
-        : placed(entries, kinks, scale !== undefined, random);
+        : placed(entries, kinks, scale !== undefined, random, level);
       scale?.multiply(weights, k, factor);
       data[k] = factor * data[k]! + shift;
     });
@@ -153,11 +154,12 @@ function placed(
   kinks: readonly number[],
   scales: boolean,
   random: Random,
+  level: number,
 ): { readonly factor: number; readonly shift: number } {
   const jitter = () => JITTER * (random.uniform() - 0.5);
   const at = (q: number): number => entries[Math.min(entries.length - 1, Math.floor(entries.length * q))]!;
   const [first, last] = [kinks[0]!, kinks.at(-1)!];
-  const middle = at(0.5 + jitter());
+  const middle = at(level * (1 + 2 * jitter()));
   if (first === last) return { factor: 1, shift: first - middle };
   const [low, high] = INSIDE.map((q) => at(q + jitter())) as [number, number];
   if (scales && high > low) {

@@ -53,6 +53,8 @@ export class Network {
   private readonly moving = new Set<string>();
   private readonly writer = new Map<string, Step>();
   private readonly readers = new Map<string, Node[]>();
+  /** All values that some node reads or the graph returns. */
+  private readonly used: ReadonlySet<string>;
 
   /** The network of a graph; the same object for the same graph, so that what is known about its steps is kept. */
   static of(graph: Graph, options: NetworkOptions = {}): Network {
@@ -67,6 +69,7 @@ export class Network {
 
   constructor(graph: Graph, options: NetworkOptions = {}) {
     this.graph = graph;
+    this.used = new Set([...graph.nodes.flatMap((n) => n.inputs), ...graph.outputs]);
     const lookup = options.operators ?? operatorTable;
     const frozen = new Set(options.frozen ?? []);
     this.trainable = [...graph.parameters.values()].filter((p) => p.trainable && !frozen.has(p.name)).map((p) => p.name);
@@ -133,12 +136,14 @@ export class Network {
     return { node, operator: operator as Step["operator"] };
   }
 
-  /** Whether the node turns floats into something piecewise constant: derivatives do not see its jumps. */
+  /**
+   * Whether the node turns floats into something piecewise constant that somebody reads: derivatives do not see its jumps. The
+   * largest entries themselves do not jump where nobody asks for their places.
+   */
   private jumps({ node, operator }: Step): boolean {
     if (!this.movesFloats(node)) return false;
-    return (
-      !operator.tangent || PIECEWISE.has(node.operator) || node.outputs.some((o) => o !== "" && !isFloating(this.typeOf(o).type))
-    );
+    const places = (o: string): boolean => this.used.has(o) && !isFloating(this.typeOf(o).type);
+    return !operator.tangent || PIECEWISE.has(node.operator) || node.outputs.some((o) => o !== "" && places(o));
   }
 
   private readsActivation(node: Node): boolean {

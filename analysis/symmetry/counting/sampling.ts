@@ -16,8 +16,9 @@ const PLAIN_FAN_IN = 2;
  * Generic weights for all parameters, trained or frozen: normal, but uniform in [0.5, 1.5) for gains and slopes (vectors
  * that multiply) and for what a root, a logarithm or a rectifier reads, and biases such that rectifiers see both signs: no unit dies.
  * Throws Error where an operator refuses its inputs.
+ * @param level the part of its inputs below which a rectifier is off (a half unless told)
  */
-export function genericWeights(network: Network, random: Random): ParameterValues {
+export function genericWeights(network: Network, random: Random, level?: number): ParameterValues {
   const out = new Map<string, Float64Array>();
   for (const { name, shape } of network.graph.parameters.values()) {
     const count = elementCount(shape);
@@ -29,7 +30,7 @@ export function genericWeights(network: Network, random: Random): ParameterValue
       out.set(name, random.normals(count, WEIGHT_DEVIATION * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
     }
   }
-  centreKinks(network, out, random);
+  centreKinks(network, out, random, level);
   return out;
 }
 
