@@ -28,6 +28,15 @@ describe("certification on the twin", () => {
     });
   }
 
+  it("convnext_tiny: what layer scale stands behind may change along its inverse where only a norm reads it", async () => {
+    const found = await certifyTwin(modelOf("convnext_tiny"));
+    if (typeof found === "string") assert.fail(found);
+    assert.deepEqual([found.failed, found.unchecked], [[], []]);
+    assert.equal(found.measured, found.explained);
+    // The last block of each stage: 4 C hidden channels and a bias, beyond 55,714 others.
+    assert.deepEqual([found.model.exact, found.model.continuous.total], [true, 55_714 + 385 + 769 + 1537 + 3073]);
+  });
+
   it("says why there is none", async () => {
     const reason = await certifyTwin(modelOf("resnet18"), { mostEntries: 100 });
     assert.match(typeof reason === "string" ? reason : "", /still has \d+ weights/);

@@ -75,6 +75,7 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
     const fixed = !network.isActivation(node.outputs[0]!);
     // Runs hold the arrays themselves, so that their later steps see the change.
     seen.forEach((entries, k) => {
+      if (entries.length === 0) return;
       entries.sort((a, b) => a - b);
       const { factor, shift } = fixed
         ? { factor: 1, shift: kinks[0]! - someGap([...new Set(entries)], random) }
@@ -240,7 +241,10 @@ function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   });
 }
 
-/** The entries of tensors, gathered by the entry of a broadcast operand that is added to them. */
+/**
+ * The entries of tensors, gathered by the entry of a broadcast operand that is added to them, without those that are not finite: a
+ * norm of what is the same everywhere.
+ */
 function entriesByBias(tensors: readonly Tensor[], biasShape: readonly number[]): number[][] {
   const biasStrides = strides(biasShape);
   const out: number[][] = Array.from({ length: biasShape.reduce((a, b) => a * b, 1) }, () => []);
@@ -252,7 +256,7 @@ function entriesByBias(tensors: readonly Tensor[], biasShape: readonly number[])
         const at = shape.length - biasShape.length + axis;
         if (biasShape[axis]! > 1) k += (Math.floor(i / own[at]!) % shape[at]!) * biasStrides[axis]!;
       }
-      out[k]!.push(data[i]!);
+      if (Number.isFinite(data[i]!)) out[k]!.push(data[i]!);
     }
   }
   return out;

@@ -141,6 +141,12 @@ function measureAt(
     (rows > patience * ROWS_PER_PARAMETER * parameters + 50 && quiet > patience * QUIET_ROWS_PER_PARAMETER * parameters + 20);
   while (!isDone()) {
     const values = program.evaluate(batch(network, weights, random));
+    // A norm of equal entries: nothing can be told from this one.
+    if (!program.results(values).some((t) => t.data.some(Number.isFinite))) {
+      rows += ROWS_PER_BATCH;
+      quiet += ROWS_PER_BATCH;
+      continue;
+    }
     const chosen = single > ROWS_PER_BATCH ? sampledEntries(single, samples, random) : undefined;
     program.gradients(
       values,

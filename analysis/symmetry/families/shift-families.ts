@@ -6,6 +6,7 @@
 import type { Graph } from "../../graph/graph";
 import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
+import { behindGains } from "./behind-gains";
 import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
 import { Flow, type Memory } from "./follow";
 import { kernelFamilies } from "./kernels";
@@ -86,15 +87,15 @@ function isSameForParts({ memory }: Trail): boolean {
 /** Sources that nothing behind notices. Whole parameters leave their trails: most of them are followed further. */
 function forgotten(flow: Flow, trails: Map<string, Trail>): { readonly source: Source; readonly whole: boolean }[] {
   const out: { source: Source; whole: boolean }[] = [];
-  let done = "";
-  for (const source of selfContained(flow)) {
-    if (source.parameter === done) continue;
+  const done = new Set<string>();
+  for (const source of [...selfContained(flow), ...behindGains(flow)]) {
+    if (done.has(source.parameter)) continue;
     const trail = trailOf(flow, source);
     const whole = source.size === flow.shape(source.parameter).reduce((n, d) => n * d, 1);
     const { blocked, lost } = flow.follow(trail.start, new Set(), trail.memory);
     if (whole) trails.set(source.parameter, { ...trail, lost });
     if (lost || blocked.size > 0) continue;
-    if (whole) done = source.parameter;
+    if (whole) done.add(source.parameter);
     out.push({ source, whole });
   }
   return out;

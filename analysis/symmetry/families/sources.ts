@@ -110,7 +110,7 @@ function partOf(
 }
 
 /** Entries copied along one axis on which they have length 1, each time with a factor. */
-function spread(narrow: Float64Array, shape: readonly number[], axis: number, factors?: Float64Array): Float64Array {
+export function spread(narrow: Float64Array, shape: readonly number[], axis: number, factors?: Float64Array): Float64Array {
   const n = shape[axis]!;
   const inner = shape.slice(axis + 1).reduce((m, d) => m * d, 1);
   const out = new Float64Array(elementCount(shape));
@@ -341,7 +341,7 @@ function isSameSum(a: ConstantSum | undefined, b: ConstantSum): boolean {
 }
 
 /** Whether a fixed value is a vector along an axis of another one (or a single number). */
-function isAlong(flow: Flow, value: string, axis: number, of: string): boolean {
+export function isAlong(flow: Flow, value: string, axis: number, of: string): boolean {
   if (flow.isActivation(value)) return false;
   const [shape, rank] = [flow.shape(value), flow.shape(of).length];
   return shape.every((n, i) => n === 1 || i + rank - shape.length === axis);
