@@ -62,7 +62,8 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const numeric = small
     ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
     : undefined;
-  const solved: readonly RegionGroup[] = numeric?.regions.flatMap((r) => regionGroup(r) ?? []) ?? [];
+  const regionsFound = numeric ? [...numeric.regions, ...(numeric.stacked?.regions ?? [])] : [];
+  const solved: readonly RegionGroup[] = regionsFound.flatMap((r) => regionGroup(r) ?? []);
   // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
   const byRule = once(() => numeric === undefined && isReachable());
   const matrices = once(() => (byRule() ? matrixFamilies(normal, hard, units.scalings) : []));
@@ -154,6 +155,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
       ? [
           ...matrixSymmetries(numeric, spacesOfAtoms),
           ...curveSymmetries(numeric),
+          ...(numeric.stacked ? matrixSymmetries(numeric.stacked, spacesOfAtoms, "stacked-") : []),
           ...raySymmetries(numeric),
           ...shiftSymmetries(numeric),
         ]

@@ -14,9 +14,10 @@ import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
 import { beyondKnown, type Curve } from "./fields/beyond";
-import { type FieldRegion, type RemainingRescaling, searchFields } from "./fields/fields";
+import { type FieldRegion, type FieldResult, type RemainingDirection, searchFields } from "./fields/fields";
 import type { FieldSystem } from "./fields/system";
 import { stationsOf } from "./fields/trunk";
+import { generatorsOf, hasPartners, searchStacks } from "./stacks/search";
 import { findShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared, work } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
@@ -33,7 +34,9 @@ export interface NumericResult {
   readonly system: FieldSystem;
   readonly regions: readonly FieldRegion[];
   /** Of engine C beyond all others. */
-  readonly remaining: readonly RemainingRescaling[];
+  readonly remaining: readonly RemainingDirection[];
+  /** Of engine C on stacks of several tensors. */
+  readonly stacked: FieldResult | undefined;
   /** Directions beyond those engines. */
   readonly curves: readonly Curve[];
   /** Scales that engine B did not see: directions of engine D that are those of the weights themselves. */
@@ -124,11 +127,21 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   );
   const remaining = [...complex, ...others];
   const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...shifts];
-  const curves = searchCurves(graph, weights, axes, found, seed + 30);
-  const generators = [...found, ...curves.map((c) => c.generator)];
-  const { system, regions } = fields;
+  const dimension = leastDimension(graph, weights, countFamilies(found).total, seed + 30);
+  const stacked = searchStacks(graph, weights, axes, found, { seed: seed + 40, dimension });
+  const framed = [...found, ...(stacked ? generatorsOf(stacked) : [])];
+  const curves = searchCurves(graph, weights, axes, framed, { seed: seed + 30, dimension });
+  const generators = [...framed, ...curves.map((c) => c.generator)];
+  const { system } = fields;
+  const regions = stacked ? fields.regions.filter((r) => !isPartOf(r, stacked.regions)) : fields.regions;
   const continuous = countFamilies(generators);
-  return { graph, weights, axes, seeds, system, regions, remaining, curves, rays, shifts, generators, continuous };
+  return { graph, weights, axes, seeds, system, regions, remaining, stacked, curves, rays, shifts, generators, continuous };
+}
+
+/** Whether a region's group is part of one of others: GL(2) of GL(2, C). */
+function isPartOf({ kind, generators }: FieldRegion, others: readonly FieldRegion[]): boolean {
+  if (kind === "monomial" || generators.length === 0) return false;
+  return others.some((o) => countFamilies([...o.generators, ...generators]).total === o.generators.length);
 }
 
 /** Whether a region's group is that of complex numbers, one or several: as many scales as turns. */
@@ -137,11 +150,26 @@ function isComplex({ dimension, diagonal, skew }: { dimension: number; diagonal:
 }
 
 /** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */
-const MEASURED = 1000;
-/** The same where the network has a trunk, as most have. */
-const MEASURED_FOR_TRUNKS = 400;
+const MEASURED = 400;
+/** The same where something in the network says that there may be: norms of what gains multiply, tensors that are read together. */
+const MEASURED_WITH_REASON = 1000;
 /** Other draws of weights at which it is measured. */
 const DRAWS_ELSEWHERE = 6;
+
+/**
+ * The measured dimension, as far as it tells whether there is more than is explained; undefined for networks in which that is not
+ * measured. A gate that no input takes to one of its ends is as good as linear: a fact about these weights, gone at other ones.
+ */
+function leastDimension(graph: Graph, weights: ParameterValues, explained: number, seed: number): number | undefined {
+  const network = Network.of(graph);
+  const { parameterCount } = network;
+  if (parameterCount > MEASURED_WITH_REASON) return undefined;
+  if (parameterCount > MEASURED && !hasNormedGains(network) && !hasPartners(network)) return undefined;
+  const { dimension } = measureDimension(graph, { weights, explained, seed });
+  if (dimension <= explained || !hasKinks(network)) return dimension;
+  const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws: DRAWS_ELSEWHERE });
+  return Math.min(dimension, elsewhere.dimension);
+}
 
 /** Directions beyond the engines, where something is left unexplained at these weights. */
 function searchCurves(
@@ -149,21 +177,14 @@ function searchCurves(
   weights: ParameterValues,
   axes: InferredAxes,
   known: readonly Generator[],
-  seed: number,
+  { seed, dimension }: { readonly seed: number; readonly dimension: number | undefined },
 ): readonly Curve[] {
   const network = Network.of(graph);
-  const norms = network.parameterCount <= MEASURED && hasNormedGains(network);
-  const trunk = network.parameterCount <= MEASURED_FOR_TRUNKS && stationsOf(network, true).length > 0;
-  if (!norms && !trunk) return [];
   const explained = countFamilies(known).total;
-  let { dimension } = measureDimension(graph, { weights, explained, seed });
-  if (dimension <= explained) return [];
-  // A gate that no input takes to one of its ends is as good as linear: a fact about these weights, gone at other ones.
-  if (hasKinks(network)) {
-    const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws: DRAWS_ELSEWHERE });
-    dimension = Math.min(dimension, elsewhere.dimension);
-  }
-  if (dimension <= explained) return [];
+  if (dimension === undefined || dimension <= explained) return [];
+  const norms = hasNormedGains(network);
+  const trunk = network.parameterCount <= MEASURED && stationsOf(network, true).length > 0;
+  if (!norms && !trunk) return [];
   const vectors = known.map((g) => g.vector);
   const isMissing = (found: number): boolean => explained + found < dimension;
   const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, trunk, isMissing });

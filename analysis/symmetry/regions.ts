@@ -67,7 +67,9 @@ export function regionGroup(region: FieldRegion): RegionGroup | undefined {
   return {
     kind: region.kind,
     notation:
-      known?.notation(size!) ?? `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
+      region.notation ??
+      known?.notation(size!) ??
+      `a ${region.kind === "linear" ? "linear" : "rotation"} group of dimension ${region.dimension}`,
     dimension: region.kind === "linear" ? region.dimension : region.skew,
     atoms: region.atoms,
     parameters: [...new Set(region.generators.flatMap((g) => [...g.vector.keys()]))],

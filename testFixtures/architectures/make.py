@@ -22,6 +22,7 @@ import elsewhere
 import factored
 import images
 import latent
+import phases
 import recurrent
 import sequences
 
@@ -31,7 +32,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls

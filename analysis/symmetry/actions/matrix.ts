@@ -6,12 +6,11 @@ import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import { orthonormalBasis } from "../../numerics/rank";
-import { directionsAt, regionKey } from "../fields/fields";
+import { directionsAt, type FieldResult, regionKey } from "../fields/fields";
 import { CannotFollow, type FieldDirection, FieldMotion } from "../fields/motion";
 import type { FieldSystem } from "../fields/system";
 import { SHIFT } from "../fields/unknowns";
 import type { WeightProduct } from "../fields/products";
-import type { NumericResult } from "../numeric";
 import { regionGroup } from "../regions";
 import type { Element, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
 import { mirrorOf } from "./involution";
@@ -23,8 +22,12 @@ const RANDOM_SIZE = 0.6;
 /** How well solutions at other weights have to agree with those at the first, relative to their length. */
 const AGREES = 1e-6;
 
-/** All Symmetries of engine C. `spacesOf` gives the channel spaces of atoms. */
-export function matrixSymmetries(numeric: NumericResult, spacesOf: (atoms: readonly number[]) => readonly number[]): Symmetry[] {
+/** All Symmetries of engine C. `spacesOf` gives the channel spaces of atoms; ids begin with `prefix`. */
+export function matrixSymmetries(
+  numeric: FieldResult,
+  spacesOf: (atoms: readonly number[]) => readonly number[],
+  prefix = "",
+): Symmetry[] {
   const source = new DirectionSource(numeric);
   const out: Symmetry[] = [];
   for (const region of numeric.regions) {
@@ -33,20 +36,21 @@ export function matrixSymmetries(numeric: NumericResult, spacesOf: (atoms: reado
     const spaces = spacesOf(region.atoms);
     if (region.product) out.push(productSymmetry(region.product, `linear:${out.length}`, group.notation, spaces));
     else if (region.directions) {
-      const action = new MatrixAction(source, region.directions, regionKey(region.edges));
-      out.push(matrixSymmetry(action, group.kind, `${group.kind}:${out.length}`, group.notation, spaces));
+      const action = new MatrixAction(source, region.directions, region.generators, regionKey(region.edges));
+      out.push(matrixSymmetry(action, group.kind, `${prefix}${group.kind}:${out.length}`, group.notation, spaces));
     }
   }
-  numeric.remaining.forEach(({ direction }, k) => {
-    const action = new MatrixAction(source, [direction], undefined);
-    out.push(matrixSymmetry(action, "rescaling", `hidden-rescaling:${k}`, "R+", []));
+  numeric.remaining.forEach(({ direction, generator }, k) => {
+    const action = new MatrixAction(source, [direction], [generator], undefined);
+    const kind = generator.family === "translation" ? "translation" : "rescaling";
+    out.push(matrixSymmetry(action, kind, `${prefix}hidden-${kind}:${k}`, kind === "translation" ? "R" : "R+", []));
   });
   return out;
 }
 
 function matrixSymmetry(
   action: MatrixAction,
-  kind: "linear" | "rotation" | "rescaling",
+  kind: "linear" | "rotation" | "rescaling" | "translation",
   id: string,
   group: string,
   spaces: readonly number[],
@@ -68,7 +72,7 @@ function matrixSymmetry(
       const tangent = action.at(weights).tangents(weights);
       return units.map((u): Generator => ({ family: kind, vector: tangent(u), spaces }));
     },
-    ...(kind === "rescaling"
+    ...(kind === "rescaling" || kind === "translation"
       ? {}
       : {
           *mirrors(weights: ParameterValues): Iterable<Mirror> {
@@ -76,6 +80,8 @@ function matrixSymmetry(
           },
         }),
     fixedSet(weights) {
+      // A translation leaves no weights as they are.
+      if (kind === "translation") return undefined;
       const tangent = action.at(weights).tangents(weights);
       // What two random elements of a Lie algebra leave alone, all that they generate leaves alone.
       const random = new Random(23);
@@ -145,7 +151,7 @@ class DirectionSource {
   private readonly still: readonly string[];
   private readonly known = new WeakMap<ParameterValues, ReturnType<typeof directionsAt>>();
 
-  constructor(readonly numeric: NumericResult) {
+  constructor(readonly numeric: FieldResult) {
     this.system = numeric.system;
     this.retraction = new Retraction(numeric.system.network, numeric.seeds.fields);
     const { own, unknowns, network } = numeric.system;
@@ -153,26 +159,50 @@ class DirectionSource {
     this.still = [...network.graph.parameters.keys()].filter((p) => !moving.has(p));
   }
 
-  /** Whether everything that no field moves is as it was when the solutions were found. */
-  isSame(weights: ParameterValues): boolean {
-    return this.still.every((p) => {
+  /** Whether directions are solutions at given weights: where everything that no field moves is as it was when they were found. */
+  isSame(weights: ParameterValues, motion: FieldMotion): boolean {
+    const isEqual = (p: string): boolean => {
       const [a, b] = [weights.get(p), this.numeric.weights.get(p)];
       return a === b || (a !== undefined && b !== undefined && a.every((x, i) => x === b[i]));
-    });
+    };
+    if (!this.still.every(isEqual)) return false;
+    // Where much is hidden inside of units, solutions may hang on any weights: the plane of two reflections turns with these.
+    return this.numeric.frames === undefined || motion.parameters.every(isEqual) || motion.holdsAt(weights);
+  }
+
+  /** As many directions at other weights as there were at the first, where these have planes of their own. */
+  turning(found: readonly FieldDirection[], first: readonly FieldDirection[]): readonly FieldDirection[] | undefined {
+    return this.numeric.frames !== undefined && found.length === first.length ? found : undefined;
   }
 
   at(weights: ParameterValues): ReturnType<typeof directionsAt> {
     let found = this.known.get(weights);
     if (!found) {
-      found = directionsAt(this.system.network, weights, this.numeric.axes, this.numeric.seeds.fields);
+      const { axes, seeds, frames } = this.numeric;
+      found = directionsAt(this.system.network, weights, axes, seeds.fields, frames);
       this.known.set(weights, found);
     }
     return found;
   }
 }
 
+/** Entries of a generator below this part of its length are rounding. */
+const MOVED = 1e-9;
+
+/** The parameters that generators move. */
+function movedBy(generators: readonly Generator[]): string[] {
+  const out = new Set<string>();
+  for (const { vector } of generators) {
+    const length = Math.sqrt([...vector.values()].reduce((sum, v) => sum + norm(v) ** 2, 0));
+    for (const [p, v] of vector) if (norm(v) > MOVED * length) out.add(p);
+  }
+  return [...out];
+}
+
 /** The action of one region's group. */
 class MatrixAction {
+  /** Those that it moves. */
+  readonly parameters: readonly string[];
   private readonly motion: FieldMotion;
   private isCurved = false;
   private readonly known = new WeakMap<ParameterValues, FieldMotion>();
@@ -181,23 +211,24 @@ class MatrixAction {
   constructor(
     private readonly source: DirectionSource,
     readonly directions: readonly FieldDirection[],
+    generators: readonly Generator[],
     private readonly key: string | undefined,
   ) {
+    this.parameters = movedBy(generators);
     this.motion = new FieldMotion(source.system, directions, source.numeric.seeds.fields);
-  }
-
-  get parameters(): readonly string[] {
-    return this.motion.parameters;
   }
 
   /** How weights move that differ from the first in gains too. Throws Error where the region is another one there. */
   at(weights: ParameterValues): FieldMotion {
-    if (this.source.isSame(weights)) return this.motion;
     let motion = this.known.get(weights);
-    if (!motion) {
+    if (motion) return motion;
+    if (this.source.isSame(weights, this.motion)) {
+      motion = this.motion;
+      this.known.set(weights, motion);
+    } else {
       const { system, byRegion } = this.source.at(weights);
       const found = this.key === undefined ? undefined : byRegion.get(this.key);
-      const aligned = found && alignedDirections(this.directions, found, system);
+      const aligned = found && (alignedDirections(this.directions, found, system) ?? this.source.turning(found, this.directions));
       if (!aligned) throw new Error(`the group on ${this.parameters.join(", ")} is another one at these weights`);
       motion = new FieldMotion(system, aligned, this.source.numeric.seeds.fields);
       this.known.set(weights, motion);

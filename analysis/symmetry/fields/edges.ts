@@ -59,6 +59,14 @@ export function isStream(network: Network, step: Step): boolean {
   );
 }
 
+/** The units that compute given values from one another, in topological order; what else they compute on the way is hidden. */
+export function unitsBetween(network: Network, visible: ReadonlySet<string>): Unit[] {
+  return network.steps.flatMap(({ node }) => {
+    const output = node.outputs[0] ?? "";
+    return visible.has(output) ? [unitOf(network, output, visible, node)] : [];
+  });
+}
+
 /** The visible activations of a network and the units that compute them, in topological order. */
 export function visibleUnits(network: Network): Unit[] {
   const glue = new Map<Node, boolean>();
@@ -80,14 +88,18 @@ export function visibleUnits(network: Network): Unit[] {
   for (const step of network.steps) {
     const output = step.node.outputs[0] ?? "";
     if (!visible.has(output)) continue;
-    const program = new Program(network, [output], visible);
-    units.push({
-      output,
-      program,
-      inputs: program.leaves.filter((v) => network.isActivation(v) && network.isDifferentiable(v)),
-      parameters: program.leaves.filter((v) => network.graph.parameters.has(v)),
-      node: glue.get(step.node) ? undefined : step.node,
-    });
+    units.push(unitOf(network, output, visible, glue.get(step.node) ? undefined : step.node));
   }
   return units;
+}
+
+function unitOf(network: Network, output: string, visible: ReadonlySet<string>, node: Node | undefined): Unit {
+  const program = new Program(network, [output], visible);
+  return {
+    output,
+    program,
+    inputs: program.leaves.filter((v) => network.isActivation(v) && network.isDifferentiable(v)),
+    parameters: program.leaves.filter((v) => network.graph.parameters.has(v)),
+    node,
+  };
 }

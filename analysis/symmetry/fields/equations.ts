@@ -101,7 +101,7 @@ function signed(x: number, random: Random): number {
  */
 export function absorbsEverything(network: Network, unknowns: Unknowns, unit: Unit, own: readonly string[]): boolean {
   const { node } = unit;
-  if (!node || unit.inputs.length !== 1) return false;
+  if (!node || unit.inputs.length !== 1 || node.inputs[0] !== unit.inputs[0]) return false;
   const input = unknowns.edges.get(unit.inputs[0]!)!;
   const out = unknowns.edges.get(unit.output)!;
   const weight = node.inputs.find((i) => network.kind(i) === "parameter");

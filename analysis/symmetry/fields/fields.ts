@@ -13,10 +13,11 @@ import { certificates } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
 import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
+import type { NullSpace } from "./elimination";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
 import type { FieldDirection } from "./motion";
 import { type WeightProduct, weightProducts } from "./products";
-import { type FieldSystem, solveFields } from "./system";
+import { type FieldSystem, type Frames, solveFields } from "./system";
 
 /** A set of channels with the group that acts on it. */
 export interface FieldRegion {
@@ -38,12 +39,26 @@ export interface FieldRegion {
   readonly directions?: readonly FieldDirection[];
   /** The two factors, where the group acts between two weights whose product is the weight. */
   readonly product?: WeightProduct;
+  /** Its name, where another one than that of its dimensions. */
+  readonly notation?: string;
 }
 
-/** A rescaling that is in no other engine's span. */
-export interface RemainingRescaling {
+/** A single direction that is in no other engine's span: a rescaling, or a translation. */
+export interface RemainingDirection {
   readonly generator: Generator;
   readonly direction: FieldDirection;
+}
+
+/** What engine C found at some weights, with what it takes to find it again at others. */
+export interface FieldResult {
+  readonly weights: ParameterValues;
+  readonly axes: AxisStructure;
+  /** Which values have a frame, where not those of the axes do. */
+  readonly frames?: Frames;
+  readonly seeds: { readonly fields: number };
+  readonly system: FieldSystem;
+  readonly regions: readonly FieldRegion[];
+  readonly remaining: readonly RemainingDirection[];
 }
 
 /** How to search. */
@@ -51,6 +66,8 @@ export interface FieldOptions extends NetworkOptions {
   readonly seed?: number;
   /** Tangent vectors of engine B at the same weights; a linear region is represented by those in it first. */
   readonly scalings?: readonly ParameterValues[];
+  /** Which values have a frame, where not those of the axes do. */
+  readonly frames?: Frames;
 }
 
 /** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
@@ -69,7 +86,9 @@ export interface MatrixFields {
   remaining(
     known: readonly ParameterValues[],
     choose?: (region: Pick<FieldRegion, "dimension" | "diagonal" | "skew">) => boolean,
-  ): readonly RemainingRescaling[];
+  ): readonly RemainingDirection[];
+  /** Translations in no span so far: constants that are added to values, and that later weights undo without a matrix. */
+  translations(known: readonly ParameterValues[]): readonly RemainingDirection[];
 }
 
 /**
@@ -84,7 +103,7 @@ export function searchFields(
 ): MatrixFields {
   const network = Network.of(graph, options);
   const seed = options.seed ?? 11;
-  const system = solveFields(network, weights, axes, seed);
+  const system = solveFields(network, weights, axes, seed, options.frames);
   const sinks = sinkEntries(system);
   const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
   const lift = new Lift(system, seed + 1);
@@ -115,30 +134,57 @@ export function searchFields(
     const dimension = generators.length;
     regions.push({ kind: "linear", dimension, diagonal: size, skew: (size * (size - 1)) / 2, edges, atoms, generators, product });
   }
+  /** Those of some solutions that are in no span so far, certified. */
+  const beyond = (
+    explained: readonly ParameterValues[],
+    family: Family,
+    solutions: Iterable<ReadonlyMap<number, number>>,
+  ): RemainingDirection[] => {
+    const span = new Span(space.size);
+    span.add(explained.map((v) => space.flatten(v)));
+    const found: { readonly vector: ParameterValues; readonly direction: FieldDirection }[] = [];
+    for (const roots of solutions) {
+      const vector = lift.tangent(roots);
+      if (!vector || isSmall(vector) || span.contains(space.flatten(vector))) continue;
+      found.push({ vector, direction: lift.candidate(roots).fields });
+    }
+    const out: RemainingDirection[] = [];
+    const hold = certified(found.map((f) => f.vector));
+    found.forEach(({ vector, direction }, k) => {
+      if (hold[k] && span.add([space.flatten(vector)]) > 0) out.push({ generator: { family, vector, spaces: [] }, direction });
+    });
+    return out;
+  };
   return {
     system,
     regions,
-    remaining(explained, choose = () => true) {
-      const span = new Span(space.size);
-      span.add(explained.map((v) => space.flatten(v)));
-      const found: { readonly vector: ParameterValues; readonly direction: FieldDirection }[] = [];
-      for (const sketch of sketches) {
-        if (sketch.kind === "linear" || !choose(sketch)) continue;
-        for (const { roots } of regionSolutions(system, { ...sketch, basis: sketch.whole })) {
-          const vector = lift.tangent(roots);
-          if (!vector || isSmall(vector) || span.contains(space.flatten(vector))) continue;
-          found.push({ vector, direction: lift.candidate(roots).fields });
-        }
-      }
-      const out: RemainingRescaling[] = [];
-      const hold = certified(found.map((f) => f.vector));
-      found.forEach(({ vector, direction }, k) => {
-        if (hold[k] && span.add([space.flatten(vector)]) > 0)
-          out.push({ generator: { family: "rescaling", vector, spaces: [] }, direction });
-      });
-      return out;
-    },
+    remaining: (explained, choose = () => true) =>
+      beyond(
+        explained,
+        "rescaling",
+        sketches
+          .filter((s) => s.kind !== "linear" && choose(s))
+          .flatMap((s) => regionSolutions(system, { ...s, basis: s.whole }).map(({ roots }) => roots)),
+      ),
+    translations: (explained) =>
+      beyond(
+        explained,
+        "translation",
+        system.solutions.flatMap((s) => pureShifts(system, s)),
+      ),
   };
+}
+
+/** The solutions that are shifts of edges and nothing else, by root unknown. */
+function pureShifts(system: FieldSystem, { unknowns: listed, basis }: NullSpace): ReadonlyMap<number, number>[] {
+  const shifts = new Set(shiftRowsOf(system, listed));
+  if (shifts.size === 0) return [];
+  const others = listed.flatMap((_, i) => (shifts.has(i) ? [] : [i]));
+  const kernel = basis.multiply(nullSpace(basis.selectRows(others), { relative: 1e-9, absolute: 1e-9 }));
+  return Array.from(
+    { length: kernel.columns },
+    (_, k) => new Map(listed.flatMap((u, i) => (shifts.has(i) ? [[u, kernel.get(i, k)] as const] : []))),
+  );
 }
 
 /** The regions of `searchFields`. */
@@ -298,8 +344,9 @@ export function directionsAt(
   weights: ParameterValues,
   axes: AxisStructure,
   seed: number,
+  frames?: Frames,
 ): { readonly system: FieldSystem; readonly byRegion: ReadonlyMap<string, readonly FieldDirection[]> } {
-  const system = solveFields(network, weights, axes, seed);
+  const system = solveFields(network, weights, axes, seed, frames);
   const sinks = sinkEntries(system);
   const lift = new Lift(system, seed + 1);
   const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));

@@ -9,7 +9,7 @@
  */
 import { exponential } from "../../numerics/exponential";
 import { LeastSquares } from "../../numerics/leastSquares";
-import { Matrix } from "../../numerics/matrix";
+import { Matrix, norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import { UnionFind } from "../../numerics/unionFind";
 import type { Tensor } from "../../graph/tensor";
@@ -31,6 +31,8 @@ const STEPS = 12;
 /** Residual relative to the values at which the weights are taken to have followed. */
 const FOLLOWED = 1e-9;
 const CONVERGED = 1e-13;
+/** What first-order equations may leave, relative to their right sides. */
+const HOLDS = 1e-8;
 
 /** Some weights cannot follow a change of frames. */
 export class CannotFollow extends Error {
@@ -112,6 +114,20 @@ export class FieldMotion {
       for (const [p, data] of now) if (data.some((x, i) => x !== weights.get(p)![i])) out.set(p, data);
     }
     return out;
+  }
+
+  /** Whether the weights can follow every direction at first order: whether these are solutions at the given weights too. */
+  holdsAt(weights: ParameterValues): boolean {
+    const random = new Random(this.seed);
+    return this.groups.every((group) => {
+      const equations = group.units.map((u) => new MovedUnit(this.system, u, new Map(), weights, group.parameters, random));
+      const solver = new PieceSolver(columnsOf(equations, group.parameters, weights));
+      return this.directions.every((_, k) => {
+        const direction = this.combined(Float64Array.from(this.directions, (_unused, i) => (i === k ? 1 : 0)));
+        const wanted = concatenated(equations.map((e) => e.firstOrder(direction, weights)));
+        return solver.leaves(wanted) <= HOLDS * (1 + norm(wanted));
+      });
+    });
   }
 
   /**
@@ -417,6 +433,20 @@ class PieceSolver {
         columns: own,
         solver: new LeastSquares(Matrix.fromColumns(vectors, rows.length), { relative: 1e-10 }),
       }));
+  }
+
+  /** How much of a right side no combination of columns makes: its length. */
+  leaves(target: Float64Array): number {
+    const open = Uint8Array.from(target, () => 1);
+    let squares = 0;
+    for (const { rows, solver } of this.pieces) {
+      squares += norm(solver.reduce(Float64Array.from(rows, (r) => target[r]!))) ** 2;
+      for (const r of rows) open[r] = 0;
+    }
+    target.forEach((x, r) => {
+      if (open[r] === 1) squares += x * x;
+    });
+    return Math.sqrt(squares);
   }
 
   solve(target: Float64Array): Float64Array {

@@ -11,7 +11,7 @@ import type { ParameterValues } from "../symmetry";
 import { mixingAxes } from "./axes";
 import { type Channels, channelsOf } from "./channels";
 import { type Block, Constraints } from "./constraints";
-import { isParameterContraction, type Unit, visibleUnits } from "./edges";
+import { isParameterContraction, type Unit, unitsBetween, visibleUnits } from "./edges";
 import { type NullSpace, solveBlocks } from "./elimination";
 import { absorbsEverything, CARRIERS, sampledBlocks, settleChannelwise } from "./equations";
 import { glueRows, shiftRows } from "./glue";
@@ -33,9 +33,37 @@ export interface FieldSystem {
   readonly solutions: readonly NullSpace[];
 }
 
-/** Sets up and solves all commutation equations of a network at the given weights. */
-export function solveFields(network: Network, weights: ParameterValues, axes: AxisStructure, seed: number): FieldSystem {
-  return solveSystem(network, visibleUnits(network), weights, axes, new Random(seed), undefined);
+/** Which values have a frame, and the channels that it mixes. */
+export interface Frames {
+  readonly visible: ReadonlySet<string>;
+  /** Of these, the ones that may not move, besides network inputs and outputs. */
+  readonly fixed: ReadonlySet<string>;
+  channels(value: string): Channels;
+}
+
+/** Sets up and solves all commutation equations of a network at the given weights; with the frames of its axes unless told. */
+export function solveFields(
+  network: Network,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  seed: number,
+  frames?: Frames,
+): FieldSystem {
+  const random = new Random(seed);
+  const units = frames ? unitsBetween(network, frames.visible) : visibleUnits(network);
+  const channelsAt = frames ? frames.channels : mixedChannels(network, axes);
+  return solveSystem(network, units, weights, channelsAt, random, undefined, frames?.fixed);
+}
+
+/** The channels of values by the axes along which matrices can act. */
+function mixedChannels(network: Network, axes: AxisStructure): (value: string) => Channels {
+  const mixing = mixingAxes(network.graph, axes);
+  const known = new Map<string, Channels>();
+  return (value) => {
+    const found = known.get(value) ?? channelsOf(network.shape(value), mixing.layout(value));
+    known.set(value, found);
+    return found;
+  };
 }
 
 /**
@@ -51,33 +79,27 @@ export function solveWideFields(
 ): FieldSystem | undefined {
   const random = new Random(seed);
   const units = visibleUnits(network);
-  const mixing = mixingAxes(network.graph, axes);
-  const known = new Map<string, Channels>();
-  const channelsAt = (value: string): Channels => {
-    const found = known.get(value) ?? channelsOf(network.shape(value), mixing.layout(value));
-    known.set(value, found);
-    return found;
-  };
+  const channelsAt = mixedChannels(network, axes);
   const supports = findSupports(network, units, channelsAt, weights, random);
-  return supports.size === 0 ? undefined : solveSystem(network, units, weights, axes, random, supports);
+  return supports.size === 0 ? undefined : solveSystem(network, units, weights, channelsAt, random, supports);
 }
 
 function solveSystem(
   network: Network,
   units: readonly Unit[],
   weights: ParameterValues,
-  axes: AxisStructure,
+  channelsAt: (value: string) => Channels,
   random: Random,
   supports: ReadonlyMap<string, Matrix> | undefined,
+  held: ReadonlySet<string> = new Set(),
 ): FieldSystem {
   const { own, shared } = ownership(network, units, supports !== undefined);
-  const mixing = mixingAxes(network.graph, axes);
-  const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs]);
+  const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs, ...held]);
   const values = [...network.inputs.map((i) => i.name), ...units.map((u) => u.output)].filter((v) => network.isDifferentiable(v));
   const unknowns = new Unknowns(
     [...new Set(values)].map((value) => ({
       value,
-      channels: channelsOf(network.shape(value), mixing.layout(value)),
+      channels: channelsAt(value),
       fixed: fixed.has(value),
       support: supports?.get(value),
     })),
@@ -191,7 +213,7 @@ function carried(network: Network, value: string): string | undefined {
 /** At a Softmax over channels the shift that it forgets belongs to engine D: the field's part along all ones is zero. */
 function softmaxGauge(network: Network, unknowns: Unknowns, unit: Unit, constraints: Constraints): void {
   const edge = unknowns.edges.get(unit.inputs[0] ?? "");
-  if (!edge || edge.fixed || edge.diagonal) return;
+  if (!edge || edge.fixed || edge.diagonal || unit.node?.inputs[0] !== edge.value) return;
   const shape = network.shape(edge.value);
   const given = unit.node!.attributes.axis;
   const axis = typeof given === "number" ? (given < 0 ? given + shape.length : given) : shape.length - 1;
