@@ -151,8 +151,7 @@ export function atomSpaces(graph: Graph, axes: InferredAxes, parameters: Paramet
     }
     const classes = new Map<string, number[]>();
     for (const atom of group) {
-      // Pieces that only placement sees become tensors of their own: nothing tells that these are alike.
-      const path = (paths!.get(atom) ?? []).join(" ") || `alone ${atom}`;
+      const path = (paths!.get(atom) ?? []).join(" ");
       const same = classes.get(path);
       if (same) same.push(atom);
       else classes.set(path, [atom]);

@@ -10,7 +10,15 @@ import { countFamilies } from "../counting/families";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
 import { type Channels, channelsOf } from "../fields/channels";
-import { directionsAt, type FieldRegion, type FieldResult, type MatrixFields, regionKey, searchFields } from "../fields/fields";
+import {
+  directionsAt,
+  type FieldRegion,
+  type FieldResult,
+  type MatrixFields,
+  regionKey,
+  type RemainingDirection,
+  searchFields,
+} from "../fields/fields";
 import { FieldMotion } from "../fields/motion";
 import type { Frames } from "../fields/system";
 import type { Generator, ParameterValues } from "../symmetry";
@@ -118,7 +126,7 @@ function contractedLayout(network: Network, value: string): readonly AxisLayout[
   return shape.map((size, axis) => [[{ atom: COORDINATE, size, pinned: axis !== at }]]);
 }
 
-/** Further draws of weights at which regions have to exist too where rectifiers may be off or on for all inputs. */
+/** Further draws of weights at which what was found has to exist too: at one, rectifiers may be off or on for all inputs. */
 const DRAWS = 2;
 
 /**
@@ -157,7 +165,8 @@ export function searchStacks(
     return [{ ...region, atoms: atomsOf(region, stacked), ...(notation === undefined ? {} : { notation }) }];
   });
   const found = [...known, ...regions.flatMap((r) => r.generators)];
-  const remaining = dimension > explained ? fields.translations(found.map((g) => g.vector)) : [];
+  const shifts = dimension > explained ? fields.translations(found.map((g) => g.vector)) : [];
+  const remaining = shifts.filter((s) => isEverywhere(fields, s, seed));
   const all = countFamilies([...found, ...remaining.map((r) => r.generator)]).total;
   // More than can be measured: some of it is a fact about these weights only.
   if (regions.length + remaining.length === 0 || all > dimension) return undefined;
@@ -175,6 +184,13 @@ function movesMatrices(graph: Graph, { family, vector }: Generator): boolean {
   if (family !== "translation") return false;
   const isMatrix = (p: string): boolean => graph.parameters.get(p)!.shape.filter((n) => n > 1).length > 1;
   return [...vector.keys()].filter(isMatrix).length > 1;
+}
+
+/** Whether a direction on edges is a solution at other generic weights as it stands. */
+function isEverywhere({ system }: MatrixFields, { direction }: RemainingDirection, seed: number): boolean {
+  const motion = new FieldMotion(system, [direction], seed);
+  const random = new Random(seed);
+  return Array.from({ length: DRAWS }, () => genericWeights(system.network, random)).every((w) => motion.holdsAt(w));
 }
 
 /** Whether a region is there at other generic weights too; smooth networks are the same at all. */
