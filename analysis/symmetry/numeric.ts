@@ -95,7 +95,10 @@ export function runNumericEngines(
   const holds = vectors.length === 0 || certifyGenerators(normal, found.weights, vectors, { batches: 1 }) < HOLDS;
   if (!holds) return runEngines({ graph: normal, axes, scalings }, seed);
   const atomsOf = correspondingAtoms(normal, smaller.axes, axes);
-  return { ...found, regions: found.regions.map((r) => ({ ...r, atoms: [...new Set(r.atoms.flatMap(atomsOf))] })) };
+  const onAxes = (regions: readonly FieldRegion[]): readonly FieldRegion[] =>
+    regions.map((r) => ({ ...r, atoms: [...new Set(r.atoms.flatMap(atomsOf))] }));
+  const stacked = found.stacked && { ...found.stacked, regions: onAxes(found.stacked.regions) };
+  return { ...found, regions: onAxes(found.regions), stacked };
 }
 
 function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
