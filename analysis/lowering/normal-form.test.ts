@@ -223,6 +223,40 @@ test("under a softmax loss the mean over classes is taken off the outputs", () =
   for (let i = 0; i < 4; i++) assert.ok(Math.abs(out.data.slice(5 * i, 5 * i + 5).reduce((p, q) => p + q)) < 1e-12);
 });
 
+test("under a softmax loss nothing is read of what all classes have in common", () => {
+  const scores = (b: GraphBuilder, x: string) => {
+    const y = b.add("MatMul", [x, b.parameter("w", [3, 5])]);
+    const common = b.add("ReduceSum", [b.add("Tanh", [x]), b.constant([1], [1], "int64")], { keepdims: 1 });
+    const distance = b.add("Add", [b.add("Sub", [common, y]), b.parameter("bias", [5])]);
+    return b.add("Mul", [b.add("Neg", [distance]), b.parameter("t", [1])]);
+  };
+  const planes = (b: GraphBuilder, x: string) => {
+    const image = b.add("Reshape", [x, b.constant([4], [2, 3, 1, 2], "int64")]);
+    const wide = b.add("Tanh", [b.add("Conv", [image, b.parameter("a", [2, 3, 1, 1])])]);
+    const mean = b.add("GlobalAveragePool", [b.add("Sigmoid", [image])]);
+    const spread = b.add("Expand", [mean, b.constant([4], [2, 3, 1, 2], "int64")]);
+    const joined = b.add("Concat", [wide, spread], { axis: 1 });
+    return b.add("Conv", [joined, b.parameter("c", [2, 5, 1, 1]), b.parameter("d", [2])]);
+  };
+  for (const [write, gone] of [
+    [scores, "Tanh"],
+    [planes, "Sigmoid"],
+  ] as const) {
+    const b = new GraphBuilder(17);
+    const graph = b.build(write(b, b.input("x", [4, 3])));
+    const form = normalForm(graph, { loss: "softmax" }).graph;
+    assert.ok(!operators(form).includes(gone));
+    const values = valuesOf(graph, 5);
+    const y = evaluateGraph(graph, values).get(graph.outputs[0]!)!;
+    const centred = evaluateGraph(form, values).get(form.outputs[0]!)!;
+    const n = y.shape.at(-1)!;
+    centred.data.forEach((c, i) => {
+      const line = y.data.subarray(i - (i % n), i - (i % n) + n);
+      assert.ok(Math.abs(c - (y.data[i]! - line.reduce((p, q) => p + q) / n)) < 1e-12);
+    });
+  }
+});
+
 test("rectifiers written by hand are rectifiers", () => {
   const zero = (b: GraphBuilder) => b.constant([], [0]);
   const times = (b: GraphBuilder, x: string, c: number) => b.add("Mul", [x, b.constant([], [c])]);

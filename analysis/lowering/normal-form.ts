@@ -4,8 +4,8 @@
  * ("Normal form of the graph"), in its order.
  */
 import type { Graph, Node } from "../graph/graph";
-import { isFloating } from "../graph/tensor";
 import { dropExpands } from "./broadcast";
+import { centreOutputs } from "./centre";
 import { gatherFactors } from "./common-factors";
 import { computeWhatIsRead } from "./demand";
 import { removeEpsilons } from "./epsilon";
@@ -80,21 +80,4 @@ export function primitiveForm(graph: Graph, keep: (node: Node) => boolean): Grap
   w.removeDeadCode();
   w.keepOutputNames();
   return w.finish();
-}
-
-/** y - mean(y) over the last axis, for each output y: what a softmax cross-entropy sees of it. */
-function centreOutputs(w: Workspace): void {
-  w.outputs = w.outputs.map((y) => {
-    const { type, shape } = w.type(y);
-    if (shape === undefined || shape.length === 0 || !isFloating(type)) return y;
-    const axes = w.addConstant({ type: "int64", shape: [1], data: Float64Array.of(shape.length - 1) });
-    const origin = w.writer(y)?.origin ?? {};
-    const value = (operator: string, inputs: readonly string[], attributes: Node["attributes"]) => {
-      const output = w.fresh(`${y}/centred`);
-      w.add({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin });
-      return w.resolve(output);
-    };
-    const mean = value("ReduceMean", [y, axes], { keepdims: 1, noop_with_empty_axes: 0 });
-    return value("Sub", [y, mean], {});
-  });
 }
