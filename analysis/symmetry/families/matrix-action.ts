@@ -65,7 +65,14 @@ export function matrixFamilySymmetry(
 class FamilyAction {
   readonly parameters: readonly string[];
   private made:
-    | readonly { readonly parameter: string; readonly along: Along; readonly reads: boolean; readonly frame: readonly Gain[] }[]
+    | readonly {
+        readonly parameter: string;
+        readonly along: Along;
+        readonly reads: boolean;
+        readonly frame: readonly Gain[];
+        /** Where its piece of an axis begins. */
+        readonly start: number;
+      }[]
     | undefined;
 
   constructor(
@@ -87,6 +94,7 @@ class FamilyAction {
       along: new Along(this.axes, this.graph.parameters.get(occurrence.parameter)!.shape, occurrence, this.family.enclosing),
       reads: role === "reads",
       frame,
+      start: occurrence.start,
     }));
     return this.made;
   }
@@ -151,7 +159,7 @@ class FamilyAction {
     const minus = algebra.map((a) => a && blockExponential(transposed(a), -1));
     const out = new Map<string, Float64Array>();
     const frames = new Frames(this.graph, weights, this.family.size);
-    const gains = this.places.map(({ frame }) => frames.of(frame));
+    const gains = this.places.map(({ frame, start }) => frames.of(frame, start));
     for (const [k, { parameter, along, reads }] of this.places.entries()) {
       let values = out.get(parameter);
       if (!values) {
@@ -213,11 +221,11 @@ class FamilyAction {
     const out = new Map<string, Float64Array>();
     const plain = unitMatrix(row, column, family.kind === "rotation");
     const x = family.fixesOnes ? besidesOnes(plain, 0) : plain;
-    for (const { parameter, along, reads, frame } of this.places) {
+    for (const { parameter, along, reads, frame, start } of this.places) {
       const values = weights.get(parameter)!;
       const vector = out.get(parameter) ?? new Float64Array(values.length);
       out.set(parameter, vector);
-      const gain = frames.of(frame);
+      const gain = frames.of(frame, start);
       const n = x.indices.length;
       for (let e = 0; e < x.block.length; e++) {
         const factor = x.block[e]!;
@@ -271,10 +279,10 @@ class FamilyAction {
       project(at) {
         const frames = new Frames(graph, at, size);
         const out = new Map<string, Float64Array>();
-        for (const { parameter, along, reads, frame } of places) {
+        for (const { parameter, along, reads, frame, start } of places) {
           const values = out.get(parameter) ?? Float64Array.from(at.get(parameter)!);
           out.set(parameter, values);
-          const gain = frames.of(frame);
+          const gain = frames.of(frame, start);
           const block = mean.block.map((x, k) => {
             if (!gain) return x;
             const [i, j] = [gain[Math.floor(k / size)]!, gain[k % size]!];
@@ -300,13 +308,15 @@ class Frames {
     this.flow = new Flow(graph, weights);
   }
 
-  /** The gains along the group's channels; undefined for none. */
-  of(frame: readonly Gain[]): Float64Array | undefined {
+  /** The gains along the group's channels for a piece that begins at `start` of its axis; undefined for none. */
+  of(frame: readonly Gain[], start: number): Float64Array | undefined {
     if (frame.length === 0) return undefined;
     const out = new Float64Array(this.size).fill(1);
     for (const { value, inverse } of frame) {
       const { data } = this.flow.fixed(value);
-      for (let i = 0; i < out.length; i++) out[i]! *= inverse ? 1 / data[i]! : data[i]!;
+      // Copies side by side have gains of their own.
+      const from = data.length === this.size ? 0 : start;
+      for (let i = 0; i < out.length; i++) out[i]! *= inverse ? 1 / data[from + i]! : data[from + i]!;
     }
     return out;
   }

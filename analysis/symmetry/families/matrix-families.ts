@@ -4,6 +4,7 @@
  * rotations that leave the vector of ones as it is.
  */
 import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { elementCount } from "../../graph/tensor";
 import { parseEinsum } from "../../operators/einsum";
 import type { InferredAxes } from "../spaces/infer";
 import { enclosingAtoms, type Occurrence, parameterOccurrences } from "../spaces/spaces";
@@ -73,6 +74,9 @@ const MATRICES_PASS: ReadonlySet<string> = new Set([
   "ReduceSum",
   "ReduceSumSquare",
 ]);
+
+/** Operators behind which copies that stand side by side stay in their places, and those that read them there. */
+const IN_LINE: ReadonlySet<string> = new Set(["MatMul", "Conv", "Mul", "Div", "Add", "Identity", "Cast"]);
 
 /** What is known of one atom while the graph is read. */
 class State {
@@ -172,14 +176,18 @@ function rotationFamily(
   const frames = reader.frames(atom);
   if (!frames) return undefined;
   const places: Place[] = [];
+  const size = axes.atoms.sizeOf(atom);
   for (const o of own) {
     const found = frames.get(o.parameter);
     // A gain itself does not move.
     if (found === "gain") continue;
     if (!found) return undefined;
+    // Of gains of copies side by side, each piece has those in the same place.
+    const long = found.frame.map((g) => reader.lengthOf(g)).filter((n) => n !== size);
+    const isInLine = o.end - o.start === size && long.every((n) => n === reader.lengthOfAxis(o));
+    if (long.length > 0 && !isInLine) return undefined;
     places.push({ occurrence: o, ...found });
   }
-  const size = axes.atoms.sizeOf(atom);
   const n = state.meanFree ? size - 1 : size;
   if (n < 2 || places.length === 0) return undefined;
   return {
@@ -252,10 +260,23 @@ class Reader {
     return node.domain === "" && node.outputs.length === 1 && (MATRICES_PASS.has(node.operator) || STRUCTURE.has(node.operator));
   }
 
-  /** Whether an axis of a value is one atom and nothing else. */
-  private isWhole(value: string, axis: number, atom: number): boolean {
-    const layout = this.axes.layout(value)?.[axis];
-    return layout?.length === 1 && layout[0]!.filter((f) => f.size > 1).length === 1 && layout[0]!.some((f) => f.atom === atom);
+  /** Whether the places are one axis of a value, which is the atom, or copies of it side by side, and nothing else. */
+  private isWhole(value: string, places: readonly number[], atom: number): boolean {
+    const layout = this.axes.layout(value)?.[places[0]!];
+    return (
+      layout?.length === places.length &&
+      places.every((p) => p === places[0]) &&
+      layout.every((s) => s.filter((f) => f.size > 1).length === 1 && s.some((f) => f.atom === atom))
+    );
+  }
+
+  /** Number of entries of a gain, and of an axis of a parameter. */
+  lengthOf({ value }: Gain): number {
+    return elementCount(this.graph.types.get(value)?.shape ?? this.graph.parameters.get(value)!.shape);
+  }
+
+  lengthOfAxis(o: Occurrence): number {
+    return this.graph.parameters.get(o.parameter)!.shape[o.axis]!;
   }
 
   private rank(value: string): number {
@@ -341,7 +362,7 @@ class Reader {
         for (const [atom, places] of this.atomsOf(a)) {
           const reduced = this.reducedAxes(node);
           if (!places.some((p) => reduced.has(p))) continue;
-          const isMean = node.operator === "ReduceMean" && places.length === 1 && reduced.size === 1;
+          const isMean = node.operator === "ReduceMean" && this.isWhole(a, places, atom) && reduced.size === 1;
           const readers = this.readers.get(out) ?? [];
           if (!isMean || !readers.every((r) => r.operator === "Sub" && r.inputs[0] === a && r.inputs[1] === out)) kill(a, atom);
         }
@@ -352,7 +373,7 @@ class Reader {
           const state = states.get(atom);
           if (!state) continue;
           const reduced = this.reducedAxes(node);
-          if (places.length === 1 && reduced.has(places[0]!) && this.isWhole(a, places[0]!, atom)) state.measured = true;
+          if (reduced.has(places[0]!) && this.isWhole(a, places, atom)) state.measured = true;
           else kill(a, atom);
         }
         return;
@@ -369,8 +390,7 @@ class Reader {
     return (
       writer?.operator === "ReduceMean" &&
       writer.inputs[0] === of &&
-      places.length === 1 &&
-      this.isWhole(of, places[0]!, atom) &&
+      this.isWhole(of, places, atom) &&
       this.reducedAxes(writer).has(places[0]!) &&
       this.reducedAxes(writer).size === 1
     );
@@ -417,6 +437,7 @@ class Reader {
   frames(atom: number): Map<string, { readonly role: Role; readonly frame: readonly Gain[] } | "gain"> | undefined {
     const frameOf = new Map<string, readonly Gain[]>();
     const out = new Map<string, { role: Role; frame: readonly Gain[] } | "gain">();
+    const size = this.axes.atoms.sizeOf(atom);
     const key = (frame: readonly Gain[]) => frame.map((g) => `${g.value}/${g.inverse}`).join();
     const put = (value: string, role: Role, frame: readonly Gain[]): boolean => {
       const parameters = this.parametersBehind(value, atom);
@@ -440,6 +461,7 @@ class Reader {
       const frames = moving.map((i) => frameOf.get(i) ?? []);
       const frame = frames[0] ?? [];
       if (frames.some((f) => key(f) !== key(frame))) return undefined;
+      if (frame.some((g) => this.lengthOf(g) !== size) && !IN_LINE.has(node.operator)) return undefined;
       switch (node.operator) {
         case "MatMul":
         case "Einsum":
