@@ -365,7 +365,7 @@ export class GraphBuilder {
       if (error instanceof PythonError || error instanceof ShapeDemand) throw error;
       const message = error instanceof Error ? error.message : String(error);
       const shapes = inputs.map((t) => t?.shape);
-      throw new PythonError("RuntimeError", message, undefined, sizeConflicts(operator, shapes, attributes["axis"]));
+      throw new PythonError("RuntimeError", message, undefined, sizeConflicts(operator, shapes, attributes["axis"], message));
     }
   }
 
@@ -628,21 +628,43 @@ export function copyOf(source: ParameterCell, origin?: Origin): NonNullable<Para
 }
 
 /** Pairs of sizes that should have been equal, where an operator does not fit its inputs. */
-function sizeConflicts(operator: string, shapes: readonly (Shape | undefined)[], along: Attribute | undefined): SizeConflict[] {
+function sizeConflicts(
+  operator: string,
+  shapes: readonly (Shape | undefined)[],
+  along: Attribute | undefined,
+  message: string,
+): SizeConflict[] {
   const known = shapes.flatMap((s) => (s && s.length > 0 ? [s] : []));
   const [a, b] = known;
+  if (operator === "Einsum") {
+    const [, x, y] = /axes of sizes (\d+) and (\d+)/.exec(message) ?? [];
+    const [p, q] = [Number(x), Number(y)];
+    return x === undefined
+      ? []
+      : [
+          { got: p, expected: q },
+          { got: q, expected: p },
+        ];
+  }
   if (!a || !b) return [];
   const out: SizeConflict[] = [];
   if (operator === "MatMul" || operator === "Gemm") {
     const inner = operator === "Gemm" ? b.at(-1) : b.at(b.length > 1 ? -2 : -1);
-    if (a.at(-1) !== inner) out.push({ got: a.at(-1)!, expected: inner! });
+    if (a.at(-1) !== inner) out.push({ got: a.at(-1)!, expected: inner! }, { got: inner!, expected: a.at(-1)! });
     return out;
   }
   if (operator === "Concat") {
-    a.forEach((x, i) => {
-      const y = b[i];
-      if (i !== along && y !== undefined && x !== y) out.push({ got: x, expected: y }, { got: y, expected: x });
-    });
+    for (const other of known.slice(1)) {
+      if (other.length !== a.length) {
+        const [few, many] = [Math.min(a.length, other.length), Math.max(a.length, other.length)];
+        out.push({ got: few, expected: many, ranks: true }, { got: many, expected: few, ranks: true });
+        continue;
+      }
+      a.forEach((x, i) => {
+        const y = other[i]!;
+        if (i !== along && x !== y) out.push({ got: x, expected: y }, { got: y, expected: x });
+      });
+    }
     return out;
   }
   for (const p of known) {

@@ -27,7 +27,9 @@ export function unpack(interpreter: Interpreter, value: Value, count: number, st
   if (star < 0) {
     if (items.length !== count) {
       const message = `expected ${count} values to unpack, got ${items.length}`;
-      throw new PythonError("ValueError", message, undefined, [{ got: items.length, expected: count }]);
+      const isShape = items.length > 0 && items.every((i) => is(i, "int"));
+      const conflict = { got: items.length, expected: count };
+      throw new PythonError("ValueError", message, undefined, [isShape ? { ...conflict, ranks: true } : conflict]);
     }
     return items;
   }

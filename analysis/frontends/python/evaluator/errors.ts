@@ -22,11 +22,20 @@ export interface SizeConflict {
   readonly expected: number;
   /** From a comparison that the program makes: the numbers may be sizes, ranks or anything else. */
   readonly compared?: boolean;
+  /** Numbers of dimensions, not sizes. */
+  readonly ranks?: true;
+  /** Numbers of entries, not sizes. */
+  readonly entries?: true;
 }
 
 /** Raises a RuntimeError about one size. */
 export function raiseConflict(message: string, got: number, expected: number): never {
   throw new PythonError("RuntimeError", message, undefined, [{ got, expected }]);
+}
+
+/** Raises an IndexError about the number of dimensions. */
+export function raiseRank(message: string, got: number, expected: number): never {
+  throw new PythonError("IndexError", message, undefined, [{ got, expected, ranks: true }]);
 }
 
 /** What an operation needs to know about a graph input whose shape is still open. */

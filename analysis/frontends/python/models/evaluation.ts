@@ -10,7 +10,7 @@ import type { World } from "../modules/world";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
 import { attributeExamples, withIntegers } from "./examples";
-import { InputSearch, INTEGERS, STEPS } from "./inputs";
+import { BATCH, batchBeside, InputSearch, INTEGERS, STEPS } from "./inputs";
 import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
@@ -118,6 +118,27 @@ function attends(root: InstanceValue): boolean {
     .some(([, m]) => m.cls.order.some((c) => c.name === "MultiheadAttention") && m.attributes.get("batch_first") === true);
 }
 
+/**
+ * Code of a sequence's steps: a loop over the second axis, attention by hand, the steps moved on by one. Rows that features
+ * alone make would run through it as well, and mean something else.
+ */
+const ALONG_STEPS = [/\brange\([^)\n]*\.(?:shape\[1\]|size\(1\))/, /\.transpose\(-[12], ?-[12]\)|\.mT\b/, /\(0, ?0, ?1, ?-1\)/];
+
+function worksAlongSteps(root: InstanceValue): boolean {
+  const texts = new Set(
+    frameworkOf(root.cls)
+      .modules(root)
+      .map(([, m]) => m.cls.chunk?.text ?? ""),
+  );
+  return [...texts].some((text) => ALONG_STEPS.some((x) => x.test(text)));
+}
+
+/** Sizes of all axes of a model's parameters and buffers. */
+function sizesOf(root: InstanceValue): Set<number> {
+  const tensors = tensorsBelow(frameworkOf(root.cls), root);
+  return new Set(tensors.flatMap(([, t]) => [...(t.shape ?? [])]));
+}
+
 /** Steps of a sequence: all that the model has positions for, where they are few, so that no position goes unread. */
 function sequenceLength(root: InstanceValue): number {
   const names =
@@ -168,7 +189,8 @@ export function evaluateModel(
         width(instance),
         sequenceLength(instance),
         framework !== TORCH,
-        framework === TORCH && attends(instance),
+        framework === TORCH && (attends(instance) || worksAlongSteps(instance)),
+        framework === TORCH ? batchBeside(sizesOf(instance)) : BATCH,
       );
       const given = options.inputs || options.called || framework !== TORCH ? undefined : options.examples;
       const examples = given ? [...attributeExamples(instance.attributes), ...given] : [];

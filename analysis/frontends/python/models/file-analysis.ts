@@ -528,7 +528,8 @@ function isCalledBy(how: string, name: string): boolean {
 
 /** Learns from sizes that do not fit which witness should have been another. */
 function learn(result: Attempt, overrides: Map<string, number>): boolean {
-  for (const { got, expected } of result.conflicts) {
+  for (const { got, expected, ranks, entries } of result.conflicts) {
+    if (ranks || entries) continue;
     for (const [name, value] of result.witnesses) {
       if (overrides.has(name)) continue;
       if (value === got && expected > 0) {

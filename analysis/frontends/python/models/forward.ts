@@ -23,7 +23,8 @@ import {
 } from "../values/value";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
 import type { Framework } from "./framework";
-import { BATCH, type InputSearch, STEPS } from "./inputs";
+import { type InputSearch, STEPS } from "./inputs";
+import { useOf } from "./parameter-use";
 
 /** How forward is called. */
 export interface ForwardPlan {
@@ -32,6 +33,8 @@ export interface ForwardPlan {
   readonly comments: ReadonlyMap<string, string>;
   /** Parameters that are called with tensors. */
   readonly supplied: Set<string>;
+  /** Parameters that the code asks for what only tensors have. */
+  readonly tensors: ReadonlySet<string>;
   /** Parameters that turned out to be plain numbers. */
   readonly scalars: Set<string>;
   /** Parameters that are tried as None first. */
@@ -111,9 +114,11 @@ export function planForward(_: Interpreter, instance: InstanceValue, framework: 
     const p = params[i];
     if (p) comments.set(p.name, t);
   });
+  const tensors = new Set(f ? params.filter((p) => useOf(f, p.name).attributes.length > 0).map((p) => p.name) : []);
   return {
     params,
     comments,
+    tensors,
     supplied,
     none,
     scalars,
@@ -230,12 +235,16 @@ function supply(
     // Sequences of full length: what is true of all lengths is true of these.
     interpreter.notes.add(`${p.name} is taken as the full length`);
     const steps = Math.max(STEPS, ...[...search.guesses.values()].filter((g) => g.shape.length === 3).map((g) => g.shape[1]!));
-    return builder.constant({ shape: [BATCH], at: () => steps }, "int64");
+    return builder.constant({ shape: [search.batch], at: () => steps }, "int64");
   }
   if (plan.records.has(p.name)) return recordInput(interpreter, p.name, plan, search);
   const annotation = p.annotation ? annotationText(p.annotation) : (plan.comments.get(p.name) ?? "");
   const scalar = plan.scalars.has(p.name);
-  if (scalar || /^(?:Optional\[)?int\]?$/.test(annotation) || (annotation === "" && LETTERS.test(p.name))) {
+  if (
+    scalar ||
+    /^(?:Optional\[)?int\]?$/.test(annotation) ||
+    (annotation === "" && LETTERS.test(p.name) && !plan.tensors.has(p.name))
+  ) {
     const witness = witnessFor(p.name);
     return is(witness, "int") ? witness : int(4);
   }

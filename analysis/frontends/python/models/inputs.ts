@@ -3,7 +3,7 @@
  * shape, a shape is supposed, and where sizes turn out not to fit the supposition is mended.
  */
 import type { ElementType } from "../../../graph/tensor";
-import type { PythonError, ShapeHint } from "../evaluator/errors";
+import type { PythonError, ShapeHint, SizeConflict } from "../evaluator/errors";
 
 /** What is supposed about one input. */
 export interface InputGuess {
@@ -18,6 +18,14 @@ export interface InputGuess {
 
 /** The batch. */
 export const BATCH = 4;
+
+/** Other sizes of a batch, where the model has axes of that size: what only fits by chance would not be noticed. */
+const BATCHES = [BATCH, 6, 9, 11, 13, 22];
+
+/** A batch whose size no axis of the model has. */
+export function batchBeside(sizes: ReadonlySet<number>): number {
+  return BATCHES.find((n) => !sizes.has(n)) ?? BATCH;
+}
 
 /** Steps of a sequence, tokens of a text. */
 export const STEPS = 5;
@@ -36,8 +44,32 @@ const LENGTHS = [64, 512, 4096, 16384];
 
 const TOO_SMALL = /would get the size|output size|does not fit|kernel|too small|window/i;
 
+const CHANNELS = /\binput channels\b/;
+
 /** What an embedding says of an input that is not one of indices. */
 export const INTEGERS = /indices of a table must be integers/;
+
+/**
+ * The size of an axis of which something of another size was made, so that it is as expected: more or less by a constant, a
+ * multiple, or several copies and a constant. 0 where there is none.
+ */
+function followingSize(size: number, got: number, expected: number): number {
+  const times = got / size;
+  const shifted = got - size <= 64 ? size + expected - got : 0;
+  if (size > got && size - got <= 64) return size + expected - got;
+  if (Number.isInteger(times) && times > 1) return expected / times;
+  if (shifted > 0) return shifted;
+  for (let copies = 2; copies <= 4 && copies * size < got; copies++) {
+    const each = (expected - (got - copies * size)) / copies;
+    if (Number.isInteger(each) && each > 0) return each;
+  }
+  return 0;
+}
+
+/** Whether the features of an input of rank 4 are its last axis. */
+function lastIsFixed(g: InputGuess): boolean {
+  return g.shape.length === 4 && g.fixed.has(3) && !g.fixed.has(1);
+}
 
 /** The state of the search for one model. */
 export class InputSearch {
@@ -57,8 +89,10 @@ export class InputSearch {
     private readonly steps: number = STEPS,
     /** Images have their channels last, as in Keras and Flax. */
     private readonly channelsLast = false,
-    /** The model has layers that attend over the steps of batches of sequences. */
+    /** The model has layers, or code, that work along the steps of batches of sequences. */
     private readonly attends = false,
+    /** The size of the batch. */
+    readonly batch: number = BATCH,
   ) {}
 
   /** Forgets all suppositions: what is supplied has changed. */
@@ -66,6 +100,7 @@ export class InputSearch {
     this.guesses.clear();
     this.seen.clear();
     this.derived.clear();
+    this.followed = undefined;
     this.base = undefined;
     this.batchMended = false;
     this.currentSize = undefined;
@@ -92,8 +127,8 @@ export class InputSearch {
       const ranks = (hint.sizes ? [2, 3, 4, 5] : [3, 2, 4, 1, 5]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
       for (const r of ranks) alternatives.push(this.shapeOfRank(r, hint, new Set()));
       // Waveforms: one or two channels and many samples.
-      if (!hint.sizes) for (const channels of [1, 2]) alternatives.push([BATCH, channels, 4096]);
-    } else if (hint.integer) alternatives.push([BATCH]);
+      if (!hint.sizes) for (const channels of [1, 2]) alternatives.push([this.batch, channels, 4096]);
+    } else if (hint.integer) alternatives.push([this.batch]);
     this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
   }
 
@@ -106,12 +141,14 @@ export class InputSearch {
 
   private shapeOfRank(rank: number, hint: ShapeHint, fixed: Set<number>): number[] {
     const shape: number[] = [];
+    const featuresLast = hint.sizes?.has(-1) === true && !hint.sizes.has(1);
     for (let i = 0; i < rank; i++) {
-      if (i === 0 && rank > 1) shape.push(BATCH);
-      else if (i === 0) shape.push(BATCH);
+      if (i === 0 && rank > 1) shape.push(this.batch);
+      else if (i === 0) shape.push(this.batch);
       else if (hint.channelsLast && rank >= 4 && i === rank - 1) shape.push(rank === 4 ? 3 : (this.width ?? this.placeholder()));
       else if (hint.channelsLast && hint.rank === 3 && i === 1) shape.push(32);
       else if (hint.channelsLast && rank >= 4) shape.push(rank === 4 ? this.imageSize() : rank === 3 ? 32 : 16);
+      else if (rank === 4 && featuresLast && i < 3) shape.push(8);
       else if (rank === 4 && i >= 2) shape.push(this.imageSize());
       else if (rank === 5 && i === 2) shape.push(16);
       else if (rank === 5 && i > 2) shape.push(this.imageSize());
@@ -150,13 +187,16 @@ export class InputSearch {
     this.progress = progress;
     return (
       this.mendType(error) ||
+      this.mendRankTold(error) ||
       this.mendSizes(error) ||
       this.mendComparedRank(error) ||
+      this.mendEntries(error) ||
       this.mendImage(error) ||
       this.mendLength(error) ||
+      this.mendBatch(error, 3) ||
       this.mendDerived(error) ||
       this.mendRank(error) ||
-      this.mendBatch()
+      this.mendBatch(this.base?.error)
     );
   }
 
@@ -178,8 +218,8 @@ export class InputSearch {
 
   /** A free axis has a size that should have been another. */
   private mendSizes(error: PythonError): boolean {
-    for (const { got, expected } of error.conflicts) {
-      if (expected <= 0) continue;
+    for (const { got, expected, ranks, entries } of error.conflicts) {
+      if (expected <= 0 || ranks || entries) continue;
       const changed: [InputGuess, number[]][] = [];
       for (const g of this.guesses.values()) {
         const axes = g.shape
@@ -211,33 +251,105 @@ export class InputSearch {
     return false;
   }
 
+  /** The code says how many axes it wants, of what it made of an input: the input has as many more, or fewer. */
+  private mendRankTold(error: PythonError): boolean {
+    for (const { got, expected, ranks } of error.conflicts) {
+      if (!ranks) continue;
+      for (const g of this.guesses.values()) {
+        const rank = g.shape.length + expected - got;
+        if (g.hint.rank !== undefined || rank < 1 || rank > 5 || rank === g.shape.length) continue;
+        const before = g.shape;
+        g.fixed.clear();
+        g.shape = this.shapeOfRank(rank, g.hint, g.fixed);
+        if (this.fresh()) return true;
+        g.shape = before;
+      }
+    }
+    return false;
+  }
+
+  /** A view names sizes of its own: an axis is missing, or the free axes together are larger or smaller by that factor. */
+  private mendEntries(error: PythonError): boolean {
+    for (const { got, expected, entries } of error.conflicts) {
+      if (!entries || !(expected > 0 && got > 0)) continue;
+      const guesses = [...this.guesses.values()];
+      for (const g of guesses) {
+        // As many times more as another input has steps.
+        const rank = g.shape.length;
+        const steps = guesses.some((o) => o !== g && o.shape.includes(expected / got, 1));
+        if (g.hint.rank !== undefined || rank > 3 || !steps) continue;
+        const before = g.shape;
+        g.fixed.clear();
+        g.shape = this.shapeOfRank(rank + 1, g.hint, g.fixed);
+        if (this.fresh()) return true;
+        g.shape = before;
+      }
+      for (const [name, g] of this.guesses) {
+        const key = `${name} ${g.shape.length} entries`;
+        const before = [...g.shape];
+        const free = g.shape.flatMap((_, i) => (i > 0 && !g.fixed.has(i) ? [i] : []));
+        const [row, column] = g.shape.length === 4 ? (lastIsFixed(g) ? [1, 2] : [2, 3]) : [0, 0];
+        const side = Math.sqrt((expected / got) * g.shape[row]! * g.shape[column]!);
+        if (row > 0 && free.includes(row) && free.includes(column) && Number.isInteger(side)) {
+          g.shape[row] = side;
+          g.shape[column] = side;
+          this.currentSize = side;
+        } else if (g.shape.length < 4 && !this.derived.has(key)) {
+          const at = free.find((i) => Number.isInteger((g.shape[i]! * expected) / got));
+          if (at !== undefined) g.shape[at] = (g.shape[at]! * expected) / got;
+          this.derived.add(key);
+        }
+        if (this.fresh()) return true;
+        g.shape = before;
+      }
+    }
+    return false;
+  }
+
   private derived = new Set<string>();
+  /** The axis that followed a pair of sizes last, to be taken back where that led away. */
+  private followed:
+    | {
+        readonly guess: InputGuess;
+        readonly axis: number;
+        readonly size: number;
+        readonly gap: number;
+        readonly conflicts: readonly SizeConflict[];
+        readonly progress: number;
+      }
+    | undefined;
   private batchMended = false;
 
   /** What was found is a part of an input's axis (`x[:, 3:]`) or a multiple of it: the axis follows. */
   private mendDerived(error: PythonError): boolean {
-    for (const { got, expected, compared } of error.conflicts) {
-      if (compared) continue;
+    let conflicts: readonly SizeConflict[] = error.conflicts.filter(
+      (c) => !c.compared && !c.ranks && !c.entries && c.expected > 0,
+    );
+    const gap = conflicts[0] ? Math.abs(conflicts[0].expected - conflicts[0].got) : 0;
+    const { followed } = this;
+    if (followed && gap >= followed.gap && this.progress <= followed.progress && followed.axis < followed.guess.shape.length) {
+      followed.guess.shape[followed.axis] = followed.size;
+      ({ conflicts } = followed);
+    }
+    this.followed = undefined;
+    for (const { got, expected } of conflicts) {
       for (const [name, g] of this.guesses) {
-        for (let i = 1; i < g.shape.length; i++) {
+        // Features come last, except in images and other things that channels of a known number come first in.
+        const axes = g.shape.map((_, i) => i).slice(1);
+        if (g.shape.length === 3 && !g.fixed.has(1)) axes.reverse();
+        for (const i of axes) {
           const size = g.shape[i]!;
-          // Each axis follows one pair of sizes once: if that was not it, more of the same is not it either.
-          const key = `${name} ${g.shape.length} ${i} ${got - size} ${expected}`;
-          if (this.derived.has(key)) continue;
-          if (g.fixed.has(i) || size === got || (g.shape.length >= 4 && i >= 2)) continue;
-          const times = got / size;
-          const next =
-            size > got && size - got <= 64
-              ? size + expected - got
-              : Number.isInteger(times) && times > 1
-                ? expected / times
-                : got - size <= 64
-                  ? size + expected - got
-                  : 0;
-          if (!Number.isInteger(next) || next < 1 || next === size) continue;
+          if (g.fixed.has(i) || size === got || (g.shape.length >= 4 && i >= g.shape.length - 2)) continue;
+          const next = followingSize(size, got, expected);
+          // Each axis follows a pair of sizes once: if that was not it, more of the same is not it either.
+          const key = `${name} ${g.shape.length} ${i} ${size} ${next}`;
+          if (!Number.isInteger(next) || next < 1 || next === size || this.derived.has(key)) continue;
           g.shape[i] = next;
           this.derived.add(key);
-          if (this.fresh()) return true;
+          if (this.fresh()) {
+            this.followed = { guess: g, axis: i, size, gap: Math.abs(expected - got), conflicts, progress: this.progress };
+            return true;
+          }
           g.shape[i] = size;
         }
       }
@@ -246,19 +358,19 @@ export class InputSearch {
   }
 
   /** No other rank fits: the code names a batch size of its own. */
-  private mendBatch(): boolean {
-    const error = this.base?.error;
-    if (!error) return false;
+  private mendBatch(error: PythonError | undefined, smallestRank = 0): boolean {
+    // Rows of features may be sequences for all that is known; sequences are what they are.
+    if (!error || [...this.guesses.values()].some((g) => g.shape.length < smallestRank)) return false;
     const conflict =
-      error.conflicts.find((c) => c.got === BATCH && c.expected > 1) ??
-      error.conflicts.find((c) => c.expected === BATCH && c.got > 1);
+      error.conflicts.find((c) => c.got === this.batch && c.expected > 1) ??
+      error.conflicts.find((c) => c.expected === this.batch && c.got > 1);
     if (!conflict || conflict.compared || this.batchMended) return false;
     this.batchMended = true;
-    const wanted = conflict.got === BATCH ? conflict.expected : conflict.got;
-    const changed = [...this.guesses.values()].filter((g) => g.shape[0] === BATCH);
+    const wanted = conflict.got === this.batch ? conflict.expected : conflict.got;
+    const changed = [...this.guesses.values()].filter((g) => g.shape[0] === this.batch);
     for (const g of changed) g.shape[0] = wanted;
     if (changed.length > 0 && this.fresh()) return true;
-    for (const g of changed) g.shape[0] = BATCH;
+    for (const g of changed) g.shape[0] = this.batch;
     return false;
   }
 
@@ -278,13 +390,15 @@ export class InputSearch {
 
   /** Another size of image (or length of a channels-first sequence). */
   private mendImage(error: PythonError): boolean {
+    // The number of channels is not one of the image's sizes.
+    if (CHANNELS.test(error.message)) return false;
     const images = [...this.guesses.values()].filter(
       (g) => g.shape.length >= 4 || (g.shape.length === 3 && g.fixed.has(1) && !g.fixed.has(2)),
     );
     if (images.length === 0) return false;
     const current = this.currentSize ?? images[0]!.shape.at(images[0]!.hint.channelsLast ? 1 : -1)!;
     this.spatialTried.add(current);
-    const [conflict] = error.conflicts;
+    const conflict = error.conflicts.find((c) => !c.ranks && !c.entries);
     if (conflict) {
       if (conflict.got > conflict.expected) this.spatialHigh = Math.min(this.spatialHigh, current);
       else this.spatialLow = Math.max(this.spatialLow, current);
@@ -300,7 +414,7 @@ export class InputSearch {
     if (next === undefined || this.spatialTried.has(next)) return false;
     this.currentSize = next;
     for (const g of images) {
-      if (g.hint.channelsLast) {
+      if (g.hint.channelsLast || lastIsFixed(g)) {
         for (let i = 1; i < g.shape.length - 1; i++) if (!g.fixed.has(i)) g.shape[i] = next;
         continue;
       }

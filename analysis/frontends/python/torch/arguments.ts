@@ -1,7 +1,7 @@
 /** @file Reads the arguments of built-in functions by name or position, with Python's conventions for sizes and tensors. */
 import type { ElementType, Tensor } from "../../../graph/tensor";
 import type { GraphBuilder } from "../emit/builder";
-import { notUnderstood, raise } from "../evaluator/errors";
+import { notUnderstood, raise, raiseRank } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { truth } from "../evaluator/branches";
@@ -187,6 +187,6 @@ export function shapeOf(interpreter: Interpreter, t: TensorValue): readonly numb
 export function axisOf(dim: number, rank: number): number {
   const axis = dim < 0 ? dim + rank : dim;
   if (axis < 0 || axis >= Math.max(rank, 1))
-    raise("IndexError", `dimension ${dim} is out of range for a tensor with ${rank} dimensions`);
+    raiseRank(`dimension ${dim} is out of range for a tensor with ${rank} dimensions`, rank, dim < 0 ? -dim : dim + 1);
   return axis;
 }

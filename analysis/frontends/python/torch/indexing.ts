@@ -1,6 +1,6 @@
 /** @file Indexing of tensors, reading and storing. */
 import { elementCount } from "../../../graph/tensor";
-import { listLength, NotUnderstood, notUnderstood, PythonError, raise } from "../evaluator/errors";
+import { listLength, NotUnderstood, notUnderstood, PythonError, raise, raiseRank } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { sliceBounds } from "../evaluator/subscripts";
 import { rangeLength } from "../evaluator/iterate";
@@ -53,7 +53,7 @@ function normalise(interpreter: Interpreter, shape: readonly number[], index: Va
     }
     if (typeof item === "boolean") return notUnderstood("indexing by True or False");
     if (axis >= shape.length && !(is(item, "tensor") && item.type === "bool")) {
-      raise("IndexError", `too many indices for a tensor with ${shape.length} dimensions`);
+      raiseRank(`too many indices for a tensor with ${shape.length} dimensions`, shape.length, axis + 1);
     }
     if (is(item, "slice")) {
       steps.push({ kind: "slice", axis, ...boundsOf(item, shape[axis]!) });

@@ -1,18 +1,31 @@
 /** @file Shapes of views, and axes in another order. */
 import { elementCount } from "../../../../graph/tensor";
-import { raise } from "../../evaluator/errors";
+import { PythonError } from "../../evaluator/errors";
 import { type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
+
+/** Raises a RuntimeError about the number of entries. */
+function raiseEntries(message: string, got: number, expected: number): never {
+  throw new PythonError("RuntimeError", message, undefined, [{ got, expected, entries: true }]);
+}
 
 /** Resolves the one -1 of a target shape. Throws PythonError (RuntimeError) when the entries do not fit. */
 export function resolveShape(from: readonly number[], target: readonly number[]): number[] {
   const n = elementCount(from);
   const known = target.reduce((m, d) => (d === -1 ? m : m * d), 1);
   if (target.includes(-1)) {
-    if (known === 0 || n % known !== 0) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries`);
+    if (known === 0 || n % known !== 0) {
+      // One of the sizes that are written out is not that of the axis that it stands for.
+      const foreign = from.filter((d) => !target.includes(d));
+      const conflicts = foreign.flatMap((got) =>
+        target.flatMap((t) => (t > 1 && !from.includes(t) ? [{ got, expected: t }] : [])),
+      );
+      throw new PythonError("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries`, undefined, conflicts);
+    }
     return target.map((d) => (d === -1 ? n / known : d));
   }
-  if (known !== n) raise("RuntimeError", `shape [${target.join(", ")}] is invalid for ${n} entries (shape [${from.join(", ")}])`);
+  if (known !== n)
+    raiseEntries(`shape [${target.join(", ")}] is invalid for ${n} entries (shape [${from.join(", ")}])`, n, known);
   return [...target];
 }
 

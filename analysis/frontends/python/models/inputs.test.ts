@@ -1,0 +1,92 @@
+/** @file Input shapes that nothing states, found by what forward does with them. */
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { model, prepare } from "../testing/project.fixture";
+
+before(prepare);
+
+/** Source of a model, and the shapes of its inputs without the batch. */
+const CASES: Readonly<Record<string, readonly [init: string, forward: string, shapes: readonly (readonly number[])[]]>> = {
+  "features and noise in one row": [
+    "self.a, self.b, self.c = nn.Linear(4, 3), nn.Linear(3, 2), nn.Linear(2, 4)",
+    "(self, x):\n        x, noise = x[:, :4], x[:, 4:]\n        return self.c(self.b(torch.tanh(self.a(x))) * noise)",
+    [[6]],
+  ],
+  "coordinates beside the channels": [
+    "self.conv, self.grid = nn.Conv2d(5, 3, 1), torch.randn(1, 2, 7, 7)",
+    "(self, x):\n        return self.conv(torch.cat([x, self.grid.expand(x.shape[0], -1, -1, -1)], 1))",
+    [[3, 7, 7]],
+  ],
+  "windows of an image whose channels come last": [
+    "self.embed, self.norm = nn.Linear(5, 6), nn.LayerNorm(6)",
+    "(self, x):\n        b, h, w, d = self.embed(x).shape\n        return self.norm(self.embed(x).view(b, 2, 4, 2, 4, d).transpose(2, 3))",
+    [[8, 8, 5]],
+  ],
+  "a convolutional recurrence": [
+    "self.gates, self.h = nn.Conv2d(1 + 2, 8, 3, padding=1), 2",
+    `(self, x):
+        h = c = torch.zeros(x.shape[0], self.h, 5, 5)
+        for t in range(2):
+            i, f, o, g = self.gates(torch.cat([x[:, t], h], 1)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return h.mean((2, 3))`,
+    [[41, 1, 5, 5]],
+  ],
+  "steps that a loop runs along": [
+    "self.i, self.f = nn.Linear(3, 3), nn.Linear(3, 3)",
+    `(self, x):
+        i, f = self.i(x), torch.sigmoid(self.f(x))
+        h = torch.zeros_like(i[:, 0])
+        for t in range(x.shape[1]):
+            h = f[:, t] * h + (1 - f[:, t]) * i[:, t]
+        return h`,
+    [[5, 3]],
+  ],
+  "a matrix of pairs beside nodes": [
+    "self.node, self.edge, self.h = nn.Linear(3, 6), nn.Linear(2, 6), 2",
+    `(self, x, edge):
+        b, n, _ = x.shape
+        return self.node(x).view(b, n, 1, self.h, 3) + self.edge(edge).view(b, n, n, self.h, 3)`,
+    [
+      [5, 3],
+      [5, 5, 2],
+    ],
+  ],
+  "a graph that the model itself holds": [
+    "self.a, self.graph = nn.Linear(3, 4), nn.Parameter(torch.randn(4, 4))",
+    "(self, x):\n        return (self.graph @ self.a(x)).sum(1)",
+    [[4, 3]],
+  ],
+  "a tensor with the name of a number": [
+    "self.a = nn.Linear(7, 3)",
+    `(self, h, x):
+        n = h.shape[1]
+        pairs = torch.cat([h[:, :, None].expand(-1, -1, n, -1), h[:, None].expand(-1, n, -1, -1)], -1)
+        distance = ((x[:, :, None] - x[:, None]) ** 2).sum(-1, keepdim=True)
+        return self.a(torch.cat([pairs, distance], -1))`,
+    [
+      [5, 3],
+      [5, 7],
+    ],
+  ],
+  "places of a locally connected layer": [
+    "self.w, self.head = nn.Parameter(torch.randn(4, 18, 3)), nn.Linear(3, 2)",
+    "(self, x):\n        p = F.unfold(x, 3).transpose(1, 2)\n        return self.head(torch.einsum('bpi,pio->bpo', p, self.w).mean(1))",
+    [[2, 4, 4]],
+  ],
+};
+
+describe("shapes of inputs", () => {
+  for (const [name, [init, forward, shapes]] of Object.entries(CASES)) {
+    it(name, () => {
+      const text = `class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        ${init}\n\n    def forward${forward}\n`;
+      const found = model(text, "Net");
+      assert.deepEqual(found.opaque, []);
+      assert.deepEqual(
+        found.graph.inputs.map((i) => i.shape.slice(1)),
+        shapes,
+      );
+    });
+  }
+});
