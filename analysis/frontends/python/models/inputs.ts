@@ -191,6 +191,7 @@ export class InputSearch {
       this.mendSizes(error) ||
       this.mendComparedRank(error) ||
       this.mendEntries(error) ||
+      this.mendChannels(error) ||
       this.mendImage(error) ||
       this.mendLength(error) ||
       this.mendBatch(error, 3) ||
@@ -263,6 +264,23 @@ export class InputSearch {
         g.shape = this.shapeOfRank(rank, g.hint, g.fixed);
         if (this.fresh()) return true;
         g.shape = before;
+      }
+    }
+    return false;
+  }
+
+  /** A multiple of an image's channels, which no layer has named, should have been another multiple of the same. */
+  private mendChannels(error: PythonError): boolean {
+    for (const { got, expected, compared, ranks, entries } of error.conflicts) {
+      if (compared || ranks || entries) continue;
+      for (const g of this.guesses.values()) {
+        const channels = g.shape[1]!;
+        const next = (expected * channels) / got;
+        if (g.shape.length !== 4 || g.hint.channelsLast || g.fixed.has(1) || g.fixed.has(3)) continue;
+        if (got === channels || got % channels !== 0 || next < 1 || !Number.isInteger(next)) continue;
+        g.shape[1] = next;
+        if (this.fresh()) return true;
+        g.shape[1] = channels;
       }
     }
     return false;
