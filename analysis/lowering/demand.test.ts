@@ -47,6 +47,23 @@ describe("what is read is computed, and no more", () => {
     assert.deepEqual(shapes, [[2, 3, 4]]);
   });
 
+  it("rows that a reshape merged with others, where they are one run of entries", () => {
+    const shapes = shapesOf("Tanh", (b, x) => {
+      const first = b.add("Transpose", [x], { perm: [1, 0, 2] });
+      const flat = b.add("Tanh", [b.add("MatMul", [b.add("Reshape", [first, list(b, 10, 4)]), whole(b, [4, 3])])]);
+      const rows = b.add("Reshape", [flat, list(b, 5, 2, 3)]);
+      return b.add("Slice", [rows, list(b, 1), list(b, 2), list(b, 0)]);
+    });
+    assert.deepEqual(shapes, [[2, 3]]);
+    // A run that is not whole on the other side is not cut.
+    const wider = shapesOf("Tanh", (b, x) => {
+      const pairs = b.add("Tanh", [b.add("Reshape", [x, list(b, 4, 10)])]);
+      const rows = b.add("Reshape", [pairs, list(b, 10, 4)]);
+      return b.add("Slice", [rows, list(b, 0), list(b, 3), list(b, 0)]);
+    });
+    assert.deepEqual(wider, [[4, 10]]);
+  });
+
   it("all rows that attention mixes, but one row of its queries", () => {
     const make = (b: GraphBuilder, x: string): string => {
       const [q, k, v] = [0, 1, 2].map(() => b.add("MatMul", [x, whole(b, [4, 4])])) as [string, string, string];

@@ -167,7 +167,10 @@ function transposition({ node }: Item, part: Part): Demand | undefined {
   return { output: part, inputs: [needed] };
 }
 
-/** Axes that a reshape leaves as they are are cut on both sides; those that it merges or splits stay whole. */
+/**
+ * Axes that a reshape leaves as they are are cut on both sides. Where it merges or splits axes, a cut along the outermost of them
+ * is one run of entries, which is cut on the other side too if it is whole there; other cuts are not made.
+ */
 function reshaping(from: Shape, to: Shape, part: Part): Demand {
   const needed: Range[] = from.map((size) => [0, size]);
   const output: Range[] = to.map((size) => [0, size]);
@@ -183,9 +186,24 @@ function reshaping(from: Shape, to: Shape, part: Part): Demand {
     if (i - first === 1 && j - second === 1) {
       needed[first] = part[second]!;
       output[second] = part[second]!;
+      continue;
     }
+    const [before, after] = [outermost(from, first, i), outermost(to, second, j)];
+    const others = part.slice(second, j).every(([s, e], k) => second + k === after.axis || (s === 0 && e === to[second + k]));
+    if (!others || before.axis < 0 || after.axis < 0) continue;
+    const [s, e] = part[after.axis]!.map((entry) => (entry * after.inner) / before.inner) as [number, number];
+    if (!Number.isInteger(s) || !Number.isInteger(e)) continue;
+    needed[before.axis] = [s, e];
+    output[after.axis] = part[after.axis]!;
   }
   return { output, inputs: [needed, undefined] };
+}
+
+/** The first axis of [start, end) with more than one entry, -1 if there is none, and how many entries lie inside of it. */
+function outermost(shape: Shape, start: number, end: number): { readonly axis: number; readonly inner: number } {
+  let axis = start;
+  while (axis < end && shape[axis] === 1) axis++;
+  return axis === end ? { axis: -1, inner: 1 } : { axis, inner: elementCount(shape.slice(axis + 1, end)) };
 }
 
 function concatenation(item: Item, part: Part): Demand {

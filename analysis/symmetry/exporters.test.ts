@@ -303,6 +303,14 @@ describe("the same network by different exporters", () => {
     assert.ok(!acts.includes("p/0"));
   });
 
+  it("a layer norm without gains: none, or gains that are constant ones", () => {
+    agree(stream, {
+      none: (g, x) => g.add("LayerNormalization", [x], { axis: -1 }),
+      "as PyTorch 1.13 leaves it out": (g, x) => g.add("LayerNormalization", [x, ""], { axis: -1 }),
+      ones: (g, x) => g.add("LayerNormalization", [x, g.constant([4], [1, 1, 1, 1])], { axis: -1 }),
+    });
+  });
+
   it("zeros in the type of an activation are zeros", () => {
     const around = (g: GraphBuilder, layer: Writing): Graph =>
       g.build(linear(g, layer(g, linear(g, g.input("x", [8, 3]), "in", 3, 4)), "out", 4, 3));
