@@ -38,6 +38,15 @@ import { findUnits, type Scaling, scalingDimension } from "./units/scalings";
 /** Number of trainable entries up to which the numeric engines run on the model itself. */
 const NUMERIC_LIMIT = 3000;
 
+/** Number of trainable entries up to which it does not matter how many directions there are. */
+const FEW = 500;
+
+/**
+ * Directions squared times trainable entries up to which the numeric engines run: they orthogonalise all directions, of which
+ * deep linear networks have about as many as weights.
+ */
+const MOST_WORK = 1.5e9;
+
 /** The equivariance of a node's operator; undefined makes it opaque. */
 export function equivarianceOf(node: Node): Equivariance | undefined {
   return operatorTable(node.operator, node.domain)?.equivariance;
@@ -59,14 +68,22 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
   const notes = [...form.notes];
   const isReachable = once(() => isWithinReach(normal));
   const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT) && isReachable();
-  const numeric = small
-    ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
-    : undefined;
+  const families = once(() => matrixFamilies(normal, hard, units.scalings));
+  const known = small && parameters > FEW ? families().reduce((n, f) => n + f.dimension, 0) : 0;
+  const isLong = known * known * parameters > MOST_WORK;
+  if (isLong)
+    notes.push(
+      `matrix groups and shifts are those known by rule: solving for ${known} and more directions of ${parameters} weights would take minutes`,
+    );
+  const numeric =
+    small && !isLong
+      ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
+      : undefined;
   const regionsFound = numeric ? [...numeric.regions, ...(numeric.stacked?.regions ?? [])] : [];
   const solved: readonly RegionGroup[] = regionsFound.flatMap((r) => regionGroup(r) ?? []);
   // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
   const byRule = once(() => numeric === undefined && isReachable());
-  const matrices = once(() => (byRule() ? matrixFamilies(normal, hard, units.scalings) : []));
+  const matrices = once(() => (byRule() ? families() : []));
   const regions = once(() => [...solved, ...familyRegions(matrices())]);
 
   const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {

@@ -202,14 +202,23 @@ class ShiftSource {
       span.add(biases);
     }
     for (const { vectors, weights } of groups) {
+      // In long linear networks nothing is missing mostly, and looking weight by weight would take the longest of all; what
+      // goes beyond the number of directions there are is rounding.
+      const left = this.numeric.continuous.total - span.dimension;
+      let missing = left > 0 ? Math.min(left, span.increment(vectors)) : 0;
       const offer = (candidates: readonly Float64Array[]): void => {
-        for (const v of reduced(candidates).vectors) if (span.add([v]) > 0) chosen.push(v);
+        for (const v of reduced(candidates).vectors) {
+          if (span.add([v]) === 0) continue;
+          chosen.push(v);
+          missing--;
+        }
       };
       for (const p of weights) {
+        if (missing <= 0) break;
         const others = weights.filter((q) => q !== p).flatMap((q) => this.matrices.get(q)!);
         if (weights.length > 1) offer(vanishingOn(vectors, others));
       }
-      offer(vectors);
+      if (missing > 0) offer(vectors);
     }
     return reduced(chosen);
   }

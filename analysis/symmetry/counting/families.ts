@@ -129,6 +129,14 @@ export class Span {
     return this.basis.length - before;
   }
 
+  /** By how much vectors would make the dimension grow. */
+  increment(vectors: readonly Float64Array[]): number {
+    const before = this.basis.length;
+    const grown = this.add(vectors);
+    this.basis.length = before;
+    return grown;
+  }
+
   /** Whether a vector lies in the span. */
   contains(vector: Float64Array): boolean {
     return this.remainder(vector) < TOLERANCE;

@@ -10,6 +10,9 @@ import { isBlocked, pass, type Scene } from "./rules";
 /** Nodes that one change may pass. */
 const MOST_STEPS = 20_000;
 
+/** Nodes after which a change is held at the next station rather than followed on: deep linear networks are long. */
+const FAR = 64;
+
 /** Generic numbers that are drawn at once. */
 const SMALLEST_POOL = 1 << 14;
 
@@ -135,10 +138,17 @@ export class Flow implements Scene {
 
   /**
    * Follows changes from where they begin; `stops` hold what arrives there as long as it is known entry by entry. A memory
-   * serves one source: it saves the way that its changes, the same objects, have gone before.
+   * serves one source: it saves the way that its changes, the same objects, have gone before. What has passed many nodes is
+   * blocked at the next station.
    */
-  follow(start: ReadonlyMap<string, Change>, stops: ReadonlySet<string>, memory?: Memory): Followed {
+  follow(
+    start: ReadonlyMap<string, Change>,
+    stops: ReadonlySet<string>,
+    memory?: Memory,
+    stations?: { has(value: string): boolean },
+  ): Followed {
     const changes = new Map<string, Change>();
+    const depths = new Map<string, number>();
     const arrivals = new Map<string, Change>();
     const blocked = new Set<string>();
     const queue = new Queue();
@@ -150,9 +160,13 @@ export class Flow implements Scene {
       } else if (this.active.has(value)) blocked.add(value);
       else lost = true;
     };
-    const arrive = (value: string, c: Change): void => {
+    const arrive = (value: string, c: Change, depth: number): void => {
       if (isKnown(c) && stops.has(value)) {
         arrivals.set(value, c);
+        return;
+      }
+      if (depth > FAR && isKnown(c) && stations?.has(value)) {
+        blocked.add(value);
         return;
       }
       // A function of the inputs that is constant along nothing is forgotten by nothing.
@@ -161,9 +175,10 @@ export class Flow implements Scene {
         return hold(value, c);
       const before = changes.get(value);
       changes.set(value, before ? sum(before, c, 1, value)! : c);
+      depths.set(value, depth);
       for (const n of this.readersOf(value)) queue.push(this.order.get(n)!);
     };
-    for (const [value, c] of start) arrive(value, c);
+    for (const [value, c] of start) arrive(value, c, 0);
     for (let steps = 0; !lost && blocked.size === 0; steps++) {
       const k = queue.pop();
       if (k === undefined) break;
@@ -176,7 +191,11 @@ export class Flow implements Scene {
       if (!isSame) memory?.set(k, { entering, out });
       if (out === undefined) continue;
       if (isBlocked(out)) for (const i of out.inputs) hold(node.inputs[i]!, entering[i]!);
-      else arrive(node.outputs[0]!, out);
+      else {
+        let depth = 0;
+        for (const i of node.inputs) depth = Math.max(depth, depths.get(i) ?? 0);
+        arrive(node.outputs[0]!, out, depth + 1);
+      }
     }
     return { arrivals, blocked, lost };
   }

@@ -98,6 +98,15 @@ export function matrixFamilies(graph: Graph, axes: InferredAxes, scalings: reado
     if (list) list.push(o);
     else occurrences.set(atom, [o]);
   }
+  const diagonals = new Map<number, Scaling[]>();
+  for (const s of scalings) {
+    if (s.family === "sign") continue;
+    for (const a of new Set(s.atoms)) {
+      const list = diagonals.get(a);
+      if (list) list.push(s);
+      else diagonals.set(a, [s]);
+    }
+  }
   const out: MatrixFamily[] = [];
   const atoms = [...alive.keys()].filter((a) => occurrences.has(a));
   const enclosing = enclosingAtoms(
@@ -113,7 +122,7 @@ export function matrixFamilies(graph: Graph, axes: InferredAxes, scalings: reado
       ? rotationFamily(reader, axes, atom, own, state)
       : state.meanFree
         ? undefined
-        : linearFamily(axes, atom, own, enclosing[k], scalings);
+        : linearFamily(axes, atom, own, enclosing[k], diagonals.get(atom) ?? []);
     if (family) out.push(family);
   });
   return out;
@@ -126,11 +135,9 @@ function linearFamily(
   enclosing: number | undefined,
   scalings: readonly Scaling[],
 ): MatrixFamily | undefined {
-  // Its diagonal is a scaling, which says where it acts and where by its inverse.
+  // Its diagonal is a scaling (of those on this atom), which says where it acts and where by its inverse.
   const wanted = enclosing === undefined ? [atom] : [atom, enclosing];
-  const diagonal = scalings.filter(
-    (s) => s.family !== "sign" && s.atoms.length === wanted.length && wanted.every((a) => s.atoms.includes(a)),
-  );
+  const diagonal = scalings.filter((s) => s.atoms.length === wanted.length && wanted.every((a) => s.atoms.includes(a)));
   const places: Place[] = [];
   for (const scaling of diagonal) {
     const found = placesOf(scaling, atom, own);

@@ -37,28 +37,36 @@ interface Held {
 /** Values that one source may need to be held at. */
 const MOST_STOPS = 64;
 
+/** Nodes of a way up to which what they made of a change is kept. */
+const LONGEST_KEPT = 48;
+
 /** All shift families of a graph in normal form, given its axes without soft pins. */
 export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   const flow = new Flow(graph);
   const trails = new Map<string, Trail>();
-  const free = forgotten(flow, trails);
+  const candidates = [...additive(flow, axes)];
+  const stations = new Stations(
+    flow,
+    candidates.map((c) => c.whole),
+  );
+  const free = forgotten(flow, stations, trails);
   const isWhole = new Set(free.filter((s) => s.whole).map((s) => s.source.parameter));
   const held: Held[] = [];
   const keep = (h: Held | undefined) => {
     if (h) held.push(h);
   };
-  for (const { whole, pieces } of additive(flow, axes)) {
+  for (const { whole, pieces } of candidates) {
     if (isWhole.has(whole.parameter)) continue;
     const isKnownWay = whole.size === flow.shape(whole.parameter).reduce((n, d) => n * d, 1);
     const trail = isKnownWay ? trails.get(whole.parameter) : undefined;
     if (trail?.lost && isSameForParts(trail)) continue;
-    const together = hold(flow, whole, trail);
+    const together = hold(flow, stations, whole, trail);
     // Pieces that go different ways are held in different places.
     if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
-    else for (const piece of pieces) keep(hold(flow, piece));
+    else for (const piece of pieces) keep(hold(flow, stations, piece));
   }
-  for (const source of unreadable(flow, axes)) keep(hold(flow, source));
-  const found = [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held)];
+  for (const source of unreadable(flow, axes)) keep(hold(flow, stations, source));
+  const found = [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held, stations)];
   const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
   return [...found, ...kernelFamilies(graph, flow, taken)];
 }
@@ -84,16 +92,73 @@ function isSameForParts({ memory }: Trail): boolean {
   return true;
 }
 
+/**
+ * Values to which a parameter of its own is added, entry by entry: it can make up for whatever arrives there. A change that has
+ * come far ends at the next one. That says as much as following it to the end of the network, where one bias makes up for those
+ * of all layers: each bias is free once, and those that make up for it come after it.
+ */
+class Stations {
+  readonly #flow: Flow;
+  readonly #sources: ReadonlyMap<string, Source>;
+  readonly #held = new Map<string, Held | undefined>();
+
+  constructor(flow: Flow, sources: readonly Source[]) {
+    this.#flow = flow;
+    this.#sources = new Map(
+      sources.flatMap((source) => {
+        const value = this.#addedTo(source.parameter);
+        return value === undefined ? [] : [[value, source] as const];
+      }),
+    );
+  }
+
+  has(value: string): boolean {
+    return this.#sources.has(value);
+  }
+
+  /** The parameter that is added to a station's value, held there; undefined where it does not arrive entry by entry. */
+  at(value: string): Held | undefined {
+    const source = this.#sources.get(value);
+    if (source === undefined) return undefined;
+    if (!this.#held.has(value)) {
+      const stops = new Set([value]);
+      const { arrivals, blocked, lost } = this.#flow.follow(source.start(this.#flow), stops);
+      const arrived = arrivals.get(value);
+      const holds = !lost && blocked.size === 0 && arrivals.size === 1 && arrived !== undefined && isEntryByEntry(arrived);
+      this.#held.set(value, holds ? { source, arrivals, stops } : undefined);
+    }
+    return this.#held.get(value);
+  }
+
+  /** The value that a sum with the parameter gives, if nothing else reads the parameter. */
+  #addedTo(parameter: string): string | undefined {
+    for (let value = parameter; ; ) {
+      const [reader, ...others] = this.#flow.readersOf(value);
+      if (reader === undefined || others.length > 0 || reader.domain !== "") return undefined;
+      const to = reader.outputs[0]!;
+      if (reader.operator === "Add") return this.#flow.isActivation(to) ? to : undefined;
+      if (reader.operator !== "Reshape" && reader.operator !== "Transpose") return undefined;
+      value = to;
+    }
+  }
+}
+
 /** Sources that nothing behind notices. Whole parameters leave their trails: most of them are followed further. */
-function forgotten(flow: Flow, trails: Map<string, Trail>): { readonly source: Source; readonly whole: boolean }[] {
+function forgotten(
+  flow: Flow,
+  stations: Stations,
+  trails: Map<string, Trail>,
+): { readonly source: Source; readonly whole: boolean }[] {
   const out: { source: Source; whole: boolean }[] = [];
   const done = new Set<string>();
   for (const source of [...selfContained(flow), ...behindGains(flow)]) {
     if (done.has(source.parameter)) continue;
     const trail = trailOf(flow, source);
     const whole = source.size === flow.shape(source.parameter).reduce((n, d) => n * d, 1);
-    const { blocked, lost } = flow.follow(trail.start, new Set(), trail.memory);
-    if (whole) trails.set(source.parameter, { ...trail, lost });
+    const { blocked, lost } = flow.follow(trail.start, new Set(), trail.memory, stations);
+    // Of long ways too much would be kept.
+    const memory = trail.memory.size > LONGEST_KEPT && !lost ? new Map() : trail.memory;
+    if (whole) trails.set(source.parameter, { ...trail, memory, lost });
     if (lost || blocked.size > 0) continue;
     if (whole) done.add(source.parameter);
     out.push({ source, whole });
@@ -102,12 +167,12 @@ function forgotten(flow: Flow, trails: Map<string, Trail>): { readonly source: S
 }
 
 /** Where a source has to be held; undefined where it cannot be. */
-function hold(flow: Flow, source: Source, before?: Trail): Held | undefined {
+function hold(flow: Flow, stations: Stations, source: Source, before?: Trail): Held | undefined {
   const { start, memory, lost } = before ?? trailOf(flow, source);
   if (lost) return undefined;
   const stops = new Set<string>();
   while (stops.size <= MOST_STOPS) {
-    const followed = flow.follow(start, stops, memory);
+    const followed = flow.follow(start, stops, memory, stations);
     if (followed.lost) return undefined;
     if (followed.blocked.size === 0) return { source, arrivals: followed.arrivals, stops };
     const before = stops.size;
@@ -138,10 +203,10 @@ function alone(graph: Graph, source: Source): ShiftFamily {
  * Sources that others make up for: at each value that holds, one of the sources that arrive there entry by entry is set to the
  * negative of all others; the others are free.
  */
-function compensated(graph: Graph, all: readonly Held[]): ShiftFamily[] {
+function compensated(graph: Graph, all: readonly Held[], stations: Stations): ShiftFamily[] {
   const alive = new Set(all.filter((h) => h.source.size > 0));
   for (;;) {
-    const { pivots, uncovered } = choosePivots(alive);
+    const { pivots, uncovered } = choosePivots(alive, stations);
     if (uncovered.size === 0) {
       const chosen = new Set([...pivots.values()]);
       return [...alive].filter((h) => !chosen.has(h)).map((h) => familyOf(graph, h, pivots));
@@ -151,7 +216,10 @@ function compensated(graph: Graph, all: readonly Held[]): ShiftFamily[] {
 }
 
 /** Who makes up for what at each value, and the sources that nobody makes up for. */
-function choosePivots(alive: ReadonlySet<Held>): {
+function choosePivots(
+  alive: ReadonlySet<Held>,
+  stations: Stations,
+): {
   readonly pivots: ReadonlyMap<string, Held>;
   readonly uncovered: ReadonlySet<Held>;
 } {
@@ -178,6 +246,10 @@ function choosePivots(alive: ReadonlySet<Held>): {
     for (const h of best ? [] : candidates) {
       const covers = held.filter((o) => o !== h && isCovered(o.arrivals.get(value)!, h.arrivals.get(value)!)).length;
       if (covers > most) [best, most] = [h, covers];
+    }
+    if (!best) {
+      const station = stations.at(value);
+      if (station && held.every((h) => h.source.parameter !== station.source.parameter)) best = station;
     }
     if (best) pivots.set(value, best);
     for (const h of held) {
