@@ -45,7 +45,7 @@ const FEW = 500;
  * Directions squared times trainable entries up to which the numeric engines run: they orthogonalise all directions, of which
  * deep linear networks have about as many as weights.
  */
-const MOST_WORK = 1.5e9;
+const MOST_WORK = 5e8;
 
 /** The equivariance of a node's operator; undefined makes it opaque. */
 export function equivarianceOf(node: Node): Equivariance | undefined {
