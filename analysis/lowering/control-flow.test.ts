@@ -248,3 +248,25 @@ test("a list picked from by data is opaque", () => {
   const form = normalForm(b.build(b.add("SequenceAt", [parts, b.input("i", [], "int64")]))).graph;
   assert.deepEqual(operators(form), ["Relu", "SplitToSequence", "SequenceAt"]);
 });
+
+test("bodies nested deeper than calls can be stay, and what the innermost reads is read by the outermost", () => {
+  const depth = 3000;
+  for (const isKnown of [true, false]) {
+    const b = new GraphBuilder(17);
+    const x = b.add("Identity", [b.input("x", [3, 4])]);
+    const condition = isKnown ? b.constant([], [1], "bool") : b.input("condition", []);
+    let inside = ((): Graph => {
+      const body = new GraphBuilder(17, "innermost.");
+      return body.build(body.add("Relu", [x]));
+    })();
+    for (let k = 1; k < depth; k++) {
+      const body = new GraphBuilder(17, `body${k}.`);
+      inside = body.build(body.add("If", [condition], { then_branch: inside, else_branch: inside }));
+    }
+    const form = normalForm(b.build(b.add("If", [condition], { then_branch: inside, else_branch: inside })));
+    const [node, ...others] = form.graph.nodes;
+    assert.equal(others.length, 0);
+    assert.equal(node!.operator, "If");
+    assert.ok(node!.inputs.includes("x"), node!.inputs.join());
+  }
+});

@@ -51,8 +51,13 @@ export interface NumericResult {
 /** Activation entries that one evaluation may compute: 240 MB of them. */
 const MOST_WORK = 30_000_000;
 
-/** Throws RangeError where evaluating a graph would take more memory than a linter may. */
+/** Nodes up to which the engines run: time grows with their square where weights are used again and again (unrolled loops). */
+const MOST_NODES = 4000;
+
+/** Throws RangeError where evaluating a graph would take more time or memory than a linter may. */
 function checkWork(graph: Graph): void {
+  if (graph.nodes.length > MOST_NODES)
+    throw new RangeError(`the network has ${graph.nodes.length} operators, more than ${MOST_NODES}; try fewer steps or layers`);
   const entries = work(graph);
   if (entries > MOST_WORK)
     throw new RangeError(`one evaluation computes ${entries} numbers, more than ${MOST_WORK}; try smaller inputs`);

@@ -122,3 +122,30 @@ test("a batch that no memory holds the equations of is not searched", () => {
   );
   assert.ok(continuous.total >= 0);
 });
+
+test("networks of more operators than the solver can take are searched by rule, and it says so", () => {
+  const b = new Builder();
+  let x = b.dense("x", "in", 3, 4);
+  for (let i = 0; i < 4_100; i++) x = b.node("Tanh", [x]);
+  const long = analyse(b.build([2, 3], b.dense(x, "out", 4, 2)));
+  assert.ok(
+    long.notes.some((n) => n.includes("4102 operators")),
+    long.notes.join("\n"),
+  );
+  assert.deepEqual(
+    long.symmetries.map((s) => s.group),
+    ["S(4)", "Z2^4"],
+  );
+});
+
+test("linear layers without end are searched by rule, and it says so", () => {
+  const b = new Builder();
+  let x = "x";
+  for (let i = 0; i < 60; i++) x = b.dense(x, `w${i}`, 4, 4);
+  const { notes, symmetries } = analyse(b.build([2, 4], x));
+  assert.ok(
+    notes.some((n) => n.includes("known by rule")),
+    notes.join("\n"),
+  );
+  assert.equal(symmetries.filter((s) => s.group === "GL(4)").length, 59);
+});
