@@ -132,10 +132,8 @@ test("networks of more operators than the solver can take are searched by rule, 
     long.notes.some((n) => n.includes("4102 operators")),
     long.notes.join("\n"),
   );
-  assert.deepEqual(
-    long.symmetries.map((s) => s.group),
-    ["S(4)", "Z2^4"],
-  );
+  const groups = long.symmetries.map((s) => s.group);
+  for (const group of ["S(4)", "Z2^4"]) assert.ok(groups.includes(group), groups.join());
 });
 
 test("linear layers without end are searched by rule, and it says so", () => {
