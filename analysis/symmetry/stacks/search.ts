@@ -31,6 +31,9 @@ import { type Stack, stackedGraph } from "./stacked-graph";
 const MEMBER = -1;
 const COORDINATE = -2;
 
+/** Channels of a value above which only members of a stack mix: the cost is that of matrices between them all. */
+const MIXED = 12;
+
 /** A graph with its partners stacked, and the frames that its values have. */
 export interface StackedNetwork {
   readonly graph: Graph;
@@ -78,8 +81,12 @@ export function stackPartners(graph: Graph, axes: AxisStructure): StackedNetwork
   const structure: AxisStructure = { layout: (value) => layouts.get(value) ?? layoutOf(value) };
   const known = new Map<string, Channels>();
   const channels = (value: string): Channels => {
-    const found = known.get(value) ?? channelsOf(network.shape(value), structure.layout(value));
-    known.set(value, found);
+    let found = known.get(value);
+    if (!found) {
+      const all = channelsOf(network.shape(value), structure.layout(value));
+      found = all.count > MIXED ? coordinatewise(all, sizes.get(value) ?? 1) : all;
+      known.set(value, found);
+    }
     return found;
   };
   return {
@@ -89,6 +96,12 @@ export function stackPartners(graph: Graph, axes: AxisStructure): StackedNetwork
     stacks: sizes,
     alike: alikeAtoms(stacks, layoutOf),
   };
+}
+
+/** The same channels where those at other coordinates do not mix: only members of a stack do, coordinate by coordinate. */
+function coordinatewise(channels: Channels, members: number): Channels {
+  const coordinates = channels.count / members;
+  return { ...channels, kinds: channels.kinds.map((kind, c) => kind * coordinates + (c % coordinates)) };
 }
 
 /** Atoms of other members of stacks by those of the first, where their axes have the same structure. */
@@ -131,8 +144,8 @@ const DRAWS = 2;
 
 /**
  * What fields on stacks add to known directions, of which there are `dimension`; undefined where these are all, it is not known how
- * many there are, or nothing is added. Of a region that adds something all generators are listed, known ones too. Engine D takes matrices between tensors for translations
- * where nothing is cut between them: those are looked at again.
+ * many there are, or nothing is added. Of a region that adds something all generators are listed, known ones too. Engine D takes
+ * matrices between tensors for translations where nothing is cut between them: those are looked at again.
  */
 export function searchStacks(
   graph: Graph,
@@ -147,9 +160,12 @@ export function searchStacks(
   if (dimension <= explained && !doubtful) return undefined;
   const stacked = stackPartners(graph, axes);
   if (dimension <= explained && stacked.stacks.size === 0) return undefined;
-  const { frames } = stacked;
+  // What is explained already is only looked at again where it may be a matrix between tensors: all other values stay.
+  const still = [...stacked.frames.visible].filter((v) => !stacked.stacks.has(v));
+  const frames =
+    dimension > explained ? stacked.frames : { ...stacked.frames, fixed: new Set([...stacked.frames.fixed, ...still]) };
   const fields = searchFields(stacked.graph, weights, stacked.axes, { frames, seed });
-  const isLasting = lasting(stacked, fields, seed);
+  const isLasting = lasting(stacked, fields, frames, seed);
   const others = known.filter((g) => g.family !== "translation");
   const withoutTranslations = countFamilies(others).total;
   const isNew = ({ kind, edges, atoms, generators }: FieldRegion): boolean => {
@@ -195,8 +211,9 @@ function isEverywhere({ system }: MatrixFields, { direction }: RemainingDirectio
 
 /** Whether a region is there at other generic weights too; smooth networks are the same at all. */
 function lasting(
-  { graph, axes, frames }: StackedNetwork,
+  { graph, axes }: StackedNetwork,
   { system }: MatrixFields,
+  frames: Frames,
   seed: number,
 ): (region: FieldRegion) => boolean {
   const { network } = system;
