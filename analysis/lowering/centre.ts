@@ -3,7 +3,7 @@
  * cancel, whatever they hang on, and so do channels of a pointwise convolution that are; they are left out of y before.
  */
 import { type Node, numberAttribute, numbersAttribute } from "../graph/graph";
-import { isFloating } from "../graph/tensor";
+import { filled, isFloating } from "../graph/tensor";
 import type { Workspace } from "./workspace";
 
 /** Centres each floating output. */
@@ -12,7 +12,12 @@ export function centreOutputs(w: Workspace): void {
   w.outputs = w.outputs.map((y) => {
     const { type, shape } = w.type(y);
     if (shape === undefined || shape.length === 0 || !isFloating(type)) return y;
-    const seen = shape.at(-1)! > 1 ? withoutConstants(w, y) : y;
+    if (shape.at(-1) === 1) {
+      // The only class has probability one whatever the weights are.
+      dropped = true;
+      return w.addConstant(filled(shape, 0, type));
+    }
+    const seen = withoutConstants(w, y);
     if (seen !== y) dropped = true;
     const axes = w.addConstant({ type: "int64", shape: [1], data: Float64Array.of(shape.length - 1) });
     const mean = add(w, y, "ReduceMean", [seen, axes], { keepdims: 1, noop_with_empty_axes: 0 });
