@@ -12,6 +12,8 @@ import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
 import { quadraticForm } from "./quadratic";
+import { flattenStacks } from "./flat-stacks";
+import { separateFields } from "./field-tables";
 import { separatePairs } from "./pair-products";
 import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
@@ -56,6 +58,8 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
   if (separatePairs(w)) w.removeDeadCode();
+  if (separateFields(w)) w.removeDeadCode();
+  if (flattenStacks(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
   const squares = quadraticForm(w);

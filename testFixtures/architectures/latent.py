@@ -129,3 +129,19 @@ class BlockDiagonals(nn.Module):
         y = torch.einsum("bgi,gio->bgo", x.view(-1, 3, 2), self.right).transpose(1, 2)
         y = torch.einsum("bgi,gio->bgo", y, self.left).transpose(1, 2).reshape(-1, 4)
         return self.out(F.relu(y))
+
+
+class FieldEmbedding(nn.Module):
+    """One table for all categorical features, told apart by offsets; a linear part beside a perceptron (wide and deep)."""
+    shape = (8, 3)
+    tokens = 3
+
+    def __init__(self, d=2, h=3):
+        super().__init__()
+        self.wide, self.table = nn.Embedding(9, 3), nn.Embedding(9, d)
+        self.deep = nn.Sequential(nn.Linear(3 * d, h), nn.Tanh(), nn.Linear(h, 3))
+        self.register_buffer("offset", torch.tensor([0, 3, 6]))
+
+    def forward(self, ids):
+        ids = ids + self.offset
+        return self.wide(ids).sum(1) + self.deep(self.table(ids).flatten(1))
