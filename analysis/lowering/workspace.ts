@@ -242,7 +242,7 @@ export class Workspace {
     if (entry !== undefined) {
       try {
         found = entry.infer(node, new RuleInputs(inputs, opset));
-        for (const { shape } of found) if (shape !== undefined) checkSizes(node, shape);
+        for (let k = 0; k < found.length; k++) if (found[k]!.shape !== undefined) checkSizes(node, found[k]!.shape!);
       } catch (error) {
         found = undefined;
         problem = error instanceof Error ? error.message : String(error);
@@ -262,7 +262,7 @@ export class Workspace {
   fold(item: Item, entry: Operator | undefined, opset: number): boolean {
     const { node, inputs, outputs } = item;
     if (entry?.evaluate === undefined || entry.random) return false;
-    for (const i of inputs) if (i !== ABSENT && i.constant === undefined) return false;
+    for (let k = 0; k < inputs.length; k++) if (inputs[k] !== ABSENT && inputs[k]!.constant === undefined) return false;
     if (this.infer(item, entry, opset) !== undefined) return false;
     for (const { type } of outputs) {
       if (type.shape !== undefined && elementCount(type.shape) > LARGEST_FOLDED) return false;
@@ -311,7 +311,8 @@ export class Workspace {
         return;
       }
     }
-    for (const o of item.outputs) if (o !== ABSENT) o.writer = item;
+    const { outputs } = item;
+    for (let k = 0; k < outputs.length; k++) if (outputs[k] !== ABSENT) outputs[k]!.writer = item;
     this.items.push(item);
   }
 
@@ -342,7 +343,8 @@ export class Workspace {
 
   /** The item with its inputs as they are called now. */
   #current(item: Item): Item {
-    for (const i of item.inputs) if (i.alias !== undefined) return this.open(item.node);
+    const { inputs } = item;
+    for (let k = 0; k < inputs.length; k++) if (inputs[k]!.alias !== undefined) return this.open(item.node);
     return item;
   }
 
@@ -476,7 +478,7 @@ function forgetReads(value: Value): void {
 /** A number that equal computations share. */
 function hashOf({ node, inputs }: Item): number {
   let hash = textHash(node.operator, node.outputs.length);
-  for (const i of inputs) hash = mix(hash, i.id);
+  for (let k = 0; k < inputs.length; k++) hash = mix(hash, inputs[k]!.id);
   const { perm, axis } = node.attributes;
   if (Array.isArray(perm)) for (const p of perm as readonly number[]) hash = mix(hash, p);
   return typeof axis === "number" ? mix(hash, axis) : hash;
@@ -551,8 +553,8 @@ class RuleInputs implements InferenceContext {
 
 /** Throws Error where a shape that a rule found has sizes that no tensor has. */
 function checkSizes(node: Node, shape: Shape): void {
-  for (const size of shape) {
-    if (!Number.isSafeInteger(size) || size < 0)
+  for (let i = 0; i < shape.length; i++) {
+    if (!Number.isSafeInteger(shape[i]) || shape[i]! < 0)
       throw new Error(`${node.operator}: the output would have the shape ${show(shape)}`);
   }
 }

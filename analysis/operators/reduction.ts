@@ -137,7 +137,9 @@ export function reducedAxes(node: Node, rank: number, known: Known): number[] | 
     if (numberAttribute(node, "noop_with_empty_axes", 0) === 1) return [];
     return Array.from({ length: rank }, (_, axis) => axis);
   }
-  return axesOf(node, listed, rank).sort((a, b) => a - b);
+  const axes = axesOf(node, listed, rank);
+  // Sorting allocates, and nearly all lists are in order.
+  return axes.every((a, i) => i === 0 || axes[i - 1]! <= a) ? axes : axes.sort((a, b) => a - b);
 }
 
 /** Shape after reducing `axes`, which stay with size 1 under keepdims. */

@@ -79,7 +79,12 @@ function addSegment(out: Occurrence[], place: Place, segment: AxisSegment, own: 
     size *= f.size;
   }
   const end = start + size;
-  for (let factor = 0; factor < own; factor++) out.push({ ...place, start, end, factors, factor, atoms });
+  const { parameter, value, axis, outside } = place;
+  for (let factor = 0; factor < own; factor++) {
+    // Written out: spreading an object costs more than all the rest, and most are in no product.
+    const plain = { parameter, value, axis, start, end, factors, factor, atoms };
+    out.push(outside === undefined ? plain : { ...plain, outside });
+  }
   return end;
 }
 

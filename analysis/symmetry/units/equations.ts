@@ -284,7 +284,8 @@ function uniformValue(t: Tensor | undefined): number | undefined {
 
 /** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
 class RelationWriter {
-  private cells: readonly (Cell | undefined)[] = [];
+  /** The cells of the operands at hand. */
+  private readonly cells: (Cell | undefined)[] = [];
   /** Labels by bit. */
   private readonly labels: number[] = [];
   private readonly keys: number[] = [];
@@ -300,7 +301,8 @@ class RelationWriter {
 
   /** Lines up the unknowns of a joint cell. */
   read(cells: JointCell): void {
-    this.cells = cells.map((c) => c?.cell);
+    this.cells.length = cells.length;
+    for (let o = 0; o < cells.length; o++) this.cells[o] = cells[o]?.cell;
     if (this.isKnown(cells)) return;
     const { labels, keys, rows, unlabelled, known } = this;
     labels.length = keys.length = rows.length = unlabelled.length = 0;
@@ -335,9 +337,10 @@ class RelationWriter {
   readAlike(tensors: readonly (TensorCells | undefined)[], k: number): void {
     const { labels, keys, rows, unlabelled } = this;
     labels.length = unlabelled.length = this.known.length = 0;
-    this.cells = tensors.map((t) => t?.cells[k]);
-    const { masks } = this.cells[0]!;
     const width = tensors.length;
+    this.cells.length = width;
+    for (let o = 0; o < width; o++) this.cells[o] = tensors[o]?.cells[k];
+    const { masks } = this.cells[0]!;
     keys.length = masks.length;
     rows.length = masks.length * width;
     for (let m = 0; m < masks.length; m++) {
