@@ -325,3 +325,55 @@ class ClassTokenPlain(nn.Module):
         y = self.n(x)
         x = x + self.o(merge(attend(heads(self.q(y), 2), heads(self.k(y), 2), heads(self.v(y), 2))))
         return self.head(F.gelu(self.fc(x)))[:, 0]
+
+
+class AffineResidual(nn.Module):
+    """ResMLP: gains and shifts in the place of norms, a linear map along the patches, layer scale."""
+    shape = (3, 4, 3)
+
+    def __init__(self, n=4, d=3, m=4):
+        super().__init__()
+        self.embed, self.tok, self.f1, self.f2, self.head = nn.Linear(3, d), nn.Linear(n, n), nn.Linear(d, m), nn.Linear(m, d), nn.Linear(d, 2)
+        self.a1, self.b1, self.a2, self.b2 = (nn.Parameter(torch.ones(d)) for _ in range(4))
+        self.l1, self.l2, self.a3, self.b3 = (nn.Parameter(torch.ones(d)) for _ in range(4))
+
+    def forward(self, x):
+        x = self.embed(x)
+        x = x + self.l1 * self.tok((self.a1 * x + self.b1).transpose(1, 2)).transpose(1, 2)
+        x = x + self.l2 * self.f2(F.gelu(self.f1(self.a2 * x + self.b2)))
+        return self.head((self.a3 * x + self.b3).mean(1))
+
+
+class ConvolutionalAttention(nn.Module):
+    """CBAM: one perceptron without biases on the mean and the maximum of each channel, a convolution of both over places."""
+    shape = (3, 2, 5, 5)
+    draws = 20
+
+    def __init__(self, c=4, r=2):
+        super().__init__()
+        self.conv, self.fc1, self.fc2 = nn.Conv2d(2, c, 3, padding=1), nn.Linear(c, r, bias=False), nn.Linear(r, c, bias=False)
+        self.spatial, self.head = nn.Conv2d(2, 1, 3, padding=1, bias=False), nn.Conv2d(c, 2, 1)
+
+    def forward(self, x):
+        x = F.relu(self.conv(x))
+        a = self.fc2(F.relu(self.fc1(x.mean((2, 3))))) + self.fc2(F.relu(self.fc1(x.amax((2, 3)))))
+        x = x * torch.sigmoid(a)[:, :, None, None]
+        s = torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[0]], 1)
+        return self.head(x * torch.sigmoid(self.spatial(s)))
+
+
+class DepthwiseShortcut(nn.Module):
+    """A ghost module, and a shortcut that is depthwise on the image itself: its gain stands on the image's channels."""
+    shape = (3, 2, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.p, self.n = nn.Conv2d(2, 2, 1, bias=False), nn.BatchNorm2d(2)
+        self.d, self.m = nn.Conv2d(2, 2, 3, padding=1, groups=2, bias=False), nn.BatchNorm2d(2)
+        self.sd, self.sn, self.sp, self.sm = nn.Conv2d(2, 2, 3, padding=1, groups=2, bias=False), nn.BatchNorm2d(2), nn.Conv2d(2, 4, 1, bias=False), nn.BatchNorm2d(4)
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        a = torch.tanh(self.n(self.p(x)))
+        y = torch.cat([a, self.m(self.d(a))], 1)
+        return self.head(y + self.sm(self.sp(self.sn(self.sd(x)))))

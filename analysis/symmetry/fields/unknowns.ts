@@ -33,6 +33,9 @@ export interface Entry {
 
 /** Edges with more channels than this get diagonal fields only: sound, and matrices of that size belong on a twin. */
 const FULL_LIMIT = 64;
+/** Edges with more channels than this have full matrices only while there are few of them: together no more entries than that. */
+const WIDE = 40;
+const MOST_WIDE_ENTRIES = 5000;
 
 /** Numbers the unknowns and knows their relations. */
 export class Unknowns {
@@ -46,8 +49,11 @@ export class Unknowns {
     shared: Iterable<{ readonly parameter: string; readonly size: number }>,
   ) {
     let offset = 0;
-    for (const e of edges) {
-      const diagonal = e.channels.count > FULL_LIMIT;
+    const all = [...edges];
+    const wide = all.reduce((n, { channels: { count }, fixed }) => (fixed || count <= WIDE ? n : n + count * count), 0);
+    const limit = wide > MOST_WIDE_ENTRIES ? WIDE : FULL_LIMIT;
+    for (const e of all) {
+      const diagonal = e.channels.count > limit;
       this.edges.set(e.value, { ...e, support: e.support, diagonal, offset });
       if (!e.fixed) offset += e.channels.count * (diagonal ? 2 : e.channels.count + 1);
     }
