@@ -129,11 +129,14 @@ function isPlainlyWritten(graph: Graph, numbering: Numbering, value: number): bo
 
 /** A parameter or constant, reshaped at most. */
 function isWeight(graph: Graph, numbering: Numbering, value: number): boolean {
-  let at = value;
-  for (let k = numbering.writer(at); k !== ABSENT; k = numbering.writer(at)) {
+  let at: number | undefined = value;
+  while (at !== undefined && at !== ABSENT) {
+    const k = numbering.writer(at);
+    if (k === ABSENT) break;
     if (!MOVEMENT.has(graph.nodes[k]!.operator)) return false;
-    at = numbering.inputs[k]![0]!;
+    at = numbering.inputs[k]![0];
   }
+  if (at === undefined || at === ABSENT) return false;
   const name = numbering.names[at] ?? "";
   return graph.parameters.has(name) || graph.constants.has(name);
 }
