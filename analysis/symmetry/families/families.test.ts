@@ -215,4 +215,49 @@ describe("families by rule, behind norms", () => {
       assert.ok(found.unread >= 4, JSON.stringify(found));
     });
   }
+
+  // Tokens side by side (a merge of patches), a norm of them together, and what reads it.
+  const merged = (order: readonly string[]): Graph =>
+    sketch({
+      inputs: { x: [5, 6, 5] },
+      parameters: { w: [5, 4], "h.gain": [8], "h.bias": [8], r: [8, 3], v: [3, 2] },
+      constants: {
+        ...constants,
+        three: int64Vector([3]),
+        four: int64Vector([4]),
+        eight: int64Vector([8]),
+        last: int64Vector([2]),
+      },
+      lines: [
+        ["p", "MatMul", ["x", "w"]],
+        ["s", "Slice", ["p", "zero", "three", "axis"]],
+        ["t", "Slice", ["p", "three", "six", "axis"]],
+        ["both", "Concat", ["s", "t"], { axis: 2 }],
+        ...norm("both", "h"),
+        ...(order.length === 0
+          ? ([["g", "Identity", ["h"]]] as Line[])
+          : ([
+              ["first", "Slice", ["h", "zero", "four", "last"]],
+              ["second", "Slice", ["h", "four", "eight", "last"]],
+              ["g", "Concat", order, { axis: 2 }],
+            ] as Line[])),
+        ["o", "MatMul", ["g", "r"]],
+        ["e", "Tanh", ["o"]],
+        ["y", "MatMul", ["e", "v"]],
+      ],
+      outputs: ["y"],
+    });
+
+  it("copies side by side turn together, behind gains of their own", () => {
+    const found = all(merged([]));
+    assert.equal(found.rotation, 3);
+  });
+
+  it("and nothing is told of copies that have changed places behind their gains but what holds", () => {
+    for (const order of [
+      ["second", "first"],
+      ["first", "second"],
+    ])
+      checkedGraph(merged(order));
+  });
 });
