@@ -1,7 +1,7 @@
 /**
  * @file `npm run bench`: how fast Noether is on this machine, beside the machine's own speed. Arguments choose sections
  * (inference, depth, opening, numeric, certification, probe, python, editor; all of them unless told);
- * `--json` prints JSON instead of a table.
+ * `--json` prints JSON instead of a table. Ends with 1 where an answer that was timed is not the expected one.
  */
 import os from "node:os";
 import path from "node:path";
@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (!isJson) console.log(`\n${table([section])}`);
   }
   if (isJson) console.log(JSON.stringify({ schema: 1, machine, load: os.loadavg()[0], sections }, undefined, 2));
-  return 0;
+  return sections.some(({ rows }) => rows.some((r) => r.wrong !== undefined)) ? 1 : 0;
 }
 
 function machineSection(machine: string): Section {

@@ -14,6 +14,8 @@ export interface Row {
   /** The least that it should be. */
   readonly least?: number;
   readonly note?: string;
+  /** What was expected, where the answer that was timed is another one: the benchmark fails. */
+  readonly wrong?: string;
 }
 
 /** A group of lines. */
@@ -37,7 +39,7 @@ export function table(sections: readonly Section[]): string {
       `${number(r.value)} ${r.unit}`,
       r.best === undefined ? "" : `best ${number(r.best)}`,
       verdict(r),
-      r.note ?? "",
+      [r.note, r.wrong].filter((text) => text !== undefined).join("; "),
     ]);
     const widths = [0, 1, 2, 3].map((k) => Math.max(0, ...cells.map((c) => c[k]!.length)));
     for (const c of cells) {
@@ -49,7 +51,8 @@ export function table(sections: readonly Section[]): string {
 }
 
 /** What became of a target; capitals where it was missed. */
-function verdict({ value, target, least }: Row): string {
+function verdict({ value, target, least, wrong }: Row): string {
+  if (wrong !== undefined) return "WRONG";
   if (target !== undefined) return `${value < target ? "below" : "ABOVE"} ${target}`;
   return least === undefined ? "" : `${value >= least ? "at least" : "LESS THAN"} ${least}`;
 }
