@@ -21,7 +21,7 @@ describe("elimination", () => {
     for (const n of [1, 5, 6, 33]) {
       const rows = Array.from({ length: n }, () => random.normals(n));
       // One row close to another.
-      if (n > 1) rows[n - 1] = rows[0]!.map((x, i) => x + 1e-5 * rows[n - 1]![i]!);
+      if (n > 1) rows[n - 1] = rows[0]!.map((x, i) => x + 1e-3 * rows[n - 1]![i]!);
       const echelon = new Echelon(n);
       for (const r of rows) assert.ok(echelon.add(r));
       const unit = rows.map((r) => {
@@ -42,5 +42,28 @@ describe("elimination", () => {
     assert.ok(!echelon.add(Float64Array.of(0, -1, -2)));
     assert.ok(echelon.add(Float64Array.of(1, 0, 0)));
     assert.equal(echelon.rank, 2);
+  });
+
+  it("takes what is barely new only when asked to settle, the best row first, and no more than wanted", () => {
+    const rows = [
+      [1, 0, 0, 0],
+      [1, 1e-8, 0, 0],
+      [1, 1e-6, 0, 0],
+      [1, 1e-6, 1e-7, 0],
+      [1, 0, 0, 1e-12],
+    ].map((r) => Float64Array.from(r));
+    const echelon = new Echelon(4);
+    assert.deepEqual(
+      rows.map((r) => echelon.add(r)),
+      [true, false, false, false, false],
+    );
+    assert.equal(echelon.settle(2), 1);
+    assert.ok(Math.abs(echelon.smallestSingularValue() / (1e-6 / Math.SQRT2) - 1) < 0.01);
+    const all = new Echelon(4);
+    for (const r of rows) all.add(r);
+    assert.equal(all.settle(4), 2, "what is below the threshold is left");
+    assert.ok(all.rounding() < 1e-14);
+    assert.ok(all.add(Float64Array.of(0, 0, 0, 3)));
+    assert.equal(all.rank, 4);
   });
 });

@@ -5,8 +5,12 @@
  */
 import { Random } from "./random";
 
-/** Pivots of unit rows below this are left to methods that are careful with little. */
-const LEAST_PIVOT = 1e-7;
+/** Pivots of unit rows from here on are taken at once: large multiples of a small one would carry its rounding everywhere. */
+const STRONG = 1e-5;
+/** Pivots from here on wait for their turn: most often another row has more that is new. */
+const WEAK = 1e-9;
+/** Weak rows that wait at most. */
+const MOST_WAITING = 60;
 /** Steps of inverse iteration. */
 const STEPS = 6;
 
@@ -14,7 +18,10 @@ const STEPS = 6;
 export class Echelon {
   private factors: Float64Array;
   private used = 0;
-  private readonly work: Float64Array;
+  private work: Float64Array;
+  private waiting: Float64Array[] = [];
+  /** The largest entry of what was left of the last row, of unit length. */
+  left = 0;
   /** The original column at each place. */
   private readonly permutation: Int32Array;
 
@@ -36,24 +43,69 @@ export class Echelon {
     let length = 0;
     for (let i = 0; i < n; i++) length += row[i]! * row[i]!;
     length = Math.sqrt(length);
+    this.left = 0;
     if (!(length > 1e-300) || !Number.isFinite(length) || this.used === n) return false;
     const factor = 1 / length;
     for (let i = 0; i < n; i++) work[i] = row[permutation[i]!]! * factor;
-    this.eliminate();
+    this.eliminate(0);
+    const pivot = this.pivotOf(work);
+    const left = Math.abs(work[pivot]!);
+    this.left = left;
+    if (left >= STRONG) {
+      this.keep(pivot);
+      return true;
+    }
+    if (left >= WEAK && this.waiting.length < MOST_WAITING) {
+      // In the original order: columns change their places.
+      const kept = new Float64Array(n);
+      for (let i = 0; i < n; i++) kept[permutation[i]!] = row[permutation[i]!]! * factor;
+      this.waiting.push(kept);
+    }
+    return false;
+  }
+
+  /** Takes in the rows that wait, always the one with most new in it, until `wanted` are kept; returns how many were. */
+  settle(wanted: number): number {
+    const { columns: n, permutation, used: before } = this;
+    let rest = this.waiting.map((row) => {
+      this.work = Float64Array.from(permutation, (p) => row[p]!);
+      this.eliminate(0);
+      return this.work;
+    });
+    this.waiting = [];
+    while (rest.length > 0 && this.used < Math.min(n, wanted)) {
+      const largest = (row: Float64Array): number => Math.abs(row[this.pivotOf(row)]!);
+      const best = rest.reduce((a, b) => (largest(b) > largest(a) ? b : a));
+      const pivot = this.pivotOf(best);
+      if (!(Math.abs(best[pivot]!) >= WEAK)) break;
+      this.work = best;
+      const last = this.used;
+      this.keep(pivot);
+      rest = rest.filter((r) => r !== best);
+      for (const row of rest) {
+        [row[last], row[pivot]] = [row[pivot]!, row[last]!];
+        this.work = row;
+        this.eliminate(last);
+      }
+    }
+    this.work = new Float64Array(n);
+    return this.used - before;
+  }
+
+  /** The place of the largest entry beyond the kept rows' pivots. */
+  private pivotOf(row: Float64Array): number {
     let pivot = this.used;
-    for (let i = pivot + 1; i < n; i++) if (Math.abs(work[i]!) > Math.abs(work[pivot]!)) pivot = i;
-    if (!(Math.abs(work[pivot]!) >= LEAST_PIVOT)) return false;
-    this.keep(pivot);
-    return true;
+    for (let i = pivot + 1; i < row.length; i++) if (Math.abs(row[i]!) > Math.abs(row[pivot]!)) pivot = i;
+    return pivot;
   }
 
   /**
-   * Takes off multiples of the kept rows, which stay in the places of their pivots. Four rows at once, so that the row at hand is
+   * Takes off multiples of the kept rows, the first of them `from`, which stay in the places of their pivots. Four rows at once, so that the row at hand is
    * read and written a quarter as often.
    */
-  private eliminate(): void {
+  private eliminate(from: number): void {
     const { columns: n, work, factors } = this;
-    let k = 0;
+    let k = from;
     for (; k + 3 < this.used; k += 4) {
       const [a, b, c, d] = [k * n, (k + 1) * n, (k + 2) * n, (k + 3) * n];
       const fa = work[k]! / factors[a + k]!;
@@ -117,6 +169,19 @@ export class Echelon {
       if (!Number.isFinite(growth) || growth === 0) return 0;
     }
     return 1 / Math.sqrt(growth);
+  }
+
+  /** How much rounding there is in the product of the factors, relative to rows of unit length. */
+  rounding(): number {
+    const { columns: n, factors, used: r } = this;
+    let [multiples, entries] = [1, 0];
+    for (let i = 0; i < r; i++) {
+      let sum = 1;
+      for (let k = 0; k < i; k++) sum += Math.abs(factors[i * n + k]!);
+      for (let k = i; k < n; k++) entries = Math.max(entries, Math.abs(factors[i * n + k]!));
+      multiples = Math.max(multiples, sum);
+    }
+    return Number.EPSILON * multiples * entries;
   }
 
   /** A^-1 x for the square A = L U, where L has multiples and a unit diagonal. */

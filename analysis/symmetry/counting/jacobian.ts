@@ -164,7 +164,8 @@ function measureAt(
     if (quiet > QUIET_ROWS && span.settle() > 0) quiet = 0;
   }
   if (first) begin();
-  if (span.rank < wanted) span.settle();
+  // Elimination settles first, then an orthogonal basis.
+  while (span.rank < wanted && span.settle() > 0);
   const { rank, smallestKept, largestDropped } = span;
   const beyond = (known: readonly ParameterValues[]) =>
     sharesOf(

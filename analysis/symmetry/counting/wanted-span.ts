@@ -5,6 +5,12 @@
 import { Echelon } from "../../numerics/echelon";
 import { RowSpan } from "../../numerics/rowSpan";
 
+/** Smallest singular values from here on are no rounding, and such that are that many times as large as rounding may be. */
+const LEAST_CLEAR = 1e-12;
+const MARGIN = 30;
+/** What elimination leaves of a row of unit length that a careful look may find something new in. */
+const LEAST_NEW = 1e-10;
+
 /** A growing span that gives the same answers as `RowSpan`, sooner where its rank comes to what is wanted. */
 export class WantedSpan {
   /** Until it is known that an orthogonal basis is needed. */
@@ -41,17 +47,28 @@ export class WantedSpan {
   add(row: Float64Array): boolean {
     const { quick } = this;
     if (!quick) return this.careful.add(row);
-    this.rows.push(row.slice());
     const grew = quick.add(row);
-    if (!grew || quick.rank < this.wanted) return grew;
-    this.clear = quick.smallestSingularValue();
-    if (this.clear < this.tolerance) this.beCareful();
+    // Of combinations of others nothing is left but rounding.
+    if (quick.left >= LEAST_NEW) this.rows.push(row.slice());
+    if (grew) this.look(quick);
     return grew;
+  }
+
+  /** Where the rank is what is wanted, keeps it only if it is clear. */
+  private look(quick: Echelon): void {
+    if (quick.rank < this.wanted) return;
+    this.clear = quick.smallestSingularValue();
+    if (!(this.clear >= LEAST_CLEAR && this.clear >= MARGIN * quick.rounding())) this.beCareful();
   }
 
   /** Takes in the rows that are barely new; returns by how much the span grew. */
   settle(): number {
     const before = this.rank;
+    if (this.quick) {
+      const grown = this.quick.settle(this.wanted);
+      this.look(this.quick);
+      if (this.quick && grown > 0) return grown;
+    }
     this.beCareful();
     this.careful.settle();
     return Math.max(0, this.careful.rank - before);
