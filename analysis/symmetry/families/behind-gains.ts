@@ -147,8 +147,9 @@ function weightOf(flow: Flow, node: Node, place: Place, uses: ReadonlyMap<string
     if (place.axis === rank - 2 && flow.shape(node.inputs[0]!).length === 2) return at(0, 0);
     return undefined;
   }
-  const isOneGroup = numberAttribute(node, "group", 1) === 1;
-  return node.operator === "Conv" && isOneGroup && node.inputs.length === 2 && place.axis === 1 ? at(1, 0) : undefined;
+  // Other operators may have an attribute of that name, of any type.
+  const isWhole = node.operator === "Conv" && node.inputs.length === 2 && numberAttribute(node, "group", 1) === 1;
+  return isWhole && place.axis === 1 ? at(1, 0) : undefined;
 }
 
 /** A vector along the axis that is added. */
