@@ -6,6 +6,7 @@ import { before, describe, it } from "node:test";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
 import { checkedFile, type LoadedFile, Loader } from "./models";
+import { certifyTwin } from "../certification/twin";
 import { checkFile } from "../fixes/check";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../testFixtures/python/gpt");
@@ -33,6 +34,12 @@ describe("a single-file GPT", () => {
   before(async () => {
     file = await load();
     analysis = gpt(file);
+  });
+
+  it("is explained whole on its twin, from source", async () => {
+    const twin = await certifyTwin(analysis);
+    if (typeof twin === "string") assert.fail(twin);
+    assert.deepEqual([twin.failed, twin.measured, twin.model.exact], [[], twin.explained, true]);
   });
 
   it("has nothing opaque and one tied embedding", () => {
