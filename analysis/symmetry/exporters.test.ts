@@ -303,6 +303,17 @@ describe("the same network by different exporters", () => {
     assert.ok(!acts.includes("p/0"));
   });
 
+  it("entries of a weight by index: GatherND, Gather from a merged axis", () => {
+    const around = (g: GraphBuilder, layer: Writing): Graph =>
+      g.build(
+        linear(g, g.add("Relu", [g.add("MatMul", [g.input("x", [8, 3]), layer(g, g.parameter("w", [2, 3, 4]))])]), "out", 4, 3),
+      );
+    agree(around, {
+      "by rows": (g, w) => g.add("GatherND", [w, g.constant([3, 2], [1, 0, 1, 1, -1, 2], "int64")]),
+      merged: (g, w) => g.add("Gather", [g.add("Reshape", [w, int64(g, 6, 4)]), int64(g, 3, 4, 5)], { axis: 0 }),
+    });
+  });
+
   it("a layer norm without gains: none, or gains that are constant ones", () => {
     agree(stream, {
       none: (g, x) => g.add("LayerNormalization", [x], { axis: -1 }),

@@ -10,6 +10,7 @@ import { FunctionInliner } from "./functions";
 import { type ModelProto, ModelProtoSchema } from "./generated/onnx_pb";
 import { GraphReader, type RawGraph } from "./graph-reader";
 import { readRoles } from "./metadata";
+import { retie } from "./retie";
 import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
@@ -72,7 +73,7 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
   const untied = untie(reader.read(model.graph!), model.producerName);
   const record = readTorchExport(model.graph!);
-  const raw = record ? untranspose(untied, record) : untied;
+  const raw = record ? untranspose(untied, record) : retie(untied);
   return assemble(model, raw, record, opset, name, options, notes);
 }
 

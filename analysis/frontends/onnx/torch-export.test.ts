@@ -106,3 +106,16 @@ test("what was computed from several weights stays as it is", () => {
   const names = [...read(proto).parameters.keys()];
   assert.deepEqual(names.sort(), ["emb.weight", "val_0"]);
 });
+
+test("a weight that constant folding stored transposed a second time is one parameter again, without metadata too", () => {
+  const proto = model();
+  const graph = proto.graph!;
+  graph.metadataProps = [];
+  graph.valueInfo = [];
+  const table = graph.initializer[0]!.floatData;
+  // The head's weight is the table the other way round: [4, 5] from [5, 4].
+  graph.initializer[3]!.floatData = Array.from({ length: 20 }, (_, i) => table[(i % 5) * 4 + Math.floor(i / 5)]!);
+  assert.deepEqual([...read(proto).parameters.keys()].sort(), ["emb.weight", "triu", "val_0"]);
+  graph.initializer[3]!.floatData[7]! += 1;
+  assert.deepEqual([...read(proto).parameters.keys()].sort(), ["emb.weight", "triu", "val_0", "val_2"]);
+});

@@ -26,6 +26,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   Expand: movement.lowerExpand,
   EyeLike: movement.lowerEyeLike,
   Flatten: movement.lowerToReshape,
+  GatherND: movement.lowerGatherND,
   Gelu: elementwise.lowerGelu,
   Gemm: contraction.lowerGemm,
   GlobalAveragePool: convolution.lowerGlobalAveragePool,
