@@ -30,6 +30,30 @@ test("21: unpack a shape, split heads, transpose, merge", () => {
   assert.deepEqual(m.opaque, []);
 });
 
+test("21b: a starred shape in a list without brackets", () => {
+  const m = model(
+    net(
+      "self.q = nn.Linear(8, 8)\nself.h = 2",
+      "b, n, _, h = *x.shape, self.h\nsizes = *x.size()[:1], *self.q(x).shape[1:]\nreturn self.q(x).view(b, n, h, -1).reshape(sizes)",
+    ),
+    "Net",
+  );
+  assert.deepEqual(shapeOf(m)?.slice(1), [5, 8]);
+  assert.deepEqual(m.opaque, []);
+});
+
+test("requires_grad_ freezes one parameter", () => {
+  const m = model(
+    net(
+      "self.q, self.r = nn.Linear(8, 8), nn.Linear(8, 8)\nfor p in self.q.parameters():\n    p.requires_grad_(False)",
+      "return self.r(self.q(x))",
+    ),
+    "Net",
+  );
+  const trained = [...m.graph.parameters.values()].filter((p) => p.trainable).map((p) => p.name);
+  assert.deepEqual(trained, ["r.weight", "r.bias"]);
+});
+
 test("22: reshape with -1, and an assertion on divisibility", () => {
   const m = model(
     net(

@@ -23,7 +23,7 @@ import {
 } from "../values/value";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
 import type { Framework } from "./framework";
-import { type InputSearch, STEPS } from "./inputs";
+import { EDGES, type InputSearch, STEPS } from "./inputs";
 import { useOf } from "./parameter-use";
 
 /** How forward is called. */
@@ -263,6 +263,8 @@ function supply(
   }
   if (/^(?:Dict|dict|Mapping|OrderedDict)\b/.test(annotation))
     return dict([0, 1].map((i) => [String(i), openInput(interpreter, `${p.name}_${i}`, search)] as const));
+  if (EDGES.test(p.name) && !search.guesses.has(p.name))
+    search.suppose(p.name, { rank: 2, integer: true, sizes: new Map([[0, 2]]) });
   const integer = /LongTensor|IntTensor/.test(annotation) || /(?:^|_)(?:input_ids|ids|tokens|idx)$/.test(p.name);
   if (integer && !search.guesses.has(p.name)) search.suppose(p.name, { rank: 2, integer: true });
   return openInput(interpreter, p.name, search);

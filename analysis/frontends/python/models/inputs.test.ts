@@ -70,6 +70,30 @@ const CASES: Readonly<Record<string, readonly [init: string, forward: string, sh
       [5, 7],
     ],
   ],
+  "halves and thirds of a row": [
+    "self.towers, self.top = nn.ModuleList(nn.Linear(3, 2) for _ in range(3)), nn.Linear(6, 1)",
+    "(self, x):\n        return self.top(torch.cat([tower(p) for tower, p in zip(self.towers, x.chunk(3, 1))], 1))",
+    [[9]],
+  ],
+  "patches of an image, and as many positions": [
+    "self.patch, self.pos = nn.Conv2d(1, 4, 2, stride=2), nn.Parameter(torch.randn(1, 9, 4))",
+    "(self, x):\n        b = x.shape[0]\n        return self.patch(x).flatten(2).transpose(1, 2) + self.pos.expand(b, -1, -1)",
+    [[1, 6, 6]],
+  ],
+  "a condition beside the channels": [
+    "self.a, self.film = nn.Conv2d(2, 3, 1), nn.Linear(2, 3)",
+    "(self, x):\n        return self.a(x[:, :2]) * self.film(x[:, 2:, 0, 0])[..., None, None]",
+    [[4, 64, 64]],
+  ],
+  "times of a diffusion": [
+    "self.a, self.t = nn.Linear(3, 4), nn.Linear(4, 4)",
+    `(self, x, t):
+        f = torch.exp(-torch.arange(2.0))
+        e = torch.cat([torch.cos(t[:, None] * f), torch.sin(t[:, None] * f)], -1)
+        y = self.a(x)
+        return y @ y.transpose(-1, -2) @ y + self.t(e)[:, None]`,
+    [[5, 3], []],
+  ],
   "places of a locally connected layer": [
     "self.w, self.head = nn.Parameter(torch.randn(4, 18, 3)), nn.Linear(3, 2)",
     "(self, x):\n        p = F.unfold(x, 3).transpose(1, 2)\n        return self.head(torch.einsum('bpi,pio->bpo', p, self.w).mean(1))",

@@ -42,6 +42,12 @@ const IMAGE_SIZES = [64, 32, 224, 28, 128, 256, 96, 48, 16, 299, 384, 512, 80, 8
 /** Lengths of sequences and waveforms, when short ones do not fit. */
 const LENGTHS = [64, 512, 4096, 16384];
 
+/** Times and levels of noise, of which each member of a batch has one. */
+const TIMES = /^(?:t|ts|time|times|timesteps?|time_steps?|sigmas?|noise_levels?)$/;
+
+/** Pairs of numbers of nodes, one pair a column. */
+export const EDGES = /^edge_(?:index|list)$/;
+
 const TOO_SMALL = /would get the size|output size|does not fit|kernel|too small|window/i;
 
 const CHANNELS = /\binput channels\b/;
@@ -49,21 +55,24 @@ const CHANNELS = /\binput channels\b/;
 /** What an embedding says of an input that is not one of indices. */
 export const INTEGERS = /indices of a table must be integers/;
 
+/** Parts that an axis may be cut into. */
+const MOST_PARTS = 8;
+
 /**
- * The size of an axis of which something of another size was made, so that it is as expected: more or less by a constant, a
- * multiple, or several copies and a constant. 0 where there is none.
+ * Sizes of an axis of which something of another size was made, so that it is as expected: that many parts, more or less by a
+ * constant, a multiple, or several copies and a constant; the likeliest first.
  */
-function followingSize(size: number, got: number, expected: number): number {
+function followingSizes(size: number, got: number, expected: number): number[] {
+  const out: number[] = [];
+  let parts = 2;
+  while (parts <= MOST_PARTS && Math.ceil(size / parts) > got) parts++;
+  if (got < size && Math.ceil(size / parts) === got) out.push(expected * parts);
   const times = got / size;
-  const shifted = got - size <= 64 ? size + expected - got : 0;
-  if (size > got && size - got <= 64) return size + expected - got;
-  if (Number.isInteger(times) && times > 1) return expected / times;
-  if (shifted > 0) return shifted;
-  for (let copies = 2; copies <= 4 && copies * size < got; copies++) {
-    const each = (expected - (got - copies * size)) / copies;
-    if (Number.isInteger(each) && each > 0) return each;
-  }
-  return 0;
+  if (size > got && size - got <= 64) out.push(size + expected - got);
+  else if (Number.isInteger(times) && times > 1) out.push(expected / times);
+  else if (got - size <= 64) out.push(size + expected - got);
+  for (let copies = 2; copies <= 4 && copies * size < got; copies++) out.push((expected - (got - copies * size)) / copies);
+  return out.filter((n) => Number.isInteger(n) && n > 0 && n !== size);
 }
 
 /** Whether the features of an input of rank 4 are its last axis. */
@@ -119,8 +128,11 @@ export class InputSearch {
   suppose(input: string, wanted: ShapeHint): void {
     const hint = this.channelsLast && wanted.channelsLast === undefined ? { ...wanted, channelsLast: true } : wanted;
     const fixed = new Set<number>();
+    const isTime = hint.sizes === undefined && TIMES.test(input);
     const rank =
-      hint.rank ?? Math.max(hint.minimumRank ?? 2, this.attends || this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
+      hint.rank ??
+      (isTime ? (hint.minimumRank ?? 1) : undefined) ??
+      Math.max(hint.minimumRank ?? 2, this.attends || this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {
@@ -135,7 +147,7 @@ export class InputSearch {
   /** Whether another input is a sequence; then features are sequences too, more likely than not. */
   private besideSequence(): boolean {
     return [...this.guesses.values()].some(
-      (g) => (g.type === "int64" && g.shape.length === 2) || (g.shape.length === 3 && !g.fixed.has(1)),
+      (g) => (g.type === "int64" && g.shape.length === 2 && !g.fixed.has(0)) || (g.shape.length === 3 && !g.fixed.has(1)),
     );
   }
 
@@ -277,7 +289,7 @@ export class InputSearch {
         const channels = g.shape[1]!;
         const next = (expected * channels) / got;
         if (g.shape.length !== 4 || g.hint.channelsLast || g.fixed.has(1) || g.fixed.has(3)) continue;
-        if (got === channels || got % channels !== 0 || next < 1 || !Number.isInteger(next)) continue;
+        if (channels === 1 || got === channels || got % channels !== 0 || next < 1 || !Number.isInteger(next)) continue;
         g.shape[1] = next;
         if (this.fresh()) return true;
         g.shape[1] = channels;
@@ -324,6 +336,9 @@ export class InputSearch {
     return false;
   }
 
+  /** The last change of an image's size, and contradictions that such a change left as they were. */
+  private resized: { readonly message: string; readonly from: number } | undefined;
+  private readonly notOfImage = new Set<string>();
   private derived = new Set<string>();
   /** The axis that followed a pair of sizes last, to be taken back where that led away. */
   private followed:
@@ -358,17 +373,18 @@ export class InputSearch {
         for (const i of axes) {
           const size = g.shape[i]!;
           if (g.fixed.has(i) || size === got || (g.shape.length >= 4 && i >= g.shape.length - 2)) continue;
-          const next = followingSize(size, got, expected);
-          // Each axis follows a pair of sizes once: if that was not it, more of the same is not it either.
-          const key = `${name} ${g.shape.length} ${i} ${size} ${next}`;
-          if (!Number.isInteger(next) || next < 1 || next === size || this.derived.has(key)) continue;
-          g.shape[i] = next;
-          this.derived.add(key);
-          if (this.fresh()) {
-            this.followed = { guess: g, axis: i, size, gap: Math.abs(expected - got), conflicts, progress: this.progress };
-            return true;
+          for (const next of followingSizes(size, got, expected)) {
+            // Each axis follows a pair of sizes once: if that was not it, more of the same is not it either.
+            const key = `${name} ${g.shape.length} ${i} ${size} ${next}`;
+            if (this.derived.has(key)) continue;
+            g.shape[i] = next;
+            this.derived.add(key);
+            if (this.fresh()) {
+              this.followed = { guess: g, axis: i, size, gap: Math.abs(expected - got), conflicts, progress: this.progress };
+              return true;
+            }
+            g.shape[i] = size;
           }
-          g.shape[i] = size;
         }
       }
     }
@@ -414,7 +430,27 @@ export class InputSearch {
       (g) => g.shape.length >= 4 || (g.shape.length === 3 && g.fixed.has(1) && !g.fixed.has(2)),
     );
     if (images.length === 0) return false;
-    const current = this.currentSize ?? images[0]!.shape.at(images[0]!.hint.channelsLast ? 1 : -1)!;
+    const resize = (size: number): void => {
+      this.currentSize = size;
+      for (const g of images) {
+        if (g.hint.channelsLast || lastIsFixed(g)) {
+          for (let i = 1; i < g.shape.length - 1; i++) if (!g.fixed.has(i)) g.shape[i] = size;
+          continue;
+        }
+        for (let i = g.shape.length === 3 ? 2 : g.shape.length - 2; i < g.shape.length; i++)
+          if (!g.fixed.has(i)) g.shape[i] = size;
+        if (g.shape.length === 5 && !g.fixed.has(2)) g.shape[2] = Math.min(16, size);
+      }
+    };
+    if (this.notOfImage.has(error.message)) return false;
+    if (this.resized?.message === error.message) {
+      // Another size changes nothing about it.
+      this.notOfImage.add(error.message);
+      resize(this.resized.from);
+      this.resized = undefined;
+      return false;
+    }
+    const current = images[0]!.shape.at(images[0]!.hint.channelsLast || lastIsFixed(images[0]!) ? 1 : -1)!;
     this.spatialTried.add(current);
     const conflict = error.conflicts.find((c) => !c.ranks && !c.entries);
     if (conflict) {
@@ -422,24 +458,29 @@ export class InputSearch {
       else this.spatialLow = Math.max(this.spatialLow, current);
     } else if (TOO_SMALL.test(error.message)) this.spatialLow = Math.max(this.spatialLow, current);
     const fits = (s: number): boolean => s > this.spatialLow && s < this.spatialHigh && !this.spatialTried.has(s);
-    let next = [...this.preferredSizes, ...IMAGE_SIZES].find(fits);
-    if (next === undefined && this.spatialHigh !== Number.POSITIVE_INFINITY) {
-      const middle = Math.floor((this.spatialLow + this.spatialHigh) / 2);
-      if (fits(middle)) next = middle;
+    for (;;) {
+      const next = this.nextSize(fits, current, conflict !== undefined);
+      if (next === undefined) return false;
+      this.spatialTried.add(next);
+      this.resized = { message: error.message, from: current };
+      resize(next);
+      if (this.fresh()) return true;
+      this.resized = undefined;
     }
-    if (next === undefined && this.spatialHigh === Number.POSITIVE_INFINITY && current < 1024 && conflict)
-      next = Math.min(1024, current * 2);
-    if (next === undefined || this.spatialTried.has(next)) return false;
-    this.currentSize = next;
-    for (const g of images) {
-      if (g.hint.channelsLast || lastIsFixed(g)) {
-        for (let i = 1; i < g.shape.length - 1; i++) if (!g.fixed.has(i)) g.shape[i] = next;
-        continue;
-      }
-      for (let i = g.shape.length === 3 ? 2 : g.shape.length - 2; i < g.shape.length; i++) if (!g.fixed.has(i)) g.shape[i] = next;
-      if (g.shape.length === 5 && !g.fixed.has(2)) g.shape[2] = Math.min(16, next);
+  }
+
+  /** The next size of an image to try: a usual one, else one between those that are too small and too large. */
+  private nextSize(fits: (size: number) => boolean, current: number, grows: boolean): number | undefined {
+    const usual = [...this.preferredSizes, ...IMAGE_SIZES].find(fits);
+    if (usual !== undefined) return usual;
+    if (this.spatialHigh === Number.POSITIVE_INFINITY) {
+      const larger = Math.min(1024, current * 2);
+      return grows && current < 1024 && !this.spatialTried.has(larger) ? larger : undefined;
     }
-    return this.fresh() || this.mendImage(error);
+    const middle = Math.floor((this.spatialLow + this.spatialHigh) / 2);
+    if (fits(middle)) return middle;
+    for (let size = middle + 1; size < this.spatialHigh; size++) if (fits(size)) return size;
+    return undefined;
   }
 
   private progress = 0;

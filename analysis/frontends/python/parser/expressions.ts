@@ -202,7 +202,7 @@ export class ExpressionReader {
   }
 
   private items(node: ConcreteNode): Expr[] {
-    return this.named(node).map((c) => this.expression(c));
+    return this.named(node).map((c) => starred(this.expression(c)));
   }
 
   /** `A | B`, `Optional[A]` and friends inside annotations: enough structure to find names in them. */
@@ -455,4 +455,22 @@ export class ExpressionReader {
     }
     return { kind: "unknown" };
   }
+}
+
+/** `*x.shape`, of which the grammar says in lists without brackets that the shape of `*x` is meant: the star is outermost. */
+function starred(x: Expr): Expr {
+  const value = unstarred(x);
+  return value ? { kind: "Starred", s: x.s, e: x.e, value } : x;
+}
+
+/** An attribute, call or item of something starred, without the star; undefined for others. */
+function unstarred(x: Expr): Expr | undefined {
+  const inside = (y: Expr): Expr | undefined => (y.kind === "Starred" ? y.value : unstarred(y));
+  if (x.kind === "Attribute" || x.kind === "Subscript") {
+    const object = inside(x.object);
+    return object && { ...x, object };
+  }
+  if (x.kind !== "Call") return undefined;
+  const callee = inside(x.callee);
+  return callee && { ...x, callee };
 }

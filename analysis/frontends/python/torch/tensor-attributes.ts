@@ -86,6 +86,11 @@ export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, na
       return unknown("layout");
     case "__len__":
       return native(name, () => int(shapeOf(interpreter, t)[0] ?? raise("TypeError", "len() of a 0-d tensor")));
+    case "requires_grad_":
+      return native(name, (i, a) => {
+        writeTensorAttribute(i, t, "requires_grad", a.positional[0] ?? a.keywords.get("requires_grad") ?? true);
+        return t;
+      });
     case "__getitem__":
       return native(name, (i, a) => getItem(i, t, a.positional[0] ?? null));
     case "__setitem__":

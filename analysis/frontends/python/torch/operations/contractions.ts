@@ -1,5 +1,5 @@
 /** @file Contractions: linear, einsum, convolutions, and products of several tensors. */
-import { notUnderstood, PythonError, raise, raiseConflict } from "../../evaluator/errors";
+import { PythonError, notUnderstood, raiseConflict, raiseRank } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { intOf, is, type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
@@ -65,7 +65,7 @@ export function convolution(
     );
   }
   if (x.shape && x.shape.length !== spatial + 2)
-    raise("RuntimeError", `a ${spatial}-d convolution is applied to a tensor of rank ${x.shape.length}`);
+    raiseRank(`a ${spatial}-d convolution is applied to a tensor of rank ${x.shape.length}`, x.shape.length, spatial + 2);
   const kernel = weight.shape?.slice(2) ?? [];
   let before: number[];
   let after: number[];

@@ -1,6 +1,6 @@
 /** @file Pooling, resizing and window operations on images and sequences. */
 import type { GraphBuilder } from "../../emit/builder";
-import { notUnderstood, raise } from "../../evaluator/errors";
+import { notUnderstood, raiseRank } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { int, is, tuple, type TensorValue, type Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
@@ -12,7 +12,7 @@ function batched(interpreter: Interpreter, x: TensorValue, spatial: number, run:
   if (x.shape === undefined) b.needShape(x, { rank: spatial + 2 });
   const rank = shapeOf(interpreter, x).length;
   if (rank === spatial + 1) return b.node("Squeeze", [run(b.unsqueeze(x, [0])), b.ints([0])]);
-  if (rank !== spatial + 2) raise("RuntimeError", `a ${spatial}-d pooling is applied to a tensor of rank ${rank}`);
+  if (rank !== spatial + 2) raiseRank(`a ${spatial}-d pooling is applied to a tensor of rank ${rank}`, rank, spatial + 2);
   return run(x);
 }
 
