@@ -337,7 +337,7 @@ export class InputSearch {
   }
 
   /** The last change of an image's size, and contradictions that such a change left as they were. */
-  private resized: { readonly message: string; readonly from: number } | undefined;
+  private resized: { readonly message: string; readonly from: number; readonly to: number } | undefined;
   private readonly notOfImage = new Set<string>();
   private derived = new Set<string>();
   /** The axis that followed a pair of sizes last, to be taken back where that led away. */
@@ -430,6 +430,7 @@ export class InputSearch {
       (g) => g.shape.length >= 4 || (g.shape.length === 3 && g.fixed.has(1) && !g.fixed.has(2)),
     );
     if (images.length === 0) return false;
+    const current = images[0]!.shape.at(images[0]!.hint.channelsLast || lastIsFixed(images[0]!) ? 1 : -1)!;
     const resize = (size: number): void => {
       this.currentSize = size;
       for (const g of images) {
@@ -443,14 +444,13 @@ export class InputSearch {
       }
     };
     if (this.notOfImage.has(error.message)) return false;
-    if (this.resized?.message === error.message) {
+    if (this.resized?.message === error.message && this.resized.to === current) {
       // Another size changes nothing about it.
       this.notOfImage.add(error.message);
       resize(this.resized.from);
       this.resized = undefined;
       return false;
     }
-    const current = images[0]!.shape.at(images[0]!.hint.channelsLast || lastIsFixed(images[0]!) ? 1 : -1)!;
     this.spatialTried.add(current);
     const conflict = error.conflicts.find((c) => !c.ranks && !c.entries);
     if (conflict) {
@@ -462,7 +462,7 @@ export class InputSearch {
       const next = this.nextSize(fits, current, conflict !== undefined);
       if (next === undefined) return false;
       this.spatialTried.add(next);
-      this.resized = { message: error.message, from: current };
+      this.resized = { message: error.message, from: current, to: next };
       resize(next);
       if (this.fresh()) return true;
       this.resized = undefined;
