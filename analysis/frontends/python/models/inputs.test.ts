@@ -78,7 +78,7 @@ const CASES: Readonly<Record<string, readonly [init: string, forward: string, sh
   "patches of an image, and as many positions": [
     "self.patch, self.pos = nn.Conv2d(1, 4, 2, stride=2), nn.Parameter(torch.randn(1, 9, 4))",
     "(self, x):\n        b = x.shape[0]\n        return self.patch(x).flatten(2).transpose(1, 2) + self.pos.expand(b, -1, -1)",
-    [[1, 7, 7]],
+    [[1, 6, 6]],
   ],
   "a condition beside the channels": [
     "self.a, self.film = nn.Conv2d(2, 3, 1), nn.Linear(2, 3)",
