@@ -161,12 +161,14 @@ function isComplex({ dimension, diagonal, skew }: { dimension: number; diagonal:
 const MEASURED = 400;
 /** The same where something in the network says that there may be: norms of what gains multiply, tensors that are read together. */
 const MEASURED_WITH_REASON = 1000;
-/** Other draws of weights at which it is measured. */
+/** Other draws of weights at which it is measured, where derivatives jump and where they do not. */
 const DRAWS_ELSEWHERE = 6;
+const SMOOTH_DRAWS_ELSEWHERE = 2;
 
 /**
  * The measured dimension, as far as it tells whether there is more than is explained; undefined for networks in which that is not
- * measured. A gate that no input takes to one of its ends is as good as linear: a fact about these weights, gone at other ones.
+ * measured. A gate that no input takes to one of its ends is as good as linear, and what saturates hardly moves: facts about these
+ * weights, gone at other ones.
  */
 function leastDimension(graph: Graph, weights: ParameterValues, explained: number, seed: number): number | undefined {
   const network = Network.of(graph);
@@ -174,8 +176,9 @@ function leastDimension(graph: Graph, weights: ParameterValues, explained: numbe
   if (parameterCount > MEASURED_WITH_REASON) return undefined;
   if (parameterCount > MEASURED && !hasNormedGains(network) && !hasPartners(network)) return undefined;
   const { dimension } = measureDimension(graph, { weights, explained, seed });
-  if (dimension <= explained || !hasKinks(network)) return dimension;
-  const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws: DRAWS_ELSEWHERE });
+  if (dimension <= explained) return dimension;
+  const draws = hasKinks(network) ? DRAWS_ELSEWHERE : SMOOTH_DRAWS_ELSEWHERE;
+  const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws });
   return Math.min(dimension, elsewhere.dimension);
 }
 

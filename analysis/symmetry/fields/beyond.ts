@@ -4,6 +4,7 @@
  */
 import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
+import { norm } from "../../numerics/matrix";
 import { ParameterSpace, Span } from "../counting/families";
 import { certificates } from "../counting/jacobian";
 import { Network } from "../counting/network";
@@ -22,6 +23,9 @@ export interface Curve {
 
 /** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
 const CERTIFIED = 1e-8;
+
+/** Part of a direction that has to be beyond what is known: less is what rounding leaves of a sum of known ones. */
+const LEAST_NEW = 1e-5;
 
 /** All solutions of a system at some weights; most of them are other engines' too. */
 export function curveTangents(
@@ -53,7 +57,10 @@ class Known {
 
   /** Those that are new, each of them beyond all others. */
   take(found: readonly ParameterValues[], seed: number): ParameterValues[] {
-    const fresh = found.filter((v) => !this.span.contains(this.space.flatten(v)));
+    const fresh = found.filter((v) => {
+      const flat = this.space.flatten(v);
+      return norm(this.span.remainderOf(flat)) > LEAST_NEW * norm(flat);
+    });
     const holds = certificates(this.graph, this.weights, fresh, { seed });
     return fresh.filter((v, k) => holds[k]! < CERTIFIED && this.span.add([this.space.flatten(v)]) > 0);
   }
