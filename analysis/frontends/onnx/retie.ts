@@ -10,7 +10,7 @@ import type { RawGraph } from "./graph-reader";
 import type { FileTensor } from "./tensors";
 
 /** Entries that are read in all to compare tensors: opening a large file must not read its weights. */
-const MOST_READ = 4_000_000;
+const MOST_READ = 1_000_000;
 
 /** Reads nameless matrices that are the transposes of named ones as what they are; the graph itself where there are none. */
 export function retie(raw: RawGraph): RawGraph {
