@@ -147,3 +147,24 @@ test("linear layers without end are searched by rule, and it says so", () => {
   );
   assert.equal(symmetries.filter((s) => s.group === "GL(4)").length, 59);
 });
+
+test("a damaged file's value that is made of itself ends the way back to it", () => {
+  const b = new Builder();
+  const y = b.node("MatMul", ["x", "turned"]);
+  const graph = b.build([2, 3], y);
+  const turned: Node = {
+    name: "turn",
+    operator: "Transpose",
+    domain: "",
+    inputs: ["turned"],
+    outputs: ["turned"],
+    attributes: {},
+    origin: {},
+  };
+  const types = new Map([...graph.types, ["turned", { type: "float32" as const, shape: [3, 3] }] as const]);
+  const { notes } = find({ ...graph, nodes: [turned, ...graph.nodes], types });
+  assert.ok(
+    notes.some((n) => n.includes("which nothing before it writes")),
+    notes.join("\n"),
+  );
+});

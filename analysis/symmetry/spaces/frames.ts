@@ -130,10 +130,13 @@ function isPlainlyWritten(graph: Graph, numbering: Numbering, value: number): bo
 /** A parameter or constant, reshaped at most. */
 function isWeight(graph: Graph, numbering: Numbering, value: number): boolean {
   let at: number | undefined = value;
+  let behind = graph.nodes.length;
   while (at !== undefined && at !== ABSENT) {
     const k = numbering.writer(at);
     if (k === ABSENT) break;
-    if (!MOVEMENT.has(graph.nodes[k]!.operator)) return false;
+    // A node of a damaged file may read what it writes itself: the way back would have no end.
+    if (k >= behind || graph.nodes[k]!.domain !== "" || !MOVEMENT.has(graph.nodes[k]!.operator)) return false;
+    behind = k;
     at = numbering.inputs[k]![0];
   }
   if (at === undefined || at === ABSENT) return false;
