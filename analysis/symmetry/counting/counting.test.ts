@@ -118,6 +118,32 @@ describe("certification", () => {
   it("refuses the same with a wrong sign", () => {
     assert.ok(certifyGenerators(graph, weights, [rescaling(1)]) > 1e-3);
   });
+
+  it("looks at other inputs where a norm divides zero by zero, and trusts none where all are like that", () => {
+    // Without its epsilon a norm behind rectifiers is undefined for samples that leave all of them off.
+    const normed = (bias: number) =>
+      sketch({
+        inputs: { x: [6, 4] },
+        parameters: { a: [4, 3], b: [3, 3] },
+        constants: { c: bias },
+        lines: [
+          ["s", "MatMul", ["x", "a"]],
+          ["z", "Add", ["s", "c"]],
+          ["h", "Relu", ["z"]],
+          ["y", "MatMul", ["h", "b"]],
+          ["n", "ReduceL2", ["y"], { axes: [1], keepdims: 1 }],
+          ["d", "Div", ["y", "n"]],
+        ],
+        outputs: ["d"],
+      });
+    for (let seed = 1; seed <= 10; seed++) {
+      const network = Network.of(normed(0));
+      const drawn = genericWeights(network, new Random(seed));
+      const scale = new Map([["b", drawn.get("b")!]]);
+      assert.ok(certifyGenerators(network.graph, drawn, [scale], { seed }) < 1e-12, `seed ${seed}`);
+      assert.ok(!(certifyGenerators(normed(-1e3), drawn, [scale], { seed }) < 1), `all off, seed ${seed}`);
+    }
+  });
 });
 
 describe("families", () => {

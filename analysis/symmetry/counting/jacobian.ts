@@ -280,7 +280,7 @@ export function certificates(
   const program = new Program(network, network.outputs);
   const worst = vectors.map(() => 0);
   for (let b = 0; b < (options.batches ?? 2) && vectors.length > 0; b++) {
-    const values = program.evaluate(batch(network, weights, random));
+    const values = definedValues(program, network, weights, random);
     const typical = typicalColumn(program, values, weights, network, random);
     vectors.forEach((vector, k) => {
       const length = Math.sqrt([...vector.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
@@ -291,6 +291,25 @@ export function certificates(
     });
   }
   return worst;
+}
+
+/** Batches drawn at most until all outputs are numbers. */
+const MOST_BATCHES = 20;
+
+/**
+ * Values on a fresh batch at which the outputs are numbers: without its epsilon a norm divides zero by zero where rectifiers are
+ * off for a whole sample. Where no batch is like that the last one is taken, on which nothing holds.
+ */
+function definedValues(
+  program: Program,
+  network: Network,
+  weights: ParameterValues,
+  random: Random,
+): ReturnType<Program["evaluate"]> {
+  for (let tries = 1; ; tries++) {
+    const values = program.evaluate(batch(network, weights, random));
+    if (tries === MOST_BATCHES || !program.results(values).some((t) => t.data.some(Number.isNaN))) return values;
+  }
 }
 
 /** Length of the Jacobian applied to a random unit direction of all parameters. */
