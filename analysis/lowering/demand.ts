@@ -137,7 +137,7 @@ function taken(w: Workspace, node: Node, there: Present, needed: Part): string {
   const starts = axes.map((k) => needed[k]![0] - there.part[k]![0]);
   const ends = axes.map((k) => needed[k]![1] - there.part[k]![0]);
   const output = w.fresh(`${there.name}/part`);
-  const inputs = [there.name, ...[starts, ends, axes].map((list) => integers(w, list))];
+  const inputs = [there.name, ...[starts, ends, axes, axes.map(() => 1)].map((list) => integers(w, list))];
   w.add({ name: output, operator: "Slice", domain: "", inputs, outputs: [output], attributes: {}, origin: node.origin });
   return w.resolve(output);
 }

@@ -178,7 +178,7 @@ function addPairs(w: Workspace, item: Item, { left, right, pairs, axis }: Chosen
       if (made === undefined) {
         const apart = add("Reshape", [value.name, sizes([batch, rows, features])], {});
         const ends = [row - start, row - start + 1].map((i) => sizes([i]));
-        const own = rows === 1 ? apart : add("Slice", [apart, ...ends, sizes([1])], {});
+        const own = rows === 1 ? apart : add("Slice", [apart, ...ends, sizes([1]), sizes([1])], {});
         made = add("Reshape", [own, sizes([batch, features])], {});
         known.set(key, made);
       }

@@ -87,7 +87,7 @@ describe("a window", function () {
     const text = (await dialog().innerText()).replaceAll("\u00a0", " ");
     assert.match(text, /Run your code to export MlpRelu\?/);
     assert.ok(text.includes(`${PYTHON} noether-export.py`), text);
-    assert.match(text, /imports zoo\.py, makes MlpRelu\(\), calls it with x \[4, 4\]/);
+    assert.match(text, /imports zoo\.py, makes MlpRelu\(\), calls it with x \[\d+, 4\]/);
     await dialog().locator(".monaco-button", { hasText: "Cancel" }).click();
     await dialog().waitFor({ state: "hidden" });
     assert.equal(await toast("Exporting").count(), 0);
