@@ -3,6 +3,19 @@ import * as vscode from "vscode";
 import { needsUser, press, seen, type } from "./user";
 import { close, diagnostics, file, find, noether, open, rule, until } from "./vs-code";
 
+/** Asks for a menu of code actions until it stays: one that opens while the editor is still settling closes again. */
+async function menu(ask: () => PromiseLike<unknown>): Promise<void> {
+  const entry = seen(".action-widget .monaco-list-row.action");
+  await until("the menu", async () => {
+    await ask();
+    for (let looks = 0; looks < 20; looks++) {
+      if ((await entry.count()) > 0) return true;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return false;
+  });
+}
+
 describe("around the editor", () => {
   afterEach(async () => {
     await close();
@@ -117,7 +130,7 @@ describe("around the editor", () => {
     vscode.window.activeTextEditor!.selection = new vscode.Selection(at, at);
     const list = seen(".action-widget");
     await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
-    await press("Control+.");
+    await menu(() => press("Control+."));
     await list.at(".monaco-list-row", "bias=False").shown();
     // The fix comes first, what only silences after it.
     const titles = await list.at(".monaco-list-row.action").texts();
@@ -141,16 +154,7 @@ describe("around the editor", () => {
       return (await vscode.commands.executeCommand<vscode.CodeAction[]>(id, document.uri, range, kind)).length > 0;
     });
     await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
-    // A menu that opens while the editor is still settling closes again.
-    const entry = seen(".action-widget .monaco-list-row.action");
-    await until("the menu", async () => {
-      await vscode.commands.executeCommand("editor.action.refactor");
-      for (let looks = 0; looks < 20; looks++) {
-        if ((await entry.count()) > 0) return true;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      return false;
-    });
+    await menu(() => vscode.commands.executeCommand("editor.action.refactor"));
     await press("Enter");
     const preview = seen(".bulk-edit-panel");
     await preview.shown();
