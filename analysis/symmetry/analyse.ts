@@ -160,7 +160,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
       ...(outer === undefined ? {} : { within: outer }),
     };
   });
-  const swaps = findSwaps(normal);
+  const swaps = once(() => findSwaps(normal));
   const symmetries = once((): readonly Symmetry[] => [
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
@@ -182,7 +182,7 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
           { matrices: matrices(), shifts: byRule() ? shiftFamilies(normal, hard) : [] },
           spacesOfAtoms,
         )),
-    ...swaps.map((s, i) => swapSymmetry(s, i, shape)),
+    ...swaps().map((s, i) => swapSymmetry(s, i, shape)),
   ]);
   return {
     graph,
@@ -191,7 +191,9 @@ export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnaly
     get symmetries() {
       return symmetries();
     },
-    swaps: swaps.map((s) => s.names),
+    get swaps() {
+      return swaps().map((s) => s.names);
+    },
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",
     ...(numeric ? { measurable: numeric.graph, genericWeights: numeric.weights } : {}),

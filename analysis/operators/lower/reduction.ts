@@ -29,18 +29,21 @@ function reduction(l: Lowering): Reduction | undefined {
   return { x, shape, axes, keepdims };
 }
 
-/** Whether a reduction is written in the one form of the normal form. */
-function isCanonical(l: Lowering, r: Reduction): boolean {
+/** Whether a reduction is written in the one form of the normal form: axes are an input, constant, rising, none negative. */
+function isCanonical(l: Lowering): boolean {
+  if (l.node.attributes["axes"] !== undefined) return false;
   const given = input(l, 1);
   const axes = given === undefined ? undefined : l.constant(given)?.data;
-  if (l.node.attributes["axes"] !== undefined) return false;
-  return axes !== undefined && axes.length === r.axes.length && r.axes.every((a, i) => a === axes[i]);
+  if (axes === undefined || axes.length === 0) return false;
+  for (let k = 0; k < axes.length; k++) if (axes[k]! < (k === 0 ? 0 : axes[k - 1]! + 1)) return false;
+  return true;
 }
 
 /** ReduceMean, ReduceSum, ReduceMax, ReduceMin, ReduceProd and ReduceSumSquare in one form. */
 export function lowerReduction(l: Lowering): readonly string[] | undefined {
+  if (isCanonical(l)) return undefined;
   const r = reduction(l);
-  if (r === undefined || isCanonical(l, r)) return undefined;
+  if (r === undefined) return undefined;
   if (r.axes.length === 0) return l.node.operator === "ReduceSumSquare" ? [l.add("Mul", [r.x, r.x])] : [r.x];
   return [reduce(l, l.node.operator, r.x, r.axes, r.keepdims)];
 }

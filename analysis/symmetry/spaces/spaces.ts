@@ -284,9 +284,18 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
   }
   return candidates.map((c) => c?.[0]);
 
+  function isOpen(segment: readonly AxisFactor[]): boolean {
+    for (const { atom } of segment) {
+      const id = spaceOf.get(atom);
+      if (id !== undefined && candidates[id]?.length !== 0) return true;
+    }
+    return false;
+  }
+
   function narrow(layout: readonly AxisLayout[]): void {
     for (let at = 0; at < layout.length; at++) {
       for (const segment of flattened(layout[at]!)) {
+        if (!isOpen(segment)) continue;
         for (let position = 0; position < segment.length; position++) {
           const id = spaceOf.get(segment[position]!.atom);
           if (id === undefined || candidates[id]?.length === 0) continue;
@@ -304,9 +313,15 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
   }
 }
 
+/** Whether a factor of an axis is a concatenation. */
+function hasParts(layout: AxisLayout): boolean {
+  for (const segment of layout) for (const factor of segment) if (factor.parts !== undefined) return true;
+  return false;
+}
+
 /** The segments of an axis, those of concatenations inside of products with what stands outside before them. */
 function flattened(layout: AxisLayout): AxisLayout {
-  if (!layout.some((s) => s.some((f) => f.parts !== undefined))) return layout;
+  if (!hasParts(layout)) return layout;
   return layout.flatMap((segment): AxisLayout => {
     const at = segment.findIndex((f) => f.parts !== undefined);
     if (at < 0) return [segment];
