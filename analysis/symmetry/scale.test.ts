@@ -168,3 +168,11 @@ test("a damaged file's value that is made of itself ends the way back to it", ()
     notes.join("\n"),
   );
 });
+
+test("a convolution with a damaged number of groups ends no search", () => {
+  const b = new Builder();
+  const y = b.node("Relu", [b.node("Conv", ["x", b.parameter("w", [4, 3, 1, 1])])]);
+  const graph = b.build([2, 3, 5, 5], b.node("Conv", [y, b.parameter("v", [2, 4, 1, 1])]));
+  const nodes = graph.nodes.map((n) => (n.inputs.includes("w") ? { ...n, attributes: { group: "two" } } : n));
+  assert.deepEqual(find({ ...graph, nodes }).spaces, []);
+});

@@ -3,7 +3,7 @@
  * gain that stands on one still scales entry by entry, a shift still differs entry by entry. The unit equations and the
  * numeric engines hold inputs and outputs still by themselves: for them these axes need no pin.
  */
-import { type Graph, type GraphInput, type Node, numberAttribute, stringAttribute } from "../../graph/graph";
+import { type Graph, type GraphInput, type Node, stringAttribute } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import { isFloating } from "../../graph/tensor";
 import { parseEinsum } from "../../operators/einsum";
@@ -63,7 +63,8 @@ function isContraction(graph: Graph, numbering: Numbering, at: number): boolean 
 /** Convolutions in groups, and products with a weight for each index that they hand on (block-diagonal weights). */
 function isGrouped(graph: Graph, numbering: Numbering, at: number): boolean {
   const node = graph.nodes[at]!;
-  if (node.operator.startsWith("Conv")) return numberAttribute(node, "group", 1) > 1;
+  // In a damaged file it may be no number; the operator's rule says so.
+  if (node.operator.startsWith("Conv")) return (node.attributes["group"] ?? 1) !== 1;
   if (node.operator !== "Einsum" && node.operator !== "MatMul") return false;
   const operands = numbering.inputs[at]!;
   const shapes = operands.map((i) => numbering.types[i]?.shape);
