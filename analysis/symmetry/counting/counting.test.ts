@@ -77,6 +77,19 @@ describe("the measured dimension", () => {
     );
   });
 
+  it("looks at nothing that no weight moves: what an unknown operator reads of the input may be huge", () => {
+    const graph = sketch({
+      inputs: { x: [6, 4] },
+      parameters: { a: [4, 3] },
+      lines: [
+        ["m", "Mystery", ["x"]],
+        ["y", "MatMul", ["x", "a"]],
+      ],
+      outputs: ["m", "y", "x"],
+    });
+    assert.deepEqual(Network.of(graph).outputs, ["y"]);
+  });
+
   it("does not let a jump pass for a symmetry", () => {
     const lines = (second: string) =>
       [

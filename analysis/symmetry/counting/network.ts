@@ -42,7 +42,7 @@ export class Network {
   readonly inputs: readonly GraphInput[];
   /**
    * The graph's floating outputs, the floating values that opaque nodes read, and those that comparisons, roundings and index
-   * searches read: what jumps must not move at all.
+   * searches read: what jumps must not move at all. Only those that some weight moves.
    */
   readonly outputs: readonly string[];
   readonly opaque: readonly Node[];
@@ -117,7 +117,7 @@ export class Network {
     for (const o of graph.outputs) if (!beyond.has(o) && this.observable(o)) outputs.add(o);
     this.steps = steps;
     this.inputs = inputs;
-    this.outputs = [...outputs];
+    this.outputs = [...outputs].filter((o) => this.moving.has(o));
     this.opaque = opaque;
   }
 

@@ -30,6 +30,8 @@ export interface ShiftOptions extends NetworkOptions {
 const CERTIFYING_BATCHES = 6;
 const QUIET_ROUNDS = 2;
 const MOST_BATCHES = 500;
+/** Batches after which a network whose outputs were no numbers on any of them is given up. */
+const MOST_UNDEFINED = 20;
 const MOST_ROWS = 3000;
 const COMBINATIONS = 2;
 /** Directions that move outputs by less than this, relative to the typical direction, are kept. */
@@ -140,7 +142,10 @@ export function certified(
   for (let quiet = 0; left.length > 0 && quiet < QUIET_ROUNDS; ) {
     // If any direction moves the outputs, so does a random combination of all.
     const mixed = Array.from({ length: Math.min(COMBINATIONS, left.length) }, () => combination(left, random));
-    if (changes(program, network, weights, mixed, space, random).maximum() < CERTIFIED.absolute) {
+    const change = changes(program, network, weights, mixed, space, random);
+    // Outputs that are no numbers show nothing, and prove nothing.
+    if (change.rows === 0) return [];
+    if (change.maximum() < CERTIFIED.absolute) {
       quiet++;
       continue;
     }
@@ -193,7 +198,7 @@ function changes(
   const parts: Matrix[] = [];
   // As many rows in the end as measuring looks at, or a rarely active unit would be explained and then measured away.
   const wanted = Math.max(2 * vectors.length + 20, Math.min(MOST_ROWS, 3 * space.size + 50) / QUIET_ROUNDS);
-  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < wanted && b < MOST_BATCHES); b++) {
+  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < wanted && b < (rows === 0 ? MOST_UNDEFINED : MOST_BATCHES)); b++) {
     const values = program.evaluate(batch(network, weights, random));
     const part = new Matrix(program.targetSize, vectors.length);
     if (vectors.length <= part.rows) forwardChanges(program, values, directions, part);
