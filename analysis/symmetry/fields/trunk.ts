@@ -13,7 +13,7 @@ import { Random } from "../../numerics/random";
 import { ParameterSpace } from "../counting/families";
 import type { Network } from "../counting/network";
 import type { Program } from "../counting/program";
-import { CutNetwork } from "../shifts/cells";
+import { CutNetwork, RENAMING } from "../shifts/cells";
 import { reduced } from "../shifts/reduced";
 import { certified } from "../shifts/shifts";
 import type { ParameterValues } from "../symmetry";
@@ -35,9 +35,6 @@ const MOST_SAMPLES = 400;
 const NOISE = 1e-12;
 /** Directions shorter than this move no weight. */
 const SMALL = 1e-8;
-
-/** Operators that only rename entries: stations behind them say nothing new. */
-const RENAMING: ReadonlySet<string> = new Set(["Identity", "Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"]);
 
 /** How to look for directions along a trunk. */
 export interface TrunkOptions {
@@ -69,6 +66,7 @@ export function stationsOf(network: Network, inputsPass: boolean): string[] {
       for (const k of above[from]!) before.add(k);
     }
     above.push(before);
+    // Stations behind what only renames entries say nothing new.
     if (observed.has(value) || !network.isDifferentiable(value) || RENAMING.has(node.operator)) continue;
     const inside = (name: string): boolean => {
       const k = index.get(name);

@@ -35,7 +35,7 @@ export function readers(network: Network): Step[] {
 }
 
 /** Operators that rename the entries of their input. */
-const RENAMING: ReadonlySet<string> = new Set([
+export const RENAMING: ReadonlySet<string> = new Set([
   "Identity",
   "Cast",
   "Neg",

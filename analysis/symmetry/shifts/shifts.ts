@@ -2,7 +2,7 @@
  * @file Engine D: translations and unread directions. A translation moves every reader's input by a constant and the outputs
  * not at all; an unread direction of a weight meets only what its input never shows. For small graphs (twins).
  */
-import type { AxisLayout, AxisStructure } from "../../graph/axes";
+import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
 import { Matrix, norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
@@ -12,6 +12,7 @@ import { batch } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
 import { Program, type SlotValues } from "../counting/program";
 import { type Channels, channelsOf } from "../fields/channels";
+import { contractedLayout } from "../fields/contracted";
 import type { Block } from "../fields/constraints";
 import { solveBlocks } from "../fields/elimination";
 import type { Family, Generator, ParameterValues } from "../symmetry";
@@ -64,20 +65,6 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
   return [...generators("unread", unread), ...generators("translation", translations)];
-}
-
-/**
- * Axes of which the one that readers contract is free: coordinates that may not be permuted (those of the network's input)
- * are shifted one by one all the same. Undefined where there is none.
- */
-function contractedLayout(network: Network, value: string): readonly AxisLayout[] | undefined {
-  const shape = network.shape(value);
-  const reader = network
-    .consumers(value)
-    .find((n) => n.inputs[0] === value && (n.operator === "MatMul" || n.operator === "Conv"));
-  if (!reader || shape.length < 2) return undefined;
-  const at = reader.operator === "Conv" ? 1 : shape.length - 1;
-  return shape.map((size, axis) => [[{ atom: -1, size, pinned: axis !== at }]]);
 }
 
 /** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */

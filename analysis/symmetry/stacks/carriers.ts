@@ -4,22 +4,13 @@
  */
 import type { Node } from "../../graph/graph";
 import type { Network } from "../counting/network";
+import { RENAMING } from "../shifts/cells";
 
 const SUMS: ReadonlySet<string> = new Set(["Add", "Sub", "Sum"]);
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose", "ReduceSum", "ReduceMean"]);
 
 /** Operators that show every entry of what they move. */
-const MOVEMENT: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Neg",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Flatten",
-  "Concat",
-]);
+const MOVEMENT: ReadonlySet<string> = new Set([...RENAMING, "Concat"]);
 
 /** The activations that hang on trained weights. */
 export function weighted(network: Network): ReadonlySet<string> {

@@ -10,6 +10,7 @@ import { countFamilies } from "../counting/families";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
 import { type Channels, channelsOf } from "../fields/channels";
+import { COORDINATE, contractedLayout } from "../fields/contracted";
 import {
   directionsAt,
   type FieldRegion,
@@ -27,9 +28,8 @@ import { partners } from "./partners";
 import { stackedNotation } from "./names";
 import { type Stack, stackedGraph } from "./stacked-graph";
 
-/** Atoms of no axis: which member of a stack, and coordinates that no inference frees. */
+/** The atom of no axis: which member of a stack. */
 const MEMBER = -1;
-const COORDINATE = -2;
 
 /** Channels of a value above which only members of a stack mix: the cost is that of matrices between them all. */
 const MIXED = 12;
@@ -126,17 +126,6 @@ function alikeAtoms(
     }
   }
   return new Map([...out].map(([atom, set]) => [atom, [...set]] as const));
-}
-
-/** Axes of which the one that readers contract is free, whatever pins it: fields are solved for, not inferred. */
-function contractedLayout(network: Network, value: string): readonly AxisLayout[] | undefined {
-  const shape = network.shape(value);
-  const reader = network
-    .consumers(value)
-    .find((n) => n.inputs[0] === value && (n.operator === "MatMul" || n.operator === "Conv"));
-  if (!reader || shape.length < 2) return undefined;
-  const at = reader.operator === "Conv" ? 1 : shape.length - 1;
-  return shape.map((size, axis) => [[{ atom: COORDINATE, size, pinned: axis !== at }]]);
 }
 
 /** Further draws of weights at which what was found has to exist too: at one, rectifiers may be off or on for all inputs. */
