@@ -3,9 +3,10 @@
  * sum of entries that a Gather picks times weights, so its derivatives with respect to data and places come by themselves.
  */
 import { numberAttribute, stringAttribute } from "../../graph/graph";
-import { elementCount, type ElementType, filled, type Shape, tensor } from "../../graph/tensor";
+import { elementCount, filled, type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows } from "../kernels/window";
 import type { Builder, Lowering } from "../operator";
+import { onnxTypeCode } from "../rules";
 import { input, ints, plus, range, reduce, reshape, scalarLike, scaled, shapeOf, shifted, transpose } from "./build";
 
 const INT64 = 7;
@@ -27,8 +28,7 @@ const sub = (l: Builder, a: string, b: string): string => l.add("Sub", [a, b]);
 
 /** x in the floating type of another value. */
 function cast(l: Builder, x: string, like: string): string {
-  const number = { float64: 11, float16: 10, bfloat16: 16 } as Partial<Record<ElementType, number>>;
-  return l.add("Cast", [x], { to: number[l.type(like).type] ?? 1 });
+  return l.add("Cast", [x], { to: onnxTypeCode(l.type(like).type) ?? 1 });
 }
 
 function clip(l: Builder, x: string, low: number, high: number): string {

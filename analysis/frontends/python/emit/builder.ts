@@ -2,7 +2,7 @@
  * @file Builds the Graph while the evaluator runs. Types come from the operator table's own shape rules. Nodes whose
  * inputs are all known are computed instead of emitted.
  */
-import type { Attribute, Graph, GraphInput, Node, Parameter } from "../../../graph/graph";
+import type { Attribute, Graph, GraphInput, Node } from "../../../graph/graph";
 import type { Origin } from "../../../graph/source";
 import {
   type ElementType,
@@ -15,34 +15,18 @@ import {
   type TensorType,
 } from "../../../graph/tensor";
 import type { OperatorTable } from "../../../operators/operator";
-import { PythonError, type ShapeHint, ShapeDemand, type SizeConflict } from "../evaluator/errors";
+import { onnxTypeCode } from "../../../operators/rules";
+import { PythonError, type ShapeHint, ShapeDemand } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { constantOf, LARGEST_CONSTANT, type LazyConstant, materialise } from "../values/constant";
 import { collectTensors, is, type ParameterCell, type TensorValue, type Value } from "../values/value";
+import { sizeConflicts } from "./conflicts";
+import { type CellEntry, finishedGraph } from "./finish";
 import { foldLazily } from "./folding";
+import { copyOf, uniformValue } from "./initialisation";
 
 /** The operator set whose semantics the nodes follow. */
 export const OPSET = 18;
-
-/** TensorProto.DataType, as the `to` attribute of Cast wants it. */
-const ELEMENT_CODES: Readonly<Partial<Record<ElementType, number>>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  string: 8,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  complex64: 14,
-  complex128: 15,
-  bfloat16: 16,
-};
 
 const ABSENT: TensorType = { type: "other", shape: undefined };
 
@@ -60,10 +44,7 @@ export class GraphBuilder {
   private readonly constantNames = new Map<string, string>();
   private readonly inputs: GraphInput[] = [];
   private readonly open = new Map<string, TensorValue>();
-  private readonly cells = new Map<
-    string,
-    { cell: ParameterCell; shape: Shape; type: ElementType; constant: LazyConstant | undefined }
-  >();
+  private readonly cells = new Map<string, CellEntry>();
   private readonly named = new Map<object, string>();
   private interpreter!: Interpreter;
   private nextNode = 0;
@@ -180,7 +161,7 @@ export class GraphBuilder {
     const uniform = t.drawn?.scheme === "uniform_";
     const operator = uniform ? "RandomUniform" : "RandomNormal";
     const type = { type: t.type, shape: t.shape };
-    return this.emit(operator, operator, "", [], { shape: [...t.shape], dtype: ELEMENT_CODES[t.type] ?? 1 }, [type])[0]!.value;
+    return this.emit(operator, operator, "", [], { shape: [...t.shape], dtype: onnxTypeCode(t.type) ?? 1 }, [type])[0]!.value;
   }
 
   /** A tensor that another evaluation made (a module-level value): a parameter keeps its cell, all else is frozen. */
@@ -437,7 +418,7 @@ export class GraphBuilder {
   }
 
   cast(t: TensorValue, type: ElementType): TensorValue {
-    return t.type === type ? t : this.node("Cast", [t], { to: ELEMENT_CODES[type] ?? 1 });
+    return t.type === type ? t : this.node("Cast", [t], { to: onnxTypeCode(type) ?? 1 });
   }
 
   reshape(t: TensorValue, shape: readonly number[]): TensorValue {
@@ -559,134 +540,10 @@ export class GraphBuilder {
     // An input that is handed back unread, of a shape that nothing asked for, says nothing of the weights.
     const isUnread = (n: string) => this.open.has(n) && !this.types.has(n);
     const wanted = outputs.map((t) => this.nameOf(t)).filter((n) => n !== "" && !isUnread(n));
-    const needed = new Set(wanted);
-    const kept: Node[] = [];
-    for (let i = this.nodes.length - 1; i >= 0; i--) {
-      const node = this.nodes[i]!;
-      if (!node.outputs.some((o) => needed.has(o))) continue;
-      kept.push(node);
-      for (const input of node.inputs) needed.add(input);
-    }
-    kept.reverse();
-    const renamed = new Map<string, string>();
-    const parameters = new Map<string, Parameter>();
-    const constants = new Map<string, Tensor>();
-    const taken = new Set(this.inputs.map((i) => i.name));
-    for (const [value, entry] of this.cells) {
-      if (!needed.has(value)) continue;
-      const registered = nameOfCell(entry.cell);
-      const plain = registered ?? `unregistered.${entry.cell.id}`;
-      let unique = plain;
-      for (let i = 1; taken.has(unique); i++) unique = `${plain}.${i}`;
-      taken.add(unique);
-      renamed.set(value, unique);
-      const known = entry.cell.buffer && entry.constant ? materialise(entry.constant, entry.type) : undefined;
-      if (known) constants.set(unique, known);
-      else {
-        parameters.set(unique, {
-          name: unique,
-          type: entry.type,
-          shape: entry.shape,
-          // What model.parameters() does not list, no optimiser moves.
-          trainable: entry.cell.trainable && !entry.cell.buffer && registered !== undefined,
-          ...(entry.cell.buffer && entry.cell.statistic ? { buffer: true } : {}),
-          ...(entry.cell.initialisation ? { initialisation: entry.cell.initialisation } : {}),
-          origin: entry.cell.origin,
-        });
-      }
-    }
-    for (const [value, t] of this.constants) if (needed.has(value)) constants.set(value, t);
-    const rename = (n: string): string => renamed.get(n) ?? n;
-    const types = new Map<string, TensorType>();
-    for (const n of needed) {
-      const type = this.types.get(n);
-      if (type) types.set(rename(n), type);
-    }
-    return {
-      name,
-      opset: OPSET,
-      inputs: this.inputs.filter((i) => needed.has(i.name)),
-      outputs: wanted.map(rename),
-      nodes: kept.map((node) => (node.inputs.some((i) => renamed.has(i)) ? { ...node, inputs: node.inputs.map(rename) } : node)),
-      parameters,
-      constants,
-      types,
-      ...(symbols.size > 0 ? { symbols } : {}),
-    };
+    const { nodes, types, constants, inputs, cells } = this;
+    return finishedGraph(
+      { nodes, types, constants, inputs, cells },
+      { name, opset: OPSET, outputs: wanted, nameOfCell, symbols },
+    );
   }
-}
-
-/** How a parameter starts that takes the entries of another one. */
-export function copyOf(source: ParameterCell, origin?: Origin): NonNullable<ParameterCell["initialisation"]> {
-  const original = source.initialisation;
-  return {
-    scheme: `copy of ${(original?.scheme ?? "default").replace(/^copy of /, "")}`,
-    ...(original?.constant !== undefined ? { constant: original.constant } : {}),
-    ...(original?.std !== undefined ? { std: original.std } : {}),
-    ...(origin ? { origin } : {}),
-  };
-}
-
-/** Pairs of sizes that should have been equal, where an operator does not fit its inputs. */
-function sizeConflicts(
-  operator: string,
-  shapes: readonly (Shape | undefined)[],
-  along: Attribute | undefined,
-  message: string,
-): SizeConflict[] {
-  const known = shapes.flatMap((s) => (s && s.length > 0 ? [s] : []));
-  const [a, b] = known;
-  if (operator === "Einsum") {
-    const [, x, y] = /axes of sizes (\d+) and (\d+)/.exec(message) ?? [];
-    const [p, q] = [Number(x), Number(y)];
-    return x === undefined
-      ? []
-      : [
-          { got: p, expected: q },
-          { got: q, expected: p },
-        ];
-  }
-  if (!a || !b) return [];
-  const out: SizeConflict[] = [];
-  if (operator === "MatMul" || operator === "Gemm") {
-    const inner = operator === "Gemm" ? b.at(-1) : b.at(b.length > 1 ? -2 : -1);
-    if (a.at(-1) !== inner) out.push({ got: a.at(-1)!, expected: inner! }, { got: inner!, expected: a.at(-1)! });
-    return out;
-  }
-  if (operator === "Concat") {
-    for (const other of known.slice(1)) {
-      if (other.length !== a.length) {
-        const [few, many] = [Math.min(a.length, other.length), Math.max(a.length, other.length)];
-        out.push({ got: few, expected: many, ranks: true }, { got: many, expected: few, ranks: true });
-        continue;
-      }
-      a.forEach((x, i) => {
-        const y = other[i]!;
-        if (i !== along && x !== y) out.push({ got: x, expected: y }, { got: y, expected: x });
-      });
-    }
-    return out;
-  }
-  for (const p of known) {
-    for (const q of known) {
-      if (p === q) continue;
-      for (let i = 1; i <= Math.min(p.length, q.length); i++) {
-        const x = p.at(-i)!;
-        const y = q.at(-i)!;
-        if (x !== y && x !== 1 && y !== 1) out.push({ got: x, expected: y });
-      }
-    }
-  }
-  return out;
-}
-
-/** The one value that all entries have, where that is easy to see. */
-export function uniformValue(constant: LazyConstant | undefined): number | undefined {
-  if (!constant) return undefined;
-  const n = elementCount(constant.shape);
-  if (n === 0) return undefined;
-  const first = constant.at(0);
-  const stride = Math.max(1, Math.floor(n / 4096));
-  for (let i = 0; i < n; i += stride) if (constant.at(i) !== first) return undefined;
-  return first;
 }

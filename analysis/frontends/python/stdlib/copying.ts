@@ -1,5 +1,5 @@
 /** @file copy.deepcopy: containers, modules and their parameters are copied, shared parts stay shared. */
-import { copyOf } from "../emit/builder";
+import { copyOf } from "../emit/initialisation";
 import type { Interpreter } from "../evaluator/interpreter";
 import { type InstanceValue, isObject, type ListValue, type TensorValue, tuple, type Value } from "../values/value";
 

@@ -1,7 +1,7 @@
 /** @file nn.Module itself: registration, traversal, and what all modules inherit. */
 import { derivesFrom, getAttribute, setAttribute } from "../../evaluator/attributes";
 import { makeClass } from "../../evaluator/classes";
-import { copyOf } from "../../emit/builder";
+import { copyOf } from "../../emit/initialisation";
 import { raise } from "../../evaluator/errors";
 import { call, callModule } from "../../evaluator/functions";
 import type { Interpreter } from "../../evaluator/interpreter";
