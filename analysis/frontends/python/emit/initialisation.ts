@@ -15,13 +15,16 @@ export function copyOf(source: ParameterCell, origin?: Origin): NonNullable<Para
   };
 }
 
-/** The one value that all entries have, where that is easy to see. */
+/** Entries up to which all are looked at. */
+const ALL_LOOKED_AT = 65_536;
+
+/** The one value that all entries have; of large tensors some are looked at. */
 export function uniformValue(constant: LazyConstant | undefined): number | undefined {
   if (!constant) return undefined;
   const n = elementCount(constant.shape);
   if (n === 0) return undefined;
   const first = constant.at(0);
-  const stride = Math.max(1, Math.floor(n / 4096));
+  const stride = n <= ALL_LOOKED_AT ? 1 : Math.floor(n / 4096);
   for (let i = 0; i < n; i += stride) if (constant.at(i) !== first) return undefined;
   return first;
 }

@@ -3,6 +3,7 @@ import { notUnderstood, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { projectFromHeads, projectToHeads, softmaxAttention } from "../keras/attention";
 import { Reader, shapeOf } from "../torch/arguments";
+import { lowerTriangle } from "../values/constant";
 import { type Arguments, intOf, native, type TensorValue, type Value } from "../values/value";
 import { type FlaxContext, type FlaxSpec, KERNEL, ZEROS } from "./context";
 
@@ -82,8 +83,9 @@ export const ATTENTION_LAYERS: readonly FlaxSpec[] = [
 function causalMask(a: Reader): TensorValue {
   const shape = shapeOf(a.interpreter, a.tensor("x"));
   const steps = shape[1] ?? shape[0] ?? notUnderstood("the length of a sequence is not known");
-  const at = (n: number): number => (n % steps <= Math.floor(n / steps) % steps ? 1 : 0);
-  return a.builder.constant({ shape: [shape.length > 1 ? shape[0]! : 1, 1, steps, steps], at }, "bool");
+  const { at } = lowerTriangle(steps, steps);
+  const batch = shape.length > 1 ? shape[0]! : 1;
+  return a.builder.constant({ shape: [batch, 1, steps, steps], at: (n) => at(n % (steps * steps)) }, "bool");
 }
 
 /** Attention as functions: inputs (batch, steps, heads, size). */

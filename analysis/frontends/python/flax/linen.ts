@@ -4,6 +4,7 @@
  */
 import { findInClass } from "../evaluator/attributes";
 import { instantiate, makeClass } from "../evaluator/classes";
+import { uniformValue } from "../emit/initialisation";
 import { raise } from "../evaluator/errors";
 import { call, opaqueCall } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
@@ -252,7 +253,7 @@ function ownVariable(
     ? init
     : call(interpreter, init, trainable ? { ...args, positional: [key, ...args.positional] } : args);
   if (!is(value, "tensor")) return undefined;
-  const first = value.constant && value.shape?.every((d) => d >= 0) ? uniform(value) : undefined;
+  const first = uniformValue(value.constant);
   const initialisation = value.drawn
     ? { ...value.drawn, origin: interpreter.origin() }
     : {
@@ -268,14 +269,6 @@ function ownVariable(
   );
   interpreter.journal.set(scope.variables, name, t);
   return t;
-}
-
-function uniform(t: TensorValue): number | undefined {
-  const n = (t.shape ?? []).reduce((x, y) => x * y, 1);
-  if (!t.constant || n === 0 || n > 65536) return undefined;
-  const first = t.constant.at(0);
-  for (let i = 1; i < n; i++) if (t.constant.at(i) !== first) return undefined;
-  return first;
 }
 
 function method(name: string, run: (i: Interpreter, self: InstanceValue, args: Arguments) => Value): [string, Value] {

@@ -4,6 +4,7 @@ import { notUnderstood, raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { shapeOf } from "../torch/arguments";
 import { like } from "../torch/operations/pointwise";
+import { lowerTriangle } from "../values/constant";
 import { type ClassValue, type InstanceValue, intOf, is, type TensorValue, tuple, type Value } from "../values/value";
 import { type KerasContext, kerasLayer, type KerasSpec } from "./spec";
 import { addVariable, startOf } from "./weights";
@@ -61,8 +62,7 @@ export function softmaxAttention(
   const low = b.scalar(Number.NEGATIVE_INFINITY, scores.type);
   if (options.causal) {
     const [rows, columns] = scores.shape!.slice(-2) as [number, number];
-    const visible = b.constant({ shape: [rows, columns], at: (n) => (n % columns <= Math.floor(n / columns) ? 1 : 0) }, "bool");
-    scores = b.node("Where", [visible, scores, low]);
+    scores = b.node("Where", [b.constant(lowerTriangle(rows, columns), "bool"), scores, low]);
   }
   if (options.mask) scores = b.node("Where", [b.cast(options.mask, "bool"), scores, low]);
   const weights = b.node("Softmax", [scores], { axis: -1 });

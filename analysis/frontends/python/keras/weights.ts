@@ -1,5 +1,6 @@
 /** @file Variables of Keras layers: how they are named, how they start, and whether they train. */
 import type { ElementType } from "../../../graph/tensor";
+import { uniformValue } from "../emit/initialisation";
 import { raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { elementType } from "../arrays/support";
@@ -108,7 +109,7 @@ export function shapeValue(v: Value): number[] {
 
 /** `keras.Variable(initial, trainable=...)`, `tf.Variable(...)`: a variable out of given values. */
 export function variableFrom(interpreter: Interpreter, value: TensorValue, trainable: boolean): TensorValue {
-  const constant = value.constant && uniform(value);
+  const constant = uniformValue(value.constant);
   return interpreter.builder.parameter(
     value.shape,
     value.type,
@@ -117,18 +118,10 @@ export function variableFrom(interpreter: Interpreter, value: TensorValue, train
       trainable,
       initialisation: value.drawn
         ? { ...value.drawn, origin: interpreter.origin() }
-        : { scheme: "computed", ...(typeof constant === "number" ? { constant } : {}), origin: interpreter.origin() },
+        : { scheme: "computed", ...(constant !== undefined ? { constant } : {}), origin: interpreter.origin() },
     },
     trainable ? undefined : value.constant,
   );
-}
-
-function uniform(t: TensorValue): number | undefined {
-  const n = (t.shape ?? []).reduce((x, y) => x * y, 1);
-  if (!t.constant || n === 0 || n > 65536) return undefined;
-  const first = t.constant.at(0);
-  for (let i = 1; i < n; i++) if (t.constant.at(i) !== first) return undefined;
-  return first;
 }
 
 /** The element type that `dtype=` names. */

@@ -1,11 +1,11 @@
 /** @file The module tree `torch`: nn, functional, init, optim, utils and the rest, made of the tables. */
-import type { ElementType } from "../../../graph/tensor";
 import { makeClass } from "../evaluator/classes";
-import { notUnderstood, raise } from "../evaluator/errors";
-import { tryAttribute } from "../evaluator/attributes";
+import { raise } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
+import { COMPLEX_FUNCTIONS } from "../modules/prelude/complex";
+import { instanceOf } from "../stdlib/instances";
 import { functions, namespaceOf } from "../values/namespaces";
 import {
   type Arguments,
@@ -15,57 +15,24 @@ import {
   intOf,
   is,
   native,
-  type NamespaceValue,
   positional,
-  type TensorValue,
   tuple,
   unknown,
   type Value,
 } from "../values/value";
-import { instanceOf } from "../stdlib/instances";
-import { Reader, shapeOf } from "./arguments";
+import { applyFunction } from "./autograd";
 import { DEVICE_CLASS } from "./devices";
-import { initialisers } from "./initialisation";
 import { activationLayers } from "./layers/activations";
 import { basicLayers } from "./layers/basic";
 import { containerLayers } from "./layers/containers";
 import { moduleClass } from "./layers/module";
 import { normalisationLayers } from "./layers/normalisation";
 import { recurrentLayers } from "./layers/recurrent";
+import { constant, factCall, identity, wrapper } from "./natives";
+import { neuralModules } from "./neural";
 import { operations } from "./operations/index";
-import { drawnTensor, tensorFrom } from "./operations/creation";
 import { optimiserNamespace } from "./optimisers";
-import { packing } from "./packing";
-import { COMPLEX_FUNCTIONS } from "../modules/prelude/complex";
-import { registerParametrization, removeNorm, spectralNorm, weightNorm } from "./parametrise";
-
-const DTYPES: Readonly<Record<string, ElementType>> = {
-  float32: "float32",
-  float: "float32",
-  float64: "float64",
-  double: "float64",
-  float16: "float16",
-  half: "float16",
-  bfloat16: "bfloat16",
-  int8: "int8",
-  int16: "int16",
-  short: "int16",
-  int32: "int32",
-  int: "int32",
-  int64: "int64",
-  long: "int64",
-  uint8: "uint8",
-  uint16: "uint16",
-  uint32: "uint32",
-  bool: "bool",
-  complex64: "complex64",
-  cfloat: "complex64",
-  complex128: "complex128",
-  float8_e4m3fn: "other",
-  float8_e5m2: "other",
-  quint8: "uint8",
-  qint8: "int8",
-};
+import { DTYPES, limits, tensorClasses } from "./tensor-classes";
 
 /** What the rest of the evaluator needs of torch. */
 export interface Torch {
@@ -77,20 +44,6 @@ export interface Torch {
   readonly classes: ReadonlyMap<string, ClassValue>;
 }
 
-/** A function that returns its first argument. */
-function identity(name: string): Value {
-  return native(name, (_, a) => a.positional[0] ?? null);
-}
-
-/** A decorator or a wrapper: `f(module)` gives the module, `f(option=...)` gives a decorator. */
-function wrapper(name: string): Value {
-  return native(name, (_, a) => a.positional[0] ?? identity(name));
-}
-
-function constant(name: string, value: Value): [string, Value] {
-  return [name, native(name, () => value)];
-}
-
 /** Builds the tree. `root` is the class `object`; `written` gives the layers that are written in Python. */
 export function makeTorch(root: ClassValue, written: (name: string) => Value | undefined): Torch {
   const context = makeClass({
@@ -100,25 +53,8 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     attributes: new Map<string, Value>([["__init__", native("__init__", () => null)]]),
   });
   const contexts = (names: string): [string, Value][] => names.split(" ").map((n) => [n, context]);
-
-  const tensorClass = makeClass({ name: "Tensor", bases: [root], fields: [], construct: constructTensor });
-  const parameterClass = makeClass({ name: "Parameter", bases: [tensorClass], fields: [], construct: constructParameter });
-  const bufferClass = makeClass({
-    name: "Buffer",
-    bases: [tensorClass],
-    fields: [],
-    construct: (i, _, a) => {
-      const t = a.positional[0] ?? a.keywords.get("data") ?? null;
-      return is(t, "tensor") ? i.builder.parameter(t.shape, t.type, { buffer: true, trainable: false }, t.constant) : t;
-    },
-  });
-  const dtypeClass = makeClass({ name: "dtype", bases: [root], fields: [] });
-  const sizeClass = makeClass({
-    name: "Size",
-    bases: [root],
-    fields: [],
-    construct: (i, _, a) => tuple(iterate(i, a.positional[0] ?? tuple([])) ?? []),
-  });
+  const tensors = tensorClasses(root);
+  const { tensorClass, parameterClass, dtypeClass, sizeClass } = tensors;
   const module = moduleClass(root);
   const layers = [
     ...containerLayers(module),
@@ -128,87 +64,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ...recurrentLayers(module),
   ];
   const classes = new Map<string, ClassValue>([["Module", module], ...layers.map((c) => [c.name, c] as const)]);
-
-  const functionalMembers = functions("F", {
-    unfold: (i, a) => operations.callable("im2col")!.call(i, a),
-    has_torch_function: () => false,
-    has_torch_function_unary: () => false,
-    has_torch_function_variadic: () => false,
-    _mha_shape_check: (i, a) => {
-      const q = a.positional[0];
-      return is(q, "tensor") ? shapeOf(i, q).length === 3 : true;
-    },
-    _canonical_mask: (_, a) => a.positional[0] ?? a.keywords.get("mask") ?? null,
-    _none_or_dtype: () => null,
-  });
-  const functional = namespaceOf("torch.nn.functional", functionalMembers, (n) => operations.callable(n));
-  const init = namespaceOf("torch.nn.init", initialisers());
-  const norm = (names: readonly string[], a: Arguments, i: Interpreter): Reader => new Reader(i, names, a);
-  const utilities = namespaceOf(
-    "torch.nn.utils",
-    functions("torch.nn.utils", {
-      weight_norm: (i, a) => {
-        const r = norm(["module", "name", "dim"], a, i);
-        return weightNorm(i, r.value("module"), r.text("name", "weight"), r.has("dim") ? r.value("dim") : int(0), false);
-      },
-      spectral_norm: (i, a) => {
-        const r = norm(["module", "name"], a, i);
-        return spectralNorm(i, r.value("module"), r.text("name", "weight"), false);
-      },
-      remove_weight_norm: (i, a) => removeNorm(i, a.positional[0] ?? null, "weight"),
-      remove_spectral_norm: (i, a) => removeNorm(i, a.positional[0] ?? null, "weight"),
-      fuse_conv_bn_eval: (_, a) => a.positional[0] ?? null,
-    }),
-    (n) =>
-      n === "rnn"
-        ? sequences
-        : n === "parametrize"
-          ? parametrize
-          : n === "parametrizations"
-            ? parametrizations
-            : n.startsWith("clip_grad")
-              ? factCall(`torch.nn.utils.${n}`)
-              : undefined,
-  );
-  const parametrizations = namespaceOf(
-    "torch.nn.utils.parametrizations",
-    functions("torch.nn.utils.parametrizations", {
-      weight_norm: (i, a) => {
-        const r = norm(["module", "name", "dim"], a, i);
-        return weightNorm(i, r.value("module"), r.text("name", "weight"), r.has("dim") ? r.value("dim") : int(0), true);
-      },
-      spectral_norm: (i, a) => spectralNorm(i, a.positional[0] ?? null, "weight", true),
-    }),
-  );
-  const parametrize = namespaceOf(
-    "torch.nn.utils.parametrize",
-    functions("torch.nn.utils.parametrize", {
-      register_parametrization: (i, a) => {
-        const r = norm(["module", "tensor_name", "parametrization"], a, i);
-        return registerParametrization(i, r.value("module"), r.text("tensor_name", "weight"), r.value("parametrization"));
-      },
-      is_parametrized: (_, a) => {
-        const [m] = a.positional;
-        return is(m, "instance") && [...m.attributes.keys()].some((k) => k.startsWith("parametrizations."));
-      },
-    }),
-  );
-  const sequences = namespaceOf("torch.nn.utils.rnn", packing());
-  const attention = namespaceOf("torch.nn.attention", [...contexts("sdpa_kernel"), ["SDPBackend", unknown("SDPBackend")]]);
-  const nnMembers: [string, Value][] = [
-    ...layers.map((c): [string, Value] => [c.name, c]),
-    ["Module", module],
-    ["Parameter", parameterClass],
-    ["Buffer", bufferClass],
-    ["functional", functional],
-    ["init", init],
-    ["utils", utilities],
-    ["attention", attention],
-    ["DataParallel", identity("DataParallel")],
-  ];
-  const nn: NamespaceValue = namespaceOf("torch.nn", nnMembers, (name) =>
-    name === "parameter" || name === "modules" ? nn : written(name === "quantized" ? "torch.nn.quantized" : name),
-  );
+  const neural = neuralModules(module, { layers, tensors, context, written });
 
   const checkpoint = native("checkpoint", (i, a) => {
     const [f, ...rest] = a.positional;
@@ -317,7 +173,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
   const optim = optimiserNamespace(root);
 
   const members: [string, Value][] = [
-    ["nn", nn],
+    ["nn", neural.get("torch.nn") ?? null],
     ["Tensor", tensorClass],
     ["FloatTensor", tensorClass],
     ["Size", sizeClass],
@@ -394,16 +250,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
 
   const modules = new Map<string, Value>([
     ["torch", torch],
-    ["torch.nn", nn],
-    ["torch.nn.functional", functional],
-    ["torch.nn.init", init],
-    ["torch.nn.utils", utilities],
-    ["torch.nn.utils.parametrizations", parametrizations],
-    ["torch.nn.utils.parametrize", parametrize],
-    ["torch.nn.attention", attention],
-    ["torch.nn.utils.rnn", sequences],
-    ["torch.nn.modules", nn],
-    ["torch.nn.parameter", nn],
+    ...neural,
     ["torch.optim", optim],
     ["torch.optim.lr_scheduler", optim.get("lr_scheduler") ?? optim],
     ["torch.optim.optimizer", optim],
@@ -423,52 +270,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     ["torch._jit_internal", jit],
     ["torch.backends", backends],
   ]);
-  for (const part of [
-    "module",
-    "container",
-    "linear",
-    "conv",
-    "batchnorm",
-    "normalization",
-    "activation",
-    "pooling",
-    "dropout",
-    "sparse",
-    "rnn",
-    "loss",
-    "utils",
-    "padding",
-    "upsampling",
-    "instancenorm",
-    "flatten",
-  ]) {
-    modules.set(`torch.nn.modules.${part}`, part === "utils" ? moduleUtilities() : nn);
-  }
   return { modules, tensorClass, parameterClass, moduleClass: module, dtypeClass, classes };
-}
-
-/** A call that matters for training facts and computes nothing here. */
-export function factCall(name: string): Value {
-  return native(name, (i, a) => {
-    const value = unknown(name);
-    i.onFact?.(name, a, value);
-    return value;
-  });
-}
-
-function moduleUtilities(): NamespaceValue {
-  const repeated = (n: number): Value =>
-    native("_ntuple", (i, a) => {
-      const v = a.positional[0] ?? null;
-      if (is(v, "tuple") || is(v, "list")) return tuple(iterate(i, v) ?? []);
-      return tuple(new Array<Value>(n).fill(v));
-    });
-  return namespaceOf("torch.nn.modules.utils", [
-    ["_single", repeated(1)],
-    ["_pair", repeated(2)],
-    ["_triple", repeated(3)],
-    ["_ntuple", native("_ntuple", (_, a) => repeated(intOf(a.positional[0]) ?? 1))],
-  ]);
 }
 
 function assertion(_: Interpreter, a: Arguments): Value {
@@ -477,104 +279,10 @@ function assertion(_: Interpreter, a: Arguments): Value {
   return null;
 }
 
-function limits(a: Arguments, floats: boolean): Value {
-  const d = a.positional[0];
-  const type = is(d, "dtype") ? d.type : floats ? "float32" : "int64";
-  const table: Readonly<Record<string, readonly [number, number]>> = {
-    float32: [3.4028234663852886e38, 1.1920928955078125e-7],
-    float64: [Number.MAX_VALUE, Number.EPSILON],
-    float16: [65504, 0.0009765625],
-    bfloat16: [3.3895313892515355e38, 0.0078125],
-    int64: [2 ** 63 - 1, 1],
-    int32: [2 ** 31 - 1, 1],
-    int8: [127, 1],
-    uint8: [255, 1],
-  };
-  const [max, eps] = table[type] ?? [3.4e38, 1e-7];
-  const make = floats ? float : int;
-  return namespaceOf("finfo", [
-    ["max", make(max)],
-    ["min", make(type === "uint8" ? 0 : -max)],
-    ["eps", float(eps)],
-    ["tiny", float(1.1754943508222875e-38)],
-    ["smallest_normal", float(1.1754943508222875e-38)],
-    ["bits", int(32)],
-  ]);
-}
-
 function broadcastShapesOf(i: Interpreter, a: Arguments): Value {
   const shapes = a.positional.map((s) => (iterate(i, s) ?? []).map((d) => intOf(d) ?? 1));
   const rank = Math.max(0, ...shapes.map((s) => s.length));
   const out: number[] = new Array<number>(rank).fill(1);
   for (const s of shapes) s.forEach((d, k) => (out[rank - s.length + k] = Math.max(out[rank - s.length + k]!, d)));
   return tuple(out.map(int));
-}
-
-/** `torch.Tensor(...)`: sizes or values. */
-function constructTensor(i: Interpreter, _: ClassValue, args: Arguments): Value {
-  const sizes = args.positional.map(intOf);
-  if (sizes.length > 0 && sizes.every((s) => s !== undefined)) return drawnTensor(sizes, "float32", { scheme: "empty" });
-  const first = args.positional[0];
-  if (first === undefined) return drawnTensor([0], "float32", { scheme: "empty" });
-  return tensorFrom(new Reader(i, ["data"], args), first, "float32");
-}
-
-/** `nn.Parameter(tensor, requires_grad)`. */
-function constructParameter(i: Interpreter, _: ClassValue, args: Arguments): Value {
-  const a = new Reader(i, ["data", "requires_grad"], args);
-  const data = a.value("data");
-  if (data !== null && !is(data, "tensor") && !is(data, "float") && !is(data, "int"))
-    return unknown("a parameter made of an unknown value", data);
-  const t: TensorValue = data === null ? drawnTensor([0], "float32", { scheme: "empty" }) : a.tensor("data", "float32");
-  const trainable = a.bool("requires_grad", true);
-  const first = t.constant && t.shape ? uniform(t) : undefined;
-  const initialisation = t.drawn
-    ? { ...t.drawn, origin: i.origin() }
-    : {
-        scheme: first === 0 ? "zeros_" : first === 1 ? "ones_" : first !== undefined ? "constant_" : "computed",
-        ...(first !== undefined ? { constant: first } : {}),
-        origin: i.origin(),
-      };
-  return i.builder.parameter(t.shape, t.type, { buffer: false, trainable, initialisation });
-}
-
-function uniform(t: TensorValue): number | undefined {
-  const n = (t.shape ?? []).reduce((x, y) => x * y, 1);
-  if (!t.constant || n === 0) return undefined;
-  const first = t.constant.at(0);
-  const step = Math.max(1, Math.floor(n / 1000));
-  for (let k = 0; k < n; k += step) if (t.constant.at(k) !== first) return undefined;
-  return first;
-}
-
-/** `autograd.Function.apply`: opaque, with the shape of the first tensor. */
-function applyFunction(i: Interpreter, args: Arguments): Value {
-  const [cls, ...rest] = args.positional;
-  const forward = is(cls, "class") && cls.module ? tryAttribute(i, cls, "forward") : undefined;
-  const context = is(forward, "function") && i.environment.builtin("object");
-  if (forward !== undefined && is(context, "class")) {
-    // What it computes is what its forward computes; only its gradient is its own.
-    i.notes.add(`${is(cls, "class") ? cls.name : "a function"} has a gradient of its own`);
-    const ignore = (name: string): Value => native(name, () => null);
-    const kept = makeClass({
-      name: "context",
-      bases: [context],
-      fields: [],
-      attributes: new Map(
-        ["save_for_backward", "mark_non_differentiable", "set_materialize_grads", "mark_dirty"].map((n) => [n, ignore(n)]),
-      ),
-      missing: (_, __, name) => (name === "needs_input_grad" ? tuple(rest.map(() => true)) : undefined),
-    });
-    return call(i, forward, {
-      positional: [{ k: "instance", id: i.id(), cls: kept, attributes: new Map() }, ...rest],
-      keywords: args.keywords,
-    });
-  }
-  const tensors = i.tensorsIn(rest);
-  const name = is(cls, "class") ? `${cls.name}.apply` : "apply";
-  if (tensors.length === 0) return notUnderstood(`${name} without tensors`);
-  i.calls++;
-  i.noteOpaque(name, "a custom autograd function");
-  const first = tensors[0]!;
-  return i.builder.opaque(name, tensors, first.shape ? { type: first.type, shape: first.shape } : undefined);
 }

@@ -43,6 +43,11 @@ export function filledConstant(shape: Shape, value: number): LazyConstant {
   return { shape, at: () => value };
 }
 
+/** True on and below the diagonal of [rows, columns]: what causal attention sees. */
+export function lowerTriangle(rows: number, columns: number): LazyConstant {
+  return { shape: [rows, columns], at: (n) => (n % columns <= Math.floor(n / columns) ? 1 : 0) };
+}
+
 /** From computed entries. */
 export function constantOf(tensor: Tensor): LazyConstant {
   const { data } = tensor;

@@ -3,6 +3,7 @@ import { elementCount, filled, isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood, PythonError, raiseConflict } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
+import { lowerTriangle } from "../../values/constant";
 import { is, type TensorValue, type Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
 import { copyOf, promote, tensorBinary } from "../arithmetic";
@@ -188,7 +189,7 @@ export function attention(a: Reader, q: TensorValue, k: TensorValue, v: TensorVa
   if (a.bool("is_causal", false)) {
     const rows = qs.at(-2)!;
     const columns = ks.at(-2)!;
-    const mask = b.constant({ shape: [rows, columns], at: (n) => (n % columns <= Math.floor(n / columns) ? 1 : 0) }, "bool");
+    const mask = b.constant(lowerTriangle(rows, columns), "bool");
     scores = b.node("Where", [mask, scores, b.scalar(Number.NEGATIVE_INFINITY, scores.type)]);
   }
   const mask = a.optionalTensor("attn_mask");
