@@ -6,10 +6,10 @@ import type { Graph } from "../../graph/graph";
 import { signatureOf } from "./signature";
 
 /** Segments that one repeated block may consist of. */
-const LONGEST_PERIOD = 64;
+export const LONGEST_PERIOD = 64;
 
 /** A piece of the graph that is entered and left by one value each. */
-interface Segment {
+export interface Segment {
   readonly entry: string;
   readonly exit: string;
   /** Positions of its nodes, those that parameters and constants alone feed among them. */
@@ -18,6 +18,8 @@ interface Segment {
   readonly signature: string | undefined;
   /** The same without the widths. */
   readonly kind: string | undefined;
+  /** The same without the number of places. */
+  readonly stage: string | undefined;
   /** Its parameters, in the order in which the signature meets them. */
   readonly parameters: readonly string[];
 }
@@ -58,7 +60,14 @@ export function withoutRepetitions(graph: Graph, keep: number, by: "signature" |
       removed += times - keep;
     }
   }
-  if (dropped.size === 0) return { graph, removed, standIns };
+  return dropped.size === 0 ? { graph, removed, standIns } : { graph: without(graph, dropped, replaced), removed, standIns };
+}
+
+/**
+ * The graph without the nodes at some positions and what only they read, where others stand in for values that they made. Types
+ * stay as they are.
+ */
+export function without(graph: Graph, dropped: ReadonlySet<number>, replaced: ReadonlyMap<string, string>): Graph {
   const rename = (value: string): string => {
     let at = value;
     for (let next = replaced.get(at); next !== undefined; next = replaced.get(at)) at = next;
@@ -72,15 +81,11 @@ export function withoutRepetitions(graph: Graph, keep: number, by: "signature" |
   const made = new Set(nodes.flatMap((n) => n.outputs));
   const isThere = (name: string): boolean => used.has(name) || made.has(name) || graph.inputs.some((i) => i.name === name);
   return {
-    graph: {
-      ...graph,
-      nodes,
-      parameters: new Map([...graph.parameters].filter(([name]) => used.has(name))),
-      constants: new Map([...graph.constants].filter(([name]) => used.has(name))),
-      types: new Map([...graph.types].filter(([name]) => isThere(name))),
-    },
-    removed,
-    standIns,
+    ...graph,
+    nodes,
+    parameters: new Map([...graph.parameters].filter(([name]) => used.has(name))),
+    constants: new Map([...graph.constants].filter(([name]) => used.has(name))),
+    types: new Map([...graph.types].filter(([name]) => isThere(name))),
   };
 }
 
@@ -111,7 +116,7 @@ function repetitions(
 }
 
 /** The graph as a chain of segments between values that everything from the inputs to the outputs goes through. */
-function segmentsOf(graph: Graph): Segment[] {
+export function segmentsOf(graph: Graph): Segment[] {
   const given = new Set(graph.inputs.map((i) => i.name));
   const active = new Set(given);
   const last = new Map<string, number>();

@@ -1,6 +1,6 @@
 /** @file What a piece of a graph computes, as a text: equal texts for equal pieces with parameters of their own. */
 import type { Attribute, Graph, Node } from "../../graph/graph";
-import type { Tensor } from "../../graph/tensor";
+import { isFloating, type Tensor } from "../../graph/tensor";
 
 /** What a piece of a graph computes. */
 export interface Signature {
@@ -8,12 +8,16 @@ export interface Signature {
   readonly signature: string | undefined;
   /** The same without the widths of what it reads and writes. */
   readonly kind: string | undefined;
+  /** The same without the number of places, too: equal for what works at several resolutions. */
+  readonly stage: string | undefined;
   /** Its parameters, in the order in which the signature meets them. */
   readonly parameters: readonly string[];
 }
 
 /** Constant operands that are shapes: they follow from widths. */
 const SHAPES: ReadonlySet<string> = new Set(["Reshape", "Expand"]);
+/** Constant operands that are bounds of what is cut out: they follow from the number of places. */
+const isBound = (node: Node, operand: number): boolean => node.operator === "Slice" && (operand === 1 || operand === 2);
 
 /**
  * The signature of the nodes at the given positions.
@@ -33,6 +37,7 @@ export function signatureOf(
   const shapeOf = (value: string): string => graph.types.get(value)?.shape?.join("x") ?? "?";
   const parts: string[] = [];
   const kinds: string[] = [];
+  const stages: string[] = [];
   let isWhole = true;
   const name = (value: string): string => {
     const known = local.get(value);
@@ -60,16 +65,27 @@ export function signatureOf(
     const shapes = n.inputs.map((i) => graph.parameters.get(i)?.shape.join("x") ?? "");
     const text = (list: readonly string[]) => `${n.domain}.${n.operator}(${list.join(",")})${attributesText(n)}`;
     parts.push(`${text(inputs)}[${shapes.join(",")}]`);
-    kinds.push(text(inputs.map((i, k) => (k === 1 && SHAPES.has(n.operator) && i.startsWith("c:") ? "" : i))));
+    const kind = inputs.map((i, k) => (k === 1 && SHAPES.has(n.operator) && i.startsWith("c:") ? "" : i));
+    kinds.push(text(kind));
+    stages.push(
+      text(
+        kind.map((i, k) => {
+          const constant = i.startsWith("c:") ? graph.constants.get(n.inputs[k]!) : undefined;
+          if (!constant) return i;
+          return isBound(n, k) ? "" : isFloating(constant.type) ? tableText(constant) : i;
+        }),
+      ),
+    );
     n.outputs.forEach((o, i) => {
       if (o !== "") local.set(o, `n${parts.length}.${i}`);
     });
   }
-  if (!isWhole) return { signature: undefined, kind: undefined, parameters };
+  if (!isWhole) return { signature: undefined, kind: undefined, stage: undefined, parameters };
   const result = local.get(exit);
   return {
     signature: `${shapeOf(entry)}>${parts.join(";")}>${shapeOf(exit)}=${result}`,
     kind: `${kinds.join(";")}=${result}`,
+    stage: `${stages.join(";")}=${result}`,
     parameters,
   };
 }
@@ -90,4 +106,13 @@ function attributeText(value: Attribute): string {
 
 function tensorText({ type, shape, data }: Tensor): string {
   return `${type}:${shape.join("x")}:${Array.from(data).join()}`;
+}
+
+/** Distinct values of a table of floats from which on it is told by their number alone. */
+const MOST_VALUES = 4;
+
+/** What a table of floats says at any number of places: a mask has few values, however large it is. */
+function tableText({ type, shape, data }: Tensor): string {
+  const values = new Set(data);
+  return `t:${type}:${shape.length}:${values.size > MOST_VALUES ? "many" : [...values].sort((a, b) => a - b).join()}`;
 }

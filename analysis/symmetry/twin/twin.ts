@@ -13,6 +13,7 @@ import { propagate } from "./propagate";
 import { smallest, withBatch } from "./search";
 import { SizeConflict } from "./sizes";
 import type { Reach } from "./sizing";
+import { withoutStages } from "./stages";
 import { Survey } from "./survey";
 import { type ShrinkingSpace, Widths } from "./widths";
 
@@ -157,7 +158,18 @@ function shortened(graph: Graph, depth: TwinOptions["depth"] = "keep"): Shortene
   const pairs = withoutRepetitions(graph, 2);
   if (depth === "pairs" || trainableEntries(pairs.graph) <= MOST_ENTRIES_OF_PAIRS) return pairs;
   const singles = withoutRepetitions(graph, 1);
-  return trainableEntries(singles.graph) <= MOST_ENTRIES_OF_SINGLES ? singles : withoutRepetitions(graph, 1, "kind");
+  if (trainableEntries(singles.graph) <= MOST_ENTRIES_OF_SINGLES) return singles;
+  const kinds = withoutRepetitions(graph, 1, "kind");
+  return trainableEntries(kinds.graph) <= MOST_ENTRIES_OF_SINGLES ? kinds : together(kinds, withoutStages(kinds.graph));
+}
+
+/** What is left after two ways to leave something out. */
+function together(first: Shortened, second: Shortened): Shortened {
+  return {
+    graph: second.graph,
+    removed: first.removed + second.removed,
+    standIns: new Map([...first.standIns, ...second.standIns]),
+  };
 }
 
 /**
