@@ -1,7 +1,7 @@
 /**
  * @file Fewer resolutions: a pyramid (Liu et al. 2103.14030) repeats a stage at half the resolution, again and again. Its stages
- * are no equal blocks, since what they read has other numbers of places; the last one of a run stays, and the images become as
- * small as it needs them.
+ * are no equal blocks, since what they read has other numbers of places. The last two of a run stay, so that there is one between
+ * two others; what each of them would have twice they share out, and the images become as small as they need them.
  */
 import type { Graph } from "../../graph/graph";
 import { inferShapes } from "../../operators/inference";
@@ -15,9 +15,13 @@ interface Run {
   readonly times: number;
 }
 
+/** Stages that stay. */
+const KEPT = 2;
+
 /**
- * The graph with one stage of the longest run of stages that differ in resolution and widths only; the graph itself where there
- * is none, or where the images cannot become as small as the last stage needs them.
+ * The graph with two stages of the longest run of stages that differ in resolution and widths only, and each block that is added
+ * to what it reads in one of the two; the graph itself where there is no such run, or where the images cannot become as small as
+ * the last stages need them.
  */
 export function withoutStages(graph: Graph): Shortened {
   const segments = segmentsOf(graph);
@@ -25,19 +29,50 @@ export function withoutStages(graph: Graph): Shortened {
   const none: Shortened = { graph, removed: 0, standIns: new Map() };
   if (!run) return none;
   const { at, period, times } = run;
-  const kept = at + (times - 1) * period;
+  const stages = Array.from({ length: times }, (_, k) => segments.slice(at + k * period, at + (k + 1) * period));
+  const kept = stages.slice(-KEPT);
+  const sharers = whoKeeps(graph, kept);
+  const gone = new Set(stages.slice(0, -KEPT).flat());
+  kept.forEach((stage, k) => {
+    stage.forEach((s, n) => {
+      if (sharers[n] !== undefined && sharers[n] !== k) gone.add(s);
+    });
+  });
   const entry = segments[at]!.entry;
-  const wanted = shapeOf(graph, segments[kept]!.entry)!;
-  const dropped = new Set(segments.slice(at, kept).flatMap((s) => s.nodes));
-  const cut = without(graph, dropped, new Map([[segments[kept]!.entry, entry]]));
-  const smaller = withSmallerInputs(cut, entry, wanted);
-  if (!smaller || !isUnchangedBehind(graph, smaller, segments[kept]!.entry, entry)) return none;
+  const first = kept[0]![0]!.entry;
+  // What is left out hands on what it reads; the first of the stages that stay reads what the first one did.
+  const replaced = new Map([...gone].map((s) => [s.exit, s.entry]));
+  if (first !== entry) replaced.set(first, entry);
+  const cut = without(graph, new Set([...gone].flatMap((s) => s.nodes)), replaced);
+  const smaller = withSmallerInputs(cut, entry, shapeOf(graph, first)!);
+  if (!smaller || !isUnchangedBehind(graph, smaller, entry)) return none;
   const standIns = new Map<string, string>();
-  for (let k = at; k < kept + period; k++) {
-    const last = segments[kept + ((k - at) % period)]!;
-    segments[k]!.parameters.forEach((p, n) => standIns.set(p, last.parameters[n]!));
+  for (const stage of stages) {
+    stage.forEach((s, n) => {
+      const stays = kept[sharers[n] ?? 0]![n]!;
+      s.parameters.forEach((p, i) => standIns.set(p, stays.parameters[i]!));
+    });
   }
-  return { graph: smaller, removed: times - 1, standIns };
+  return { graph: smaller, removed: stages.filter((stage) => stage.some((s) => gone.has(s))).length, standIns };
+}
+
+/**
+ * By segment of a stage, which of the stages that stay keeps it; undefined where all do. Segments that are added to what they
+ * read fit in or out of any stage: each stage keeps some that lie together.
+ */
+function whoKeeps(graph: Graph, kept: readonly (readonly Segment[])[]): readonly (number | undefined)[] {
+  const isAdded = ({ entry, exit, nodes }: Segment): boolean => {
+    const last = graph.nodes[nodes.at(-1) ?? -1];
+    if (last?.operator !== "Add" || !last.outputs.includes(exit) || !last.inputs.includes(entry)) return false;
+    return nodes.some((k) => graph.nodes[k] !== last && graph.nodes[k]!.inputs.includes(entry));
+  };
+  const added = kept[0]!.flatMap((s, n) => (isAdded(s) ? [n] : []));
+  if (added.length < kept.length) return [];
+  const out: (number | undefined)[] = kept[0]!.map(() => undefined);
+  added.forEach((n, k) => {
+    out[n] = Math.floor((k * kept.length) / added.length);
+  });
+  return out;
 }
 
 function shapeOf(graph: Graph, value: string): readonly number[] | undefined {
@@ -48,11 +83,11 @@ function shapeOf(graph: Graph, value: string): readonly number[] | undefined {
 function longestRun(graph: Graph, segments: readonly Segment[]): Run | undefined {
   let best: Run | undefined;
   let most = 0;
-  for (let period = 1; period <= Math.min(LONGEST_PERIOD, segments.length / 2); period++) {
-    for (let at = 0; at + 2 * period <= segments.length; at++) {
+  for (let period = 1; period <= Math.min(LONGEST_PERIOD, segments.length / KEPT); period++) {
+    for (let at = 0; at + KEPT * period <= segments.length; at++) {
       let times = 1;
       while (repeats(segments, at, period, times)) times++;
-      if (times < 2 || (times - 1) * period <= most || !isPyramid(graph, segments, { at, period, times })) continue;
+      if (times < KEPT || (times - 1) * period <= most || !isPyramid(graph, segments, { at, period, times })) continue;
       [best, most] = [{ at, period, times }, (times - 1) * period];
     }
   }
@@ -68,7 +103,7 @@ function repeats(segments: readonly Segment[], at: number, period: number, times
   return true;
 }
 
-/** Whether every stage of a run reads fewer places than the one before, and as many channels. */
+/** Whether every stage of a run reads fewer places than the one before, and no more channels. */
 function isPyramid(graph: Graph, segments: readonly Segment[], { at, period, times }: Run): boolean {
   let before = shapeOf(graph, segments[at]!.entry);
   for (let k = 1; k < times; k++) {
@@ -106,9 +141,9 @@ function withSmallerInputs(graph: Graph, value: string, wanted: readonly number[
   return problems.length === 0 ? out : undefined;
 }
 
-/** Whether all that comes behind a value has the shapes that it had, when another value takes its place. */
-function isUnchangedBehind(before: Graph, after: Graph, value: string, other: string): boolean {
-  const behind = new Set([value, other]);
+/** Whether all that comes behind a value has the shapes that it had. */
+function isUnchangedBehind(before: Graph, after: Graph, value: string): boolean {
+  const behind = new Set([value]);
   return after.nodes.every((node) => {
     if (!node.inputs.some((i) => behind.has(i))) return true;
     for (const o of node.outputs) behind.add(o);
