@@ -37,6 +37,15 @@ describe("certification on the twin", () => {
     assert.deepEqual([found.model.exact, found.model.continuous.total], [true, 55_714 + 385 + 769 + 1537 + 3073]);
   });
 
+  it("swin_t: two of its stages say what all of them do", async () => {
+    const found = await certifyTwin(modelOf("swin_t"));
+    if (typeof found === "string") assert.fail(found);
+    assert.deepEqual([found.failed, found.unchecked], [[], []]);
+    assert.equal(found.measured, found.explained);
+    // What the twin with all stages explained, too: streams between two mergers have their rotations as well.
+    assert.deepEqual([found.model.exact, found.model.continuous.total], [true, 742_438]);
+  });
+
   it("says why there is none", async () => {
     const reason = await certifyTwin(modelOf("resnet18"), { mostEntries: 100 });
     assert.match(typeof reason === "string" ? reason : "", /still has \d+ weights/);
@@ -60,6 +69,29 @@ describe("twins with fewer blocks", () => {
       twin.standIns.get("features.denseblock3.denselayer17.conv2.weight"),
       "features.denseblock3.denselayer2.conv2.weight",
     );
+  });
+
+  it("pyramids keep two stages, which share out their blocks, and smaller images", () => {
+    const normal = normalOf("swin_t");
+    const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: false });
+    const [whole, short] = [makeTwin(normal, axes), makeTwin(normal, axes, { depth: "shrink", compact: true })];
+    if ("reason" in whole || "reason" in short) assert.fail("there are twins");
+    assert.deepEqual(inferShapes(short.graph).problems, []);
+    const blocks = [...short.graph.parameters.keys()].flatMap((p) => /^(.*)\.attn\.qkv\.weight$/.exec(p)?.[1] ?? []);
+    // One without and one with shifted windows, and the last one, of one window.
+    assert.deepEqual(blocks, ["features.3.0", "features.5.1", "features.7.0"]);
+    assert.equal(short.standIns.get("features.1.1.attn.qkv.weight"), "features.5.1.attn.qkv.weight");
+    assert.equal(short.standIns.get("features.2.reduction.weight"), "features.4.reduction.weight");
+    const places = (t: typeof short) => t.graph.inputs[0]!.shape.slice(2);
+    assert.deepEqual(
+      [places(whole), places(short)],
+      [
+        [17, 17],
+        [9, 9],
+      ],
+    );
+    const used = new Set(short.graph.nodes.flatMap((n) => n.inputs));
+    for (const p of short.graph.parameters.keys()) assert.ok(used.has(p), `${p} is read`);
   });
 
   for (const [name, blocks] of [
