@@ -3,8 +3,10 @@
  * twice is enough). Says after each row whether it was new: sampling can end as soon as enough is known.
  */
 
-/** Remainders of unit rows from here on are taken in at once. */
-const STRONG = 1e-4;
+/** Remainders of unit rows from here on are taken in at once: dividing by less magnifies rounding, time after time. */
+const STRONG = 0.1;
+/** Of rows that wait those are taken in of which at least this part as much is new as of the best: more rows may show the rest better. */
+const STEP = 0.03;
 /** Remainders of unit rows from here on are orthogonal enough. */
 const ENOUGH = 0.05;
 /** Weak rows that wait at most. */
@@ -15,7 +17,7 @@ export class RowSpan {
   private basis: Float64Array;
   private used = 0;
   private readonly work: Float64Array;
-  private waiting: Float64Array[] = [];
+  private waiting: { readonly row: Float64Array; readonly left: number }[] = [];
   /** The shortest remainder that counted as new, and the longest that did not, of rows of unit length. */
   smallestKept = 1;
   largestDropped = 0;
@@ -50,28 +52,45 @@ export class RowSpan {
       return true;
     }
     if (left < this.tolerance) this.largestDropped = Math.max(this.largestDropped, left);
-    else if (this.waiting.length < MOST_WAITING) {
+    else {
       const kept = new Float64Array(n);
       for (let i = 0; i < n; i++) kept[i] = row[i]! / length;
-      this.waiting.push(kept);
+      this.wait(kept, left);
     }
     return false;
   }
 
-  /** Takes in the rows that wait, the one with most new in it first; returns by how much the span grew. */
+  /** Keeps a row for later, in place of the one with least new in it where many wait. */
+  private wait(row: Float64Array, left: number): void {
+    const { waiting } = this;
+    if (waiting.length < MOST_WAITING) {
+      waiting.push({ row, left });
+      return;
+    }
+    let least = 0;
+    for (let k = 1; k < waiting.length; k++) if (waiting[k]!.left < waiting[least]!.left) least = k;
+    if (waiting[least]!.left < left) waiting[least] = { row, left };
+  }
+
+  /**
+   * Takes in rows that wait, the one with most new in it first, as long as more is new in the next one than a small part of that.
+   * Returns by how much the span grew: zero when none is left.
+   */
   settle(): number {
     const before = this.used;
-    let rest = this.waiting.map((r) => {
-      this.work.set(r);
-      return { length: this.remainder(), vector: this.work.slice() };
+    let rest = this.waiting.map(({ row }) => {
+      this.work.set(row);
+      return { row, length: this.remainder(), vector: this.work.slice() };
     });
-    this.waiting = [];
+    let least = 0;
     while (rest.length > 0 && this.used < this.columns) {
       const best = rest.reduce((a, b) => (b.length > a.length ? b : a));
       if (best.length < this.tolerance) {
         this.largestDropped = Math.max(this.largestDropped, best.length);
-        break;
+        rest = [];
       }
+      if (best.length < Math.max(this.tolerance, least)) break;
+      least = Math.max(least, STEP * best.length);
       // What is little has rounding along the span in it, which is as much as itself once it is as long as the others.
       for (let i = 0; i < this.columns; i++) this.work[i] = best.vector[i]! / best.length;
       const left = this.remainder();
@@ -79,6 +98,7 @@ export class RowSpan {
       rest = rest.filter((r) => r !== best && r.length >= this.tolerance);
       for (const r of rest) r.length = this.without(r.vector);
     }
+    this.waiting = rest.map(({ row, length }) => ({ row, left: length }));
     return this.used - before;
   }
 

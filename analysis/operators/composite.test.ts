@@ -95,6 +95,25 @@ test("pools, reductions and softmaxes in all their forms", async () => {
     check({ operator, opset, inputs: [data, ...more], attributes });
   for (const operator of ["GlobalAveragePool", "GlobalMaxPool"]) await run(operator, 13);
   await run("GlobalLpPool", 13, { p: 2 });
+  // Pools over groups of features become reductions; those beside them stay what they are.
+  const groups = { kernel_shape: [3], strides: [3] };
+  const ops = (operator: string, attributes: Attributes, data: Tensor) =>
+    normalForm(graphOf({ operator, opset: 17, inputs: [data], attributes }).graph).graph.nodes.map((n) => n.operator);
+  for (const operator of ["MaxPool", "AveragePool"]) {
+    for (const data of [random([1, 2, 12], 1), random([2, 1, 12], 2)]) {
+      await run(operator, 17, groups, [], data);
+      assert.deepEqual(ops(operator, groups, data), ["Reshape", operator === "MaxPool" ? "ReduceMax" : "ReduceMean"]);
+    }
+    for (const other of [
+      { kernel_shape: [3], strides: [2] },
+      { ...groups, pads: [1, 1] },
+      { ...groups, dilations: [2] },
+    ]) {
+      assert.deepEqual(ops(operator, other, random([1, 2, 12], 1)), [operator]);
+    }
+    assert.deepEqual(ops(operator, groups, random([2, 2, 12], 1)), [operator]);
+    assert.deepEqual(ops(operator, groups, random([1, 2, 13], 1)), [operator]);
+  }
   for (const operator of "ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceSumSquare".split(" ")) {
     await run(operator, 13, { axes: [1, -1], keepdims: 0 });
     await run(operator, 18, { keepdims: 1 }, [constant(tensor([2], [-1, 0], "int64"))]);

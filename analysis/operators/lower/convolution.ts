@@ -1,8 +1,9 @@
 /** @file Convolutions without bias and with explicit padding, and global pooling as reductions. */
 import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
+import { slidingWindows } from "../kernels/window";
 import type { Lowering } from "../operator";
 import { namedActivation } from "./activation";
-import { input, perChannel, plus, range, reduce, scalarLike, shapeOf } from "./build";
+import { input, perChannel, plus, range, reduce, reshape, scalarLike, shapeOf } from "./build";
 
 type Attributes = Node["attributes"];
 
@@ -143,4 +144,32 @@ export function lowerGlobalLpPool(l: Lowering): readonly string[] | undefined {
   if (!x || rank === undefined || rank < 3) return undefined;
   const powers = l.add("Pow", [l.add("Abs", [x]), scalarLike(l, x, p)]);
   return [l.add("Pow", [reduce(l, "ReduceSum", powers, range(2, rank)), scalarLike(l, x, 1 / p)])];
+}
+
+/**
+ * A pool of one sequence, or of one channel, over windows that lie side by side: a reduction over the entries of each window. Such
+ * a pool runs along features more often than along places (maxout by pooling), and each window is a unit of its own then.
+ */
+function poolOfGroups(l: Lowering, operator: string): readonly string[] | undefined {
+  const [x] = l.node.inputs;
+  const shape = shapeOf(l, x);
+  if (!x || shape?.length !== 3 || (shape[0] !== 1 && shape[1] !== 1) || (l.node.outputs.length > 1 && l.isUsed(1)))
+    return undefined;
+  const kernelShape = numbersAttribute(l.node, "kernel_shape");
+  if (kernelShape?.length !== 1) return undefined;
+  const windows = slidingWindows(l.node, shape.slice(2), kernelShape, numberAttribute(l.node, "ceil_mode", 0) === 1);
+  const [kernel, count] = [windows.kernel[0]!, windows.output[0]!];
+  const aligned = windows.strides[0] === kernel && windows.dilations[0] === 1 && kernel * count === shape[2];
+  if (!aligned || windows.padBefore[0] !== 0 || windows.padAfter[0] !== 0) return undefined;
+  return [reduce(l, operator, reshape(l, x, [shape[0]!, shape[1]!, count, kernel]), [3], 0)];
+}
+
+/** MaxPool over groups of features. */
+export function lowerMaxPool(l: Lowering): readonly string[] | undefined {
+  return poolOfGroups(l, "ReduceMax");
+}
+
+/** AveragePool over groups of features. */
+export function lowerAveragePool(l: Lowering): readonly string[] | undefined {
+  return poolOfGroups(l, "ReduceMean");
 }

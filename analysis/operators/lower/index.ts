@@ -10,6 +10,7 @@ import * as sampling from "./sampling";
 /** Lowerings of standard operators; the table joins them with their entries. */
 export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>> = {
   AffineGrid: sampling.lowerAffineGrid,
+  AveragePool: convolution.lowerAveragePool,
   Cast: elementwise.lowerCast,
   CastLike: elementwise.lowerCastLike,
   Celu: elementwise.lowerCelu,
@@ -39,6 +40,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   LeakyRelu: elementwise.lowerLeakyRelu,
   LogSoftmax: reduction.lowerLogSoftmax,
   Max: elementwise.lowerMax,
+  MaxPool: convolution.lowerMaxPool,
   MaxUnpool: sampling.lowerMaxUnpool,
   Mean: elementwise.lowerMean,
   Min: elementwise.lowerMin,

@@ -19,7 +19,6 @@ const MOVEMENT: ReadonlySet<string> = new Set([
   "SpaceToDepth",
   "Slice",
   "Gather",
-  "MaxPool",
   "Concat",
 ]);
 const BATCHES = 6;
@@ -201,6 +200,8 @@ function kinkedValues(network: Network): Map<string, readonly number[]> {
     // A rectifier hands on what is above its kink: a bound behind it is one of its own (ReLU6 as Min(Relu(x), 6)).
     const bounds = own && RECTIFIERS.has(node.operator) ? (behind ?? []).filter((k) => k > own.at(-1)!) : [];
     if (own) for (const i of node.inputs) add(i, [...own, ...bounds]);
+    // Each piece of a maximum has to be the largest now and then: all get the same median.
+    else if (EXTREMA.has(node.operator)) add(node.inputs[0]!, behind ?? [0]);
     else if (node.operator === "Concat" && behind) for (const i of node.inputs) add(i, behind);
     else if (MOVEMENT.has(node.operator) && behind) add(node.inputs[0]!, behind);
   }
@@ -230,6 +231,7 @@ function maximumBehind(
 
 const MONOTONE: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Clip"]);
 const MAXIMA: ReadonlySet<string> = new Set(["ReduceMax", "MaxPool", "GlobalMaxPool"]);
+const EXTREMA: ReadonlySet<string> = new Set([...MAXIMA, "ReduceMin"]);
 
 function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   const out = step.operator.evaluate(

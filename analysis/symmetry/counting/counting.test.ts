@@ -8,7 +8,7 @@ import { batch, certifyGenerators, measureDimension } from "./jacobian";
 import { Network } from "./network";
 import { Program } from "./program";
 import { genericWeights } from "./sampling";
-import { sketch, zooModel, zooTruth } from "./testing/models";
+import { architecture, sketch, zooModel, zooTruth } from "./testing/models";
 
 describe("reverse mode", () => {
   for (const name of Object.keys(zooTruth)) {
@@ -49,6 +49,19 @@ describe("the measured dimension", () => {
         assert.equal(found.parameters, truth.parameters);
         assert.ok(found.smallestKept > 1e3 * found.largestDropped, "the rank is clear");
       }
+    });
+  }
+
+  // Means of what is equal along an axis leave rounding, which must not pass for rows; rows of which little is new, many in turn.
+  for (const [name, loss, seed, expected] of [
+    ["CoordinateConvolution", "softmax", 6, 7],
+    ["FeaturePyramid", undefined, 77, 8],
+    ["InducedSets", undefined, 77, 36],
+  ] as const) {
+    it(`of ${name} is clear`, () => {
+      const found = measureDimension(architecture(name, loss), { seed });
+      assert.equal(found.dimension, expected);
+      assert.ok(found.smallestKept > 1e3 * found.largestDropped, "the rank is clear");
     });
   }
 
@@ -179,6 +192,17 @@ describe("families", () => {
   it("ignore zero vectors and rounding", () => {
     const counts = countFamilies([vector("scale", 1, 0), vector("scale", 1, 1e-12), vector("rotation", 0, 0)]);
     assert.equal(counts.total, 1);
+  });
+
+  it("do not count what rounding looks like once it was divided by little", () => {
+    // Three directions in two dimensions and some rounding: what the second has beyond the first is what the third shows clearly.
+    const [e, noise] = [1e-4, 1e-10];
+    const counts = countFamilies([
+      vector("translation", 1, 0, 0, 0),
+      vector("translation", 1, e, noise, 0),
+      vector("translation", 0, 1, 0, noise),
+    ]);
+    assert.equal(counts.total, 2);
   });
 
   it("lay parameters out in a space and back", () => {

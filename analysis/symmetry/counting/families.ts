@@ -69,12 +69,25 @@ interface Sparse {
   readonly stretches: Int32Array;
 }
 
+/** What is left of a unit vector beyond the first `known` vectors of a basis, and its length. */
+interface Waiting {
+  readonly vector: Float64Array;
+  known: number;
+  rest: number;
+}
+
 /** Entries of unit vectors below this are rounding. */
 const ROUNDING = 1e-14;
 /** Remainders of unit vectors from here on are orthogonal enough after one pass (Daniel, Gragg, Kaufman, Stewart 1976). */
 const ENOUGH = 0.7;
 /** Entries are looked up by stretches of 2 to this power. */
 const STRETCH = 4;
+
+/**
+ * Remainders of unit vectors from here on are taken in at once. A direction is divided by what is left of it, its rounding with
+ * it: those of which less is left wait for others that show what is new in them better.
+ */
+const STRONG = 0.3;
 
 /** A growing subspace: the span of all vectors added so far, by Gram and Schmidt with reorthogonalisation. */
 export class Span {
@@ -102,11 +115,13 @@ export class Span {
     return v;
   }
 
-  private pass(v: Float64Array): void {
+  /** Takes off what lies along the basis vectors from one on. */
+  private pass(v: Float64Array, from = 0): void {
     const { used } = this;
     used.fill(0);
     for (let i = 0; i < v.length; i++) if (v[i] !== 0) used[i >> STRETCH] = 1;
-    for (const { indices, values, stretches } of this.basis) {
+    for (let b = from; b < this.basis.length; b++) {
+      const { indices, values, stretches } = this.basis[b]!;
       // Directions are local: most have nothing in common.
       let k = 0;
       while (k < stretches.length && used[stretches[k]!] === 0) k++;
@@ -122,11 +137,32 @@ export class Span {
   /** Adds vectors; returns by how much the dimension grew. Zero vectors add nothing. */
   add(vectors: readonly Float64Array[]): number {
     const before = this.basis.length;
+    const waiting: Waiting[] = [];
     for (const vector of vectors) {
       const rest = this.remainder(vector);
-      if (rest >= TOLERANCE) this.basis.push(sparse(this.work, rest));
+      if (rest >= STRONG) this.basis.push(sparse(this.work, rest));
+      else if (rest >= TOLERANCE) waiting.push({ vector: this.work.slice(), known: this.basis.length, rest });
     }
+    this.settle(waiting);
     return this.basis.length - before;
+  }
+
+  /** Takes in what waits, that with most new in it first. */
+  private settle(waiting: Waiting[]): void {
+    for (let left = waiting; left.length > 0; ) {
+      for (const w of left) {
+        if (w.known === this.basis.length) continue;
+        this.pass(w.vector, w.known);
+        w.known = this.basis.length;
+        w.rest = norm(w.vector);
+      }
+      left = left.filter((w) => w.rest >= TOLERANCE);
+      if (left.length === 0) return;
+      const best = left.reduce((a, b) => (b.rest > a.rest ? b : a));
+      left = left.filter((w) => w !== best);
+      // Of a vector of which little is left rounding along the span is as much as anything.
+      if (best.rest * this.remainder(best.vector) >= TOLERANCE) this.basis.push(sparse(this.work, norm(this.work)));
+    }
   }
 
   /** By how much vectors would make the dimension grow. */

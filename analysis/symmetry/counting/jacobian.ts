@@ -91,8 +91,13 @@ const ROWS_PER_BATCH = 8;
 const ROWS_PER_SAMPLE = 4;
 /** Rows from which the sizes of the Jacobian's columns are taken. */
 const ROWS_FOR_SCALE = 48;
-/** Columns are made equally long, but those that are shorter than this part of the longest: they may be rounding. */
+/** Columns are made equally long, but those that are shorter than this part of the longest only up to it: they may be rounding. */
 const SHORTEST_COLUMN = 1e-4;
+/**
+ * Rows and columns that are shorter than this part of the longest are rounding: what a mean leaves of what is equal everywhere.
+ * Such rows say nothing, and such columns are not magnified.
+ */
+const ROUNDING = 1e-13;
 
 /**
  * The rank of the outputs' Jacobian at one draw of weights: rows of random batches, until the rank leaves no more than what is
@@ -124,9 +129,12 @@ function measureAt(
   // Weights far from the outputs have small derivatives: what is new in their columns would look like rounding.
   let first: Float64Array[] | undefined = [];
   let scale: Float64Array | undefined;
+  let longest = 0;
   const add = (given: Float64Array): void => {
+    const length = norm(given);
+    if (length > longest && Number.isFinite(length)) longest = length;
     for (let i = 0; i < parameters; i++) given[i]! *= scale![i]!;
-    if (span.add(given)) quiet = 0;
+    if (length > ROUNDING * longest && span.add(given)) quiet = 0;
     else quiet++;
   };
   const begin = (): void => {
@@ -200,8 +208,9 @@ function columnScales(rows: readonly Float64Array[], columns: number): Float64Ar
     const length = norm(r);
     if (length > 0 && Number.isFinite(length)) r.forEach((x, i) => (squares[i]! += (x / length) ** 2));
   }
-  const least = squares.reduce((a, b) => Math.max(a, b), 0) * SHORTEST_COLUMN ** 2;
-  return squares.map((x) => (least > 0 ? 1 / Math.sqrt(Math.max(x, least)) : 1));
+  const longest = squares.reduce((a, b) => Math.max(a, b), 0);
+  if (longest === 0) return squares.fill(1);
+  return squares.map((x) => 1 / Math.sqrt(x < longest * ROUNDING ** 2 ? longest : Math.max(x, longest * SHORTEST_COLUMN ** 2)));
 }
 
 /** Random directions that all rows, scaled, leave at zero, less what is a combination of known directions. */

@@ -29,6 +29,14 @@ export function zooModel(name: string, loss?: "softmax"): Graph {
   return normalForm(graph, loss ? { loss } : {}).graph;
 }
 
+const ARCHITECTURES = path.join(ZOO, "..", "architectures", "onnx");
+
+/** A model of testFixtures/architectures in normal form. */
+export function architecture(name: string, loss?: "softmax"): Graph {
+  const { graph } = readOnnx({ path: path.join(ARCHITECTURES, `${name}.onnx`) });
+  return normalForm(graph, loss ? { loss } : {}).graph;
+}
+
 /** One line of a hand-written graph: output, operator, inputs, attributes. */
 export type Line = readonly [output: string, operator: string, inputs: readonly string[], attributes?: Node["attributes"]];
 
