@@ -112,9 +112,10 @@ async function measuredOnTwin(analysis: ModelAnalysis, options: CertifyOptions):
  * rectifier that is off adds directions at that draw only, so several draws are taken and the smallest dimension counts.
  */
 function measured(
-  analysis: ModelAnalysis,
+  whole: ModelAnalysis,
   twin: TwinCertificate | string | undefined,
 ): Pick<Certificate, "dimensions" | "twin" | "unmeasured"> {
+  const analysis = whole.apart ?? whole;
   if (analysis.measurable) {
     const explained = analysis.continuous.total;
     const { dimension } = measureDimension(analysis.measurable, { explained });

@@ -8,8 +8,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Attribute, Graph } from "../graph/graph";
 import type { ModelAnalysis, TwinCertificate } from "../symmetry/analysis";
-import { groupOf } from "../symmetry/counting/scaled";
-import type { TwinOptionsOfCheck, TwinSubject } from "./twin";
+import { subjectOf, type TwinOptionsOfCheck, type TwinSubject } from "./twin";
 
 /** What the process is asked. */
 export interface TwinRequest {
@@ -43,7 +42,7 @@ export class TwinProcess {
    * @throws Error when the process ends before it has answered; the signal's reason when that is aborted
    */
   certify(
-    model: Pick<ModelAnalysis, "normal" | "symmetries">,
+    model: Pick<ModelAnalysis, "normal" | "symmetries" | "apart">,
     options: TwinOptionsOfCheck = {},
   ): Promise<TwinCertificate | string> {
     const { signal, ...others } = options;
@@ -65,7 +64,8 @@ export class TwinProcess {
       const child = (this.child ??= this.start());
       child.ref();
       child.channel?.ref();
-      const subject: TwinSubject = { normal: portable(model.normal), groups: model.symmetries.map(groupOf) };
+      const { normal, groups } = subjectOf(model);
+      const subject: TwinSubject = { normal: portable(normal), groups };
       const request: TwinRequest = { id, subject, options: others };
       child.send(request, (error) => {
         if (error) this.settle(id)?.reject(new Error(`the twin could not be handed over: ${error.message}`));

@@ -54,15 +54,21 @@ export interface TwinSubject {
   readonly groups: readonly Group[];
 }
 
+/** What the twin of a model has to know of it. Weights that share a tensor are told apart. */
+export function subjectOf(model: Pick<ModelAnalysis, "normal" | "symmetries" | "apart">): TwinSubject {
+  const { normal, symmetries } = model.apart ?? model;
+  return { normal, groups: symmetries.map(groupOf) };
+}
+
 /**
  * Makes and checks the twin of a model; a sentence where there is none that is small enough.
  * @throws the signal's reason when it is aborted
  */
 export function certifyTwin(
-  model: Pick<ModelAnalysis, "normal" | "symmetries">,
+  model: Pick<ModelAnalysis, "normal" | "symmetries" | "apart">,
   options: TwinOptionsOfCheck = {},
 ): Promise<TwinCertificate | string> {
-  return certifyTwinOf({ normal: model.normal, groups: model.symmetries.map(groupOf) }, options);
+  return certifyTwinOf(subjectOf(model), options);
 }
 
 /** The same, of a model that only so much is known of. */

@@ -1,5 +1,5 @@
 /** @file Which channel spaces run through which values: what edges and nodes of a drawn network are coloured by. */
-import { producers, type Node } from "../graph/graph";
+import { type Graph, producers, type Node } from "../graph/graph";
 import { operatorTable } from "../operators/table";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import { type InferredAxes, inferAxes } from "../symmetry/spaces/infer";
@@ -24,9 +24,11 @@ export function valueSpaces(analysis: ModelAnalysis): ValueSpaces {
 
 function inferSpaces(analysis: ModelAnalysis): ValueSpaces {
   const equivariance = (node: Node) => operatorTable(node.operator, node.domain)?.equivariance;
-  const axes = inferAxes(analysis.normal, { equivariance, softPins: true });
+  // Where weights are picked out of tensors, spaces are told apart on the slices only.
+  const { normal, spaces } = analysis.apart ?? analysis;
+  const axes = inferAxes(normal, { equivariance, softPins: true });
   const spaceOf = new Map<number, number>();
-  for (const space of analysis.spaces) {
+  for (const space of spaces) {
     if (!space.permutable) continue;
     for (const { parameter, axis, segment, factor } of space.acts) {
       const layout = axes.layout(parameter)?.[axis];
@@ -41,7 +43,7 @@ function inferSpaces(analysis: ModelAnalysis): ValueSpaces {
       }
     }
   }
-  const standsFor = namesInNormalForm(analysis);
+  const standsFor = namesInNormalForm(analysis.graph, normal);
   const made = new Map<string, readonly number[]>();
   return {
     of(value) {
@@ -59,7 +61,7 @@ function inferSpaces(analysis: ModelAnalysis): ValueSpaces {
  * The value of the normal form that stands for a value of the graph: lowering may give the last value of what a node became a
  * new name, and leaves out nodes that pass their input on.
  */
-function namesInNormalForm({ graph, normal }: ModelAnalysis): (value: string) => string {
+function namesInNormalForm(graph: Graph, normal: Graph): (value: string) => string {
   const last = new Map<string, string>();
   for (const node of normal.nodes) {
     const { node: origin } = node.origin;

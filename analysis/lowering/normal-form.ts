@@ -4,6 +4,7 @@
  * ("Normal form of the graph"), in its order.
  */
 import type { Graph, Node } from "../graph/graph";
+import type { ParameterSlices } from "../graph/slices";
 import { dropExpands } from "./broadcast";
 import { centreOutputs } from "./centre";
 import { gatherFactors } from "./common-factors";
@@ -17,6 +18,7 @@ import { separateFields } from "./field-tables";
 import { separatePairs } from "./pair-products";
 import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
+import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
 import { multiplyWeightsLast } from "./weights-last";
 import { Workspace } from "./workspace";
@@ -35,6 +37,8 @@ export interface NormalFormOptions {
    * them, which keeps the function exactly).
    */
   readonly maxRecurrentSteps?: number;
+  /** True makes parameters of the slices of parameters that are only read slice by slice (default: parameters stay whole). */
+  readonly slices?: boolean;
 }
 
 /** A graph in normal form. */
@@ -44,6 +48,8 @@ export interface NormalForm {
   /** Where the normal form is not the function itself, in sentences for the user. */
   readonly notes: readonly string[];
   readonly epsilonRemoved: boolean;
+  /** The slices that took the place of parameters, where they were wanted. */
+  readonly slices: ParameterSlices;
 }
 
 /**
@@ -55,6 +61,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   expand(w, options.maxRecurrentSteps ?? 3);
   w.removeDeadCode();
   if (computeWhatIsRead(w)) w.removeDeadCode();
+  const slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
   if (separatePairs(w)) w.removeDeadCode();
@@ -70,7 +77,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (options.loss === "softmax") centreOutputs(w);
   if (squares || products || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
-  return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved };
+  return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved, slices };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
-import { normalForm } from "../lowering/normal-form";
+import { type NormalForm, normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
 import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
@@ -21,6 +21,7 @@ import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
+import { ofWholeParameters } from "./slices/analysis";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
 import {
   type AtomSpace,
@@ -54,7 +55,13 @@ export function equivarianceOf(node: Node): Equivariance | undefined {
 
 /** Finds all symmetries of a model. Never throws on a graph whose shapes are consistent; what is not understood is opaque. */
 export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnalysis {
-  const form = normalForm(graph, options.loss ? { loss: options.loss } : {});
+  const form = normalForm(graph, { slices: true, ...(options.loss ? { loss: options.loss } : {}) });
+  const found = analyseNormal(graph, form, options);
+  return form.slices.size === 0 ? found : ofWholeParameters(found, form.slices);
+}
+
+/** The symmetries of a normal form, on its own parameters. */
+function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions): ModelAnalysis {
   const normal = form.graph;
   const shape = (p: string) => normal.parameters.get(p)!.shape;
   const soft = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });

@@ -22,7 +22,7 @@ export type CountOrigin =
 export interface ModelAnalysis {
   /** The graph as the front end gave it. */
   readonly graph: Graph;
-  /** Its normal form, on which inference ran. */
+  /** Its normal form, on which inference ran (but see `apart`). */
   readonly normal: Graph;
   readonly spaces: readonly ChannelSpace[];
   readonly symmetries: readonly Symmetry[];
@@ -38,6 +38,11 @@ export interface ModelAnalysis {
   readonly parameters: number;
   /** Where the claim is weaker than it looks, in sentences ("epsilons are taken as zero"). */
   readonly notes: readonly string[];
+  /**
+   * Where the model picks weights out of tensors by constant indices: the same of these slices as parameters of their own, on which
+   * inference ran. Measurements are taken there.
+   */
+  readonly apart?: ModelAnalysis;
 }
 
 /** Options of the inference. */

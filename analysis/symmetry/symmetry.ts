@@ -12,7 +12,8 @@ export type Family = (typeof FAMILIES)[number];
 
 /**
  * Part of one parameter's axis: the whole axis, a segment of it, or one factor of a product axis.
- * Written `parameter/axis`, with `[start:end]` for a segment and `=(2,3):0` for factor 0 of an axis read as 2 x 3.
+ * Written `parameter/axis`, with `[start:end]` for a segment and `=(2,3):0` for factor 0 of an axis read as 2 x 3; of one of
+ * several weights in a tensor `parameter[0]/axis`, the axis counted in the slice.
  */
 export interface Address {
   readonly parameter: string;
@@ -22,13 +23,15 @@ export interface Address {
   /** The sizes whose row-major product the segment is, and which of them is meant; absent for a plain segment. */
   readonly factors?: readonly number[];
   readonly factor?: number;
+  /** The slice of the parameter that is meant, in NumPy's notation, and which of its own axes; absent for all of the parameter. */
+  readonly slice?: { readonly name: string; readonly axis: number };
 }
 
 /** The address in the notation above. */
 export function formatAddress(a: Address): string {
   const segment = a.segment ? `[${a.segment[0]}:${a.segment[1]}]` : "";
   const factor = a.factors ? `=(${a.factors.join(",")}):${a.factor}` : "";
-  return `${a.parameter}/${a.axis}${segment}${factor}`;
+  return `${a.slice?.name ?? a.parameter}/${a.slice?.axis ?? a.axis}${segment}${factor}`;
 }
 
 /** A class of axis atoms that are one coordinate system: `size` interchangeable or coupled channels. */

@@ -23,6 +23,7 @@ import factored
 import images
 import latent
 import phases
+import picked
 import recurrent
 import sequences
 
@@ -32,7 +33,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases, picked):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls

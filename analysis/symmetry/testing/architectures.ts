@@ -53,7 +53,8 @@ export function testArchitectures(share: number, shares: number): void {
       assert.deepEqual(found.swaps, want.swaps, "the swaps");
       const { total } = found.continuous;
       if (truth) assert.equal(found.parameters, truth.parameters, "the trained parameters");
-      const dimension = truth?.dimension ?? measureDimension(found.normal, { explained: total, seed: 5 }).dimension;
+      const dimension =
+        truth?.dimension ?? measureDimension((found.apart ?? found).normal, { explained: total, seed: 5 }).dimension;
       assert.ok(total <= dimension, `explained ${total} of ${dimension}: something is claimed that is not there`);
       if (want.missing === undefined) assert.equal(total, dimension, "explained against measured");
       else assert.ok(total < dimension, `all is explained: expected.json need not say "${want.missing}" any more`);

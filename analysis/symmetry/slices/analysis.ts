@@ -1,0 +1,47 @@
+/** @file What was found on a network of slices, told of the network of whole parameters. */
+import { onWholeParameters, type ParameterSlices } from "../../graph/slices";
+import { elementCount } from "../../graph/tensor";
+import type { ModelAnalysis } from "../analysis";
+import type { ChannelSpace, Symmetry } from "../symmetry";
+import { onWholeTensors } from "./addresses";
+import { onWholes } from "./symmetry";
+import { joinWeights } from "./weights";
+
+/** The analysis with actions, addresses and graphs on the parameters that the model has. */
+export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices): ModelAnalysis {
+  let symmetries: readonly Symmetry[] | undefined;
+  const { graph, normal, continuous, countOrigin, measurable, genericWeights, opaque, parameters, notes } = found;
+  return {
+    graph,
+    normal: onWholeParameters(normal, slices),
+    spaces: found.spaces.map((space): ChannelSpace => {
+      const { id, size, permutable, within } = space;
+      return {
+        id,
+        size,
+        acts: onWholeTensors(space.acts, size, slices),
+        get group() {
+          return space.group;
+        },
+        permutable,
+        ...(within === undefined ? {} : { within }),
+      };
+    }),
+    get symmetries() {
+      return (symmetries ??= found.symmetries.map((s) => onWholes(s, slices)));
+    },
+    get swaps() {
+      return found.swaps;
+    },
+    continuous,
+    countOrigin,
+    ...(measurable ? { measurable: onWholeParameters(measurable, slices) } : {}),
+    ...(genericWeights
+      ? { genericWeights: joinWeights(genericWeights, slices, (p) => new Float64Array(elementCount(p.shape))) }
+      : {}),
+    opaque,
+    parameters,
+    notes,
+    apart: found,
+  };
+}
