@@ -3,7 +3,7 @@
  * with respect to them (functional dimension, Grigsby et al. 2209.04036), in float64 at generic weights.
  */
 import type { Graph } from "../../graph/graph";
-import type { Tensor } from "../../graph/tensor";
+import { elementCount, type Tensor } from "../../graph/tensor";
 import { norm } from "../../numerics/matrix";
 import { Random } from "../../numerics/random";
 import type { ParameterValues } from "../symmetry";
@@ -122,8 +122,7 @@ function measureAt(
   const wanted = explained === undefined ? Number.POSITIVE_INFINITY : parameters - explained;
   const span = new WantedSpan(parameters, TOLERANCE, wanted);
   const row = new Float64Array(parameters);
-  const single = network.outputs.length === 1 ? program.targetSize : 0;
-  const samples = samplesOf(network);
+  const sizes = network.outputs.map((o) => ({ size: elementCount(network.shape(o)), samples: samplesOf(network, o) }));
   let rows = 0;
   let quiet = 0;
   // Weights far from the outputs have small derivatives: what is new in their columns would look like rounding.
@@ -155,7 +154,7 @@ function measureAt(
       quiet += ROWS_PER_BATCH;
       continue;
     }
-    const chosen = single > ROWS_PER_BATCH ? sampledEntries(single, samples, random) : undefined;
+    const chosen = program.targetSize > ROWS_PER_BATCH ? sampledEntries(sizes, random) : undefined;
     program.gradients(
       values,
       moving,
@@ -187,18 +186,29 @@ function measureAt(
   return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
 }
 
-/** How many samples the entries of the first output fall into, in order: 1 where its first axis is not that of the inputs. */
-function samplesOf(network: Network): number {
-  const batch = network.shape(network.outputs[0]!)[0];
+/** How many samples the entries of an output fall into, in order: 1 where its first axis is not that of the inputs. */
+function samplesOf(network: Network, output: string): number {
+  const batch = network.shape(output)[0];
   return batch !== undefined && network.inputs.length > 0 && network.inputs.every((i) => i.shape[0] === batch) ? batch : 1;
 }
 
-/** Entries of an output: a panel of each of some samples, since those of one sample are pulled back through the same values. */
-function sampledEntries(size: number, samples: number, random: Random): Int32Array {
-  const each = size / samples;
-  const most = Math.min(each, ROWS_PER_SAMPLE);
-  const chosen = random.sample(samples, Math.min(samples, Math.ceil(ROWS_PER_BATCH / most)));
-  return Int32Array.from(Array.from(chosen).flatMap((s) => Array.from(random.sample(each, most), (e) => s * each + e)));
+/**
+ * Entries of all outputs, numbered through: of each a panel of each of some samples, since those of one sample are pulled back
+ * through the same values.
+ */
+function sampledEntries(outputs: readonly { readonly size: number; readonly samples: number }[], random: Random): Int32Array {
+  const out: number[] = [];
+  const rows = Math.ceil(ROWS_PER_BATCH / outputs.length);
+  let start = 0;
+  for (const { size, samples } of outputs) {
+    const each = size / samples;
+    const most = Math.min(each, rows, ROWS_PER_SAMPLE);
+    for (const s of random.sample(samples, Math.min(samples, Math.ceil(rows / most)))) {
+      for (const e of random.sample(each, most)) out.push(start + s * each + e);
+    }
+    start += size;
+  }
+  return Int32Array.from(out);
 }
 
 /** Factors that make columns equally long, as far as some rows tell: those of them that are long enough. */

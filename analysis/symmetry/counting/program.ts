@@ -203,7 +203,8 @@ export class Program {
 
   /**
    * The Jacobian of all target entries with respect to some leaves, by reverse mode: calls `row` for each target entry, in
-   * order, with the gradients of the leaves (valid during the call only). `entries` chooses among those of the first target.
+   * order, with the gradients of the leaves (valid during the call only). `entries` chooses among those of all targets, which
+   * are numbered through.
    */
   gradients(
     values: SlotValues,
@@ -224,35 +225,46 @@ export class Program {
     }
     const slots = leaves.map((leaf) => this.slots.get(leaf)!);
     const gradients = slots.map((slot) => new Float64Array(values[slot]!.data.length));
-    let index = 0;
-    for (const target of entries ? this.targetSlots.subarray(0, 1) : this.targetSlots) {
-      const size = entries ? entries.length : values[target]!.data.length;
-      for (let at = 0; at < size; at += PANEL) {
-        const together = Math.min(PANEL, size - at);
-        for (let s = 0; s < dirty.length; s++) {
-          if (dirty[s]) panels[s]!.fill(0);
-          dirty[s] = 0;
-        }
-        if (wanted[target]) {
-          const first = panel(target);
-          for (let r = 0; r < together; r++) first[PANEL * (entries ? entries[at + r]! : at + r) + r] = 1;
-          dirty[target] = 1;
-          for (let k = steps.length - 1; k >= 0; k--) {
-            const { instruction, derivatives } = steps[k]!;
-            const from = instruction.outputs[0]!;
-            if (!dirty[from]) continue;
-            for (const { slot, derivative } of derivatives) {
-              derivative.pull(panels[from]!, panel(slot));
-              dirty[slot] = 1;
-            }
-          }
-        }
-        for (let r = 0; r < together; r++) {
-          slots.forEach((slot, k) => gather(panels[slot], r, gradients[k]!));
-          row(index++, gradients);
+    // Entries of several targets go back side by side.
+    const rows: (readonly [target: number, entry: number])[] = [];
+    if (entries) for (const e of entries) rows.push(this.locate(e, values));
+    else for (const target of this.targetSlots) for (let e = 0; e < values[target]!.data.length; e++) rows.push([target, e]);
+    for (let at = 0; at < rows.length; at += PANEL) {
+      const together = rows.slice(at, at + PANEL);
+      for (let s = 0; s < dirty.length; s++) {
+        if (dirty[s]) panels[s]!.fill(0);
+        dirty[s] = 0;
+      }
+      together.forEach(([target, entry], r) => {
+        if (!wanted[target]) return;
+        panel(target)[PANEL * entry + r] = 1;
+        dirty[target] = 1;
+      });
+      for (let s = steps.length - 1; s >= 0; s--) {
+        const { instruction, derivatives } = steps[s]!;
+        const from = instruction.outputs[0]!;
+        if (!dirty[from]) continue;
+        for (const { slot, derivative } of derivatives) {
+          derivative.pull(panels[from]!, panel(slot));
+          dirty[slot] = 1;
         }
       }
+      for (let r = 0; r < together.length; r++) {
+        slots.forEach((slot, i) => gather(panels[slot], r, gradients[i]!));
+        row(at + r, gradients);
+      }
     }
+  }
+
+  /** Which target an entry of all of them belongs to, and its place there. */
+  private locate(entry: number, values: SlotValues): readonly [target: number, entry: number] {
+    let left = entry;
+    for (const target of this.targetSlots) {
+      const size = values[target]!.data.length;
+      if (left < size) return [target, left];
+      left -= size;
+    }
+    throw new RangeError(`the targets have no entry ${entry}`);
   }
 
   /** The instructions between the leaves and the targets, with the derivatives by those of their inputs that matter. */
