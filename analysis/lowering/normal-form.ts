@@ -7,6 +7,7 @@ import type { Graph, Node } from "../graph/graph";
 import type { ParameterSlices } from "../graph/slices";
 import { dropExpands } from "./broadcast";
 import { centreOutputs } from "./centre";
+import { seeSigns } from "./comparisons";
 import { gatherFactors } from "./common-factors";
 import { computeWhatIsRead } from "./demand";
 import { removeEpsilons } from "./epsilon";
@@ -69,6 +70,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (flattenStacks(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
+  if (seeSigns(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);

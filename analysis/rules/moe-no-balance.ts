@@ -110,10 +110,14 @@ function detections(file: CheckedFile, model: CheckedModel): Detection[] {
   if (choices.length === 0 || BALANCING.test(withoutComments(file.text ?? ""))) return [];
   const writers = producers(normal);
   const linear = linearStructure(normal);
+  // The places and the scores of one choice are two nodes of the normal form.
+  const told = new Set<string>();
   return choices.flatMap((choice): Detection[] => {
     const experts = normal.types.get(choice.inputs[0]!)?.shape?.at(-1);
     const router = routerBehind(choice.inputs[0]!, writers, linear);
     if (router === undefined || experts === undefined || experts < 2 || !hasExperts(model, experts, router)) return [];
+    if (told.has(router)) return [];
+    told.add(router);
     // Somebody may add noise of the training itself, or the scores may be handed out for a loss elsewhere.
     if (handsOut(normal, choice.inputs[0]!, router)) return [];
     const place = placeOf(file, model, router);
@@ -146,6 +150,12 @@ function routerBehind(
     if (!node) return undefined;
     const c = linear.contractions.get(node);
     if (c) return c.weight.name;
+    // What a search sees of the scores: less their mean, by their length.
+    const off = writers.get(node.inputs[1] ?? "")?.operator;
+    if ((node.operator === "Sub" && off === "ReduceMean") || (node.operator === "Div" && off === "Sqrt")) {
+      at = node.inputs[0]!;
+      continue;
+    }
     if (!["Softmax", "Sigmoid", "Add", "Mul", "Div", "Reshape", "Transpose", "Identity", "Cast"].includes(node.operator))
       return undefined;
     const next = node.inputs.filter((i) => writers.has(i) && linear.parameterBehind(i) === undefined);

@@ -311,7 +311,7 @@ class PowerUnits(nn.Module):
 
 
 class RootUnits(nn.Module):
-    """Signed square roots and a normalised second layer. What is under Sign is held still: a scale more is there."""
+    """Signed square roots and a normalised second layer."""
     jumps = True
     shape = (8, 4)
 
