@@ -54,10 +54,15 @@ const MOST_WORK = 30_000_000;
 /** Nodes up to which the engines run: time grows with their square where weights are used again and again (unrolled loops). */
 const MOST_NODES = 4000;
 
+/** Throws RangeError where a graph has too many nodes; smaller inputs make them no fewer. */
+function checkLength({ nodes }: Graph): void {
+  if (nodes.length > MOST_NODES)
+    throw new RangeError(`the network has ${nodes.length} operators, more than ${MOST_NODES}; try fewer steps or layers`);
+}
+
 /** Throws RangeError where evaluating a graph would take more time or memory than a linter may. */
 function checkWork(graph: Graph): void {
-  if (graph.nodes.length > MOST_NODES)
-    throw new RangeError(`the network has ${graph.nodes.length} operators, more than ${MOST_NODES}; try fewer steps or layers`);
+  checkLength(graph);
   const entries = work(graph);
   if (entries > MOST_WORK)
     throw new RangeError(`one evaluation computes ${entries} numbers, more than ${MOST_WORK}; try smaller inputs`);
@@ -90,6 +95,7 @@ export function runNumericEngines(
   equivariance: (node: Node) => Equivariance | undefined,
   seed = 1,
 ): NumericResult {
+  checkLength(normal);
   const smaller = onSmallerInputs(normal, axes, equivariance);
   checkWork(smaller?.graph ?? normal);
   if (!smaller) return runEngines({ graph: normal, axes, scalings }, seed);

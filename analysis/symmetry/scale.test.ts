@@ -61,9 +61,11 @@ test("5,000 residual blocks on one stream", () => {
   const b = new Builder();
   let x = b.dense("x", "in", 4, 6);
   for (let i = 0; i < 5_000; i++) x = b.node("Add", [x, b.dense(b.node("Relu", [b.dense(x, `a${i}`, 6, 8)]), `b${i}`, 8, 6)]);
-  const { spaces, continuous } = find(b.build([2, 4], b.dense(x, "out", 6, 3)));
+  const { spaces, continuous, symmetries } = find(b.build([2, 4], b.dense(x, "out", 6, 3)));
   assert.equal(spaces.length, 5_001);
   assert.equal(continuous.rescaling, 8 * 5_000 + 6);
+  // The stream's group acts on every block: looking for each of its places among all of them would take minutes.
+  assert.equal(symmetries.find((s) => s.group === "GL(6)")?.parameters.length, 2 * 5_000 + 2);
   const stream = spaces.find((s) => s.size === 6)!;
   assert.equal(stream.acts.length, 2 * 5_000 + 2);
 });
@@ -134,6 +136,25 @@ test("networks of more operators than the solver can take are searched by rule, 
   );
   const groups = long.symmetries.map((s) => s.group);
   for (const group of ["S(4)", "Z2^4"]) assert.ok(groups.includes(group), groups.join());
+});
+
+test("a loop unrolled over its steps is searched by rule, and it says so", () => {
+  const b = new Builder();
+  const [w, v] = [b.parameter("w", [6, 6]), b.parameter("v", [3, 6])];
+  let h = b.node("MatMul", [b.node("Gather", ["x", b.constant("0", scalar(0, "int64"))], { axis: 0 }), v]);
+  for (let t = 1; t < 2_000; t++) {
+    const read = b.node("MatMul", [b.node("Gather", ["x", b.constant(`${t}`, scalar(t, "int64"))], { axis: 0 }), v]);
+    h = b.node("Tanh", [b.node("Add", [b.node("MatMul", [h, w]), read])]);
+  }
+  const { notes, spaces } = analyse(b.build([2_000, 2, 3], b.dense(h, "out", 6, 2)));
+  assert.ok(
+    notes.some((n) => n.includes("more than 4000")),
+    notes.join("\n"),
+  );
+  assert.deepEqual(
+    spaces.map((s) => s.size),
+    [6],
+  );
 });
 
 test("linear layers without end are searched by rule, and it says so", () => {

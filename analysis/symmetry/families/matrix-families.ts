@@ -8,7 +8,7 @@ import { elementCount } from "../../graph/tensor";
 import { parseEinsum } from "../../operators/einsum";
 import type { InferredAxes } from "../spaces/infer";
 import { enclosingAtoms, type Occurrence, parameterOccurrences } from "../spaces/spaces";
-import type { Scaling } from "../units/scalings";
+import type { Scaling, ScalingEntry } from "../units/scalings";
 
 /** How a parameter's axis goes with the group: `writes` with g, `reads` with its inverse transpose. */
 export type Role = "writes" | "reads";
@@ -153,11 +153,18 @@ function linearFamily(
 /** Roles by the coefficients of the diagonal; undefined unless all of them are 1 and -1. */
 function placesOf(scaling: Scaling, atom: number, own: readonly Occurrence[]): Place[] | undefined {
   const sign = Math.sign(scaling.entries[0]!.coefficient);
+  // A stream has as many entries as readers and writers: each place looks at those of its own parameter.
+  const entriesOf = new Map<string, ScalingEntry[]>();
+  for (const e of scaling.entries) {
+    const list = entriesOf.get(e.parameter);
+    if (list) list.push(e);
+    else entriesOf.set(e.parameter, [e]);
+  }
   const out: Place[] = [];
   for (const o of own) {
     const coefficients = new Set<number>();
-    for (const e of scaling.entries) {
-      const place = e.parameter === o.parameter ? e.cell.places[o.axis] : undefined;
+    for (const e of entriesOf.get(o.parameter) ?? []) {
+      const place = e.cell.places[o.axis];
       if (!place || place.start !== o.start || place.start + place.size !== o.end) continue;
       if (
         e.slots.some(
