@@ -64,11 +64,12 @@ export function sliceOf(
   return made;
 }
 
-/** A part in NumPy's notation, `w[0, 2:4]`: a number where the axis is gone, axes that are whole at the end left out. */
+/** A part in NumPy's notation, `w[0, 2:4]`: a number where one entry is left, axes that are whole at the end left out. */
 export function sliceName({ whole: { name, shape }, ranges, axes }: Omit<ParameterSlice, "parameter">): string {
-  const terms = ranges.map(([start, end], k) =>
-    axes.includes(k) ? (start === 0 && end === shape[k] ? ":" : `${start}:${end}`) : `${start}`,
-  );
+  const terms = ranges.map(([start, end], k) => {
+    if (axes.includes(k) && start === 0 && end === shape[k]) return ":";
+    return end - start === 1 ? `${start}` : `${start}:${end}`;
+  });
   while (terms.at(-1) === ":") terms.pop();
   return terms.length === 0 ? name : `${name}[${terms.join(", ")}]`;
 }

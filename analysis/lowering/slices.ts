@@ -7,6 +7,7 @@ import { type ParameterSlice, type ParameterSlices, sliceOf, wholeSlice } from "
 import type { Parameter } from "../graph/graph";
 import { elementCount, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
+import { pickBeforeTransposing } from "./transposed-picks";
 import type { Item, Value, Workspace } from "./workspace";
 
 /** Slices into which one parameter is cut at most. */
@@ -34,6 +35,7 @@ interface Picked {
 /** Cuts parameters that are only read by slices along one axis; returns the slices that took their places. */
 export function separateSlices(w: Workspace): ParameterSlices {
   const slices = new Map<string, ParameterSlice>();
+  if (pickBeforeTransposing(w)) w.removeDeadCode();
   for (let depth = 0; depth < DEEPEST; depth++) {
     const found = findPicked(w);
     if (found.length === 0) break;

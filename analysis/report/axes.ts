@@ -2,6 +2,7 @@
  * @file The axis-label export: for every parameter one integer per axis, equal where axes are one coordinate system and -1
  * where nothing may act; what libraries that permute, merge or embed weights work from.
  */
+import type { Shape } from "../graph/tensor";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import type { Address } from "../symmetry/symmetry";
 
@@ -25,16 +26,21 @@ export interface AxisLabels {
   readonly sizes: readonly number[];
   /** Whether entries of the space may be permuted, by label. */
   readonly permutable: readonly boolean[];
-  /** By parameter, trained ones and those that are permuted along (running statistics). */
+  /**
+   * By parameter, trained ones and those that are permuted along (running statistics); of a tensor that holds several weights also
+   * by slice (`w[0]`), where spaces act on single slices.
+   */
   readonly axes: Readonly<Record<string, readonly AxisLabel[]>>;
 }
 
 /** The labels of a model; its spaces in the order of the public JSON. */
 export function axisLabels(name: string, analysis: ModelAnalysis): AxisLabels {
   const places = new Map<string, { address: Address; label: number }[]>();
+  const slices = new Map<string, Shape>();
   analysis.spaces.forEach((space, label) => {
     for (const address of space.acts) {
-      const key = `${address.parameter}/${address.axis}`;
+      const key = `${address.slice?.name ?? address.parameter}/${address.slice?.axis ?? address.axis}`;
+      if (address.slice) slices.set(address.slice.name, address.slice.shape);
       const known = places.get(key);
       if (known) known.push({ address, label });
       else places.set(key, [{ address, label }]);
@@ -45,6 +51,8 @@ export function axisLabels(name: string, analysis: ModelAnalysis): AxisLabels {
     const labels = p.shape.map((size, axis) => axisLabel(places.get(`${p.name}/${axis}`) ?? [], size));
     if (p.trainable || labels.some((l) => l !== -1)) axes[p.name] = labels;
   }
+  for (const [name, shape] of slices)
+    axes[name] = shape.map((size, axis) => axisLabel(places.get(`${name}/${axis}`) ?? [], size));
   return {
     name,
     sizes: analysis.spaces.map((s) => s.size),

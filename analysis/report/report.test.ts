@@ -230,6 +230,11 @@ describe("axis labels", () => {
     assert.deepEqual(axes["fc3.bias"], [-1]);
   });
 
+  it("are told of single slices where a tensor holds several weights", () => {
+    const { axes } = axisLabels("LayerStack", model("architectures/onnx/LayerStack.onnx").analysis);
+    assert.deepEqual([axes["w"], axes["w[0]"], axes["w[1]"], axes["b[1]"]], [[-1, -1, -1], [-1, 0], [0, 1], [1]]);
+  });
+
   it("are tuples for products and segments for concatenations", () => {
     const flat = axisLabels("ConvFlatten", model("zoo/onnx/ConvFlatten.onnx").analysis);
     assert.deepEqual(flat.axes["fc.weight"], [-1, [0, -1]]);

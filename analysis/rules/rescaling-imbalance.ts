@@ -119,7 +119,8 @@ function imbalances(model: CheckedModel, ratio: number): { large: string; small:
   const out: { large: string; small: string; times: number }[] = [];
   for (const s of symmetries) {
     if (s.kind !== "rescaling") continue;
-    for (const space of spaces.filter((x) => s.spaces.includes(x.id))) {
+    // What starts of one of several weights in a tensor is not told apart.
+    for (const space of spaces.filter((x) => s.spaces.includes(x.id) && !x.acts.some((a) => a.slice))) {
       const matrices = [...new Set(space.acts.map((a) => a.parameter))].flatMap((name) => {
         const p = model.graph.parameters.get(name);
         const square = p && s.parameters.includes(name) && p.shape.length >= 2 ? squarePerUnit(p, space.size) : undefined;

@@ -1,5 +1,7 @@
 /** @file The Symmetry: a group together with its action on named parameters. Everything a user sees is a function of it. */
 
+import type { Shape } from "../graph/tensor";
+
 /** float64 values of parameters by name, row-major; what actions transform and engines differentiate. */
 export type ParameterValues = ReadonlyMap<string, Float64Array>;
 
@@ -24,7 +26,7 @@ export interface Address {
   readonly factors?: readonly number[];
   readonly factor?: number;
   /** The slice of the parameter that is meant, in NumPy's notation, and which of its own axes; absent for all of the parameter. */
-  readonly slice?: { readonly name: string; readonly axis: number };
+  readonly slice?: { readonly name: string; readonly axis: number; readonly shape: Shape };
 }
 
 /** The address in the notation above. */

@@ -53,7 +53,9 @@ function placeOf(address: Address, { whole, ranges, axes }: ParameterSlice): Pla
 /** The address with the name of the part that it is in, where that is not all. */
 function withSlice({ address, part }: Place): Address {
   if (isAll(part)) return address;
-  return { ...address, slice: { name: sliceName(part), axis: part.axes.indexOf(address.axis) } };
+  const sizeOf = (axis: number) => part.ranges[axis]![1] - part.ranges[axis]![0];
+  const axes = part.axes.filter((axis) => sizeOf(axis) > 1 || part.whole.shape[axis] === 1);
+  return { ...address, slice: { name: sliceName(part), axis: axes.indexOf(address.axis), shape: axes.map(sizeOf) } };
 }
 
 function isAll({ ranges, whole }: Place["part"]): boolean {

@@ -134,6 +134,29 @@ describe("weights that share a tensor", () => {
     assert.deepEqual(found.swaps, []);
   });
 
+  it("are told apart behind a transpose, by single entries and by ranges", () => {
+    const layers = (pick: (g: GraphBuilder, transposed: string, k: number) => string): ModelAnalysis => {
+      const g = new GraphBuilder(18);
+      const transposed = g.add("Transpose", [g.parameter("w", [4, 3, 4])], { perm: [1, 2, 0] });
+      let h = g.input("x", [8, 4]);
+      for (let k = 0; k < 3; k++) h = g.add("Relu", [g.add("MatMul", [h, pick(g, transposed, k)])]);
+      return analyse(g.build(g.add("MatMul", [h, g.parameter("head", [4, 2])])));
+    };
+    const entries = layers((g, w, k) => g.add("Gather", [w, g.constant([], [k], "int64")], { axis: 0 }));
+    const ranges = layers((g, w, k) =>
+      g.add("Squeeze", [g.add("Slice", [w, int64(g, k), int64(g, k + 1), int64(g, 0)]), int64(g, 0)]),
+    );
+    for (const found of [entries, ranges]) {
+      assert.deepEqual(found.opaque, []);
+      assert.equal(found.continuous.rescaling, 12);
+      assert.deepEqual(actsOf(found), [
+        ["w[:, 0]/0", "w[:, 1]/1"],
+        ["w[:, 1]/0", "w[:, 2]/1"],
+        ["head/0", "w[:, 2]/0"],
+      ]);
+    }
+  });
+
   it("stay together where something reads the tensor whole, with strides, or along another axis", () => {
     const read: readonly ((g: GraphBuilder, w: string, x: string) => string)[] = [
       (g, w, x) => g.add("MatMul", [x, g.add("ReduceSum", [w, int64(g, 0)], { keepdims: 0 })]),
