@@ -44,6 +44,7 @@ export class Flow implements Scene {
   private pool = new Float64Array(0);
   private drawnUpTo = 0;
   private numbers = new Int32Array(0);
+  private readonly products = new WeakMap<Float64Array, Map<string, Float64Array>>();
   readonly exact: boolean;
 
   /** With weights, changes have their entries; without, entries behind products with weights are generic numbers. */
@@ -88,6 +89,15 @@ export class Flow implements Scene {
     }
     this.drawnUpTo += count;
     return this.pool.subarray(this.drawnUpTo - count, this.drawnUpTo);
+  }
+
+  genericProduct(change: Float64Array, by: string, count: number): Float64Array {
+    let known = this.products.get(change);
+    if (!known) this.products.set(change, (known = new Map()));
+    const key = `${by} ${count}`;
+    let out = known.get(key);
+    if (!out) known.set(key, (out = this.generic(count)));
+    return out;
   }
 
   /** 0, 1, 2, .. : read only. */

@@ -36,6 +36,8 @@ export interface Scene {
   random(): number;
   /** As many generic numbers: read only, drawn once for many uses. */
   generic(count: number): Float64Array;
+  /** Generic numbers that stand for what a weight makes of a change: the same for the same change. */
+  genericProduct(change: Float64Array, by: string, count: number): Float64Array;
 }
 
 /** Inputs by index whose change cannot pass. */
@@ -245,7 +247,7 @@ function contraction(scene: Scene, node: Node, c: Change, operand: number, to: S
     }
   }
   if (!isKnown(c) || !isFixed) return unknown(shape, node.name, originsOf(scene, node, operand, c));
-  if (!scene.exact) return generic(scene, shape);
+  if (!scene.exact) return generic(scene, node, c.data, operand, shape);
   // Along axes that both have the change has to have all entries.
   const wide = stretched(
     c,
@@ -266,9 +268,10 @@ function heldFirst(scene: Scene, node: Node, changes: readonly (Change | undefin
   return passes[0] === passes[1] ? [0, 1] : [passes[0] ? 1 : 0];
 }
 
-/** Entries that stand for sums over weights. */
-function generic(scene: Scene, shape: readonly number[]): Change {
-  const data = scene.generic(elementCount(shape));
+/** Entries that stand for sums over weights: the same where a recurrence multiplies the same by the same again. */
+function generic(scene: Scene, node: Node, change: Float64Array, operand: number, shape: readonly number[]): Change {
+  const by = `${node.operator} ${stringAttribute(node, "equation", "")} ${operand} ${node.inputs[1 - operand]}`;
+  const data = scene.genericProduct(change, by, elementCount(shape));
   return known(shape, data, new Int32Array(data.length).fill(MIXED));
 }
 
@@ -301,7 +304,7 @@ function convolution(scene: Scene, node: Node, c: Change, operand: number, to: S
   }
   if (!isEven) return undefined;
   const shape = [c.shape[0]!, to[1]!, ...to.slice(2).map(() => 1)];
-  if (!scene.exact) return generic(scene, shape);
+  if (!scene.exact) return generic(scene, node, c.data, operand, shape);
   const dilations = numbersAttribute(node, "dilations") ?? weight.slice(2).map(() => 1);
   const window = weight.slice(2).map((k, i) => (k - 1) * dilations[i]! + 1);
   const wide = stretched(c, [c.shape[0]!, scene.shape(node.inputs[0]!)[1]!, ...window]);

@@ -206,36 +206,78 @@ function alone(graph: Graph, source: Source): ShiftFamily {
 function compensated(graph: Graph, all: readonly Held[], stations: Stations): ShiftFamily[] {
   const alive = new Set(all.filter((h) => h.source.size > 0));
   for (;;) {
-    const { pivots, uncovered } = choosePivots(alive, stations);
+    const places = placesOf(alive);
+    const { pivots, uncovered } = choosePivots(places, stations);
     if (uncovered.size === 0) {
       const chosen = new Set([...pivots.values()]);
-      return [...alive].filter((h) => !chosen.has(h)).map((h) => familyOf(graph, h, pivots));
+      return [...alive].filter((h) => !chosen.has(h)).map((h) => familyOf(graph, h, places, pivots));
     }
     for (const h of uncovered) alive.delete(h);
   }
 }
 
-/** Who makes up for what at each value, and the sources that nobody makes up for. */
-function choosePivots(
-  alive: ReadonlySet<Held>,
-  stations: Stations,
-): {
-  readonly pivots: ReadonlyMap<string, Held>;
-  readonly uncovered: ReadonlySet<Held>;
-} {
+/** What arrives at a value; of values at which the same arrives, the first stands for the others. */
+interface Place {
+  readonly held: readonly Held[];
+  readonly isOneOfSeveral: boolean;
+}
+type Places = ReadonlyMap<string, Place>;
+
+/**
+ * The values that hold something, those at which all sources arrive alike taken as one: the steps of a recurrence, which add
+ * the same bias to what they read. Who makes up for something at one of them does so at all.
+ */
+function placesOf(alive: ReadonlySet<Held>): Places {
   const members = new Map<string, Held[]>();
+  let several = false;
   for (const h of alive) {
+    if (h.arrivals.size > 1) several = true;
     for (const v of h.arrivals.keys()) {
       const list = members.get(v);
       if (list) list.push(h);
       else members.set(v, [h]);
     }
   }
+  if (!several) return new Map([...members].map(([value, held]) => [value, { held, isOneOfSeveral: false }] as const));
+  const numbers = new Map([...alive].map((h, k) => [h, k] as const));
+  const alike = new Map<string, string[]>();
+  const out = new Map<string, Place>();
+  for (const [value, held] of members) {
+    const key = held.map((h) => numbers.get(h)).join(" ");
+    const known = alike.get(key) ?? [];
+    const same = known.find((v) => held.every((h) => isSameChange(h.arrivals.get(v)!, h.arrivals.get(value)!)));
+    out.set(same ?? value, { held, isOneOfSeveral: same !== undefined });
+    if (same === undefined) alike.set(key, [...known, value]);
+  }
+  return out;
+}
+
+/** Whether two changes are the same multiples of the same coordinates at the same entries. */
+function isSameChange(a: Change, b: Change): boolean {
+  if (a === b) return true;
+  if (!isKnown(a) || !isKnown(b)) return false;
+  const rank = Math.max(a.shape.length, b.shape.length);
+  const [p, q] = [ofRank(a, rank), ofRank(b, rank)];
+  if (p.shape.some((n, i) => n !== q.shape[i]) || (a.from === undefined) !== (b.from === undefined)) return false;
+  for (let i = 0; i < a.data.length; i++) if (a.data[i] !== b.data[i] || a.from?.[i] !== b.from?.[i]) return false;
+  return true;
+}
+
+/** Who makes up for what at each place, and the sources that nobody makes up for. */
+function choosePivots(
+  places: Places,
+  stations: Stations,
+): {
+  readonly pivots: ReadonlyMap<string, Held>;
+  readonly uncovered: ReadonlySet<Held>;
+} {
+  const arrivals = new Map<Held, number>();
+  for (const { held } of places.values()) for (const h of held) arrivals.set(h, (arrivals.get(h) ?? 0) + 1);
   const pivots = new Map<string, Held>();
   const uncovered = new Set<Held>();
-  for (const [value, held] of members) {
+  for (const [value, { held, isOneOfSeveral }] of places) {
     const candidates = held.filter(
-      (h) => h.source.family === "translation" && h.arrivals.size === 1 && isEntryByEntry(h.arrivals.get(value)!),
+      (h) => h.source.family === "translation" && arrivals.get(h) === 1 && isEntryByEntry(h.arrivals.get(value)!),
     );
     // Who moves each entry by itself makes up for everything that is no wider, and nobody else for that one.
     let best = candidates.find((h) => {
@@ -247,7 +289,7 @@ function choosePivots(
       const covers = held.filter((o) => o !== h && isCovered(o.arrivals.get(value)!, h.arrivals.get(value)!)).length;
       if (covers > most) [best, most] = [h, covers];
     }
-    if (!best) {
+    if (!best && !isOneOfSeveral) {
       const station = stations.at(value);
       if (station && held.every((h) => h.source.parameter !== station.source.parameter)) best = station;
     }
@@ -330,9 +372,9 @@ function isCovered(wanted: Change, by: Change): boolean {
   return true;
 }
 
-function familyOf(graph: Graph, held: Held, pivots: ReadonlyMap<string, Held>): ShiftFamily {
+function familyOf(graph: Graph, held: Held, places: Places, pivots: ReadonlyMap<string, Held>): ShiftFamily {
   const { source } = held;
-  const others = [...held.arrivals.keys()].map((v) => [v, pivots.get(v)!] as const);
+  const others = [...held.arrivals.keys()].filter((v) => places.has(v)).map((v) => [v, pivots.get(v)!] as const);
   return {
     family: source.family,
     parameter: source.parameter,
