@@ -89,4 +89,15 @@ describe("what comparisons see", () => {
     };
     assert.equal(dimension(turned), 0, "channels in place of samples");
   });
+
+  it("is no length where epsilons are kept: a router of zeros computes what it did", () => {
+    const b = new GraphBuilder();
+    const x = b.input("x", [SAMPLES, 3]);
+    const graph = b.build(out(b, b.add("Sign", [b.add("MatMul", [x, b.parameter("w", [3, 4])])])));
+    const { nodes } = normalForm(graph, { epsilon: "keep" }).graph;
+    assert.deepEqual(
+      nodes.map((n) => n.operator),
+      ["MatMul", "Sign", "MatMul"],
+    );
+  });
 });

@@ -70,7 +70,8 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (flattenStacks(w)) w.removeDeadCode();
   if (gatherFactors(w)) w.removeDeadCode();
   if (multiplyWeightsLast(w)) w.removeDeadCode();
-  if (seeSigns(w)) w.removeDeadCode();
+  // Where all is zero (a router before its first step) there is no length to divide by.
+  if (options.epsilon !== "keep" && seeSigns(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
