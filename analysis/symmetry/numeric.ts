@@ -3,7 +3,7 @@
  * (D), and the dimensions per family that they span.
  */
 import type { Graph, Node } from "../graph/graph";
-import { elementCount } from "../graph/tensor";
+import { elementCount, isFloating } from "../graph/tensor";
 import { Matrix } from "../numerics/matrix";
 import { Random } from "../numerics/random";
 import { nullSpace } from "../numerics/rank";
@@ -200,12 +200,20 @@ function searchCurves(
   const explained = countFamilies(known).total;
   if (dimension === undefined || dimension <= explained) return [];
   const norms = hasNormedGains(network);
-  const trunk = network.parameterCount <= MEASURED && stationsOf(network, true).length > 0;
+  const trunk = network.parameterCount <= MEASURED && !seesTablesBroken(network) && stationsOf(network, true).length > 0;
   if (!norms && !trunk) return [];
   const vectors = known.map((g) => g.vector);
   const isMissing = (found: number): boolean => explained + found < dimension;
   const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, trunk, isMissing });
   return explained + curves.length <= dimension ? curves : [];
+}
+
+/**
+ * Whether all that a network with kinks sees are entries of tables: finitely many numbers, of which each unit has some always on one
+ * side. What trades with a block then is another thing at each draw of weights, and at nearly all of them there is something.
+ */
+function seesTablesBroken(network: Network): boolean {
+  return hasKinks(network) && network.inputs.every((i) => !isFloating(i.type));
 }
 
 /** Whether a weight multiplies what is divided by a root of squares, and a second norm sees the result. */

@@ -5,9 +5,12 @@
 import type { AxisStructure } from "../../graph/axes";
 import type { Graph } from "../../graph/graph";
 import { norm } from "../../numerics/matrix";
+import { Random } from "../../numerics/random";
+import { hasKinks } from "../counting/calibration";
 import { ParameterSpace, Span } from "../counting/families";
 import { certificates } from "../counting/jacobian";
 import { Network } from "../counting/network";
+import { genericWeights } from "../counting/sampling";
 import type { Generator, ParameterValues } from "../symmetry";
 import { trunkTangents } from "./trunk";
 import { wideTangents } from "./wide";
@@ -26,6 +29,22 @@ const CERTIFIED = 1e-8;
 
 /** Part of a direction that has to be beyond what is known: less is what rounding leaves of a sum of known ones. */
 const LEAST_NEW = 1e-5;
+
+/** Other draws of weights at which a system has to have as many solutions, where derivatives jump. */
+const DRAWS_ELSEWHERE = 4;
+
+/**
+ * Whether a system has as many solutions at other generic weights. At one draw a unit may be on, or off, for all that is in a table:
+ * what trades with it then is a fact about that draw. Smooth networks are the same at all.
+ */
+function isLasting(source: CurveSource, network: Network, axes: AxisStructure, solutions: number, seed: number): boolean {
+  if (!hasKinks(network)) return true;
+  const random = new Random(seed);
+  for (let draw = 0; draw < DRAWS_ELSEWHERE; draw++) {
+    if (curveTangents(source, network, genericWeights(network, random), axes, seed).length < solutions) return false;
+  }
+  return true;
+}
 
 /** All solutions of a system at some weights; most of them are other engines' too. */
 export function curveTangents(
@@ -97,8 +116,9 @@ export function beyondKnown(
 
   function takeTrunk(source: "trunk" | "whole trunk"): void {
     const before = out.map((c) => c.generator.vector);
-    const matrices = span.take(curveTangents(source, network, weights, axes, seed), seed + 2);
-    if (matrices.length === 0) return;
+    const solutions = curveTangents(source, network, weights, axes, seed);
+    const matrices = span.take(solutions, seed + 2);
+    if (matrices.length === 0 || !isLasting(source, network, axes, solutions.length, seed + 3)) return;
     // Of these, what scales channels one by one comes first, as a rescaling.
     const scalings = trunkTangents(network, weights, axes, seed, { inputsPass: source === "trunk", channelwise: true });
     const again = new Known(graph, weights, network, [...known, ...before]);

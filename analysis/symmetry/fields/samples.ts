@@ -10,7 +10,7 @@ import type { Matrix } from "../../numerics/matrix";
 import type { Random } from "../../numerics/random";
 import type { Network } from "../counting/network";
 import type { SlotValues } from "../counting/program";
-import { randomInput } from "../counting/random-inputs";
+import { IndexDeck, randomInput } from "../counting/random-inputs";
 import type { ParameterValues } from "../symmetry";
 import type { Channels } from "./channels";
 import type { Unit } from "./edges";
@@ -20,6 +20,9 @@ import { applyField, type Entry, type Unknowns } from "./unknowns";
 const POSITIVE: ReadonlySet<string> = new Set(["Sqrt", "Pow", "Reciprocal", "Log", "Acosh"]);
 /** Operators that are defined between -1 and 1 only. */
 const BOUNDED: ReadonlySet<string> = new Set(["Asin", "Acos", "Atanh"]);
+
+/** How many times as many equations are taken where indices are read: each of them sees few entries of a table. */
+const ROWS_OF_TABLES = 3;
 
 /** Matrices per edge and directions per parameter: a candidate for a solution. */
 export interface Candidate {
@@ -48,14 +51,16 @@ export class UnitSamples {
     this.unit = unit;
     this.unknowns = unknowns;
     const size = elementCount(network.shape(unit.output));
+    const decks = new Map<string, IndexDeck>();
     const drawn = (leaf: string): Tensor =>
-      leafValue(network, unit, weights, random, leaf, atZero ? "zero" : restrictionOf(unknowns, leaf));
+      leafValue(network, unit, weights, random, leaf, atZero ? "zero" : restrictionOf(unknowns, leaf), decks);
+    const readsTables = unit.program.leaves.some((leaf) => !network.isDifferentiable(leaf));
     const runs = atZero ? 1 : Math.max(2, Math.ceil(wanted / Math.max(1, size)));
     let rows = 0;
     for (let run = 0; run < runs; run++) {
       const values = unit.program.evaluate((leaf) => drawn(leaf));
       const output = unit.program.results(values)[0]!;
-      const share = Math.ceil(wanted / runs);
+      const share = Math.ceil(wanted / runs) * (readsTables ? ROWS_OF_TABLES : 1);
       let chosen = size <= share ? Int32Array.from({ length: size }, (_, i) => i) : random.sample(size, share).slice().sort();
       // Masked scores are minus infinity by design; they carry no equation.
       if (chosen.some((i) => !Number.isFinite(output.data[i]!))) chosen = chosen.filter((i) => Number.isFinite(output.data[i]!));
@@ -125,7 +130,7 @@ function restrictionOf(unknowns: Unknowns, leaf: string): Restriction | undefine
   return edge?.support && { channels: edge.channels, support: edge.support };
 }
 
-/** A random value for a leaf of a unit, inside what its operator is defined for; a parameter's own value. */
+/** A random value for a leaf of a unit, inside what its operator is defined for; a parameter's own value. Indices come from `decks`. */
 export function leafValue(
   network: Network,
   unit: Unit,
@@ -133,13 +138,16 @@ export function leafValue(
   random: Random,
   leaf: string,
   within: Restriction | "zero" | undefined,
+  decks?: Map<string, IndexDeck>,
 ): Tensor {
   const parameter = network.graph.parameters.get(leaf);
   if (parameter) return { type: "float64", shape: parameter.shape, data: weights.get(leaf)! };
   if (!network.isDifferentiable(leaf)) {
     const input = network.inputs.find((i) => i.name === leaf);
     if (!input) throw new Error(`${leaf} has no floating value and is not an input`);
-    return randomInput(network, input, random);
+    let deck = decks?.get(leaf);
+    if (decks && !deck) decks.set(leaf, (deck = new IndexDeck()));
+    return randomInput(network, input, random, deck);
   }
   const shape = network.shape(leaf);
   const count = elementCount(shape);

@@ -8,6 +8,7 @@ import { Random } from "../../numerics/random";
 import { hasKinks } from "../counting/calibration";
 import { countFamilies } from "../counting/families";
 import { Network } from "../counting/network";
+import { newMotions } from "../counting/new-motions";
 import { genericWeights } from "../counting/sampling";
 import { type Channels, channelsOf } from "../fields/channels";
 import { COORDINATE, contractedLayout } from "../fields/contracted";
@@ -171,7 +172,12 @@ export function searchStacks(
   });
   const found = [...known, ...regions.flatMap((r) => r.generators)];
   const shifts = dimension > explained ? fields.translations(found.map((g) => g.vector)) : [];
-  const remaining = shifts.filter((s) => isEverywhere(fields, s, seed));
+  const everywhere = shifts.filter((s) => isEverywhere(fields, s, seed));
+  const { network, unknowns } = fields.system;
+  const vectors = (list: readonly Generator[]) => list.map((g) => g.vector);
+  const added = vectors(everywhere.map((s) => s.generator));
+  const areNew = newMotions(network, weights, unknowns.edges.keys(), vectors(found), added, seed);
+  const remaining = everywhere.filter((_, k) => areNew[k]);
   const all = countFamilies([...found, ...remaining.map((r) => r.generator)]).total;
   // More than can be measured: some of it is a fact about these weights only.
   if (regions.length + remaining.length === 0 || all > dimension) return undefined;
