@@ -3,7 +3,8 @@
  * says which of their directions are new, and the model how many there are.
  */
 import { type ContinuousCounts, FAMILIES, type Family, type ParameterValues, type Symmetry } from "../symmetry";
-import { ParameterSpace, Span } from "./families";
+import { ParameterSpace } from "./families";
+import { newOnes, sparseVector } from "./sparse-span";
 
 /** How many of a group's directions no earlier group has. */
 export interface Increment {
@@ -52,13 +53,16 @@ export function increments(symmetries: readonly Symmetry[], weights: ParameterVa
   const ordered = inOrder(symmetries, groupOf);
   const vectors = ordered.map((s) => s.generators(weights).map((g) => g.vector));
   const space = ParameterSpace.of(vectors.flat());
-  const span = new Span(space.size);
   // One array for all of them: there are thousands.
   const flat = new Float64Array(space.size);
+  const isNew = newOnes(
+    vectors.flatMap((own) => own.map((v) => sparseVector(space.flatten(v, flat.fill(0))))),
+    space.size,
+  );
+  let at = 0;
   return ordered.map((symmetry, k) => {
-    let gained = 0;
-    for (const v of vectors[k]!) gained += span.add([space.flatten(v, flat.fill(0))]);
-    return { symmetry, gained };
+    const own = isNew.slice(at, (at += vectors[k]!.length));
+    return { symmetry, gained: own.filter(Boolean).length };
   });
 }
 
