@@ -13,6 +13,8 @@ const WEAK = 1e-9;
 const MOST_WAITING = 60;
 /** Steps of inverse iteration. */
 const STEPS = 6;
+/** Random vectors to which rows and factors are both applied, to see how far apart they are. */
+const PROBES = 3;
 
 /** Rows reduced to a trapezoid, L and U in one array. */
 export class Echelon {
@@ -24,12 +26,17 @@ export class Echelon {
   left = 0;
   /** The original column at each place. */
   private readonly permutation: Int32Array;
+  private readonly probes: readonly Float64Array[];
+  /** The products of the kept rows, of unit length, with the probes. */
+  private readonly products: number[][] = [];
 
   /** Rows of `columns` entries. */
   constructor(readonly columns: number) {
     this.factors = new Float64Array(Math.max(1, Math.min(columns, 64)) * columns);
     this.work = new Float64Array(columns);
     this.permutation = Int32Array.from({ length: columns }, (_, i) => i);
+    const random = new Random(2);
+    this.probes = Array.from({ length: PROBES }, () => random.normals(columns));
   }
 
   /** Number of rows kept. */
@@ -52,6 +59,7 @@ export class Echelon {
     const left = Math.abs(work[pivot]!);
     this.left = left;
     if (left >= STRONG) {
+      this.products.push(this.probes.map((x) => factor * dot(row, x)));
       this.keep(pivot);
       return true;
     }
@@ -70,21 +78,22 @@ export class Echelon {
     let rest = this.waiting.map((row) => {
       this.work = Float64Array.from(permutation, (p) => row[p]!);
       this.eliminate(0);
-      return this.work;
+      return { left: this.work, row };
     });
     this.waiting = [];
     while (rest.length > 0 && this.used < Math.min(n, wanted)) {
-      const largest = (row: Float64Array): number => Math.abs(row[this.pivotOf(row)]!);
+      const largest = ({ left }: { readonly left: Float64Array }): number => Math.abs(left[this.pivotOf(left)]!);
       const best = rest.reduce((a, b) => (largest(b) > largest(a) ? b : a));
-      const pivot = this.pivotOf(best);
-      if (!(Math.abs(best[pivot]!) >= WEAK)) break;
-      this.work = best;
+      const pivot = this.pivotOf(best.left);
+      if (!(Math.abs(best.left[pivot]!) >= WEAK)) break;
+      this.work = best.left;
+      this.products.push(this.probes.map((x) => dot(best.row, x)));
       const last = this.used;
       this.keep(pivot);
       rest = rest.filter((r) => r !== best);
-      for (const row of rest) {
-        [row[last], row[pivot]] = [row[pivot]!, row[last]!];
-        this.work = row;
+      for (const { left } of rest) {
+        [left[last], left[pivot]] = [left[pivot]!, left[last]!];
+        this.work = left;
         this.eliminate(last);
       }
     }
@@ -171,17 +180,26 @@ export class Echelon {
     return 1 / Math.sqrt(growth);
   }
 
-  /** How much rounding there is in the product of the factors, relative to rows of unit length. */
+  /**
+   * How far the product of the factors is from the kept rows, of unit length: of a difference E and normal x, the expectation of
+   * the square of E x is that of the Frobenius norm of E; the largest of a few.
+   */
   rounding(): number {
-    const { columns: n, factors, used: r } = this;
-    let [multiples, entries] = [1, 0];
-    for (let i = 0; i < r; i++) {
-      let sum = 1;
-      for (let k = 0; k < i; k++) sum += Math.abs(factors[i * n + k]!);
-      for (let k = i; k < n; k++) entries = Math.max(entries, Math.abs(factors[i * n + k]!));
-      multiples = Math.max(multiples, sum);
-    }
-    return Number.EPSILON * multiples * entries;
+    const { columns: n, factors, used: r, permutation } = this;
+    let worst = 0;
+    this.probes.forEach((probe, k) => {
+      const x = Float64Array.from(permutation, (p) => probe[p]!);
+      const upper = new Float64Array(r);
+      let square = 0;
+      for (let i = 0; i < r; i++) {
+        for (let j = i; j < n; j++) upper[i]! += factors[i * n + j]! * x[j]!;
+        let product = upper[i]!;
+        for (let j = 0; j < i; j++) product += factors[i * n + j]! * upper[j]!;
+        square += (product - this.products[i]![k]!) ** 2;
+      }
+      worst = Math.max(worst, Math.sqrt(square));
+    });
+    return worst;
   }
 
   /** A^-1 x for the square A = L U, where L has multiples and a unit diagonal. */
@@ -221,4 +239,10 @@ export class Echelon {
 function normalise(x: Float64Array): void {
   const length = Math.sqrt(x.reduce((s, v) => s + v * v, 0));
   for (let i = 0; i < x.length; i++) x[i]! /= length;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }

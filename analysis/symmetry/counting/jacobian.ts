@@ -22,6 +22,8 @@ export interface MeasureOptions extends NetworkOptions {
   readonly seed?: number;
   /** Weights to measure at in place of generic ones. */
   readonly weights?: ParameterValues;
+  /** Standard deviation of random weights, as `genericWeights` has it. */
+  readonly deviation?: number;
   /** How many rows without anything new end a draw, as a multiple of the usual number (1). */
   readonly patience?: number;
   /** A dimension that is known to be there: drawing stops as soon as a draw shows no more than it. */
@@ -69,7 +71,7 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   const more = options.weights || options.draws !== undefined || !hasKinks(network) ? [] : LEVELS;
   let best: MeasuredDimension | undefined;
   for (let draw = 0; draw < draws + more.length; draw++) {
-    const weights = options.weights ?? genericWeights(network, random, more[draw - draws]);
+    const weights = options.weights ?? genericWeights(network, random, more[draw - draws], options.deviation);
     const found = measureAt(network, weights, random, options.explained, options.patience);
     if (!best || found.rank > best.rank) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;

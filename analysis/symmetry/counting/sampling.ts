@@ -7,6 +7,7 @@ import { centreKinks } from "./calibration";
 import type { Network } from "./network";
 import { MOVEMENT } from "./random-inputs";
 
+/** Standard deviation of weights that are drawn as they are. */
 const WEIGHT_DEVIATION = 0.8;
 const BIAS_DEVIATION = 0.7;
 /** Up to this fan-in weights are drawn as they are; beyond it they shrink, so that nothing saturates. */
@@ -17,8 +18,9 @@ const PLAIN_FAN_IN = 2;
  * that multiply) and for what a root, a logarithm or a rectifier reads, and biases such that rectifiers see both signs: no unit dies.
  * Throws Error where an operator refuses its inputs.
  * @param level the part of its inputs below which a rectifier is off (a half unless told)
+ * @param deviation standard deviation of weights of layers with few inputs, 0.8 unless told
  */
-export function genericWeights(network: Network, random: Random, level?: number): ParameterValues {
+export function genericWeights(network: Network, random: Random, level?: number, deviation = WEIGHT_DEVIATION): ParameterValues {
   const out = new Map<string, Float64Array>();
   for (const { name, shape } of network.graph.parameters.values()) {
     const count = elementCount(shape);
@@ -27,7 +29,7 @@ export function genericWeights(network: Network, random: Random, level?: number)
     else if (long <= 1) out.set(name, random.normals(count, BIAS_DEVIATION));
     else {
       const fan = shape.length > 2 ? count / shape[0]! : Math.max(...shape);
-      out.set(name, random.normals(count, WEIGHT_DEVIATION * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
+      out.set(name, random.normals(count, deviation * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
     }
   }
   centreKinks(network, out, random, level);

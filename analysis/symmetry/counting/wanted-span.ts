@@ -7,7 +7,7 @@ import { RowSpan } from "../../numerics/rowSpan";
 
 /** Smallest singular values from here on are no rounding, and such that are that many times as large as rounding may be. */
 const LEAST_CLEAR = 1e-12;
-const MARGIN = 30;
+const MARGIN = 10;
 /** What elimination leaves of a row of unit length that a careful look may find something new in. */
 const LEAST_NEW = 1e-10;
 
