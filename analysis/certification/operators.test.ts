@@ -62,6 +62,9 @@ const LINES: readonly Line[] = [
   { operator: "Slice", inputs: [[2, 4], v([1]), v([3]), v([1])] },
   { operator: "Concat", inputs: [X, [2, 2]], attributes: { axis: 1 } },
   { operator: "Gather", inputs: [[3, 2], tensor([2], [2, 0], "int64")] },
+  { operator: "GatherElements", inputs: [[3, 2], tensor([2, 2], [2, 0, 1, 1], "int64")] },
+  { operator: "ScatterElements", inputs: [[3, 2], tensor([2, 2], [2, 0, 1, 1], "int64"), [2, 2]] },
+  { operator: "OneHot", inputs: [tensor([2], [2, 0], "int64"), scalar(3, "int64"), [2]] },
   { operator: "Expand", inputs: [[1, 3], v([2, 3])] },
   { operator: "Tile", inputs: [[2], v([2])] },
   { operator: "Pad", inputs: [X, v([0, 1, 0, 1])] },
@@ -146,6 +149,10 @@ const UNCLAIMED: Readonly<Record<string, string>> = {
   ),
   ...excused("GlobalMaxPool GlobalAveragePool", "permutations: places are pinned, since no weight works along them"),
   ...excused("ReduceProd", "scalings: a product of as many factors as an axis has entries, which no layer computes"),
+  ...excused(
+    "GatherElements ScatterElements OneHot",
+    "scalings, linear, matrices: what is looked up is weighed by what looked it up, which the rules leave to the numeric engines",
+  ),
   ...excused("TopK", "scalings: the largest entries scale together; places in an order are pinned"),
 };
 

@@ -52,6 +52,8 @@ export interface AxisRuleContext {
   counting(axis: Axis, index?: number): void;
   /** The axis along which the integers of an input count positions, if that was stated; asking for it is using it well. */
   counted(index: number): Axis | undefined;
+  /** The same for an axis of a given size; another one is not used well. */
+  countedAlong(index: number, size: number): Axis | undefined;
   /** True where some later operator picks single entries along the given axis of the (first) output. */
   indexedLater(axis: number): boolean;
   /** True where some later operator concatenates what the (first) output becomes, before weights read it. */

@@ -3,6 +3,7 @@ import { type Node, numberAttribute, stringAttribute } from "../graph/graph";
 import type { Tensor } from "../graph/tensor";
 import { convAxes, convTransposeAxes, cropsAndResizes, einsumAxes, matMulAxes, poolAxes, resizeAxes } from "./axes/contraction";
 import { argumentAxes, broadcastAxes, firstInputAxes, orderedAlong, reductionAxes, topKAxes } from "./axes/elementwise";
+import { gatherElementsAxes, oneHotAxes, scatterElementsAxes } from "./axes/indexing";
 import {
   concatAxes,
   depthToSpaceAxes,
@@ -78,6 +79,9 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Slice: movement(sliceAxes),
   Concat: movement(concatAxes),
   Gather: movement(gatherAxes),
+  GatherElements: { axes: gatherElementsAxes, units: ZERO, parity: "none", glue: false },
+  ScatterElements: { axes: scatterElementsAxes, units: ZERO, parity: "none", glue: false },
+  OneHot: { axes: oneHotAxes, units: ZERO, parity: "none", glue: false },
   Expand: movement(expandAxes),
   Tile: movement(tileAxes),
   // Only a border of zeros scales along.

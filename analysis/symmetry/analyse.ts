@@ -167,7 +167,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
       ...(outer === undefined ? {} : { within: outer }),
     };
   });
-  const swaps = once(() => findSwaps(normal));
+  const swaps = once(() => findSwaps(normal, equivarianceOf));
   const symmetries = once((): readonly Symmetry[] => [
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),

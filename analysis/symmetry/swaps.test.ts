@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import type { Graph, Node } from "../graph/graph";
 import { tensor, type TensorType } from "../graph/tensor";
 import { inferShapes } from "../operators/inference";
+import { swapSymmetry } from "./actions/discrete";
+import { equivarianceOf } from "./analyse";
 import { findSwaps } from "./swaps";
 
 /** A graph from `output = Operator(inputs)` lines; parameters are named p.., all of shape [3, 3] or as given. */
@@ -15,7 +17,7 @@ function graph(lines: readonly string[], shapes: Readonly<Record<string, readonl
       domain: "",
       inputs: inputs!.split(", "),
       outputs: [output!],
-      attributes: {},
+      attributes: operator === "Gather" ? { axis: 1 } : {},
       origin: {},
     };
   });
@@ -29,13 +31,18 @@ function graph(lines: readonly string[], shapes: Readonly<Record<string, readonl
     parameters: new Map(
       [...names].map((n) => [n, { name: n, type: "float64" as const, shape: shapes[n] ?? [3, 3], trainable: true, origin: {} }]),
     ),
-    constants: new Map([["two", tensor([], [2])]]),
+    constants: new Map([
+      ["two", tensor([], [2])],
+      ["two3", tensor([3], [2, 2, 2])],
+      ["i0", tensor([1], [0], "int64")],
+      ["i1", tensor([1], [1], "int64")],
+    ]),
     types: new Map<string, TensorType>(),
   };
   return inferShapes(bare).graph;
 }
 
-const names = (g: Graph) => findSwaps(g).map((s) => s.names);
+const names = (g: Graph) => findSwaps(g, equivarianceOf).map((s) => s.names);
 
 describe("swaps", () => {
   it("two alike branches of a sum", () => {
@@ -71,5 +78,34 @@ describe("swaps", () => {
       ["p.a", "p.b"],
       ["p.a", "p.c"],
     ]);
+  });
+
+  describe("of branches that pick entries of one value", () => {
+    const pick = (k: number) => `c${k} = Gather(r, i${k})`;
+    const gated = [
+      "l = MatMul(x, p.router)",
+      "r = Softmax(l)",
+      ...[0, 1].flatMap((k) => [pick(k), `b${k} = MatMul(x, p.${k})`, `t${k} = Tanh(b${k})`, `m${k} = Mul(c${k}, t${k})`]),
+    ];
+
+    it("exchange their weights and the entries", () => {
+      const g = graph([...gated, "y = Add(m0, m1)"]);
+      const [swap, ...others] = findSwaps(g, equivarianceOf);
+      assert.deepEqual(others, []);
+      assert.deepEqual(swap!.names, ["p.0", "p.1"]);
+      const shape = (p: string) => g.parameters.get(p)!.shape;
+      const weights = new Map(
+        ["p.router", "p.0", "p.1"].map((p, k) => [p, Float64Array.from({ length: 9 }, (_, i) => 10 * k + i)]),
+      );
+      const moved = swapSymmetry(swap!, 0, shape).act(weights, Float64Array.of(1));
+      assert.deepEqual([...moved.get("p.router")!], [1, 0, 2, 4, 3, 5, 7, 6, 8]);
+      assert.deepEqual([...moved.get("p.0")!], [...weights.get("p.1")!]);
+    });
+
+    it("not where the entries have an order of their own, are read elsewhere, or picked twice", () => {
+      assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "y = Add(s, l)"])), []);
+      assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "w = Mul(r, two3)", "y = Add(s, w)"])), []);
+      assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "d = Gather(r, i0)", "y = Add(s, d)"])), []);
+    });
   });
 });

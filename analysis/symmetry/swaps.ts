@@ -4,6 +4,8 @@
  */
 import type { Attribute, Graph, Node } from "../graph/graph";
 import { ABSENT, type Numbering, numberingOf } from "../graph/numbering";
+import type { Equivariance } from "../operators/equivariance";
+import { type EntryExchange, PickedAxes, type PickedPair, pickOf } from "./picked";
 import type { Swap } from "./symmetry";
 
 /** Two branches and which parameter of one takes the place of which of the other. */
@@ -11,6 +13,14 @@ export interface BranchSwap {
   readonly names: Swap;
   /** Pairs of parameters to exchange; two pairs with one member in common cannot occur. */
   readonly pairs: readonly (readonly [string, string])[];
+  /** What else changes places: the rows of a router that belong to two experts. */
+  readonly entries: readonly EntryExchange[];
+}
+
+/** The parameters of two branches, and which entries of other values they pick. */
+interface Match {
+  readonly pairs: readonly (readonly [string, string])[];
+  readonly picked: readonly PickedPair[];
 }
 
 const COMMUTATIVE: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min", "Sum", "Mean"]);
@@ -19,8 +29,9 @@ const COMMUTATIVE: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min", "S
 const MOST_ALIKE = 64;
 
 /** Every pair of exchangeable operands of commutative operators. */
-export function findSwaps(graph: Graph): BranchSwap[] {
+export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivariance | undefined): BranchSwap[] {
   const matcher = new BranchMatcher(graph);
+  const axes = new PickedAxes(graph, equivariance);
   const active = activeValues(graph, matcher.numbering);
   const out: BranchSwap[] = [];
   const seen = new Set<string>();
@@ -31,12 +42,16 @@ export function findSwaps(graph: Graph): BranchSwap[] {
     const operands = matcher.operands(k).filter((o) => node.operator === "Mul" || active[o] === 1);
     for (const alike of matcher.alike(operands)) {
       for (let i = 1; i < alike.length && alike.length <= MOST_ALIKE; i++) {
-        const pairs = matcher.match(alike[0]!, alike[i]!);
-        if (!pairs) continue;
+        const match = matcher.match(alike[0]!, alike[i]!);
+        if (!match) continue;
+        const { pairs, picked } = match;
+        const entries = picked.length > 0 ? axes.exchanges(picked) : [];
+        const own = new Set(pairs.flat());
+        if (!entries || entries.some((e) => e.action.parameters.some((p) => own.has(p)))) continue;
         const key = pairs.map((p) => p.join("~")).join();
         if (seen.has(key)) continue;
         seen.add(key);
-        out.push({ pairs, names: namesOf(pairs) });
+        out.push({ pairs, entries, names: namesOf(pairs) });
       }
     }
   }
@@ -145,8 +160,9 @@ class BranchMatcher {
   }
 
   /** The parameters to exchange, or undefined where the two branches differ or are not separate. */
-  match(a: number, b: number): (readonly [string, string])[] | undefined {
+  match(a: number, b: number): Match | undefined {
     const { numbering } = this;
+    const picked: PickedPair[] = [];
     const partner = new Map<number, number>();
     const pairs: (readonly [string, string])[] = [];
     const nodes = new Set<number>();
@@ -177,6 +193,11 @@ class BranchMatcher {
       if (numbering.outputs[i]!.indexOf(x) !== numbering.outputs[j]!.indexOf(y)) return undefined;
       if (!sameAttributes(m.attributes, n.attributes)) return undefined;
       nodes.add(i).add(j);
+      const [here, there] = [pickOf(this.graph, numbering, i), pickOf(this.graph, numbering, j)];
+      if (here && there && here.value === there.value && here.axis === there.axis && here.index !== there.index) {
+        picked.push({ value: here.value, axis: here.axis, entries: [here.index, there.index] });
+        continue;
+      }
       for (let k = 0; k < read.length; k++) {
         if (!this.sameConstant(read[k]!, other[k]!)) pending.push([read[k]!, other[k]!]);
       }
@@ -188,7 +209,7 @@ class BranchMatcher {
       for (const reader of numbering.readers(value)) if (!nodes.has(reader)) return undefined;
     }
     if (numbering.readerCount(a) !== 1 || numbering.readerCount(b) !== 1) return undefined;
-    return pairs.length > 0 ? pairs.sort((x, y) => (x[0] < y[0] ? -1 : 1)) : undefined;
+    return pairs.length > 0 ? { pairs: pairs.sort((x, y) => (x[0] < y[0] ? -1 : 1)), picked } : undefined;
   }
 
   private sameConstant(a: number, b: number): boolean {

@@ -928,3 +928,40 @@ class NormedBranch(nn.Module):
         x = self.embed(x)
         x = x + self.n1(self.b(torch.tanh(self.a(x))))
         return self.head(x + self.down(torch.tanh(self.up(self.n2(x)))))
+
+
+class ScatteredRouting(nn.Module):
+    """The two best of three experts, their weights scattered back; a residual expert that all share."""
+    shape = (24, 3)
+
+    def __init__(self, d=3, e=3, h=2):
+        super().__init__()
+        self.router = nn.Linear(d, e, bias=False)
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(d, h), nn.ReLU(), nn.Linear(h, d)) for _ in range(e))
+        self.shared = nn.Linear(d, d)
+
+    def forward(self, x):
+        logits = self.router(x)
+        best, index = torch.topk(logits, 2, dim=-1)
+        weights = torch.zeros_like(logits).scatter(-1, index, torch.softmax(best, -1))
+        y = self.shared(x)
+        for k, expert in enumerate(self.experts):
+            y = y + weights[:, k:k + 1] * expert(x)
+        return y
+
+
+class GatheredExperts(nn.Module):
+    """The outputs of the two best experts, looked up in the outputs of all."""
+    shape = (24, 3)
+
+    def __init__(self, d=3, e=3, h=2, o=2):
+        super().__init__()
+        self.router = nn.Linear(d, e, bias=False)
+        self.up = nn.Parameter(torch.randn(e, d, h))
+        self.down = nn.Parameter(torch.randn(e, h, o))
+
+    def forward(self, x):
+        best, index = torch.topk(self.router(x), 2, dim=-1)
+        y = torch.einsum("neh,eho->neo", torch.relu(torch.einsum("nd,edh->neh", x, self.up)), self.down)
+        chosen = torch.gather(y, 1, index.unsqueeze(-1).expand(-1, -1, 2))
+        return (torch.softmax(best, -1).unsqueeze(-1) * chosen).sum(1)

@@ -59,10 +59,17 @@ export function swapSymmetry(swap: BranchSwap, index: number, shape: (parameter:
       const isOwned = (values: Float64Array) => owned?.has(values) === true;
       if (x && y) out.set(p, isOwned(y) ? y : y.slice()).set(q, isOwned(x) ? x : x.slice());
     }
+    for (const {
+      action,
+      entries: [i, j],
+    } of swap.entries) {
+      const order = Array.from({ length: action.space.size }, (_, k) => (k === i ? j : k === j ? i : k));
+      for (const [name, values] of action.act(weights, [order], owned)) out.set(name, values);
+    }
     return out;
   };
   const exchange = Float64Array.of(1);
-  const parameters = swap.pairs.flat();
+  const parameters = [...swap.pairs.flat(), ...new Set(swap.entries.flatMap((e) => e.action.parameters))];
   return {
     id: `swap:${index}`,
     kind: "swap",

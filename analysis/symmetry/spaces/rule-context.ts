@@ -85,6 +85,11 @@ export class RuleContext implements AxisRuleContext {
     return this.scene.counted(this.value(input));
   }
 
+  countedAlong(input: number, size: number): Axis | undefined {
+    const axis = this.scene.counted(this.value(input));
+    return axis !== undefined && this.scene.atoms.axisSize(this.plain(axis)) === size ? this.counted(input) : undefined;
+  }
+
   indexedLater(axis: number): boolean {
     return this.scene.indexedLater(this.outputs[0]!, axis);
   }

@@ -245,6 +245,10 @@ export class SizeRules implements AxisRuleContext {
     return undefined;
   }
 
+  countedAlong(): undefined {
+    return undefined;
+  }
+
   fresh(size: number): Axis {
     return this.sizing.fresh(size);
   }
