@@ -63,6 +63,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   w.removeDeadCode();
   if (computeWhatIsRead(w)) w.removeDeadCode();
   const slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
+  if (slices.size > 0) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
   if (separatePairs(w)) w.removeDeadCode();
