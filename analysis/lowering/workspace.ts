@@ -356,13 +356,14 @@ export class Workspace {
   /** Notes for each value how often items read it, outputs of the graph counting as a read without a reader. */
   countReaders(): void {
     for (const { inputs, outputs } of this.items) {
-      for (const v of inputs) forgetReads(v);
-      for (const v of outputs) forgetReads(v);
+      for (let k = 0; k < inputs.length; k++) forgetReads(inputs[k]!);
+      for (let k = 0; k < outputs.length; k++) forgetReads(outputs[k]!);
     }
     for (const item of this.items) {
-      for (const v of item.inputs) {
-        v.reads++;
-        v.reader ??= item;
+      const { inputs } = item;
+      for (let k = 0; k < inputs.length; k++) {
+        inputs[k]!.reads++;
+        inputs[k]!.reader ??= item;
       }
     }
     for (const o of this.outputs) this.value(o).reads++;

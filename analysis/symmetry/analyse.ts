@@ -1,4 +1,5 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
+import type { AxisSegment } from "../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
@@ -129,7 +130,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
   hardAtoms.forEach((atoms, id) => {
     if (atoms.length > 1) for (const a of atoms) pieces.set(a, id);
   });
-  const scalings = mergePieces(units.scalings, hard, (a) => pieces.get(a));
+  const scalings = pieces.size === 0 ? units.scalings : mergePieces(units.scalings, hard, (a) => pieces.get(a));
   const signs = once(() => mergePieces(units.signs, hard, (a) => pieces.get(a)));
   // A scaling belongs to the space of its finest index: per head and coordinate is the coordinates' business.
   const finest = once(() => finestScalings([...scalings, ...signs()]));
@@ -137,34 +138,36 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
   const spacesAt = (parameter: string, axis: number): number[] =>
     found.flatMap(({ space }, id) => (space.occurrences.some((o) => o.parameter === parameter && o.axis === axis) ? [id] : []));
   const flipped = new Set(sigmoids.flatMap((u) => spacesAt(u.writers[0]!.parameter, u.writers[0]!.axis)));
-  const spaces = found.map(({ space, axes, enclosing }, id): ChannelSpace => {
+  const groupOf = (id: number): string => {
+    const { space, axes, enclosing } = found[id]!;
     const outer = outers[id];
-    const acts = spaceAddresses(axes, space);
-    const group = once(() => {
-      const own = hardAtoms[id]!;
-      const inside = new Set([...own, ...(outer === undefined ? [] : hardAtoms[outer]!)]);
-      const touching = new Set(own.flatMap((a) => finest().get(a) ?? []));
-      const on = [...touching].filter((s) => s.atoms.every((a) => inside.has(a)));
-      const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
-      return spaceGroup({
-        size: space.size,
-        permutable: axes === soft,
-        scale: countOf("scale"),
-        rescaling: countOf("rescaling"),
-        signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
-        regions: regionsOf().get(id) ?? [],
-        ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
-      });
+    const own = hardAtoms[id]!;
+    const inside = new Set([...own, ...(outer === undefined ? [] : hardAtoms[outer]!)]);
+    const touching = new Set(own.flatMap((a) => finest().get(a) ?? []));
+    const on = [...touching].filter((s) => s.atoms.every((a) => inside.has(a)));
+    const countOf = (family: Scaling["family"]) => on.filter((s) => s.family === family).length;
+    return spaceGroup({
+      size: space.size,
+      permutable: axes === soft,
+      scale: countOf("scale"),
+      rescaling: countOf("rescaling"),
+      signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
+      regions: regionsOf().get(id) ?? [],
+      ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });
+  };
+  const groups = new Array<string | undefined>(found.length).fill(undefined);
+  const spaces = found.map(({ space, axes }, id): ChannelSpace => {
+    const outer = outers[id];
     return {
       id,
       size: space.size,
-      acts,
+      acts: spaceAddresses(axes, space),
       get group() {
-        return group();
+        return (groups[id] ??= groupOf(id));
       },
       permutable: axes === soft,
-      ...(outer === undefined ? {} : { within: outer }),
+      ...(outer === undefined ? NOT_WITHIN : { within: outer }),
     };
   });
   const swaps = once(() => findSwaps(normal, equivarianceOf));
@@ -209,6 +212,8 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
     notes,
   };
 }
+
+const NOT_WITHIN = {};
 
 /** A value that is made when it is first asked for. */
 function once<T>(make: () => T): () => T {
@@ -293,18 +298,41 @@ function atomsAtSamePlaces(axes: InferredAxes, space: AtomSpace): Set<number> {
   const out = new Set<number>();
   const known = new Map<string, readonly Occurrence[]>();
   for (const o of space.occurrences) {
+    const layout = axes.layoutsOf(o.value)?.[o.axis];
+    if (layout === undefined) continue;
+    const inner = innerSize(o);
+    const own = o.factors[o.factor]!;
+    if (!layout.some((segment) => segment.some((f) => f.parts !== undefined))) {
+      for (let k = 0, start = 0; k < layout.length && start <= o.start; k++) {
+        const segment = layout[k]!;
+        const end = start + segment.reduce((n, f) => n * f.size, 1);
+        if (start === o.start && end === o.end) addFactors(out, segment, own, inner);
+        start = end;
+      }
+      continue;
+    }
     const there = known.get(o.parameter) ?? parameterOccurrences(axes, [o.parameter]);
     known.set(o.parameter, there);
-    const inner = innerSize(o);
     for (const p of there) {
       if (p.axis !== o.axis || p.start !== o.start || p.end !== o.end) continue;
-      if (p.factors[p.factor] === o.factors[o.factor] && innerSize(p) === inner) out.add(p.atoms[p.factor]!);
+      if (p.factors[p.factor] === own && innerSize(p) === inner) out.add(p.atoms[p.factor]!);
     }
   }
   return out;
 }
 
+/** Adds the atoms of a segment's factors of this size with so many entries for each of their indices. */
+function addFactors(out: Set<number>, segment: AxisSegment, size: number, inner: number): void {
+  let after = 1;
+  for (let i = segment.length - 1; i >= 0; i--) {
+    if (segment[i]!.size === size && after === inner) out.add(segment[i]!.atom);
+    after *= segment[i]!.size;
+  }
+}
+
 /** Number of entries of a segment for each index of this factor and those before it. */
 function innerSize(o: Occurrence): number {
-  return o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
+  let n = 1;
+  for (let i = o.factor + 1; i < o.factors.length; i++) n *= o.factors[i]!;
+  return n;
 }

@@ -4,33 +4,30 @@ import { numberAttribute, numbersAttribute } from "../../graph/graph";
 
 /** NumPy broadcasting over all inputs that are present: axes aligned from the right and of the output's size are one. */
 export function broadcastAxes(context: AxisRuleContext): void {
-  broadcastOf(
-    context,
-    context.node.inputs.map((_, i) => i),
-  );
+  const shape = context.outputShape();
+  const count = context.node.inputs.length;
+  const out = new Array<Axis | undefined>(shape.length).fill(undefined);
+  let first: readonly Axis[] | undefined;
+  for (let i = 0; i < count; i++) {
+    if (context.absent(i)) continue;
+    const axes = context.input(i);
+    const own = context.shape(i);
+    for (let k = 0; k < own.length; k++) {
+      const at = k + shape.length - own.length;
+      if (at < 0 || own[k] !== shape[at]) continue;
+      if (out[at] === undefined) out[at] = axes[k]!;
+      else context.unify(out[at], axes[k]!);
+    }
+    first ??= axes;
+  }
+  // What has the axes of its first input has its list of them too, by which others know that nothing has changed.
+  const isFirst = first?.length === out.length && first.every((axis, k) => axis === out[k]);
+  context.output(isFirst ? first! : out.map((axis, k) => axis ?? context.fresh(shape[k]!)));
 }
 
 /** The first input decides, the others are parameters of the operator that must not vary along a free axis. */
 export function firstInputAxes(context: AxisRuleContext): void {
   context.output(context.rawInput(0));
-}
-
-function broadcastOf(context: AxisRuleContext, inputs: readonly number[]): void {
-  const shape = context.outputShape();
-  const operands = inputs.filter((i) => !context.absent(i)).map((i) => ({ axes: context.input(i), shape: context.shape(i) }));
-  context.output(
-    shape.map((size, at) => {
-      const fromRight = shape.length - at;
-      let axis: Axis | undefined;
-      for (const operand of operands) {
-        const k = operand.shape.length - fromRight;
-        if (k < 0 || operand.shape[k] !== size) continue;
-        if (axis) context.unify(axis, operand.axes[k]!);
-        else axis = operand.axes[k]!;
-      }
-      return axis ?? context.fresh(size);
-    }),
-  );
 }
 
 /** The axes that a reduction drops, from its attribute or its second input; all when neither is given. */

@@ -104,14 +104,21 @@ export class AtomStore {
     return n;
   }
 
+  private axisOfNew(size: number, pinned: boolean): PlainAxis {
+    const atom = this.atom(size, pinned);
+    const segments = [[atom]];
+    this.alone[atom] = segments;
+    return axisOf(segments);
+  }
+
   /** An axis of one new free atom; no atom at all for size 1. */
   fresh(size: number): PlainAxis {
-    return size === 1 ? UNIT : axisOf([[this.atom(size, false)]]);
+    return size === 1 ? UNIT : this.axisOfNew(size, false);
   }
 
   /** An axis of one new pinned atom. */
   pinnedAxis(size: number): PlainAxis {
-    return size === 1 ? UNIT : axisOf([[this.atom(size, true)]]);
+    return size === 1 ? UNIT : this.axisOfNew(size, true);
   }
 
   /**

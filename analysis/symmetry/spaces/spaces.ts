@@ -68,8 +68,19 @@ function addOccurrences(out: Occurrence[], axes: InferredAxes, parameter: string
 
 type Place = Pick<Occurrence, "parameter" | "value" | "axis" | "outside">;
 
-/** Adds the first factors of a segment and returns where it ends. */
-function addSegment(out: Occurrence[], place: Place, segment: AxisSegment, own: number, start: number): number {
+/** The sizes and atoms of a segment's factors. */
+interface SegmentFactors {
+  readonly segment: AxisSegment;
+  readonly factors: readonly number[];
+  readonly atoms: readonly number[];
+  readonly size: number;
+}
+
+/** Those of the segment that was looked at last: what a weight writes the next one reads, along the same segment. */
+let lastFactors: SegmentFactors | undefined;
+
+function factorsOf(segment: AxisSegment): SegmentFactors {
+  if (lastFactors?.segment === segment) return lastFactors;
   const [factors, atoms] = [new Array<number>(segment.length), new Array<number>(segment.length)];
   let size = 1;
   for (let i = 0; i < segment.length; i++) {
@@ -78,6 +89,13 @@ function addSegment(out: Occurrence[], place: Place, segment: AxisSegment, own: 
     atoms[i] = f.atom;
     size *= f.size;
   }
+  lastFactors = { segment, factors, atoms, size };
+  return lastFactors;
+}
+
+/** Adds the first factors of a segment and returns where it ends. */
+function addSegment(out: Occurrence[], place: Place, segment: AxisSegment, own: number, start: number): number {
+  const { factors, atoms, size } = factorsOf(segment);
   const end = start + size;
   const { parameter, value, axis, outside } = place;
   for (let factor = 0; factor < own; factor++) {
@@ -349,7 +367,9 @@ function blockLayouts(axes: InferredAxes, value: number, own: readonly BlockAxis
 
 /** Where a space acts, in the notation of addresses; neighbouring pieces of one axis are joined. */
 export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] {
-  // Most spaces are on a handful of axes, and what is on one axis mostly follows each other.
+  const few = addressesOfFew(axes, space);
+  if (few !== undefined) return few;
+  // What is on one axis mostly follows each other.
   const byAxis: Occurrence[][] = [];
   const known = new Map<number, Occurrence[][]>();
   let last: Occurrence[] | undefined;
@@ -369,14 +389,32 @@ export function spaceAddresses(axes: InferredAxes, space: AtomSpace): Address[] 
   return byAxis.flatMap((occurrences) => axisAddresses(axes, occurrences, space.size));
 }
 
+/** Occurrences up to which they are compared with each other. */
+const FEW = 6;
+
+/** The addresses of a space that is on a handful of axes, alone on each of them, as most are; undefined for others. */
+function addressesOfFew(axes: InferredAxes, { occurrences, size }: AtomSpace): Address[] | undefined {
+  if (occurrences.length > FEW) return undefined;
+  for (let i = 0; i < occurrences.length; i++) {
+    const { value, axis, factors } = occurrences[i]!;
+    if (factors.length !== 1 && occurrences.length > 1) return undefined;
+    for (let k = 0; k < i; k++) if (occurrences[k]!.value === value && occurrences[k]!.axis === axis) return undefined;
+  }
+  if (occurrences.length === 1) return axisAddresses(axes, occurrences, size);
+  return occurrences.map((o) => wholeAxis(axes, o));
+}
+
+/** Where an occurrence without further factors is. */
+function wholeAxis(axes: InferredAxes, { parameter, value, axis, start, end }: Occurrence): Address {
+  const whole = axes.numbering.types[value]!.shape![axis]!;
+  return start === 0 && end === whole ? { parameter, axis } : { parameter, axis, segment: [start, end] };
+}
+
 function axisAddresses(axes: InferredAxes, occurrences: readonly Occurrence[], spaceSize: number): Address[] {
   const { parameter, value, axis } = occurrences[0]!;
   const layout = axes.layoutsOf(value)![axis]!;
   const whole = axes.numbering.types[value]!.shape![axis]!;
-  if (occurrences.length === 1 && occurrences[0]!.factors.length === 1) {
-    const { start, end } = occurrences[0]!;
-    return [start === 0 && end === whole ? { parameter, axis } : { parameter, axis, segment: [start, end] }];
-  }
+  if (occurrences.length === 1 && occurrences[0]!.factors.length === 1) return [wholeAxis(axes, occurrences[0]!)];
   const sorted = [...occurrences].sort((a, b) => a.start - b.start || a.factor - b.factor);
   // One atom over and over: the gates of a recurrent cell.
   if (

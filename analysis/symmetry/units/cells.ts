@@ -118,7 +118,7 @@ export class CellTable {
     if (!axes) return undefined;
     const rank = axes.length;
     const places = new Array<readonly SegmentPlace[] | undefined>(rank);
-    const inBlock = new Array<readonly (readonly SegmentPlace[])[] | undefined>(rank);
+    let inBlock: (readonly (readonly SegmentPlace[])[] | undefined)[] = NO_BLOCKS;
     const counts = new Array<number>(rank);
     let total = 1;
     for (let i = 0; i < rank; i++) {
@@ -131,6 +131,7 @@ export class CellTable {
       } else {
         const options = axis.options.map((o) => this.segments(o));
         if (options.some((o) => o.length !== options[0]!.length)) return undefined;
+        if (inBlock === NO_BLOCKS) inBlock = new Array<readonly (readonly SegmentPlace[])[] | undefined>(rank);
         inBlock[i] = options;
         counts[i] = options[0]!.length;
       }
@@ -250,6 +251,8 @@ export class CellTable {
     return { start, size, factors };
   }
 }
+
+const NO_BLOCKS: undefined[] = [];
 
 /** The one segment of an axis of size 1 without an atom. */
 const WHOLE_OF_ONE: readonly SegmentPlace[] = [{ start: 0, size: 1, factors: [] }];

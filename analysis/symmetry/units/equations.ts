@@ -19,8 +19,8 @@ export interface EquationSink {
   zero(unknown: number): void;
   /** a * u + b * v = 0, neither coefficient zero */
   pair(u: number, a: number, v: number, b: number): void;
-  /** Sum of coefficient * unknown = 0; unknowns and coefficients in turn. */
-  sum(terms: readonly number[]): void;
+  /** Sum of coefficient * unknown = 0; unknowns and coefficients in turn, `count` of both together. The list is used again. */
+  sum(terms: readonly number[], count: number): void;
 }
 
 /** The equations of one field and who takes them. */
@@ -104,6 +104,7 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
       for (let o = 1; o < outputs.length; o++) zeroOf(outputs[o]!);
       // Where input and output are the same unknowns, all that passes is said already.
       const isShared = inputs.length === 1 && alike[0] === alike[1];
+      if (isShared && relations.every((r) => r.kind !== "zero")) continue;
       for (let k = 0; k < alike[0]!.cells.length; k++) {
         writer.readAlike(alike, k);
         for (let t = 0; t < sinks.length; t++) {
@@ -206,17 +207,17 @@ function unmatched(
 ): void {
   const inputs = table.numbering.inputs[position]!;
   const out = table.numbering.outputs[position]![0]!;
-  const seen = new Set<Cell>();
-  for (const cells of joint) for (const c of cells) if (c) seen.add(c.cell);
-  const told = new Set<number>([ABSENT]);
+  // Nearly all tensors are one cell: a look at the joint cells is less than a set of theirs.
+  const seen = joint.length > FEW_JOINT_CELLS ? new Set(joint.flatMap((cells) => cells.map((c) => c?.cell))) : undefined;
+  const isSeen = (cell: Cell) => seen?.has(cell) ?? joint.some((cells) => cells.some((c) => c?.cell === cell));
   for (let at = -1; at < inputs.length; at++) {
     const value = at < 0 ? out : inputs[at]!;
-    if (told.has(value)) continue;
-    told.add(value);
-    if (!hasScale(node, at)) continue;
-    for (const cell of table.at(value)?.cells ?? []) if (!seen.has(cell)) for (const sink of sinks) zeroCell(cell, sink);
+    if (value === ABSENT || (at > 0 && inputs.indexOf(value) < at) || !hasScale(node, at)) continue;
+    for (const cell of table.at(value)?.cells ?? []) if (!isSeen(cell)) for (const sink of sinks) zeroCell(cell, sink);
   }
 }
+
+const FEW_JOINT_CELLS = 4;
 
 /** Integer operands (indices, shapes, axes) are no tensors of scales, and what a Slice or Gather leaves behind stays free. */
 function hasScale(node: Node, at: number): boolean {
@@ -282,88 +283,130 @@ function uniformValue(t: Tensor | undefined): number | undefined {
   return first !== undefined && t!.data.every((v) => v === first) ? first : undefined;
 }
 
-/** Writes the equations of joint cells. Sets of labels are bit sets over the labels that occur in the joint cell. */
+/** How the unknowns of operands line up; sets of labels are bit sets over the labels that occur. */
+interface LineUp {
+  readonly keys: number[];
+  /** Per key and operand, operands within keys, which unknown of its cell the operand has there; -1 where it has none. */
+  readonly rows: number[];
+  /** Operands and their unknowns of sets with an unlabelled slot, which carry no scale, in turn. */
+  readonly unlabelled: number[];
+  /** Labels that the output has. */
+  inOutput: number;
+  /** What it was made for, by operand; undefined for absent ones. */
+  readonly labels: (readonly number[] | undefined)[];
+  readonly masks: (readonly number[] | undefined)[];
+}
+
+const NOTHING_LINED_UP: LineUp = { keys: [], rows: [], unlabelled: [], inOutput: 0, labels: [], masks: [] };
+
+/** How many ways of lining up are remembered: layers are many, the ways are few. */
+const MOST_REMEMBERED = 16;
+
+/** Stands for the labels of tensors of one form, whose slots correspond in order. */
+const IN_ORDER: readonly number[] = [];
+
+/** Writes the equations of joint cells. */
 class RelationWriter {
   /** The cells of the operands at hand. */
   private readonly cells: (Cell | undefined)[] = [];
-  /** Labels by bit. */
-  private readonly labels: number[] = [];
-  private readonly keys: number[] = [];
-  /** Per key and operand, operands within keys, which unknown of its cell the operand has there; -1 where it has none. */
-  private readonly rows: number[] = [];
-  /** Operands and their unknowns of sets with an unlabelled slot, which carry no scale, in turn. */
-  private readonly unlabelled: number[] = [];
-  private inOutput = 0;
-  /** What the lines above were made for: the pieces of a concatenation have one pattern. */
-  private readonly known: (LabelledCell | undefined)[] = [];
+  private lineUp = NOTHING_LINED_UP;
+  private readonly remembered: LineUp[] = [];
+  private oldest = 0;
+  /** Labels by bit, while they are lined up. */
+  private readonly bits: number[] = [];
   /** Room for one sum. */
   private readonly terms: number[] = [];
 
   /** Lines up the unknowns of a joint cell. */
   read(cells: JointCell): void {
-    this.cells.length = cells.length;
-    for (let o = 0; o < cells.length; o++) this.cells[o] = cells[o]?.cell;
-    if (this.isKnown(cells)) return;
-    const { labels, keys, rows, unlabelled, known } = this;
-    labels.length = keys.length = rows.length = unlabelled.length = 0;
     const width = cells.length;
-    known.length = width;
+    this.cells.length = width;
+    for (let o = 0; o < width; o++) this.cells[o] = cells[o]?.cell;
+    if (this.isRemembered(cells, this.lineUp)) return;
+    for (const known of this.remembered) {
+      if (!this.isRemembered(cells, known)) continue;
+      this.lineUp = known;
+      return;
+    }
+    const made: LineUp = {
+      keys: [],
+      rows: [],
+      unlabelled: [],
+      inOutput: 0,
+      labels: cells.map((c) => c?.labels),
+      masks: cells.map((c) => c?.cell.masks),
+    };
+    this.bits.length = 0;
     for (let o = 0; o < width; o++) {
-      const operand = (known[o] = cells[o]);
+      const operand = cells[o];
       if (!operand) continue;
       const { masks } = operand.cell;
       for (let k = 0; k < masks.length; k++) {
         const key = this.keyOf(masks[k]!, operand.labels);
-        if (key < 0) unlabelled.push(o, k);
-        else rows[this.rowOf(key, width) + o] = k;
+        if (key < 0) made.unlabelled.push(o, k);
+        else made.rows[rowOf(made, key, width) + o] = k;
       }
     }
-    this.inOutput = 0;
-    for (const l of cells[0]?.labels ?? []) if (l >= 0) this.inOutput |= this.bitOf(l);
+    for (const l of cells[0]?.labels ?? []) if (l >= 0) made.inOutput |= this.bitOf(l);
+    this.remember(made);
   }
 
-  /** Whether unknowns line up as in the joint cell before. */
-  private isKnown(cells: JointCell): boolean {
-    const { known } = this;
-    if (known.length !== cells.length || cells.length === 0) return false;
+  private remember(made: LineUp): void {
+    this.remembered[this.oldest] = made;
+    this.oldest = (this.oldest + 1) % MOST_REMEMBERED;
+    this.lineUp = made;
+  }
+
+  /** Whether the unknowns of a joint cell line up in a known way. */
+  private isRemembered(cells: JointCell, { labels, masks }: LineUp): boolean {
+    if (labels.length !== cells.length || cells.length === 0) return false;
     for (let o = 0; o < cells.length; o++) {
-      const [a, b] = [cells[o], known[o]];
-      if (a?.labels !== b?.labels || a?.cell.masks !== b?.cell.masks) return false;
+      if (cells[o]?.labels !== labels[o] || cells[o]?.cell.masks !== masks[o]) return false;
     }
     return true;
   }
 
   /** Lines up the unknowns of the k-th cells of tensors of one form. */
   readAlike(tensors: readonly (TensorCells | undefined)[], k: number): void {
-    const { labels, keys, rows, unlabelled } = this;
-    labels.length = unlabelled.length = this.known.length = 0;
     const width = tensors.length;
     this.cells.length = width;
     for (let o = 0; o < width; o++) this.cells[o] = tensors[o]?.cells[k];
     const { masks } = this.cells[0]!;
-    keys.length = masks.length;
-    rows.length = masks.length * width;
-    for (let m = 0; m < masks.length; m++) {
-      keys[m] = masks[m]!;
-      for (let o = 0; o < width; o++) rows[m * width + o] = tensors[o] === undefined ? -1 : m;
+    if (this.isAlike(this.lineUp, masks)) return;
+    for (const known of this.remembered) {
+      if (!this.isAlike(known, masks)) continue;
+      this.lineUp = known;
+      return;
     }
-    this.inOutput = -1;
+    const rows = masks.flatMap((_, m) => this.cells.map((cell) => (cell === undefined ? -1 : m)));
+    const labels = this.cells.map((cell) => cell && IN_ORDER);
+    const own = this.cells.map((cell) => cell && masks);
+    this.remember({ keys: [...masks], rows, unlabelled: [], inOutput: -1, labels, masks: own });
+  }
+
+  /** Whether the cells at hand, all of one form, line up in a known way. */
+  private isAlike({ labels, masks: known }: LineUp, masks: readonly number[]): boolean {
+    const { cells } = this;
+    if (labels.length !== cells.length || labels[0] !== IN_ORDER || known[0] !== masks) return false;
+    for (let o = 0; o < cells.length; o++) if ((cells[o] === undefined) !== (labels[o] === undefined)) return false;
+    return true;
   }
 
   /** Writes how the unknowns that were lined up relate. */
   relate(relation: Relation, sink: EquationSink): void {
-    const { cells, keys, unlabelled } = this;
+    const { cells } = this;
+    const { keys, unlabelled, inOutput } = this.lineUp;
     if (relation.kind === "zero") {
       for (const cell of cells) if (cell) zeroCell(cell, sink);
       return;
     }
     for (let i = 0; i < unlabelled.length; i += 2) sink.zero(cells[unlabelled[i]!]!.first + unlabelled[i + 1]!);
-    for (let k = 0; k < keys.length; k++) this.write(relation, (keys[k]! & ~this.inOutput) !== 0, k * cells.length, sink);
+    for (let k = 0; k < keys.length; k++) this.write(relation, (keys[k]! & ~inOutput) !== 0, k * cells.length, sink);
   }
 
   /** The unknown of an operand in a row; -1 where it has none. */
   private unknown(row: number, operand: number): number {
-    const at = this.rows[row + operand]!;
+    const at = this.lineUp.rows[row + operand]!;
     return at < 0 ? -1 : this.cells[operand]!.first + at;
   }
 
@@ -381,18 +424,9 @@ class RelationWriter {
 
   /** The bit of a label; 0 where there are too many labels. */
   private bitOf(label: number): number {
-    let at = this.labels.indexOf(label);
-    if (at < 0) at = this.labels.push(label) - 1;
+    let at = this.bits.indexOf(label);
+    if (at < 0) at = this.bits.push(label) - 1;
     return at < MOST_LABELS ? 1 << at : 0;
-  }
-
-  private rowOf(key: number, width: number): number {
-    let at = this.keys.indexOf(key);
-    if (at < 0) {
-      at = this.keys.push(key) - 1;
-      for (let o = 0; o < width; o++) this.rows.push(-1);
-    }
-    return at * width;
   }
 
   private write(relation: Relation, contracted: boolean, row: number, sink: EquationSink): void {
@@ -433,20 +467,27 @@ class RelationWriter {
   private writeSum({ kind, factors }: Relation, contracted: boolean, row: number, sink: EquationSink): void {
     const { terms } = this;
     const width = this.cells.length;
-    terms.length = 0;
+    // A list that is emptied loses its room: it keeps its length, and `n` says how much of it is meant.
+    let n = 0;
     const z = this.unknown(row, 0);
-    if (z >= 0) terms.push(z, 1);
+    if (z >= 0) {
+      terms[n++] = z;
+      terms[n++] = 1;
+    }
     for (let o = 1; o < width; o++) {
       const u = this.unknown(row, o);
       if (u < 0) continue;
       const factor = factors[o] ?? 0;
       if (factor === 0 || (contracted && kind !== "contraction")) sink.zero(u);
-      else terms.push(u, contracted ? factor : -factor);
+      else {
+        terms[n++] = u;
+        terms[n++] = contracted ? factor : -factor;
+      }
     }
-    if (terms.length === 2) sink.zero(terms[0]!);
-    else if (terms.length === 4 && terms[0] === terms[2] && terms[1] === -terms[3]!) return;
-    else if (terms.length === 4 && terms[0] !== terms[2]) sink.pair(terms[0]!, terms[1]!, terms[2]!, terms[3]!);
-    else if (terms.length > 0) sink.sum(terms.slice());
+    if (n === 2) sink.zero(terms[0]!);
+    else if (n === 4 && terms[0] === terms[2] && terms[1] === -terms[3]!) return;
+    else if (n === 4 && terms[0] !== terms[2]) sink.pair(terms[0]!, terms[1]!, terms[2]!, terms[3]!);
+    else if (n > 0) sink.sum(terms, n);
   }
 
   private zeroRow(row: number, sink: EquationSink): void {
@@ -455,6 +496,16 @@ class RelationWriter {
       if (u >= 0) sink.zero(u);
     }
   }
+}
+
+/** Where the row of a set of labels begins; made where there is none yet. */
+function rowOf({ keys, rows }: LineUp, key: number, width: number): number {
+  let at = keys.indexOf(key);
+  if (at < 0) {
+    at = keys.push(key) - 1;
+    for (let o = 0; o < width; o++) rows.push(-1);
+  }
+  return at * width;
 }
 
 /** Bit sets hold this many labels; scales on further ones are forbidden. */

@@ -83,17 +83,24 @@ function components(vectors: readonly RootVector[]): RootVector[][] {
 /** v + factor * other */
 function plus(v: RootVector, other: RootVector, factor: number): Map<number, number> {
   const out = new Map(v);
-  other.forEach((c, root) => {
-    const x = (out.get(root) ?? 0) + factor * c;
-    if (Math.abs(x) < 1e-9) out.delete(root);
-    else out.set(root, x);
-  });
+  add(out, other, factor);
   return out;
+}
+
+/** Adds factor * other to v. */
+function add(v: Map<number, number>, other: RootVector, factor: number): void {
+  other.forEach((c, root) => {
+    const x = (v.get(root) ?? 0) + factor * c;
+    if (Math.abs(x) < 1e-9) v.delete(root);
+    else v.set(root, x);
+  });
 }
 
 /** A basis of the combinations that vanish on the chosen roots. */
 function vanishingOn(basis: readonly RootVector[], mustVanish: (root: number) => boolean): RootVector[] {
   const left: (RootVector | undefined)[] = [...basis];
+  /** Vectors made here, which may change; those of the basis may not. */
+  const made = new Map<number, Map<number, number>>();
   // Which vectors have a chosen root, and the chosen roots still to be cleared; either may list too much.
   const having = new Map<number, Set<number>>();
   const note = (v: RootVector, i: number) => {
@@ -115,9 +122,12 @@ function vanishingOn(basis: readonly RootVector[], mustVanish: (root: number) =>
     for (const i of users) {
       const v = left[i];
       if (!v) continue;
-      const reduced = plus(v, p, -v.get(root)! / p.get(root)!);
-      left[i] = reduced;
-      note(reduced, i);
+      const own = made.get(i) ?? new Map(v);
+      add(own, p, -v.get(root)! / p.get(root)!);
+      made.set(i, own);
+      left[i] = own;
+      // Roots that it had are noted already.
+      note(p, i);
     }
   }
   return left.filter((v): v is RootVector => v !== undefined && v.size > 0);
@@ -230,7 +240,7 @@ function complement(basis: readonly RootVector[], part: readonly RootVector[]): 
   if (part.length === 0) return [...basis];
   const pivots: { readonly at: number; readonly vector: RootVector }[] = [];
   const pivotOf = new Map<number, number>();
-  const add = (given: RootVector): boolean => {
+  const addsTo = (given: RootVector): boolean => {
     let v = given;
     // Earlier pivots first: a pivot's vector has none of the earlier ones.
     for (;;) {
@@ -246,6 +256,6 @@ function complement(basis: readonly RootVector[], part: readonly RootVector[]): 
     pivots.push({ at: at.value, vector: v });
     return true;
   };
-  for (const v of part) add(v);
-  return basis.filter(add);
+  for (const v of part) addsTo(v);
+  return basis.filter(addsTo);
 }

@@ -94,8 +94,8 @@ export const INDEX_OPERANDS: ReadonlySet<string> = new Set([
 
 const ranges: (readonly number[] | undefined)[] = [];
 
-/** 0, 1, .., n - 1. */
-function upTo(n: number): readonly number[] {
+/** 0, 1, .., n - 1: one list for each length. */
+export function upTo(n: number): readonly number[] {
   return (ranges[n] ??= Array.from({ length: n }, (_, i) => i));
 }
 
@@ -219,8 +219,8 @@ function alignSingle(table: CellTable, node: Node, position: number): JointCell 
   const rank = z.counts.length;
   // Which axes are made of the same atoms in all operands that have them.
   const agree = new Array<boolean>(rank).fill(true);
-  const joint = new Array<LabelledCell | undefined>(node.inputs.length + 1).fill(undefined);
-  const all: number[][] = [];
+  const cells = new Array<Cell | undefined>(inputs.length + 1).fill(undefined);
+  const all = new Array<number[]>(inputs.length + 1);
   for (let k = 0; k < inputs.length; k++) {
     const value = inputs[k]!;
     if (value === ABSENT || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
@@ -239,8 +239,8 @@ function alignSingle(table: CellTable, node: Node, position: number): JointCell 
         if (isAligned) labels[i] = (axis + shift) * LABELS_PER_LOOP + at;
       }
     }
-    joint[k + 1] = { cell, labels };
-    all.push(labels);
+    cells[k + 1] = cell;
+    all[k + 1] = labels;
   }
   const { slots } = z.cells[0]!;
   const own = new Array<number>(slots.length);
@@ -248,16 +248,17 @@ function alignSingle(table: CellTable, node: Node, position: number): JointCell 
     at = i > 0 && slots[i - 1]!.axis === slots[i]!.axis ? at + 1 : 0;
     own[i] = slots[i]!.axis * LABELS_PER_LOOP + at;
   }
-  joint[0] = { cell: z.cells[0]!, labels: own };
-  if (agree.includes(false)) {
-    all.push(own);
-    for (const labels of all) {
-      for (let i = 0; i < labels.length; i++) {
-        if (labels[i]! >= 0 && !agree[Math.floor(labels[i]! / LABELS_PER_LOOP)]) labels[i] = -1;
-      }
+  cells[0] = z.cells[0]!;
+  all[0] = own;
+  const isAgreed = !agree.includes(false);
+  return cells.map((cell, o): LabelledCell | undefined => {
+    if (cell === undefined) return undefined;
+    const labels = all[o]!;
+    for (let i = 0; !isAgreed && i < labels.length; i++) {
+      if (labels[i]! >= 0 && !agree[Math.floor(labels[i]! / LABELS_PER_LOOP)]) labels[i] = -1;
     }
-  }
-  return joint;
+    return { cell, labels: sharedList(labels, labels.length) };
+  });
 }
 
 /** Operators whose axes correspond one to one, up to broadcasting, contraction and reduction. */
@@ -281,44 +282,83 @@ function aligned(graph: Graph, table: CellTable, position: number): readonly Joi
   return isSingle ? [joinSingle(operands)] : join(operands);
 }
 
+/** Virtual axes with the first operand and axis that have them, the last operand, and whether all of them agree. */
+class VirtualTable {
+  count = 0;
+  readonly ids: number[] = [];
+  readonly tensor: TensorCells[] = [];
+  readonly axis: number[] = [];
+  readonly last: number[] = [];
+  readonly agree: boolean[] = [];
+
+  indexOf(id: number): number {
+    for (let k = 0; k < this.count; k++) if (this.ids[k] === id) return k;
+    return -1;
+  }
+}
+
+/** One for all nodes in turn: small lists for each would be most of the garbage. */
+const TABLE = new VirtualTable();
+
 /** `join` where every tensor is one cell, as nearly all are. */
 function joinSingle(operands: readonly (Operand | undefined)[]): JointCell {
-  // Virtual axes with the first operand and axis that have them, the last operand, and whether all of them agree.
-  const ids: number[] = [];
-  const first: [operand: Operand, axis: number][] = [];
-  const last: number[] = [];
-  const agree: boolean[] = [];
+  TABLE.count = 0;
+  const { ids, tensor, axis: axes, last, agree } = TABLE;
   for (let o = 0; o < operands.length; o++) {
     const operand = operands[o];
     if (!operand) continue;
     for (let axis = 0; axis < operand.virtual.length; axis++) {
       const v = operand.virtual[axis]!;
       if (v < 0) continue;
-      const k = ids.indexOf(v);
+      let k = TABLE.indexOf(v);
       if (k < 0) {
-        ids.push(v);
-        first.push([operand, axis]);
-        last.push(o);
-        agree.push(true);
-      } else {
-        if (last[k] === o || !sameSlots(first[k]![0].tensor, first[k]![1], operand.tensor, axis)) agree[k] = false;
-        last[k] = o;
-      }
+        k = TABLE.count++;
+        ids[k] = v;
+        tensor[k] = operand.tensor;
+        axes[k] = axis;
+        agree[k] = true;
+      } else if (last[k] === o || !sameSlots(tensor[k]!, axes[k]!, operand.tensor, axis)) agree[k] = false;
+      last[k] = o;
     }
   }
-  return operands.map((operand) => {
-    if (!operand) return undefined;
-    const cell = operand.tensor.cells[0]!;
-    const labels = new Array<number>(cell.slots.length);
-    let at = 0;
-    for (let i = 0; i < labels.length; i++) {
-      const { axis } = cell.slots[i]!;
-      at = i > 0 && cell.slots[i - 1]!.axis === axis ? at + 1 : 0;
-      const k = ids.indexOf(operand.virtual[axis]!);
-      labels[i] = k < 0 || !agree[k] ? -1 : k * LABELS_PER_LOOP + at;
-    }
-    return { cell, labels };
-  });
+  const joint = new Array<LabelledCell | undefined>(operands.length);
+  for (let o = 0; o < operands.length; o++) joint[o] = operands[o] && labelledSingle(operands[o]!);
+  return joint;
+}
+
+/** Room for one list of labels. */
+const LABELS: number[] = [];
+
+/** The one cell of an operand with its labels, as the table says. */
+function labelledSingle({ tensor, virtual }: Operand): LabelledCell {
+  const cell = tensor.cells[0]!;
+  const { slots } = cell;
+  for (let i = 0, at = 0; i < slots.length; i++) {
+    const { axis } = slots[i]!;
+    at = i > 0 && slots[i - 1]!.axis === axis ? at + 1 : 0;
+    const k = virtual[axis]! < 0 ? -1 : TABLE.indexOf(virtual[axis]!);
+    LABELS[i] = k < 0 || !TABLE.agree[k] ? -1 : k * LABELS_PER_LOOP + at;
+  }
+  return { cell, labels: sharedList(LABELS, slots.length) };
+}
+
+/** Lists that were made before, by length: layers are many, the ways in which their tensors line up are few. */
+const shared: (readonly number[])[][] = [];
+
+/** How many lists of one length are remembered. */
+const MOST_SHARED = 16;
+
+/** The first entries of a list as a list of their own, the same one each time for the same entries where there are few such lists. */
+function sharedList(entries: readonly number[], count: number): readonly number[] {
+  const known = (shared[count] ??= []);
+  for (const list of known) {
+    let i = 0;
+    while (i < count && list[i] === entries[i]) i++;
+    if (i === count) return list;
+  }
+  const made = entries.slice(0, count);
+  if (known.length < MOST_SHARED) known.push(made);
+  return made;
 }
 
 /** Whether two axes of one segment each are of the same size and made of the same atoms. */
@@ -509,8 +549,9 @@ class Labeller {
       const loop = this.loopOf[operand]![axis]!;
       labels[i] = loop < 0 || this.torn[loop] ? -1 : loop * LABELS_PER_LOOP + at;
     }
-    if (!isTorn) this.last[operand] = { slots, labels };
-    return labels;
+    const own = sharedList(labels, labels.length);
+    if (!isTorn) this.last[operand] = { slots, labels: own };
+    return own;
   }
 }
 

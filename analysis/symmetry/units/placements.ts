@@ -4,7 +4,7 @@
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
 import type { CellTable, SegmentPlace, TensorCells } from "./cells";
-import type { JointCell } from "./joint";
+import { type JointCell, upTo } from "./joint";
 
 /** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
 export function rowMajor(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
@@ -16,7 +16,7 @@ export function rowMajor(table: CellTable, out: string, input: string): readonly
     const a = to.cells[i]!;
     const b = from.cells[i]!;
     if (a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
-    const labels = a.slots.map((_, k) => k);
+    const labels = upTo(a.slots.length);
     joint.push([
       { cell: a, labels },
       { cell: b, labels },
@@ -72,7 +72,7 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
       const segments = [...a.segments.slice(0, at), list[0]!, ...a.segments.slice(at)];
       const b = from.places[at] ? undefined : from.find(segments);
       if (!b || b.slots.length !== a.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
-      const labels = a.slots.map((_, k) => k);
+      const labels = upTo(a.slots.length);
       joint.push([
         { cell: a, labels },
         { cell: b, labels },
@@ -127,7 +127,7 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
     }
     const a = segments.includes(-1) ? undefined : whole.find(segments);
     if (!a || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
-    const labels = a.slots.map((_, k) => k);
+    const labels = upTo(a.slots.length);
     joint.push([
       { cell: a, labels },
       { cell: b, labels },
@@ -145,7 +145,7 @@ function gathered(to: TensorCells, from: TensorCells, at: number, list: readonly
     if (!found || found[1].size !== place!.size) return undefined;
     const b = from.find(a.segments.map((s, axis) => (axis === at ? found[0] : s)));
     if (!b || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
-    const labels = a.slots.map((_, k) => k);
+    const labels = upTo(a.slots.length);
     joint.push([
       { cell: a, labels },
       { cell: b, labels },

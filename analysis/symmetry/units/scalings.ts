@@ -214,20 +214,26 @@ function signsOf(owners: Owners, count: number): (root: number) => number | unde
 }
 
 function describe(vector: RootVector, owners: Owners, family: Scaling["family"]): Scaling {
-  const moved: Moved[] = [];
+  const moved: Owner[] = [];
+  const factors: number[] = [];
+  let isInOrder = true;
   vector.forEach((c, root) => {
-    const list = owners.get(root);
-    if (list !== undefined) for (const owner of list) moved.push({ owner, coefficient: family === "sign" ? 1 : c * owner.ratio });
+    for (const owner of owners.get(root) ?? NOBODY) {
+      if (moved.length > 0 && moved.at(-1)!.unknown > owner.unknown) isInOrder = false;
+      moved.push(owner);
+      factors.push(family === "sign" ? 1 : c * owner.ratio);
+    }
   });
-  if (moved.length > 1) moved.sort(byUnknown);
-  const entries = moved.map(
-    ({ owner: { parameter, cell, mask }, coefficient }): ScalingEntry => ({
-      parameter,
-      cell,
-      slots: slotsOf(cell, mask),
-      coefficient,
-    }),
-  );
+  const entryAt = (k: number): ScalingEntry => {
+    const { parameter, cell, mask } = moved[k]!;
+    return { parameter, cell, slots: slotsOf(cell, mask), coefficient: factors[k]! };
+  };
+  // The owners of one root are in order, and most vectors have one root.
+  const entries = isInOrder
+    ? moved.map((_, k) => entryAt(k))
+    : Array.from(moved.keys())
+        .sort((a, b) => moved[a]!.unknown - moved[b]!.unknown)
+        .map(entryAt);
   const last = entries.at(-1);
   if (last === undefined || last.slots.length === 0) return { family, entries, atoms: NO_SLOTS, sizes: NO_SLOTS };
   const atoms = last.slots.map((k) => last.cell.slots[k]!.atom);
@@ -235,15 +241,7 @@ function describe(vector: RootVector, owners: Owners, family: Scaling["family"])
   return { family, entries, atoms, sizes };
 }
 
-interface Moved {
-  readonly owner: Owner;
-  readonly coefficient: number;
-}
-
-function byUnknown(a: Moved, b: Moved): number {
-  return a.owner.unknown - b.owner.unknown;
-}
-
+const NOBODY: readonly Owner[] = [];
 const NO_SLOTS: readonly number[] = [];
 const SINGLE_SLOTS: readonly (readonly number[])[] = Array.from({ length: 32 }, (_, k) => [k]);
 

@@ -14,7 +14,9 @@ export class LinearSystem implements EquationSink {
   /** Each unknown is factor times its parent. */
   private readonly factor: Float64Array;
   private readonly isNil: Uint8Array;
-  private readonly longer: (readonly number[])[] = [];
+  /** Terms of the longer equations one after the other, unknowns and coefficients in turn, and where each equation begins. */
+  private readonly longer: number[] = [];
+  private readonly starts: number[] = [];
   /** Rows with coefficient 1 at their pivots. */
   private readonly rows: Map<number, number>[] = [];
   /** By pivot: one more than the position of its row. */
@@ -106,9 +108,14 @@ export class LinearSystem implements EquationSink {
     if (this.isNil[x]) this.isNil[y] = 1;
   }
 
-  sum(terms: readonly number[]): void {
-    if (terms.every(Number.isFinite)) this.longer.push(terms);
-    else for (let i = 0; i < terms.length; i += 2) this.zero(terms[i]!);
+  sum(terms: readonly number[], count: number): void {
+    let isFinite = true;
+    for (let i = 1; i < count; i += 2) if (!Number.isFinite(terms[i])) isFinite = false;
+    if (isFinite) this.starts.push(this.longer.length);
+    for (let i = 0; i < count; i += 2) {
+      if (isFinite) this.longer.push(terms[i]!, terms[i + 1]!);
+      else this.zero(terms[i]!);
+    }
   }
 
   /** Solves the equations written so far; roots and ratios are final from here on. */
@@ -205,29 +212,33 @@ export class LinearSystem implements EquationSink {
    * rounds of that, elimination does the rest.
    */
   private shorten(): Map<number, number>[] {
-    let pending: readonly (readonly number[])[] = this.longer;
+    const { starts } = this;
+    let left = starts.length;
+    const ends = Int32Array.from(starts, (_, i) => starts[i + 1] ?? this.longer.length);
+    const pending = Int32Array.from(starts.keys());
     for (let round = 0, isShrunk = true; isShrunk && round < MOST_ROUNDS; round++) {
       isShrunk = false;
-      const kept: (readonly number[])[] = [];
-      for (const terms of pending) {
-        const n = this.gather(terms);
-        if (n > 2) kept.push(terms);
+      let kept = 0;
+      for (let i = 0; i < left; i++) {
+        const k = pending[i]!;
+        const n = this.gather(starts[k]!, ends[k]!);
+        if (n > 2) pending[kept++] = k;
         if (n === 0 || n > 2) continue;
         if (n === 1) this.zero(this.roots[0]!);
         else this.pair(this.roots[0]!, this.factors[0]!, this.roots[1]!, this.factors[1]!);
         isShrunk = true;
       }
-      pending = kept;
+      left = kept;
     }
-    return pending.map((terms) => this.overRoots(terms));
+    return Array.from(pending.subarray(0, left), (k) => this.overRoots(starts[k]!, ends[k]!));
   }
 
   /** The roots of an equation that do not cancel and their coefficients, into `roots` and `factors`; returns how many. */
-  private gather(terms: readonly number[]): number {
-    const { roots, factors } = this;
+  private gather(start: number, end: number): number {
+    const { roots, factors, longer } = this;
     let n = 0;
-    for (let i = 0; i < terms.length; i += 2) {
-      const root = this.root(terms[i]!);
+    for (let i = start; i < end; i += 2) {
+      const root = this.root(longer[i]!);
       if (this.isZero(root)) continue;
       let at = 0;
       while (at < n && roots[at] !== root) at++;
@@ -235,7 +246,7 @@ export class LinearSystem implements EquationSink {
         roots[n] = root;
         factors[n++] = 0;
       }
-      factors[at] = this.reduce(factors[at]! + terms[i + 1]! * this.ratio(terms[i]!));
+      factors[at] = this.reduce(factors[at]! + longer[i + 1]! * this.ratio(longer[i]!));
     }
     let kept = 0;
     for (let i = 0; i < n; i++) {
@@ -246,9 +257,9 @@ export class LinearSystem implements EquationSink {
     return kept;
   }
 
-  private overRoots(terms: readonly number[]): Map<number, number> {
+  private overRoots(start: number, end: number): Map<number, number> {
     const row = new Map<number, number>();
-    const n = this.gather(terms);
+    const n = this.gather(start, end);
     for (let i = 0; i < n; i++) row.set(this.roots[i]!, this.factors[i]!);
     return row;
   }
