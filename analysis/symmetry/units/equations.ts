@@ -8,7 +8,7 @@ import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
 import { type Cell, CellTable, type TensorCells } from "./cells";
-import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, type LabelledCell, mentionsAllCells } from "./joint";
+import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, mentionsAllCells } from "./joint";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";
@@ -212,7 +212,7 @@ function unmatched(
   const isSeen = (cell: Cell) => seen?.has(cell) ?? joint.some((cells) => cells.some((c) => c?.cell === cell));
   for (let at = -1; at < inputs.length; at++) {
     const value = at < 0 ? out : inputs[at]!;
-    if (value === ABSENT || (at > 0 && inputs.indexOf(value) < at) || !hasScale(node, at)) continue;
+    if (value === ABSENT || !hasScale(node, at)) continue;
     for (const cell of table.at(value)?.cells ?? []) if (!isSeen(cell)) for (const sink of sinks) zeroCell(cell, sink);
   }
 }

@@ -7,6 +7,7 @@ import { ABSENT } from "../../graph/numbering";
 import { parseEinsum } from "../../operators/einsum";
 import { type Cell, type CellTable, segmentCount, type TensorCells } from "./cells";
 import { groupedConvolution } from "./grouped";
+import { sharedList, upTo } from "./lists";
 import { placements, rowMajor } from "./placements";
 
 /** One operand's cell, with a label for each slot; slots without one (-1) carry no scale. */
@@ -91,13 +92,6 @@ export const INDEX_OPERANDS: ReadonlySet<string> = new Set([
   "Upsample",
   "Cast",
 ]);
-
-const ranges: (readonly number[] | undefined)[] = [];
-
-/** 0, 1, .., n - 1: one list for each length. */
-export function upTo(n: number): readonly number[] {
-  return (ranges[n] ??= Array.from({ length: n }, (_, i) => i));
-}
 
 type VirtualAxes = readonly (readonly number[] | undefined)[];
 
@@ -340,25 +334,6 @@ function labelledSingle({ tensor, virtual }: Operand): LabelledCell {
     LABELS[i] = k < 0 || !TABLE.agree[k] ? -1 : k * LABELS_PER_LOOP + at;
   }
   return { cell, labels: sharedList(LABELS, slots.length) };
-}
-
-/** Lists that were made before, by length: layers are many, the ways in which their tensors line up are few. */
-const shared: (readonly number[])[][] = [];
-
-/** How many lists of one length are remembered. */
-const MOST_SHARED = 16;
-
-/** The first entries of a list as a list of their own, the same one each time for the same entries where there are few such lists. */
-function sharedList(entries: readonly number[], count: number): readonly number[] {
-  const known = (shared[count] ??= []);
-  for (const list of known) {
-    let i = 0;
-    while (i < count && list[i] === entries[i]) i++;
-    if (i === count) return list;
-  }
-  const made = entries.slice(0, count);
-  if (known.length < MOST_SHARED) known.push(made);
-  return made;
 }
 
 /** Whether two axes of one segment each are of the same size and made of the same atoms. */

@@ -4,7 +4,8 @@
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
 import type { CellTable, SegmentPlace, TensorCells } from "./cells";
-import { type JointCell, upTo } from "./joint";
+import type { JointCell } from "./joint";
+import { upTo } from "./lists";
 
 /** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
 export function rowMajor(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
