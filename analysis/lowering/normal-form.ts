@@ -21,6 +21,7 @@ import { joinRepeats } from "./repeats";
 import { separateConstants } from "./separate";
 import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
+import { sumTerms } from "./sum-terms";
 import { multiplyWeightsLast } from "./weights-last";
 import { Workspace } from "./workspace";
 
@@ -73,6 +74,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (multiplyWeightsLast(w)) w.removeDeadCode();
   // Where all is zero (a router before its first step) there is no length to divide by.
   if (options.epsilon !== "keep" && seeSigns(w)) w.removeDeadCode();
+  if (sumTerms(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
   const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
