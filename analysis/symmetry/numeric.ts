@@ -158,9 +158,12 @@ function isPartOf({ kind, generators }: FieldRegion, others: readonly FieldRegio
   return others.some((o) => countFamilies([...o.generators, ...generators]).total === o.generators.length);
 }
 
-/** Whether a region's group is that of complex numbers, one or several: as many scales as turns. */
-function isComplex({ dimension, diagonal, skew }: { dimension: number; diagonal: number; skew: number }): boolean {
-  return diagonal === skew && dimension === diagonal + skew;
+/**
+ * Whether a region's group is that of complex numbers, one or several: as many scales as turns; or that of scales which only some
+ * edges show as such.
+ */
+function isComplex({ kind, dimension, diagonal, skew }: Pick<FieldRegion, "kind" | "dimension" | "diagonal" | "skew">): boolean {
+  return (diagonal === skew && dimension === diagonal + skew) || (kind === "monomial" && diagonal < dimension);
 }
 
 /** Number of trainable entries up to which it is measured whether anything is left to explain: the cost is cubic in it. */

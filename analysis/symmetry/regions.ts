@@ -52,9 +52,15 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
   monomial: [],
 };
 
-/** The group of a region, or its dimension where it has no name. Regions that are monomial belong to engine B. */
+/**
+ * The group of a region, or its dimension where it has no name. Regions that are monomial belong to engine B, but those that only
+ * some edge shows to be so.
+ */
 export function regionGroup(region: FieldRegion): RegionGroup | undefined {
-  if (region.kind === "monomial") return undefined;
+  if (region.kind === "monomial") {
+    const { atoms, dimension, diagonal } = region;
+    return diagonal < dimension ? { kind: "linear", notation: `R+^${dimension}`, dimension, atoms, parameters: [] } : undefined;
+  }
   const widths = region.edges.map((e) => e.channels.length);
   const width = Math.max(...widths);
   // Repeated heads make edges wider than what acts on them; the dimensions tell the size of the group.

@@ -85,7 +85,7 @@ export interface MatrixFields {
    */
   remaining(
     known: readonly ParameterValues[],
-    choose?: (region: Pick<FieldRegion, "dimension" | "diagonal" | "skew">) => boolean,
+    choose?: (region: Pick<FieldRegion, "kind" | "dimension" | "diagonal" | "skew">) => boolean,
   ): readonly RemainingDirection[];
   /** Translations in no span so far: constants that are added to values, and that later weights undo without a matrix. */
   translations(known: readonly ParameterValues[]): readonly RemainingDirection[];

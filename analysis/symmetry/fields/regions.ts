@@ -174,7 +174,8 @@ function classify(
   const skewBasis = basis.multiply(skewSpace);
   const diagonalBasis = basis.multiply(nullSpace(basis.selectRows(offDiagonal), TOLERANCE));
   const both = rank(Matrix.beside([skewBasis, diagonalBasis], basis.rows), TOLERANCE).rank;
-  const kind: RegionKind = diagonal === dimension ? "monomial" : both === dimension ? "rotation" : "linear";
+  const isMonomial = diagonal === dimension || isDiagonalSomewhere(basis, entries);
+  const kind: RegionKind = isMonomial ? "monomial" : both === dimension ? "rotation" : "linear";
   const byEdge = new Map<number, Set<number>>();
   for (const e of entries.flat()) {
     const set = byEdge.get(e.edge) ?? new Set();
@@ -196,6 +197,24 @@ function classify(
     basis: kind === "rotation" ? beyond(diagonalBasis, skewBasis) : basis,
     whole: basis,
   };
+}
+
+/**
+ * Whether all solutions scale the channels of one edge, and are told apart there: a rectifier's units behind which a constant matrix
+ * mixes them (running sums, a fixed table). They scale units then, whatever carries that on.
+ */
+function isDiagonalSomewhere(basis: Matrix, entries: readonly (readonly SinkEntry[])[]): boolean {
+  const byEdge = new Map<number, { readonly rows: number[]; isDiagonal: boolean }>();
+  entries.forEach((list, k) => {
+    for (const e of list) {
+      const edge = byEdge.get(e.edge) ?? { rows: [], isDiagonal: true };
+      byEdge.set(e.edge, edge);
+      edge.rows.push(k);
+      if (e.row !== e.column && norm(basis.row(k)) > COUPLED) edge.isDiagonal = false;
+    }
+  });
+  const edges = [...byEdge.values()].filter((e) => e.isDiagonal && e.rows.length >= basis.columns);
+  return edges.some((e) => rank(basis.selectRows([...new Set(e.rows)]), TOLERANCE).rank === basis.columns);
 }
 
 /**
