@@ -15,7 +15,7 @@ import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
 import type { FileHeader } from "./text/text";
-import { exportedRole, readTorchExport, type TorchExport, untranspose } from "./torch-export";
+import { exportedRole, readTorchExport, separateEquals, type TorchExport, untranspose } from "./torch-export";
 import type { DeclaredType } from "./types";
 import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
@@ -73,7 +73,9 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
   const untied = untie(reader.read(model.graph!), model.producerName);
   const record = readTorchExport(model.graph!);
-  const raw = record ? untranspose(untied, record) : retie(untied);
+  const raw = record
+    ? retie(separateEquals(untranspose(untied, record), record), (name) => record.folded.has(name))
+    : retie(untied);
   return assemble(model, raw, record, opset, name, options, notes);
 }
 

@@ -12,13 +12,16 @@ import type { FileTensor } from "./tensors";
 /** Entries that are read in all to compare tensors: opening a large file must not read its weights. */
 const MOST_READ = 1_000_000;
 
-/** Reads nameless matrices that are the transposes of named ones as what they are; the graph itself where there are none. */
-export function retie(raw: RawGraph): RawGraph {
+/**
+ * Reads matrices that are the transposes of others as what they are; the graph itself where there are none.
+ * @param isCopy whether a tensor may be one that the exporter made, by its name; what it made has no name of its own
+ */
+export function retie(raw: RawGraph, isCopy: (name: string) => boolean = isAnonymous): RawGraph {
   const isMatrix = (t: FileTensor): boolean => t.shape.length === 2 && t.available && isFloating(t.type) && t.count > 1;
   const uses = indexUses(raw.nodes);
   const named = new Map<string, FileTensor[]>();
   for (const t of raw.initializers.values()) {
-    if (!isMatrix(t) || isAnonymous(t.name) || uses.of(t.name).length === 0) continue;
+    if (!isMatrix(t) || isCopy(t.name) || uses.of(t.name).length === 0) continue;
     const key = `${t.type} ${t.shape[1]} ${t.shape[0]}`;
     const list = named.get(key);
     if (list) list.push(t);
@@ -30,7 +33,7 @@ export function retie(raw: RawGraph): RawGraph {
   const protos = new Map(raw.protos);
   const initializers = new Map(raw.initializers);
   for (const copy of raw.initializers.values()) {
-    if (!isMatrix(copy) || !isAnonymous(copy.name)) continue;
+    if (!isMatrix(copy) || !isCopy(copy.name)) continue;
     const [reader] = uses.of(copy.name);
     if (reader?.operator !== "MatMul" || reader.index !== 1) continue;
     for (const weight of named.get(`${copy.type} ${copy.shape.join(" ")}`) ?? []) {

@@ -119,3 +119,44 @@ test("a weight that constant folding stored transposed a second time is one para
   graph.initializer[3]!.floatData[7]! += 1;
   assert.deepEqual([...read(proto).parameters.keys()].sort(), ["emb.weight", "triu", "val_0", "val_2"]);
 });
+
+/** Two norms, of which the file holds one: `gains` are what the calls were given. */
+function norms(gains: readonly [string, string]): ModelProto {
+  const call = (gain: string) => [
+    entry(
+      "pkg.torch.onnx.fx_node",
+      `%mul : call_function[target=torch.ops.aten.mul.Tensor](args = (%x, %p_${gain}_weight), kwargs = {})`,
+    ),
+  ];
+  const signature = ["a", "b"].map((n) => `p_${n}_weight: PARAMETER target='${n}.weight'`);
+  return create(ModelProtoSchema, {
+    irVersion: 10n,
+    producerName: "pytorch",
+    opsetImport: [{ domain: "", version: 18n }],
+    graph: {
+      name: "main_graph",
+      metadataProps: [entry("pkg.torch.export.ExportedProgram.graph_signature", `\n# inputs\n${signature.join("\n")}\n`)],
+      input: [info("x", [2, 3])],
+      output: [info("y", [2, 3])],
+      initializer: [weight("a.weight", [3])],
+      node: [
+        { opType: "Mul", name: "first", input: ["x", "a.weight"], output: ["h"], metadataProps: call(gains[0]) },
+        { opType: "Mul", name: "second", input: ["h", "a.weight"], output: ["y"], metadataProps: call(gains[1]) },
+      ],
+    },
+  });
+}
+
+test("parameters that were equal when the file was written are parameters of their own, shared ones are not", () => {
+  const of = (first: string, second: string) => {
+    const graph = read(norms([first, second]));
+    return [[...graph.parameters.keys()], graph.nodes.map((n) => n.inputs[1])];
+  };
+  assert.deepEqual(of("a", "b"), [
+    ["a.weight", "b.weight"],
+    ["a.weight", "b.weight"],
+  ]);
+  assert.deepEqual(of("a", "a"), [["a.weight"], ["a.weight", "a.weight"]]);
+  // Where no call names it, the file's weight is made of something else.
+  assert.deepEqual(of("b", "b"), [["a.weight"], ["a.weight", "a.weight"]]);
+});

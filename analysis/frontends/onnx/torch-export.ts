@@ -119,6 +119,42 @@ export function untranspose(raw: RawGraph, record: TorchExport): RawGraph {
   return { ...raw, initializers, protos, nodes: [...nodes, ...raw.nodes] };
 }
 
+/** What a call was given: `%p_fc_weight` for a parameter. */
+const ARGUMENT = /%(\w+)/g;
+
+/**
+ * Gives parameters back that the optimiser found to be equal to another one and left out (all gains are one before training,
+ * layers start as copies): each call tells which parameters it was given, and those that a model shares are given under one
+ * name everywhere.
+ */
+export function separateEquals(raw: RawGraph, record: TorchExport): RawGraph {
+  const isParameter = (name: string): boolean => record.kinds.get(name) === "PARAMETER";
+  const given = new Map<Node, readonly string[]>();
+  // What was folded into a weight is told of its reader too; a weight that stands for others has one reader that names it.
+  const named = new Set<string>();
+  for (const node of raw.nodes) {
+    const call = raw.protos.get(node)?.metadataProps.find((e) => e.key === FX_NODE)?.value;
+    if (call === undefined) continue;
+    const names = [...call.matchAll(ARGUMENT)].flatMap(([, name]) => record.targets.get(name!) ?? []).filter(isParameter);
+    given.set(node, names);
+    for (const name of names) if (node.inputs.includes(name)) named.add(name);
+  }
+  const initializers = new Map(raw.initializers);
+  const protos = new Map(raw.protos);
+  const nodes = raw.nodes.map((node) => {
+    const names = given.get(node) ?? [];
+    const missing = names.filter((name) => !raw.initializers.has(name));
+    const foreign = node.inputs.filter((name) => named.has(name) && raw.initializers.has(name) && !names.includes(name));
+    if (missing.length === 0 || missing.length !== foreign.length) return node;
+    const own = new Map(foreign.map((name, k) => [name, missing[k]!] as const));
+    for (const [name, target] of own) initializers.set(target, { ...raw.initializers.get(name)!, name: target });
+    const separate: Node = { ...node, inputs: node.inputs.map((name) => own.get(name) ?? name) };
+    protos.set(separate, raw.protos.get(node)!);
+    return separate;
+  });
+  return initializers.size === raw.initializers.size ? raw : { ...raw, initializers, protos, nodes };
+}
+
 /** A matrix the other way round, under another name; its values are read and turned when they are asked for. */
 function transposed(tensor: FileTensor, name: string): FileTensor {
   const [columns = 0, rows = 0] = tensor.shape;
