@@ -219,7 +219,7 @@ function countsOfModel(
 ): ModelCounts {
   const countedOn = (t: Twin, gained: readonly Increment[]): CountedTwin => ({ gained, firstOf: (p) => standIn(t.standIns, p) });
   const twins = [countedOn(twin, first.gained)];
-  const other = makeTwin(model.normal, axes, OTHER_WIDTHS);
+  const other = makeTwin(model.normal, axes, { ...OTHER_WIDTHS, like: twin });
   if (!("reason" in other) && trainableEntries(other.graph) <= MOST_COUNTED)
     twins.push(countedOn(other, knownByRule(other.graph, seed).gained));
   const { continuous, open } = scaledCounts(model.groups, twins);

@@ -39,7 +39,7 @@ export interface Shortened {
  * widths that it reads, as at the beginning of a stage.
  */
 export function withoutRepetitions(graph: Graph, keep: number, by: "signature" | "kind" = "signature"): Shortened {
-  const segments = segmentsOf(graph);
+  const segments = [...segmentsOf(graph)];
   const standIns = new Map<string, string>();
   const dropped = new Set<number>();
   const replaced = new Map<string, string>();
@@ -115,8 +115,19 @@ function repetitions(
   return times;
 }
 
+const chains = new WeakMap<Graph, readonly Segment[]>();
+
 /** The graph as a chain of segments between values that everything from the inputs to the outputs goes through. */
-export function segmentsOf(graph: Graph): Segment[] {
+export function segmentsOf(graph: Graph): readonly Segment[] {
+  let known = chains.get(graph);
+  if (!known) {
+    known = chainOf(graph);
+    chains.set(graph, known);
+  }
+  return known;
+}
+
+function chainOf(graph: Graph): Segment[] {
   const given = new Set(graph.inputs.map((i) => i.name));
   const active = new Set(given);
   const last = new Map<string, number>();

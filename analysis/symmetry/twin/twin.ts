@@ -34,6 +34,8 @@ export interface TwinOptions {
   readonly spatial?: "keep" | "shrink";
   /** "keep" leaves the kernels of convolutions as they are, so that no weight changes its shape for smaller images. */
   readonly kernels?: "keep" | "shrink";
+  /** A twin of the same graph: where its input sizes do here, no others are tried. */
+  readonly like?: Twin;
   /** "pairs" cuts runs of equal blocks down to two, "shrink" to one where two are many weights; all stay unless told. */
   readonly depth?: "keep" | "pairs" | "shrink";
 }
@@ -48,6 +50,8 @@ export interface Twin {
   readonly standIns: ReadonlyMap<string, string>;
   /** In which respects it is more than a smaller copy, in sentences. */
   readonly notes: readonly string[];
+  /** Input sizes before anything was left out, and how far sizes shrink along with them. */
+  readonly sized: { readonly inputs: ReadonlyMap<string, Shape>; readonly reach: Reach };
 }
 
 /** Why there is no twin, in a sentence. */
@@ -111,7 +115,12 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
   let reach: Reach = "channels";
   let best: Graph | undefined;
   const reaches: readonly Reach[] = options.kernels === "keep" ? ["space"] : ["thin", "dense", "strided"];
-  for (const wanted of options.spatial === "keep" ? [] : reaches) {
+  if (options.like) {
+    const again = attempt(options.like.sized.inputs, options.like.sized.reach);
+    if (again instanceof SizeConflict) widths = new Widths(survey, axes, choices);
+    else [best, inputs, reach] = [again, options.like.sized.inputs, options.like.sized.reach];
+  }
+  for (const wanted of options.spatial === "keep" || best ? [] : reaches) {
     // What a failed attempt found equal or unable to shrink holds for that attempt only.
     widths = new Widths(survey, axes, choices);
     const { found, failure } = smallest(normal, options.batch, (sizes) => attempt(sizes, wanted), options.compact);
@@ -149,7 +158,7 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
   const removed = short.removed + repeated.count;
   if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
   const standIns = new Map([...repeated.standIns, ...short.standIns]);
-  return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes };
+  return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes, sized: { inputs, reach } };
 }
 
 /** The graph with runs of equal blocks cut down as far as the number of its weights asks for. */
