@@ -5,7 +5,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { readOnnx } from "../../frontends/onnx";
 import type { Graph, Node } from "../../graph/graph";
-import { int64Vector } from "../../graph/tensor";
+import { int64Vector, tensor } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
 import { Retraction } from "../actions/retraction";
 import { analyse } from "../analyse";
@@ -183,6 +183,48 @@ describe("families by rule, behind norms", () => {
     );
     assert.equal(found.unread, 0);
   });
+
+  for (const [side, hidden] of [
+    ["what is hidden is replaced", ["mask", "never", "s"]],
+    ["what is seen is kept", ["seen", "s", "never"]],
+  ] as const) {
+    it(`keys' biases are not seen behind a mask: ${side}`, () => {
+      const rows = (see: (i: number, k: number) => boolean) =>
+        tensor(
+          [4, 4],
+          Float64Array.from({ length: 16 }, (_, n) => (see(n >> 2, n & 3) ? 1 : 0)),
+          "bool",
+        );
+      const found = all(
+        sketch({
+          inputs: { x: [6, 4, 3] },
+          parameters: { q: [3, 2], qb: [2], k: [3, 2], kb: [2], v: [3, 2], w: [2, 3] },
+          constants: {
+            mask: rows((i, k) => k > i),
+            seen: rows((i, k) => k <= i),
+            never: tensor([], [Number.NEGATIVE_INFINITY]),
+          },
+          lines: [
+            ["xq", "MatMul", ["x", "q"]],
+            ["aq", "Add", ["xq", "qb"]],
+            ["xk", "MatMul", ["x", "k"]],
+            ["ak", "Add", ["xk", "kb"]],
+            ["tk", "Transpose", ["ak"], { perm: [0, 2, 1] }],
+            ["s", "MatMul", ["aq", "tk"]],
+            ["m", "Where", hidden],
+            ["a", "Softmax", ["m"], { axis: -1 }],
+            ["xv", "MatMul", ["x", "v"]],
+            ["o", "MatMul", ["a", "xv"]],
+            ["h", "Tanh", ["o"]],
+            ["y", "MatMul", ["h", "w"]],
+          ],
+          outputs: ["y"],
+        }),
+      );
+      // GL(2) between queries and keys, and a bias that moves all scores of a row alike.
+      assert.deepEqual([found.linear, found.translation + found.unread], [4, 2]);
+    });
+  }
 
   for (const [name, behind, translation] of [
     ["a function of every feature", [["f", "Tanh", ["h2"]]], 3],

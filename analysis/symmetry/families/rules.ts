@@ -100,7 +100,8 @@ function passed(scene: Scene, node: Node, changes: readonly (Change | undefined)
       return changes[0]!.shape.at(axis) === 1 ? undefined : blocked;
     }
     case "Where":
-      return only === 1 && isMask(scene, node.inputs[2]!) ? ofRank(changes[1]!, to.length) : blocked;
+      // What is hidden is chosen by either side.
+      return (only === 1 || only === 2) && isMask(scene, node.inputs[3 - only]!) ? ofRank(changes[only]!, to.length) : blocked;
     case "MatMul":
     case "Einsum":
       if (only === undefined) return { inputs: heldFirst(scene, node, changes, to) };

@@ -160,11 +160,22 @@ function chainOf(graph: Graph): Segment[] {
       owner.set(i, own.add(ofSegment[k]!));
     }
   });
+  const isShared = (p: string): boolean => owner.get(p)?.size !== 1;
+  const everywhere = new Set([...given, ...tablesOf(graph)].filter((v) => !graph.parameters.has(v) || isShared(v)));
   return cuts.slice(1).map(({ value }, k): Segment => {
     const nodes = nodesOf[k + 1]!;
     const entry = cuts[k]!.value;
-    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, (p) => owner.get(p)!.size !== 1, given) };
+    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, isShared, everywhere) };
   });
+}
+
+/** Values of which nothing trains and that hang on no input (angles of rotary positions, masks): any block may read them. */
+function tablesOf(graph: Graph): ReadonlySet<string> {
+  const out = new Set<string>();
+  for (const p of graph.parameters.values()) if (!p.trainable) out.add(p.name);
+  for (const n of graph.nodes)
+    if (n.inputs.every((i) => i === "" || out.has(i) || graph.constants.has(i))) for (const o of n.outputs) out.add(o);
+  return out;
 }
 
 /** Which segment each node belongs to: activations by their place, the others with what reads them; -1 for several. */

@@ -22,7 +22,7 @@ const isBound = (node: Node, operand: number): boolean => node.operator === "Sli
 /**
  * The signature of the nodes at the given positions.
  * @param isShared whether nodes elsewhere read a parameter, which then would not be gone with this piece
- * @param given what every piece may read: the inputs of the graph
+ * @param given what every piece may read: the inputs of the graph, and tables that do not train
  */
 export function signatureOf(
   graph: Graph,
@@ -46,12 +46,12 @@ export function signatureOf(
     let made: string;
     const p = graph.parameters.get(value);
     const c = graph.constants.get(value);
-    if (p) {
+    if (given.has(value)) made = `g:${value}`;
+    else if (p) {
       if (isShared(value)) isWhole = false;
       parameters.push(value);
       made = `p${parameters.length}:${p.shape.length}:${p.trainable}`;
     } else if (c) made = `c:${tensorText(c)}`;
-    else if (given.has(value)) made = `g:${value}`;
     else {
       isWhole = false;
       made = value;

@@ -411,3 +411,41 @@ describe("what a twin may be told", () => {
     assert.equal(shape(g, "b")[0], shape(g, "r")[1]);
   });
 });
+
+describe("twins with fewer blocks", () => {
+  const block = (x: string, n: number, table: string): readonly Line[] => [
+    [`h${n}`, "MatMul", [x, `w${n}`]],
+    [`t${n}`, "Mul", [`h${n}`, table]],
+    [`f${n}`, "Tanh", [`t${n}`]],
+    [`o${n}`, "MatMul", [`f${n}`, `v${n}`]],
+    [`x${n}`, "Add", [x, `o${n}`]],
+  ];
+  const stack = (frozen: boolean): Graph => {
+    const blocks = [1, 2, 3, 4];
+    const graph = sketch({
+      inputs: { x: [2, 6, 5] },
+      parameters: Object.fromEntries([
+        ["angles", [6, 1]],
+        ...blocks.flatMap((n) => [
+          [`w${n}`, [5, 7]],
+          [`v${n}`, [7, 5]],
+        ]),
+      ]) as Record<string, number[]>,
+      lines: [["table", "Cos", ["angles"]], ...blocks.flatMap((n) => block(n === 1 ? "x" : `x${n - 1}`, n, "table"))],
+      outputs: ["x4"],
+    });
+    const angles = { ...graph.parameters.get("angles")!, trainable: !frozen };
+    return { ...graph, parameters: new Map([...graph.parameters, ["angles", angles]]) };
+  };
+
+  it("blocks that read one table, which does not train, are equal", () => {
+    const twin = twinOf(stack(true), { depth: "pairs", size: () => 3 });
+    // The first one begins at the input, and not at what another one wrote.
+    assert.deepEqual([...twin.graph.parameters.keys()], ["angles", "w1", "v1", "w2", "v2", "w3", "v3"]);
+    assert.deepEqual(twin.notes, ["1 repeated block is left out"]);
+  });
+
+  it("blocks that share a weight stay", () => {
+    assert.equal(twinOf(stack(false), { depth: "pairs", size: () => 3 }).graph.parameters.size, 9);
+  });
+});
