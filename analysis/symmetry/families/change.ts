@@ -15,8 +15,16 @@ export interface Change {
   /** Names the function where there are no entries: equal names and factors mean equal functions. */
   readonly token?: string;
   readonly factor?: number;
+  /** Of a function: the axis along which it is the same for so many consecutive entries at a time (channels of a group). */
+  readonly runs?: Runs;
   /** Values at which it became a function of the inputs: there it could be kept from doing so. */
   readonly origins?: readonly string[];
+}
+
+/** Equal consecutive entries along an axis. */
+export interface Runs {
+  readonly axis: number;
+  readonly length: number;
 }
 
 /** A mixture of several coordinates. */
@@ -39,10 +47,24 @@ export function unknown(shape: readonly number[], token: string, origins: readon
   return { shape, token, origins, factor };
 }
 
+/** The same function with equal entries in runs. */
+export function inRuns(c: Change, runs: Runs | undefined): Change {
+  return runs ? { ...c, runs } : c;
+}
+
+/** The change where nothing is said of runs. */
+export function withoutRuns(c: Change): Change {
+  if (!c.runs) return c;
+  const { runs: _, ...rest } = c;
+  return rest;
+}
+
 /** The same change of a value of higher rank (new axes of size 1 in front). */
 export function ofRank(c: Change, rank: number): Change {
   if (c.shape.length === rank) return c;
-  return { ...c, shape: [...new Array<number>(rank - c.shape.length).fill(1), ...c.shape] };
+  const more = rank - c.shape.length;
+  const shape = [...new Array<number>(more).fill(1), ...c.shape];
+  return c.runs ? { ...c, shape, runs: { ...c.runs, axis: c.runs.axis + more } } : { ...c, shape };
 }
 
 /** Sizes that two shapes of equal rank broadcast to. */

@@ -148,14 +148,15 @@ export class Flow implements Scene {
 
   /**
    * Follows changes from where they begin; `stops` hold what arrives there as long as it is known entry by entry. A memory
-   * serves one source: it saves the way that its changes, the same objects, have gone before. What has passed many nodes is
-   * blocked at the next station.
+   * serves one source: it saves the way that its changes, the same objects, have gone before. What has passed more than `far`
+   * nodes is blocked at the next station.
    */
   follow(
     start: ReadonlyMap<string, Change>,
     stops: ReadonlySet<string>,
     memory?: Memory,
     stations?: { has(value: string): boolean },
+    far = FAR,
   ): Followed {
     const changes = new Map<string, Change>();
     const depths = new Map<string, number>();
@@ -175,13 +176,16 @@ export class Flow implements Scene {
         arrivals.set(value, c);
         return;
       }
-      if (depth > FAR && isKnown(c) && stations?.has(value)) {
+      if (depth > far && isKnown(c) && stations?.has(value)) {
         blocked.add(value);
         return;
       }
       // A function of the inputs that is constant along nothing is forgotten by nothing.
       const shape = this.shape(value);
-      if (this.outputs.has(value) || (!isKnown(c) && c.shape.every((n, i) => n === shape[i] && (n > 1 || shape.length === 0))))
+      if (
+        this.outputs.has(value) ||
+        (!isKnown(c) && !c.runs && c.shape.every((n, i) => n === shape[i] && (n > 1 || shape.length === 0)))
+      )
         return hold(value, c);
       const before = changes.get(value);
       changes.set(value, before ? sum(before, c, 1, value)! : c);

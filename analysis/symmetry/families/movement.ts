@@ -2,7 +2,20 @@
 import { type Graph, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
 import type { Shape } from "../../graph/tensor";
 import { sliceParts } from "../../operators/axes/movement";
-import { type Change, isKnown, listed, narrowed, NONE, stretched, Unfollowable, unknown } from "./change";
+import {
+  type Change,
+  inRuns,
+  isKnown,
+  listed,
+  narrowed,
+  NONE,
+  ofRank,
+  type Runs,
+  stretched,
+  Unfollowable,
+  unknown,
+  withoutRuns,
+} from "./change";
 
 /** Operators that `moved` knows. */
 export const MOVEMENT: ReadonlySet<string> = new Set([
@@ -73,12 +86,14 @@ function without(c: Change): Change | undefined {
 
 function expanded(c: Change, to: Shape): Change {
   // New entries are copies: the change is constant along them.
-  return { ...c, shape: [...new Array<number>(to.length - c.shape.length).fill(1), ...c.shape] };
+  return ofRank(c, to.length);
 }
 
 function transposed(c: Change, perm: readonly number[], token: string): Change {
   const shape = perm.map((p) => c.shape[p]!);
-  if (!isKnown(c)) return unknown(shape, token, c.origins!);
+  if (!isKnown(c)) {
+    return inRuns(unknown(shape, token, c.origins!), c.runs && { ...c.runs, axis: perm.indexOf(c.runs.axis) });
+  }
   const stride = new Array<number>(c.shape.length);
   for (let i = c.shape.length - 1, n = 1; i >= 0; i--) {
     stride[i] = n;
@@ -236,18 +251,39 @@ function refinement(
   return { sizes, ofFrom: counts(from), ofTo: counts(to) };
 }
 
+/** Which axis has a factor, given the number of factors of each. */
+function axisWith(counts: readonly number[], factor: number): number {
+  let left = factor;
+  return counts.findIndex((n) => {
+    left -= n;
+    return left < 0;
+  });
+}
+
 /** Axes whose sizes are products of others': constant ones stay constant as far as they can be told apart. */
 function reshaped(c: Change, from: Shape, to: Shape, token: string): Change | "unclear" {
   const fine = refinement(from, to);
   if (!fine) return "unclear";
   // What is constant along an axis is so along its parts.
   let at = 0;
+  let runs: Runs | undefined;
   const parts = fine.ofFrom.flatMap((n, i) => {
     const own = fine.sizes.slice(at, at + n);
+    const first = at;
     at += n;
-    return c.shape[i] === 1 ? own.map(() => 1) : own;
+    if (c.shape[i] === 1) return own.map(() => 1);
+    if (c.runs?.axis !== i) return own;
+    // The last factors of an axis are its runs, or a part of them.
+    let left = c.runs.length;
+    for (let k = own.length - 1; k >= 0 && left > 1 && left % own[k]! === 0; k--) {
+      left /= own[k]!;
+      own[k] = 1;
+    }
+    const axis = axisWith(fine.ofTo, first);
+    if (left > 1 && n === 1 && fine.ofTo[axis] === 1 && own[0]! % left === 0) runs = { axis, length: left };
+    return own;
   });
-  const split = isKnown(c) ? narrowed({ ...c, shape: parts }) : { ...c, shape: parts };
+  const split = isKnown(c) ? narrowed({ ...c, shape: parts }) : withoutRuns({ ...c, shape: parts });
   at = 0;
   const wide = [...split.shape];
   const shape = fine.ofTo.map((n, i) => {
@@ -256,6 +292,6 @@ function reshaped(c: Change, from: Shape, to: Shape, token: string): Change | "u
     at += n;
     return isConstant ? 1 : to[i]!;
   });
-  if (!isKnown(split)) return unknown(shape, token, split.origins!);
+  if (!isKnown(split)) return inRuns(unknown(shape, token, split.origins!), runs);
   return { ...stretched(split, wide), shape };
 }

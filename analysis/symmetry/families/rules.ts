@@ -9,6 +9,7 @@ import { parseEinsum } from "../../operators/einsum";
 import { operatorTable } from "../../operators/table";
 import {
   type Change,
+  inRuns,
   isKnown,
   known,
   MIXED,
@@ -20,6 +21,7 @@ import {
   Unfollowable,
   unknown,
   wider,
+  withoutRuns,
 } from "./change";
 import { MOVEMENT, moved } from "./movement";
 
@@ -179,7 +181,7 @@ function reduced(scene: Scene, node: Node, c: Change): Change | undefined {
     keep ? shape.map((n, i) => (axes.has(i) ? 1 : n)) : shape.filter((_, i) => !axes.has(i));
   const isConstant = [...axes].every((a) => c.shape[a] === 1);
   if (!isConstant) return isKnown(c) || node.operator === "ReduceMax" ? undefined : unknown(fold(c.shape), node.name, c.origins!);
-  const same = { ...c, shape: fold(c.shape) };
+  const same = withoutRuns({ ...c, shape: fold(c.shape) });
   if (node.operator !== "ReduceSum") return same;
   return scaled(
     same,
@@ -194,7 +196,7 @@ function pooled(node: Node, c: Change, to: Shape): Change | undefined {
     (numbersAttribute(node, "pads") ?? []).some((p) => p !== 0) || /SAME/.test(stringAttribute(node, "auto_pad", ""));
   // Averages count zeros at the border if they are told to.
   if (node.operator === "AveragePool" && padded && numberAttribute(node, "count_include_pad", 0) !== 0) return undefined;
-  return { ...c, shape: to.map((_, i) => c.shape[i]!) };
+  return withoutRuns({ ...c, shape: to.map((_, i) => c.shape[i]!) });
 }
 
 /** Letters of the two operands and of the result. */
@@ -247,7 +249,15 @@ function contraction(scene: Scene, node: Node, c: Change, operand: number, to: S
       if (isInOrder) return { ...c, shape: kept };
     }
   }
-  if (!isKnown(c) || !isFixed) return unknown(shape, node.name, originsOf(scene, node, operand, c));
+  if (!isKnown(c) || !isFixed) {
+    // Rows of a weight that change alike are channels that do.
+    const row = mine[c.runs?.axis ?? -1];
+    const at = row === undefined || other.includes(row) ? -1 : equation.output.indexOf(row);
+    return inRuns(
+      unknown(shape, node.name, originsOf(scene, node, operand, c)),
+      at < 0 ? undefined : { axis: at, length: c.runs!.length },
+    );
+  }
   if (!scene.exact) return generic(scene, node, c.data, operand, shape);
   // Along axes that both have the change has to have all entries.
   const wide = stretched(
@@ -278,6 +288,10 @@ function generic(scene: Scene, node: Node, change: Float64Array, operand: number
 
 function sumsToOne(graph: Graph, value: string, axis: number): boolean {
   const writer = producers(graph).get(value);
+  if (writer?.operator === "Transpose" && writer.domain === "") {
+    const perm = numbersAttribute(writer, "perm");
+    return perm !== undefined && perm[axis] !== undefined && sumsToOne(graph, writer.inputs[0]!, perm[axis]);
+  }
   if (writer?.operator !== "Softmax" || writer.domain !== "") return false;
   const rank = graph.types.get(value)?.shape?.length ?? 0;
   const own = numberAttribute(writer, "axis", -1);
@@ -291,7 +305,8 @@ function convolution(scene: Scene, node: Node, c: Change, operand: number, to: S
   if (operand === 1) {
     // Groups read different channels: what they write differs even where their weights change alike.
     const isEqual = groups === 1 && c.shape[transposed ? 1 : 0] === 1;
-    return unknown([to[0]!, isEqual ? 1 : to[1]!, ...to.slice(2)], node.name, originsOf(scene, node, 1, c));
+    const runs = groups === 1 && !transposed && c.runs?.axis === 0 ? { axis: 1, length: c.runs.length } : undefined;
+    return inRuns(unknown([to[0]!, isEqual ? 1 : to[1]!, ...to.slice(2)], node.name, originsOf(scene, node, 1, c)), runs);
   }
   if (operand !== 0) return undefined;
   const isPadded =

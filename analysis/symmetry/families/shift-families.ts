@@ -49,14 +49,17 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
     flow,
     candidates.map((c) => c.whole),
   );
-  const free = forgotten(flow, stations, trails);
+  const free = forgotten(flow, axes, stations, trails);
   const isWhole = new Set(free.filter((s) => s.whole).map((s) => s.source.parameter));
+  const isFree = new Set(free.map((s) => `${s.source.parameter} ${s.source.size}`));
   const held: Held[] = [];
   const keep = (h: Held | undefined) => {
     if (h) held.push(h);
   };
-  for (const { whole, pieces } of candidates) {
+  for (const { whole, pieces, groups } of candidates) {
     if (isWhole.has(whole.parameter)) continue;
+    // A norm over groups may forget them where it does not forget the whole.
+    for (const source of groups) if (!isFree.has(`${source.parameter} ${source.size}`)) keep(hold(flow, stations, source));
     const isKnownWay = whole.size === flow.shape(whole.parameter).reduce((n, d) => n * d, 1);
     const trail = isKnownWay ? trails.get(whole.parameter) : undefined;
     if (trail?.lost && isSameForParts(trail)) continue;
@@ -65,8 +68,25 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
     if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
     else for (const piece of pieces) keep(hold(flow, stations, piece));
   }
-  for (const source of unreadable(flow, axes)) keep(hold(flow, stations, source));
-  const found = [...free.map((s) => alone(graph, s.source)), ...compensated(graph, held, stations)];
+  const unread = unreadable(flow, axes);
+  for (const source of unread) keep(hold(flow, stations, source));
+  const all = compensated(graph, held, stations);
+  // Whose entries are free one by one is free along groups of them.
+  const oneByOne = new Set(all.flatMap(({ source }) => (source.isGrouped ? [] : [source.parameter])));
+  const traded = all.filter(({ source }) => !source.isGrouped || !oneByOne.has(source.parameter));
+  const isTraded = new Set(traded.map((t) => t.source));
+  const others = [...candidates.flatMap((c) => (isWhole.has(c.whole.parameter) ? [] : [c.whole, ...c.pieces])), ...unread];
+  const near = others.filter((s) => !isTraded.has(s)).flatMap((s) => madeUpNearby(graph, flow, stations, s) ?? []);
+  // Of two biases that are added: one against the other, and one along groups, is all.
+  const along = new Map(free.flatMap(({ source }) => (source.isGrouped ? [[source.parameter, source.size] as const] : [])));
+  const isSaid = ({ parameter, size, isGrouped }: Source): boolean =>
+    isGrouped === true &&
+    traded.some(({ source, family }) => {
+      const [own, other, ...more] = family.parameters;
+      return own === parameter && !source.isGrouped && more.length === 0 && along.get(other ?? "") === size;
+    });
+  const alike = free.filter(({ source }) => !isSaid(source)).map(({ source }) => alone(graph, source));
+  const found = [...alike, ...traded.map((t) => t.family), ...near];
   const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
   return [...found, ...kernelFamilies(graph, flow, taken)];
 }
@@ -146,13 +166,16 @@ class Stations {
 /** Sources that nothing behind notices. Whole parameters leave their trails: most of them are followed further. */
 function forgotten(
   flow: Flow,
+  axes: InferredAxes,
   stations: Stations,
   trails: Map<string, Trail>,
 ): { readonly source: Source; readonly whole: boolean }[] {
   const out: { source: Source; whole: boolean }[] = [];
   const done = new Set<string>();
-  for (const source of [...selfContained(flow), ...behindGains(flow)]) {
-    if (done.has(source.parameter)) continue;
+  for (const source of [...selfContained(flow, axes), ...behindGains(flow)]) {
+    // What is the same for a whole axis is so for its groups.
+    const along = `${source.parameter} ${source.sameAlong}`;
+    if (done.has(source.parameter) || done.has(along)) continue;
     const trail = trailOf(flow, source);
     const whole = source.size === flow.shape(source.parameter).reduce((n, d) => n * d, 1);
     const { blocked, lost } = flow.follow(trail.start, new Set(), trail.memory, stations);
@@ -161,18 +184,19 @@ function forgotten(
     if (whole) trails.set(source.parameter, { ...trail, memory, lost });
     if (lost || blocked.size > 0) continue;
     if (whole) done.add(source.parameter);
+    if (source.sameAlong !== undefined) done.add(along);
     out.push({ source, whole });
   }
   return out;
 }
 
 /** Where a source has to be held; undefined where it cannot be. */
-function hold(flow: Flow, stations: Stations, source: Source, before?: Trail): Held | undefined {
+function hold(flow: Flow, stations: Pick<Stations, "has">, source: Source, before?: Trail, far?: number): Held | undefined {
   const { start, memory, lost } = before ?? trailOf(flow, source);
   if (lost) return undefined;
   const stops = new Set<string>();
   while (stops.size <= MOST_STOPS) {
-    const followed = flow.follow(start, stops, memory, stations);
+    const followed = flow.follow(start, stops, memory, stations, far);
     if (followed.lost) return undefined;
     if (followed.blocked.size === 0) return { source, arrivals: followed.arrivals, stops };
     const before = stops.size;
@@ -203,14 +227,22 @@ function alone(graph: Graph, source: Source): ShiftFamily {
  * Sources that others make up for: at each value that holds, one of the sources that arrive there entry by entry is set to the
  * negative of all others; the others are free.
  */
-function compensated(graph: Graph, all: readonly Held[], stations: Stations): ShiftFamily[] {
+function compensated(
+  graph: Graph,
+  all: readonly Held[],
+  stations: Stations,
+): { readonly source: Source; readonly family: ShiftFamily }[] {
   const alive = new Set(all.filter((h) => h.source.size > 0));
   for (;;) {
     const places = placesOf(alive);
     const { pivots, uncovered } = choosePivots(places, stations);
     if (uncovered.size === 0) {
       const chosen = new Set([...pivots.values()]);
-      return [...alive].filter((h) => !chosen.has(h)).map((h) => familyOf(graph, h, places, pivots));
+      const isItself = (h: Held): boolean =>
+        [...h.arrivals.keys()].every((v) => !places.has(v) || pivots.get(v)?.source.parameter === h.source.parameter);
+      return [...alive]
+        .filter((h) => !chosen.has(h) && !(h.source.isGrouped && isItself(h)))
+        .map((h) => ({ source: h.source, family: familyOf(graph, h, new Set(places.keys()), pivots) }));
     }
     for (const h of uncovered) alive.delete(h);
   }
@@ -301,6 +333,23 @@ function choosePivots(
   return { pivots, uncovered };
 }
 
+/**
+ * A source that the next parameters on its ways make up for, each where it is added: behind them it may arrive in more places than
+ * any one of them could make up for alone (a stream that norms read, and layers without them).
+ */
+function madeUpNearby(graph: Graph, flow: Flow, stations: Stations, source: Source): ShiftFamily | undefined {
+  const others = { has: (value: string) => stations.has(value) && stations.at(value)?.source.parameter !== source.parameter };
+  const held = hold(flow, others, source, undefined, 0);
+  if (!held || held.arrivals.size === 0) return undefined;
+  const pivots = new Map<string, Held>();
+  for (const [value, change] of held.arrivals) {
+    const station = others.has(value) ? stations.at(value) : undefined;
+    if (!station || !isCovered(change, station.arrivals.get(value)!)) return undefined;
+    pivots.set(value, station);
+  }
+  return familyOf(graph, held, new Set(pivots.keys()), pivots);
+}
+
 /** How a change depends on its source's coordinates: every entry on one at most, every entry on one of its own. */
 interface Dependence {
   readonly entryByEntry: boolean;
@@ -372,7 +421,7 @@ function isCovered(wanted: Change, by: Change): boolean {
   return true;
 }
 
-function familyOf(graph: Graph, held: Held, places: Places, pivots: ReadonlyMap<string, Held>): ShiftFamily {
+function familyOf(graph: Graph, held: Held, places: ReadonlySet<string>, pivots: ReadonlyMap<string, Held>): ShiftFamily {
   const { source } = held;
   const others = [...held.arrivals.keys()].filter((v) => places.has(v)).map((v) => [v, pivots.get(v)!] as const);
   return {

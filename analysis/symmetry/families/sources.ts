@@ -2,7 +2,7 @@
 import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { InferredAxes } from "../spaces/infer";
-import { type Change, known, MIXED, NONE, stretched, unknown } from "./change";
+import { type Change, known, MIXED, NONE, type Runs, stretched, unknown } from "./change";
 import type { Flow } from "./follow";
 
 /** A part of one parameter with coordinates of its own, and what they do. */
@@ -13,6 +13,10 @@ export interface Source {
   /** Sizes whose product it is. */
   readonly sizes: readonly number[];
   readonly family: "translation" | "unread";
+  /** The axis along which it is the same for all entries, or for those of a run. */
+  readonly sameAlong?: number;
+  /** Whether that is for those of a run, not of the whole axis. */
+  readonly isGrouped?: true;
   /** What is changed at which value for given coordinates; generic ones where none are given. */
   start(flow: Flow, coordinates?: ArrayLike<number>): ReadonlyMap<string, Change>;
   /** The change of the parameter's own entries. */
@@ -109,6 +113,50 @@ function partOf(
   };
 }
 
+/** A parameter along all axes, but by the same for so many consecutive entries of one: the channels of a group. */
+function inGroups(
+  shape: readonly number[],
+  parameter: string,
+  { axis, length }: Runs,
+  isFunction: boolean,
+): Source & { readonly sameAlong: number } {
+  const sizes = shape.flatMap((n, i) => (i === axis ? [n / length] : n === 1 ? [] : [n]));
+  const size = sizes.reduce((n, d) => n * d, 1);
+  const inner = shape.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const coordinate = (flat: number): number => {
+    const outer = Math.floor(flat / (inner * length));
+    return outer * inner + (flat % inner);
+  };
+  const entries = (coordinates: ArrayLike<number>): Float64Array => {
+    const data = new Float64Array(elementCount(shape));
+    for (let i = 0; i < data.length; i++) data[i] = coordinates[coordinate(i)]!;
+    return data;
+  };
+  return {
+    parameter,
+    size,
+    sizes,
+    family: "translation",
+    sameAlong: axis,
+    isGrouped: true,
+    start(flow, coordinates) {
+      if (isFunction) return new Map([[parameter, { ...unknown(shape, parameter, []), runs: { axis, length } }]]);
+      const data = entries(coordinates ?? flow.generic(size));
+      return new Map([[parameter, { shape, data, from: Int32Array.from(data, (_, i) => coordinate(i)) }]]);
+    },
+    delta: (_, coordinates) => entries(coordinates),
+  };
+}
+
+/** The runs of equal length that an axis is known to fall into, the shortest first. */
+function* runsOf(axes: InferredAxes, parameter: string): Iterable<Runs> {
+  const layout = axes.layout(parameter) ?? [];
+  for (const [axis, segments] of layout.entries()) {
+    const factors = segments.length === 1 ? segments[0]!.map((f) => f.size).filter((n) => n > 1) : [];
+    for (let k = factors.length - 1, length = 1; k > 0; k--) yield { axis, length: (length *= factors[k]!) };
+  }
+}
+
 /** Entries copied along one axis on which they have length 1, each time with a factor. */
 export function spread(narrow: Float64Array, shape: readonly number[], axis: number, factors?: Float64Array): Float64Array {
   const n = shape[axis]!;
@@ -131,8 +179,8 @@ export function spread(narrow: Float64Array, shape: readonly number[], axis: num
   return out;
 }
 
-/** Parameters changed so that everything behind forgets it: whole, or constant along one axis. */
-export function* selfContained(flow: Flow): Iterable<Source> {
+/** Parameters changed so that everything behind forgets it: whole, constant along one axis or along groups of its entries. */
+export function* selfContained(flow: Flow, axes: InferredAxes): Iterable<Source> {
   for (const p of flow.graph.parameters.values()) {
     if (!p.trainable) continue;
     const long = p.shape.flatMap((n, i) => (n > 1 ? [i] : []));
@@ -141,8 +189,9 @@ export function* selfContained(flow: Flow): Iterable<Source> {
     // What a product or a look-up makes of entries is some function of the inputs: they need not be told apart.
     const isFunction = product || table !== undefined;
     if (elementCount(p.shape) < 2 || (!isFunction && elementCount(p.shape) > MOST_ENTRIES)) continue;
+    for (const runs of runsOf(axes, p.name)) yield inGroups(p.shape, p.name, runs, isFunction);
     for (const axis of long) {
-      const part = partOf(p.shape, p.name, new Set([axis]));
+      const part = { ...partOf(p.shape, p.name, new Set([axis])), sameAlong: axis };
       if (!isFunction) yield part;
       else {
         const shape = p.shape.map((n, i) => (i === axis ? 1 : n));
@@ -154,12 +203,12 @@ export function* selfContained(flow: Flow): Iterable<Source> {
 
 /**
  * What can be added to values, to be made up for elsewhere: biases and the like, entry by entry, and tables, row by row. The
- * second list has the segments of a parameter's axis, where it has several.
+ * second list has the segments of a parameter's axis, where it has several; the third one what is the same for groups of entries.
  */
 export function* additive(
   flow: Flow,
   axes: InferredAxes,
-): Iterable<{ readonly whole: Source; readonly pieces: readonly Source[] }> {
+): Iterable<{ readonly whole: Source; readonly pieces: readonly Source[]; readonly groups: readonly Source[] }> {
   for (const p of flow.graph.parameters.values()) {
     if (!p.trainable || elementCount(p.shape) > MOST_ENTRIES) continue;
     const { product, table } = readingOf(flow, p.name);
@@ -174,7 +223,8 @@ export function* additive(
       pieces.push(partOf(p.shape, p.name, constant, { axis: cut, start, end }));
       start = end;
     }
-    yield { whole: partOf(p.shape, p.name, constant), pieces };
+    const groups = table === undefined ? Array.from(runsOf(axes, p.name), (runs) => inGroups(p.shape, p.name, runs, false)) : [];
+    yield { whole: partOf(p.shape, p.name, constant), pieces, groups };
   }
 }
 

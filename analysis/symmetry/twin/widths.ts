@@ -58,6 +58,7 @@ export class Widths {
   private readonly thin = new Set<number>();
   private readonly features = new Set<number>();
   private readonly measured = new Set<number>();
+  private readonly between = new Set<number>();
   private readonly size: WidthChoices["size"];
   private pattern: readonly [number, ...number[]];
   private readonly wider: number;
@@ -81,6 +82,7 @@ export class Widths {
     }
     this.order = [...seen];
     this.findOuter(graph, occurrences);
+    this.findBetween(occurrences);
     this.findThin(graph, occurrences);
     this.findFeatures(graph);
     this.findMeasured(graph);
@@ -111,6 +113,21 @@ export class Widths {
       else if (contracted.has(o.parameter)) alone.add(atom);
     }
     for (const a of alone) this.outer.delete(a);
+  }
+
+  /**
+   * Factors that always stand between two others: what is left of channels that are grouped in two ways (a group norm before a
+   * concatenation, another one behind it). One of them in place of two keeps both kinds of groups.
+   */
+  private findBetween(occurrences: readonly Occurrence[]): void {
+    const others = new Set<number>();
+    for (const o of occurrences) {
+      const atom = this.find(o.atoms[o.factor]!);
+      const isFree = (a: number): boolean => this.isFree(a);
+      if (o.atoms.slice(0, o.factor).some(isFree) && o.atoms.slice(o.factor + 1).some(isFree)) this.between.add(atom);
+      else others.add(atom);
+    }
+    for (const a of others) this.between.delete(a);
   }
 
   /** Parameters that enter a contraction, perhaps moved. */
@@ -154,6 +171,9 @@ export class Widths {
       const layout = this.axes.layout(node.inputs[0]!);
       const given = numbersAttribute(node, "axes") ?? graph.constants.get(node.inputs[1] ?? "")?.data ?? [];
       for (const axis of given) {
+        // Among places that are read together with them, few channels are many entries.
+        const isAlone = layout?.at(axis)?.every((segment) => segment.every((f) => this.isFree(f.atom) || f.size === 1)) === true;
+        if (!isAlone) continue;
         for (const f of layout?.at(axis)?.flat() ?? []) if (this.isFree(f.atom)) this.measured.add(this.find(f.atom));
       }
     }
@@ -288,6 +308,7 @@ export class Widths {
     const thins = new Set([...this.thin].map((a) => this.classOf(a)));
     const features = new Set([...this.features].map((a) => this.classOf(a)));
     const measured = new Set([...this.measured].map((a) => this.classOf(a)));
+    const between = new Set([...this.between].map((a) => this.classOf(a)));
     for (const atom of this.order) {
       const c = this.classOf(atom);
       if (out.has(c)) continue;
@@ -295,6 +316,7 @@ export class Widths {
       const outer = outers.has(c);
       const wanted =
         this.size?.({ atom, size: old, outer }) ??
+        (between.has(c) ? 1 : undefined) ??
         this.usual(outer, thins.has(c), features.has(c), measured.has(c), turn) + this.wider;
       if (!outer && !thins.has(c)) turn++;
       out.set(c, this.kept.has(c) ? old : Math.max(1, Math.min(old, wanted)));
