@@ -73,12 +73,18 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   for (let draw = 0; draw < draws + more.length; draw++) {
     const weights = options.weights ?? genericWeights(network, random, more[draw - draws], options.deviation);
     const found = measureAt(network, weights, random, options.explained, options.patience);
-    if (!best || found.rank > best.rank) best = found;
+    // Of draws that show as much the clearest one counts.
+    if (!best || found.rank > best.rank || (found.rank === best.rank && clarity(found) > clarity(best))) best = found;
     if (options.explained !== undefined && best.dimension <= options.explained) break;
   }
   return (
     best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map(), beyond: () => [] }
   );
+}
+
+/** How far the smallest of what counted is above the largest of what did not. */
+function clarity({ smallestKept, largestDropped }: MeasuredDimension): number {
+  return smallestKept / Math.max(largestDropped, Number.EPSILON);
 }
 
 /** Rows per parameter after which a rank that grows no more is taken for the whole. */
