@@ -80,6 +80,8 @@ interface Waiting {
 const ROUNDING = 1e-14;
 /** Remainders of unit vectors from here on are orthogonal enough after one pass (Daniel, Gragg, Kaufman, Stewart 1976). */
 const ENOUGH = 0.7;
+/** Remainders of unit vectors below this are rounding, whatever a second pass makes of them. */
+const NOTHING = 0.1 * TOLERANCE;
 /** Entries are looked up by stretches of 2 to this power. */
 const STRETCH = 4;
 
@@ -185,7 +187,12 @@ export class Span {
     const { work } = this;
     const factor = 1 / length;
     for (let i = 0; i < work.length; i++) work[i] = vector[i]! * factor;
-    return norm(this.project(work));
+    this.pass(work);
+    const rest = norm(work);
+    // What is nothing after one pass is nothing after two.
+    if (rest >= ENOUGH || rest < NOTHING) return rest;
+    this.pass(work);
+    return norm(work);
   }
 
   /** The part of a vector orthogonal to the span. */
