@@ -1,6 +1,6 @@
 /** @file Networks of any size as Graphs, built in memory: residual ones like a ResNet-50, and others of one kind of node. */
 import type { Graph, Node, Parameter } from "../analysis/graph/graph";
-import type { TensorType } from "../analysis/graph/tensor";
+import type { Tensor, TensorType } from "../analysis/graph/tensor";
 import { inferShapes } from "../analysis/operators/inference";
 
 /** A ResNet-50 (bottleneck blocks 3, 4, 6, 3) with `times` as many blocks per stage, batch norm in training mode. */
@@ -38,10 +38,16 @@ export function deepResnet(times: number): Graph {
 export class Builder {
   private readonly nodes: Node[] = [];
   private readonly parameters = new Map<string, Parameter>();
+  private readonly constants = new Map<string, Tensor>();
 
   parameter(name: string, shape: readonly number[], isBuffer = false): string {
     const role = isBuffer ? { trainable: false, buffer: true } : { trainable: true };
     this.parameters.set(name, { name, type: "float32", shape, ...role, origin: { scope: name } });
+    return name;
+  }
+
+  constant(name: string, value: Tensor): string {
+    this.constants.set(name, value);
     return name;
   }
 
@@ -62,10 +68,12 @@ export class Builder {
     });
   }
 
-  batchNorm(x: string, channels: number, scope: string): string {
+  batchNorm(x: string, channels: number, scope: string, isTraining = true): string {
     const of = (name: string, isBuffer = false) => this.parameter(`${scope}.${name}`, [channels], isBuffer);
     const inputs = [x, of("weight"), of("bias"), of("running_mean", true), of("running_var", true)];
-    return this.node("BatchNormalization", inputs, { training_mode: 1 }, 3);
+    return isTraining
+      ? this.node("BatchNormalization", inputs, { training_mode: 1 }, 3)
+      : this.node("BatchNormalization", inputs);
   }
 
   relu(x: string): string {
@@ -82,7 +90,7 @@ export class Builder {
       outputs: [output],
       nodes: this.nodes,
       parameters: this.parameters,
-      constants: new Map(),
+      constants: this.constants,
       types,
     }).graph;
   }

@@ -82,11 +82,13 @@ export function inferShapes(graph: Graph): Inference {
       if (name !== "") types.set(name, merged(outputs[index], graph.types.get(name)));
     });
     if (entry?.evaluate === undefined || !foldable(node, outputs)) continue;
-    const values = OF_TYPE.has(node.operator)
-      ? inputs.map(hollow)
-      : node.inputs.map((name) => (name === "" ? undefined : constant(name)));
+    const isOfType = OF_TYPE.has(node.operator);
+    // Nearly all nodes read an activation first, which is no constant.
+    const first = node.inputs[0];
+    if (!isOfType && first !== undefined && first !== "" && constant(first) === undefined) continue;
+    const values = isOfType ? inputs.map(hollow) : node.inputs.map((name) => (name === "" ? undefined : constant(name)));
     if (values.some((v, index) => v === undefined && node.inputs[index] !== "")) continue;
-    if (!OF_TYPE.has(node.operator) && values.some((v) => v !== undefined && v.data.length > FOLDING_LIMIT)) continue;
+    if (!isOfType && values.some((v) => v !== undefined && v.data.length > FOLDING_LIMIT)) continue;
     try {
       const results = entry.evaluate(node, values, graph.opset);
       node.outputs.forEach((name, index) => {

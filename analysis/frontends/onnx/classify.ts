@@ -22,22 +22,41 @@ export interface Uses {
   writer(value: string): Use | undefined;
 }
 
-/** Makes the index of uses of a list of nodes. */
+const INDEXED = new WeakMap<readonly Node[], Uses>();
+
+/** The index of uses of a list of nodes, made once for each list. */
 export function indexUses(nodes: readonly Node[]): Uses {
+  const known = INDEXED.get(nodes);
+  if (known !== undefined) return known;
   const uses = new Map<string, Use[]>();
-  const writers = new Map<string, Use>();
+  const writers = new Map<string, Node>();
   for (const node of nodes) {
-    const operator = node.domain === "" ? node.operator : `${node.domain}.${node.operator}`;
-    node.inputs.forEach((name, index) => {
-      if (name === "") return;
+    const operator = nameOf(node);
+    const { inputs, outputs } = node;
+    for (let index = 0; index < inputs.length; index++) {
+      const name = inputs[index]!;
+      if (name === "") continue;
       const use = { operator, index, node };
       const list = uses.get(name);
       if (list) list.push(use);
       else uses.set(name, [use]);
-    });
-    for (const o of node.outputs) if (o !== "") writers.set(o, { operator, index: -1, node });
+    }
+    for (let k = 0; k < outputs.length; k++) if (outputs[k] !== "") writers.set(outputs[k]!, node);
   }
-  return { of: (value) => uses.get(value) ?? [], writer: (value) => writers.get(value) };
+  const made: Uses = {
+    of: (value) => uses.get(value) ?? [],
+    writer: (value) => {
+      const node = writers.get(value);
+      return node && { operator: nameOf(node), index: -1, node };
+    },
+  };
+  INDEXED.set(nodes, made);
+  return made;
+}
+
+/** The operator with its domain in front, if any. */
+function nameOf({ domain, operator }: Node): string {
+  return domain === "" ? operator : `${domain}.${operator}`;
 }
 
 /** Names that exporters and optimisers make up. */

@@ -263,6 +263,11 @@ export class GraphReader {
     scope: Scope,
     resolve: (name: string) => string,
   ): Node {
+    const inputs = proto.input.map(resolve);
+    const operator = proto.opType;
+    const domain = domainOf(proto);
+    const origin = { node: name };
+    if (proto.attribute.length === 0) return { name, operator, domain, inputs, outputs, attributes: NO_ATTRIBUTES, origin };
     const captured = new Set<string>();
     const attributes: [string, Attribute][] = [];
     for (const a of proto.attribute) {
@@ -277,16 +282,11 @@ export class GraphReader {
       });
       if (value !== undefined) attributes.push([a.name, value]);
     }
-    if (captured.size > 0) attributes.push([CAPTURED_INPUTS, captured.size]);
-    return {
-      name,
-      operator: proto.opType,
-      domain: domainOf(proto),
-      inputs: [...proto.input.map(resolve), ...captured],
-      outputs,
-      attributes: Object.fromEntries(attributes),
-      origin: { node: name },
-    };
+    if (captured.size > 0) {
+      attributes.push([CAPTURED_INPUTS, captured.size]);
+      inputs.push(...captured);
+    }
+    return { name, operator, domain, inputs, outputs, attributes: Object.fromEntries(attributes), origin };
   }
 
   private nested(proto: GraphProto, parent: Scope, holder: string): Nested {
@@ -312,6 +312,8 @@ export class GraphReader {
     return { graph, captured };
   }
 }
+
+const NO_ATTRIBUTES: Node["attributes"] = {};
 
 /** The domain of a node; the standard one has two spellings. */
 export function domainOf(node: NodeProto): string {

@@ -18,6 +18,8 @@ const MOST_READ = 1_000_000;
  */
 export function retie(raw: RawGraph, isCopy: (name: string) => boolean = isAnonymous): RawGraph {
   const isMatrix = (t: FileTensor): boolean => t.shape.length === 2 && t.available && isFloating(t.type) && t.count > 1;
+  const copies = [...raw.initializers.values()].filter((t) => isMatrix(t) && isCopy(t.name));
+  if (copies.length === 0) return raw;
   const uses = indexUses(raw.nodes);
   const named = new Map<string, FileTensor[]>();
   for (const t of raw.initializers.values()) {
@@ -32,8 +34,7 @@ export function retie(raw: RawGraph, isCopy: (name: string) => boolean = isAnony
   const nodes: Node[] = [];
   const protos = new Map(raw.protos);
   const initializers = new Map(raw.initializers);
-  for (const copy of raw.initializers.values()) {
-    if (!isMatrix(copy) || !isCopy(copy.name)) continue;
+  for (const copy of copies) {
     const [reader] = uses.of(copy.name);
     if (reader?.operator !== "MatMul" || reader.index !== 1) continue;
     for (const weight of named.get(`${copy.type} ${copy.shape.join(" ")}`) ?? []) {
