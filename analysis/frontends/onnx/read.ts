@@ -15,7 +15,7 @@ import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
 import type { FileHeader } from "./text/text";
-import { exportedRole, readTorchExport, separateEquals, type TorchExport, untranspose } from "./torch-export";
+import { exportedRole, readTorchExport, separateEquals, type TorchExport, unfoldFirstSteps, untranspose } from "./torch-export";
 import type { DeclaredType } from "./types";
 import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
@@ -74,7 +74,7 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const untied = untie(reader.read(model.graph!), model.producerName);
   const record = readTorchExport(model.graph!);
   const raw = record
-    ? retie(separateEquals(untranspose(untied, record), record), (name) => record.folded.has(name))
+    ? retie(unfoldFirstSteps(separateEquals(untranspose(untied, record), record), record), (name) => record.folded.has(name))
     : retie(untied);
   return assemble(model, raw, record, opset, name, options, notes);
 }

@@ -36,7 +36,7 @@ export function retie(raw: RawGraph, isCopy: (name: string) => boolean = isAnony
   const initializers = new Map(raw.initializers);
   for (const copy of copies) {
     const [reader] = uses.of(copy.name);
-    if (reader?.operator !== "MatMul" || reader.index !== 1) continue;
+    if ((reader?.operator !== "MatMul" && reader?.operator !== "Gemm") || reader.index !== 1) continue;
     for (const weight of named.get(`${copy.type} ${copy.shape.join(" ")}`) ?? []) {
       left -= 2 * copy.count;
       if (left < 0) return finished();

@@ -160,3 +160,40 @@ test("parameters that were equal when the file was written are parameters of the
   // Where no call names it, the file's weight is made of something else.
   assert.deepEqual(of("b", "b"), [["a.weight"], ["a.weight", "a.weight"]]);
 });
+
+test("the first step of a cell whose state is zero was folded: zeros are no weight, and the bias is the cell's", () => {
+  const signature = ["u", "b"].map((n) => `p_${n}: PARAMETER target='${n}'`);
+  const bias = weight("b", [3]);
+  const folded = (name: string, data: readonly number[]) => ({ ...weight(name, [2, 3]), floatData: [...data] });
+  const graph = read(
+    create(ModelProtoSchema, {
+      irVersion: 10n,
+      producerName: "pytorch",
+      opsetImport: [{ domain: "", version: 18n }],
+      graph: {
+        name: "main_graph",
+        metadataProps: [entry("pkg.torch.export.ExportedProgram.graph_signature", `\n# inputs\n${signature.join("\n")}\n`)],
+        input: [info("x", [2, 3])],
+        output: [info("y", [2, 3])],
+        initializer: [
+          weight("u", [3, 3]),
+          bias,
+          folded("first", [0, 0, 0, 0, 0, 0]),
+          folded("biased", [...bias.floatData, ...bias.floatData]),
+        ],
+        valueInfo: [
+          info("first", [2, 3], [entry(FOLDED, "['u', 'zeros']")]),
+          info("biased", [2, 3], [entry(FOLDED, "['u', 'b', 'zeros']")]),
+        ],
+        node: [
+          { opType: "Add", name: "n0", input: ["x", "first"], output: ["a"] },
+          { opType: "Add", name: "n1", input: ["a", "biased"], output: ["h"] },
+          { opType: "MatMul", name: "n2", input: ["h", "u"], output: ["m"] },
+          { opType: "Add", name: "n3", input: ["m", "b"], output: ["y"] },
+        ],
+      },
+    }),
+  );
+  assert.deepEqual([...graph.parameters.keys()].sort(), ["b", "u"]);
+  assert.equal(graph.nodes.filter((n) => n.inputs.includes("b")).length, 2);
+});

@@ -4,7 +4,7 @@
  * of a linear layer is the layer's own weight again, under its name and shared with whoever else reads it.
  */
 import type { Node } from "../../graph/graph";
-import type { Tensor } from "../../graph/tensor";
+import { isFloating, type Tensor } from "../../graph/tensor";
 import { classify, type Role, type Uses } from "./classify";
 import type { GraphProto, NodeProto } from "./generated/onnx_pb";
 import type { RawGraph } from "./graph-reader";
@@ -20,7 +20,7 @@ type Kind = "PARAMETER" | "BUFFER" | "CONSTANT_TENSOR";
 /** What an export says of its tensors. */
 export interface TorchExport {
   /** By the module's name for a tensor (`block.fc.weight`). */
-  readonly kinds: ReadonlyMap<string, Kind>;
+  readonly kinds: Map<string, Kind>;
   /** The module's name for a tensor, by that of the exported program's input (`p_block_fc_weight`). */
   readonly targets: ReadonlyMap<string, string>;
   /** Initializers that were computed from others, and from which values. */
@@ -66,7 +66,8 @@ export function exportedRole(tensor: FileTensor, record: TorchExport, uses: Uses
     return byUse === "parameter" && kind !== "PARAMETER" ? "constant" : byUse;
   if (kind === "BUFFER") return byUse === "parameter" ? "frozen" : byUse;
   const sources = record.folded.get(tensor.name);
-  if (sources === undefined || byUse === "frozen") return byUse;
+  // A mask that was compared with zero is as it is: drawn at random it may hide everything.
+  if (sources === undefined || byUse === "frozen" || !isFloating(tensor.type)) return byUse;
   const from = new Set(sources.map((s) => record.kinds.get(s)));
   if (from.has("PARAMETER")) return "parameter";
   return from.has("BUFFER") ? "frozen" : "constant";
@@ -75,18 +76,47 @@ export function exportedRole(tensor: FileTensor, record: TorchExport, uses: Uses
 /** `%linear : call_function[target=torch.ops.aten.linear.default](args = (%x, %p_fc_weight, ..` */
 const LINEAR = /aten\.linear\.default\]\(args = \(%[^\s,]+, %([^\s,)]+)/;
 
+/** The parameter of the linear layer that a product computes, by its call. */
+function linearWeight(raw: RawGraph, node: Node, record: TorchExport): string | undefined {
+  const call = raw.protos.get(node)?.metadataProps.find((e) => e.key === FX_NODE)?.value ?? "";
+  const target = record.targets.get(LINEAR.exec(call)?.[1] ?? "");
+  return target !== undefined && record.kinds.get(target) === "PARAMETER" ? target : undefined;
+}
+
+/** Gives each linear layer a transposed weight of its own where equal ones were stored once: layers that start as copies. */
+function separateTransposed(raw: RawGraph, record: TorchExport): RawGraph {
+  const owners = new Map<string, string>();
+  const initializers = new Map(raw.initializers);
+  const protos = new Map(raw.protos);
+  const nodes = raw.nodes.map((node) => {
+    const weight = node.inputs[1] ?? "";
+    const tensor = node.operator === "MatMul" && node.domain === "" ? raw.initializers.get(weight) : undefined;
+    const target = tensor && !record.kinds.has(weight) ? linearWeight(raw, node, record) : undefined;
+    if (tensor === undefined || target === undefined) return node;
+    const owner = owners.get(weight) ?? target;
+    owners.set(weight, owner);
+    if (owner === target || raw.initializers.has(target)) return node;
+    const name = `${weight}/${target}`;
+    initializers.set(name, { ...tensor, name });
+    const separate: Node = { ...node, inputs: node.inputs.map((i) => (i === weight ? name : i)) };
+    protos.set(separate, raw.protos.get(node)!);
+    return separate;
+  });
+  return initializers.size === raw.initializers.size ? raw : { ...raw, initializers, protos, nodes };
+}
+
 /** Gives the linear layers their weights back where the optimiser transposed them; the graph itself where it did not. */
-export function untranspose(raw: RawGraph, record: TorchExport): RawGraph {
+export function untranspose(stored: RawGraph, record: TorchExport): RawGraph {
+  const raw = separateTransposed(stored, record);
   const restored = new Map<string, { readonly target: string; readonly proto: NodeProto }>();
   for (const node of raw.nodes) {
     const weight = node.inputs[1] ?? "";
     const tensor = node.operator === "MatMul" && node.domain === "" ? raw.initializers.get(weight) : undefined;
     if (tensor?.shape.length !== 2 || record.kinds.has(weight) || restored.has(weight)) continue;
     const proto = raw.protos.get(node)!;
-    const call = proto.metadataProps.find((e) => e.key === FX_NODE)?.value ?? "";
-    const target = record.targets.get(LINEAR.exec(call)?.[1] ?? "");
+    const target = linearWeight(raw, node, record);
     const sources = record.folded.get(weight);
-    if (target === undefined || record.kinds.get(target) !== "PARAMETER") continue;
+    if (target === undefined) continue;
     if (sources === undefined || (sources.length === 1 && sources[0] === target)) restored.set(weight, { target, proto });
   }
   if (restored.size === 0) return raw;
@@ -153,6 +183,62 @@ export function separateEquals(raw: RawGraph, record: TorchExport): RawGraph {
     return separate;
   });
   return initializers.size === raw.initializers.size ? raw : { ...raw, initializers, protos, nodes };
+}
+
+/** Entries that are read in all to tell what was folded: opening a large file must not read its weights. */
+const MOST_READ = 1_000_000;
+
+/**
+ * Undoes the folding of a recurrent cell's first step, whose state is zero: a weight times zero is zero, with a bias it is that
+ * bias for each sample. Neither is a weight, and the bias is shared with the other steps. Notes constants in the record.
+ */
+export function unfoldFirstSteps(raw: RawGraph, record: TorchExport): RawGraph {
+  const kinds = new Map(record.kinds);
+  const initializers = new Map(raw.initializers);
+  const protos = new Map(raw.protos);
+  const nodes: Node[] = [];
+  let left = MOST_READ;
+  const valuesOf = (tensor: FileTensor): Float64Array | undefined => {
+    left -= tensor.count;
+    return left < 0 || !tensor.available || !isFloating(tensor.type) ? undefined : Float64Array.from(tensor.read()?.data ?? []);
+  };
+  for (const tensor of raw.initializers.values()) {
+    const sources = record.folded.get(tensor.name) ?? [];
+    const weights = sources.flatMap((s) => (record.kinds.get(s) === "PARAMETER" ? (raw.initializers.get(s) ?? []) : []));
+    const width = tensor.shape.at(-1) ?? 0;
+    // A weight that is only moved about has one source.
+    if (sources.length < 2 || weights.length === 0 || tensor.shape.length < 2 || width === 0) continue;
+    const values = valuesOf(tensor);
+    if (values === undefined || values.length === 0) continue;
+    if (values.some((x, i) => x !== values[i % width])) continue;
+    const row = values.subarray(0, width);
+    const made = weights.map((w) => [w, valuesOf(w)] as const);
+    const isZero = row.every((x) => x === 0) && made.some(([, own]) => own?.some((x) => x !== 0));
+    const [bias] =
+      made.find(([w, own]) => w.shape.length === 1 && own?.length === width && own.every((x, i) => x === row[i])) ?? [];
+    const reader = raw.nodes.find((n) => n.inputs.includes(tensor.name));
+    if (isZero) kinds.set(tensor.name, "CONSTANT_TENSOR");
+    else if (bias !== undefined && reader !== undefined && values.length > width) {
+      const name = `${tensor.name}/zeros`;
+      const zeros = { type: tensor.type, shape: tensor.shape, data: new Float64Array(tensor.count) };
+      initializers.delete(tensor.name);
+      initializers.set(name, { ...tensor, name, read: () => zeros });
+      kinds.set(name, "CONSTANT_TENSOR");
+      const node: Node = {
+        name: `${tensor.name}/Add`,
+        operator: "Add",
+        domain: "",
+        inputs: [bias.name, name],
+        outputs: [tensor.name],
+        attributes: {},
+        origin: { node: reader.name },
+      };
+      nodes.push(node);
+      protos.set(node, raw.protos.get(reader)!);
+    }
+  }
+  for (const [name, kind] of kinds) record.kinds.set(name, kind);
+  return nodes.length === 0 ? raw : { ...raw, initializers, protos, nodes: [...nodes, ...raw.nodes] };
 }
 
 /** A matrix the other way round, under another name; its values are read and turned when they are asked for. */
