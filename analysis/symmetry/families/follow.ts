@@ -148,15 +148,14 @@ export class Flow implements Scene {
 
   /**
    * Follows changes from where they begin; `stops` hold what arrives there as long as it is known entry by entry. A memory
-   * serves one source: it saves the way that its changes, the same objects, have gone before. What has passed more than `far`
-   * nodes is blocked at the next station.
+   * serves one source: it saves the way that its changes, the same objects, have gone before. What has passed many nodes is
+   * blocked at the next station.
    */
   follow(
     start: ReadonlyMap<string, Change>,
     stops: ReadonlySet<string>,
     memory?: Memory,
     stations?: { has(value: string): boolean },
-    far = FAR,
   ): Followed {
     const changes = new Map<string, Change>();
     const depths = new Map<string, number>();
@@ -176,7 +175,7 @@ export class Flow implements Scene {
         arrivals.set(value, c);
         return;
       }
-      if (depth > far && isKnown(c) && stations?.has(value)) {
+      if (depth > FAR && isKnown(c) && stations?.has(value)) {
         blocked.add(value);
         return;
       }

@@ -68,15 +68,11 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
     if (together && (pieces.length === 0 || isHeldWhole(together))) held.push(together);
     else for (const piece of pieces) keep(hold(flow, stations, piece));
   }
-  const unread = unreadable(flow, axes);
-  for (const source of unread) keep(hold(flow, stations, source));
+  for (const source of unreadable(flow, axes)) keep(hold(flow, stations, source));
   const all = compensated(graph, held, stations);
   // Whose entries are free one by one is free along groups of them.
   const oneByOne = new Set(all.flatMap(({ source }) => (source.isGrouped ? [] : [source.parameter])));
   const traded = all.filter(({ source }) => !source.isGrouped || !oneByOne.has(source.parameter));
-  const isTraded = new Set(traded.map((t) => t.source));
-  const others = [...candidates.flatMap((c) => (isWhole.has(c.whole.parameter) ? [] : [c.whole, ...c.pieces])), ...unread];
-  const near = others.filter((s) => !isTraded.has(s)).flatMap((s) => madeUpNearby(graph, flow, stations, s) ?? []);
   // Of two biases that are added: one against the other, and one along groups, is all.
   const along = new Map(free.flatMap(({ source }) => (source.isGrouped ? [[source.parameter, source.size] as const] : [])));
   const isSaid = ({ parameter, size, isGrouped }: Source): boolean =>
@@ -86,7 +82,7 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
       return own === parameter && !source.isGrouped && more.length === 0 && along.get(other ?? "") === size;
     });
   const alike = free.filter(({ source }) => !isSaid(source)).map(({ source }) => alone(graph, source));
-  const found = [...alike, ...traded.map((t) => t.family), ...near];
+  const found = [...alike, ...traded.map((t) => t.family)];
   const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
   return [...found, ...kernelFamilies(graph, flow, taken)];
 }
@@ -196,7 +192,7 @@ function hold(flow: Flow, stations: Pick<Stations, "has">, source: Source, befor
   if (lost) return undefined;
   const stops = new Set<string>();
   while (stops.size <= MOST_STOPS) {
-    const followed = flow.follow(start, stops, memory, stations, far);
+    const followed = flow.follow(start, stops, memory, stations);
     if (followed.lost) return undefined;
     if (followed.blocked.size === 0) return { source, arrivals: followed.arrivals, stops };
     const before = stops.size;
@@ -242,7 +238,7 @@ function compensated(
         [...h.arrivals.keys()].every((v) => !places.has(v) || pivots.get(v)?.source.parameter === h.source.parameter);
       return [...alive]
         .filter((h) => !chosen.has(h) && !(h.source.isGrouped && isItself(h)))
-        .map((h) => ({ source: h.source, family: familyOf(graph, h, new Set(places.keys()), pivots) }));
+        .map((h) => ({ source: h.source, family: familyOf(graph, h, places, pivots) }));
     }
     for (const h of uncovered) alive.delete(h);
   }
@@ -333,23 +329,6 @@ function choosePivots(
   return { pivots, uncovered };
 }
 
-/**
- * A source that the next parameters on its ways make up for, each where it is added: behind them it may arrive in more places than
- * any one of them could make up for alone (a stream that norms read, and layers without them).
- */
-function madeUpNearby(graph: Graph, flow: Flow, stations: Stations, source: Source): ShiftFamily | undefined {
-  const others = { has: (value: string) => stations.has(value) && stations.at(value)?.source.parameter !== source.parameter };
-  const held = hold(flow, others, source, undefined, 0);
-  if (!held || held.arrivals.size === 0) return undefined;
-  const pivots = new Map<string, Held>();
-  for (const [value, change] of held.arrivals) {
-    const station = others.has(value) ? stations.at(value) : undefined;
-    if (!station || !isCovered(change, station.arrivals.get(value)!)) return undefined;
-    pivots.set(value, station);
-  }
-  return familyOf(graph, held, new Set(pivots.keys()), pivots);
-}
-
 /** How a change depends on its source's coordinates: every entry on one at most, every entry on one of its own. */
 interface Dependence {
   readonly entryByEntry: boolean;
@@ -421,7 +400,7 @@ function isCovered(wanted: Change, by: Change): boolean {
   return true;
 }
 
-function familyOf(graph: Graph, held: Held, places: ReadonlySet<string>, pivots: ReadonlyMap<string, Held>): ShiftFamily {
+function familyOf(graph: Graph, held: Held, places: Places, pivots: ReadonlyMap<string, Held>): ShiftFamily {
   const { source } = held;
   const others = [...held.arrivals.keys()].filter((v) => places.has(v)).map((v) => [v, pivots.get(v)!] as const);
   return {
