@@ -187,7 +187,7 @@ function forgotten(
 }
 
 /** Where a source has to be held; undefined where it cannot be. */
-function hold(flow: Flow, stations: Pick<Stations, "has">, source: Source, before?: Trail, far?: number): Held | undefined {
+function hold(flow: Flow, stations: Stations, source: Source, before?: Trail): Held | undefined {
   const { start, memory, lost } = before ?? trailOf(flow, source);
   if (lost) return undefined;
   const stops = new Set<string>();
