@@ -21,6 +21,7 @@ import {
   tuple,
   type Value,
 } from "../values/value";
+import { type DocumentedShape, documentedShapes } from "./documented";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
 import type { Framework } from "./framework";
 import { EDGES, type InputSearch, STEPS } from "./inputs";
@@ -41,6 +42,8 @@ export interface ForwardPlan {
   readonly none: Set<string>;
   /** Parameters that turned out to be objects, sequences or mappings. */
   readonly records: Set<string>;
+  /** Shapes that the author wrote down, by parameter. */
+  readonly documented: ReadonlyMap<string, DocumentedShape>;
   /** Takes note of what the code needs to know about an input. */
   demand(input: string, hint: ShapeHint, search: InputSearch): void;
   /** Tries another reading of the parameters; false when there is none. */
@@ -114,10 +117,12 @@ export function planForward(_: Interpreter, instance: InstanceValue, framework: 
     const p = params[i];
     if (p) comments.set(p.name, t);
   });
+  const documented = f ? documentedShapes(f, params) : new Map<string, DocumentedShape>();
   const tensors = new Set(f ? params.filter((p) => useOf(f, p.name).attributes.length > 0).map((p) => p.name) : []);
   return {
     params,
     comments,
+    documented,
     tensors,
     supplied,
     none,
@@ -126,7 +131,7 @@ export function planForward(_: Interpreter, instance: InstanceValue, framework: 
     demand(input, hint, search) {
       if (hint.scalar) scalars.add(input);
       else if (hint.record) records.add(input);
-      else search.suppose(input, hint);
+      else search.suppose(input, hint, documented.get(input));
     },
     reconsider(search) {
       if (none.size === 0) return false;
@@ -266,7 +271,7 @@ function supply(
   if (EDGES.test(p.name) && !search.guesses.has(p.name))
     search.suppose(p.name, { rank: 2, integer: true, sizes: new Map([[0, 2]]) });
   const integer = /LongTensor|IntTensor/.test(annotation) || /(?:^|_)(?:input_ids|ids|tokens|idx)$/.test(p.name);
-  if (integer && !search.guesses.has(p.name)) search.suppose(p.name, { rank: 2, integer: true });
+  if (integer && !search.guesses.has(p.name)) plan.demand(p.name, { rank: 2, integer: true }, search);
   return openInput(interpreter, p.name, search);
 }
 

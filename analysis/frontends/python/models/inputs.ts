@@ -4,6 +4,7 @@
  */
 import type { ElementType } from "../../../graph/tensor";
 import type { PythonError, ShapeHint, SizeConflict } from "../evaluator/errors";
+import { BATCH_AXIS, CHANNEL_AXIS, type DocumentedShape, SPATIAL_AXIS, STEP_AXIS } from "./documented";
 
 /** What is supposed about one input. */
 export interface InputGuess {
@@ -125,15 +126,18 @@ export class InputSearch {
   }
 
   /** Supposes a shape for an input that the code asked for. */
-  suppose(input: string, wanted: ShapeHint): void {
+  suppose(input: string, wanted: ShapeHint, documented?: DocumentedShape): void {
     const hint = this.channelsLast && wanted.channelsLast === undefined ? { ...wanted, channelsLast: true } : wanted;
     const fixed = new Set<number>();
     const isTime = hint.sizes === undefined && TIMES.test(input);
+    const told = documented && this.isPossible(documented, hint) ? documented : undefined;
     const rank =
+      told?.dimensions.length ??
       hint.rank ??
       (isTime ? (hint.minimumRank ?? 1) : undefined) ??
       Math.max(hint.minimumRank ?? 2, this.attends || this.besideSequence() ? 3 : this.channelsLast ? 2 : 1);
     const shape = this.shapeOfRank(rank, hint, fixed);
+    if (told) this.applyDocumented(shape, told, fixed);
     const alternatives: number[][] = [];
     if (hint.rank === undefined) {
       const ranks = (hint.sizes ? [2, 3, 4, 5] : [3, 2, 4, 1, 5]).filter((r) => r !== rank && r >= (hint.minimumRank ?? 1));
@@ -141,7 +145,37 @@ export class InputSearch {
       // Waveforms: one or two channels and many samples.
       if (!hint.sizes) for (const channels of [1, 2]) alternatives.push([this.batch, channels, 4096]);
     } else if (hint.integer) alternatives.push([this.batch]);
-    this.guesses.set(input, { shape, type: hint.integer ? "int64" : "float32", fixed, alternatives, hint });
+    const isInteger = hint.integer || told?.integer;
+    this.guesses.set(input, { shape, type: isInteger ? "int64" : "float32", fixed, alternatives, hint });
+  }
+
+  /** Whether what is written down of an input may be so for all that the code has asked. */
+  private isPossible({ dimensions }: DocumentedShape, hint: ShapeHint): boolean {
+    const rank = dimensions.length;
+    if (hint.rank !== undefined && hint.rank !== rank) return false;
+    return rank >= (hint.minimumRank ?? 1) && [...(hint.sizes?.keys() ?? [])].every((axis) => axis < rank && axis >= -rank);
+  }
+
+  /** Puts the sizes that are written down in their places; what the code demanded stays. */
+  private applyDocumented(shape: number[], { dimensions }: DocumentedShape, fixed: ReadonlySet<number>): void {
+    const is = (axis: number, name: RegExp): boolean => {
+      const d = dimensions[axis];
+      return typeof d === "string" && name.test(d);
+    };
+    const batchAt = dimensions.findIndex((_, axis) => is(axis, BATCH_AXIS));
+    const channelsAt = dimensions.findIndex((_, axis) => is(axis, CHANNEL_AXIS));
+    const isImage = dimensions.filter((_, axis) => is(axis, SPATIAL_AXIS)).length > 1;
+    dimensions.forEach((size, axis) => {
+      if (fixed.has(axis)) return;
+      // A batch of one, or of the size of an example, says nothing.
+      if (axis === batchAt || (axis === 0 && batchAt < 0 && size === 1)) shape[axis] = this.batch;
+      else if (typeof size === "number") shape[axis] = size;
+      else if (is(axis, STEP_AXIS)) shape[axis] = this.steps;
+      else if (isImage && is(axis, SPATIAL_AXIS)) shape[axis] = this.imageSize();
+      else if (isImage && axis === channelsAt) shape[axis] = 3;
+      else if ((axis === 0 && batchAt > 0) || (axis > 0 && shape.length > 3 && !isImage && channelsAt !== 1))
+        shape[axis] = this.placeholder();
+    });
   }
 
   /** Whether another input is a sequence; then features are sequences too, more likely than not. */
