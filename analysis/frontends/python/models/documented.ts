@@ -99,7 +99,7 @@ function shapeOf(items: readonly string[], integer: boolean): DocumentedShape | 
       if (dimensions.length === 0) dimensions.push("batch");
       continue;
     }
-    if (NO_SIZE.test(text) || /^torch\./.test(text)) return undefined;
+    if (NO_SIZE.test(text) || text.startsWith("torch.")) return undefined;
     if (/^\d+$/.test(text)) dimensions.push(Number(text));
     else if (/^[A-Za-z_]\w*'?(?: \w+){0,2}(?:\s*[-+*/]+\s*\w+)*$/.test(text)) dimensions.push(text.replace(/ /g, "_"));
     else return undefined;
