@@ -17,6 +17,21 @@ const CASES: Readonly<Record<string, readonly [init: string, forward: string, sh
     "(self, x):\n        return self.conv(torch.cat([x, self.grid.expand(x.shape[0], -1, -1, -1)], 1))",
     [[3, 7, 7]],
   ],
+  "a small image, where strides make neighbouring sizes one": [
+    "self.e, self.f = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.Conv2d(8, 32, 3, 2, 1)), nn.Linear(128, 5)",
+    "(self, x):\n        return self.f(torch.flatten(self.e(x), 1))",
+    [[3, 16, 16]],
+  ],
+  "nodes, their places and edges by index": [
+    "self.e, self.n = nn.Linear(17, 16), nn.Linear(24, 8)",
+    `(self, h, coord, edge_index):
+        row, col = edge_index
+        radial = ((coord[row] - coord[col]) ** 2).sum(1, keepdim=True)
+        m = torch.relu(self.e(torch.cat([h[row], h[col], radial], dim=1)))
+        agg = torch.zeros(h.size(0), m.size(1)).index_add_(0, row, m)
+        return h + self.n(torch.cat([h, agg], dim=1))`,
+    [[8], [17], [5]],
+  ],
   "windows of an image whose channels come last": [
     "self.embed, self.norm = nn.Linear(5, 6), nn.LayerNorm(6)",
     "(self, x):\n        b, h, w, d = self.embed(x).shape\n        return self.norm(self.embed(x).view(b, 2, 4, 2, 4, d).transpose(2, 3))",

@@ -76,6 +76,11 @@ function followingSizes(size: number, got: number, expected: number): number[] {
   return out.filter((n) => Number.isInteger(n) && n > 0 && n !== size);
 }
 
+/** Whether two sizes of images are so far apart that strides cannot make them one. */
+function areApart({ from, to }: { readonly from: number; readonly to: number }): boolean {
+  return Math.max(from, to) > 1.5 * Math.min(from, to);
+}
+
 /** Whether the features of an input of rank 4 are its last axis. */
 function lastIsFixed(g: InputGuess): boolean {
   return g.shape.length === 4 && g.fixed.has(3) && !g.fixed.has(1);
@@ -302,7 +307,10 @@ export class InputSearch {
   private mendRankTold(error: PythonError): boolean {
     for (const { got, expected, ranks } of error.conflicts) {
       if (!ranks) continue;
-      for (const g of this.guesses.values()) {
+      // What has that many axes itself comes first.
+      const guesses = [...this.guesses.values()];
+      const ordered = [...guesses.filter((g) => g.shape.length === got), ...guesses.filter((g) => g.shape.length !== got)];
+      for (const g of ordered) {
         const rank = g.shape.length + expected - got;
         if (g.hint.rank !== undefined || rank < 1 || rank > 5 || rank === g.shape.length) continue;
         const before = g.shape;
@@ -478,7 +486,7 @@ export class InputSearch {
       }
     };
     if (this.notOfImage.has(error.message)) return false;
-    if (this.resized?.message === error.message && this.resized.to === current) {
+    if (this.resized?.message === error.message && this.resized.to === current && areApart(this.resized)) {
       // Another size changes nothing about it.
       this.notOfImage.add(error.message);
       resize(this.resized.from);
