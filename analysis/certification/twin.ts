@@ -87,15 +87,15 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
   let continuous = byRule;
   const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
   if (measured.dimension > byRule.total && entries <= MOST_REDRAWN) {
-    measured = smaller(measured, measureDimension(twin.graph, { explained: byRule.total, seed: seed + 1, draws: 2 }));
+    measured = smaller(measured, measureDimension(twin.graph, { explained: byRule.total, seed: seed + 1, draws: 1 }));
     await breathe(signal);
     const solved = measured.dimension > byRule.total && entries <= MOST_SOLVED ? bySolving(twin.graph, first, seed) : undefined;
     if (solved) {
       continuous = solved.continuous;
       checks.push(solved.check);
-      if (measured.dimension > continuous.total)
-        measured = smaller(measured, measureDimension(twin.graph, { explained: continuous.total, seed: seed + 2, draws: 3 }));
     }
+    if (measured.dimension > continuous.total)
+      measured = smaller(measured, measureDimension(twin.graph, { explained: continuous.total, seed: seed + 2, draws: 3 }));
   }
   await breathe(signal);
   const moving =

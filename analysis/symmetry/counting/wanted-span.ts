@@ -15,6 +15,8 @@ const LEAST_NEW = 1e-10;
 export class WantedSpan {
   /** Until it is known that an orthogonal basis is needed. */
   private quick: Echelon | undefined;
+  /** From then on: most rows that come are combinations of others, which elimination sees at a fraction of the cost. */
+  private sieve: Echelon | undefined;
   private readonly rows: Float64Array[] = [];
   private readonly careful: RowSpan;
   private clear: number | undefined;
@@ -45,8 +47,11 @@ export class WantedSpan {
 
   /** Adds a row; returns whether the span grew. */
   add(row: Float64Array): boolean {
-    const { quick } = this;
-    if (!quick) return this.careful.add(row);
+    const { quick, sieve } = this;
+    if (!quick) {
+      sieve?.add(row);
+      return sieve && sieve.left < LEAST_NEW ? false : this.careful.add(row);
+    }
     const grew = quick.add(row);
     // Of combinations of others nothing is left but rounding.
     if (quick.left >= LEAST_NEW) this.rows.push(row.slice());
@@ -82,6 +87,7 @@ export class WantedSpan {
 
   private beCareful(): void {
     if (!this.quick) return;
+    this.sieve = this.quick;
     this.quick = undefined;
     for (const row of this.rows.splice(0)) this.careful.add(row);
   }
