@@ -66,6 +66,14 @@ function passed(scene: Scene, node: Node, changes: readonly (Change | undefined)
   if (node.operator.startsWith("Reduce") && !changes[0]) throw new Unfollowable("axes that change");
   const here = changes.flatMap((c, i) => (c ? [i] : []));
   const blocked: Blocked = { inputs: here };
+  // What is added to all entries changes the largest ones by as much, and not their places.
+  if (
+    node.operator === "TopK" &&
+    node.domain === "" &&
+    here.length === 1 &&
+    changes[0]?.shape.at(numberAttribute(node, "axis", -1)) === 1
+  )
+    return changes[0];
   if (node.domain !== "" || node.outputs.length !== 1) return blocked;
   const to = scene.shape(node.outputs[0]!);
   if (MOVEMENT.has(node.operator)) {
