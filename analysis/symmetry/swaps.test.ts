@@ -7,6 +7,8 @@ import { swapSymmetry } from "./actions/discrete";
 import { equivarianceOf } from "./analyse";
 import { findSwaps } from "./swaps";
 
+const ATTRIBUTES: Readonly<Record<string, Node["attributes"]>> = { Gather: { axis: 1 }, ArgMax: { axis: 1, keepdims: 0 } };
+
 /** A graph from `output = Operator(inputs)` lines; parameters are named p.., all of shape [3, 3] or as given. */
 function graph(lines: readonly string[], shapes: Readonly<Record<string, readonly number[]>> = {}): Graph {
   const nodes = lines.map((line, k): Node => {
@@ -17,7 +19,7 @@ function graph(lines: readonly string[], shapes: Readonly<Record<string, readonl
       domain: "",
       inputs: inputs!.split(", "),
       outputs: [output!],
-      attributes: operator === "Gather" ? { axis: 1 } : {},
+      attributes: ATTRIBUTES[operator!] ?? {},
       origin: {},
     };
   });
@@ -34,6 +36,8 @@ function graph(lines: readonly string[], shapes: Readonly<Record<string, readonl
     constants: new Map([
       ["two", tensor([], [2])],
       ["two3", tensor([3], [2, 2, 2])],
+      ["depth", tensor([], [3], "int64")],
+      ["off", tensor([2], [0, 1])],
       ["i0", tensor([1], [0], "int64")],
       ["i1", tensor([1], [1], "int64")],
     ]),
@@ -106,6 +110,19 @@ describe("swaps", () => {
       assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "y = Add(s, l)"])), []);
       assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "w = Mul(r, two3)", "y = Add(s, w)"])), []);
       assert.deepEqual(names(graph([...gated, "s = Add(m0, m1)", "d = Gather(r, i0)", "y = Add(s, d)"])), []);
+    });
+
+    it("not where the entries are places of the largest of what may be equal", () => {
+      const routed = (scores: readonly string[]) => [
+        "l = MatMul(x, p.router)",
+        ...scores,
+        "i = ArgMax(s)",
+        "r = OneHot(i, depth, off)",
+        ...gated.slice(2),
+        "y = Add(m0, m1)",
+      ];
+      assert.deepEqual(names(graph(routed(["s = Softmax(l)"]))), [["p.0", "p.1"]]);
+      assert.deepEqual(names(graph(routed(["s = Relu(l)"]))), []);
     });
   });
 });

@@ -8,6 +8,7 @@ import { AtomStore, type PlainAxis } from "./atoms";
 import { findFrames } from "./frames";
 import { BlockAlgebra, type BlockAxis, isPlain } from "./blocks";
 import { indexedLater, joinedLater } from "./lookahead";
+import { mayTie } from "./ties";
 import { type AxisScene, RuleContext } from "./rule-context";
 
 /** The axes of every value, with the store that gives their atoms meaning. */
@@ -127,6 +128,10 @@ class Inference implements InferredAxes, AxisScene {
     } catch {
       // What the rule has stated so far only makes for fewer symmetries.
       return this.makeOpaque(k);
+    }
+    for (const o of counts.size > 0 ? written : []) {
+      // Of equal entries a search takes the first.
+      if (counts.has(o) && mayTie(this.graph, numbering, inputs[0]!)) this.pinCount(o);
     }
     if (counts.size > 0) {
       inputs.forEach((input, i) => {
