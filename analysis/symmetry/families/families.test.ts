@@ -29,8 +29,11 @@ const truth = JSON.parse(readFileSync(path.join(FIXTURES, "zoo", "truth.json"), 
 /** Models of the zoo whose directions the rules do not all see: rotary pairs, tied weights. */
 const PARTLY: ReadonlySet<string> = new Set(["EmbeddingLm", "RotaryAttention", "TiedAutoencoder"]);
 
-/** Architectures of which rules know everything: attention of several kinds, norms, streams. */
-const ARCHITECTURES = ["AlibiCausal", "AttentionSinks", "AttentionGate", "AffineCoupling", "AggregatedBottleneck"];
+/** Architectures of which rules know everything: attention of several kinds, norms, streams, recurrences. */
+const ARCHITECTURES = [
+  ...["AlibiCausal", "AttentionSinks", "AttentionGate", "AffineCoupling", "AggregatedBottleneck"],
+  ...["LstmTwoLayers", "GruBidirectional", "NormedUNet"],
+];
 
 /** Everything that rules say of a model, checked at random weights; the counts. */
 function checked(file: string, frozen: readonly string[]): ReturnType<typeof countsOf> {
@@ -79,6 +82,44 @@ describe("families by rule, on other architectures", () => {
       for (const f of FAMILIES) assert.equal(found[f], expected[name]!.explained[f] ?? 0, f);
     });
   }
+});
+
+describe("families by rule, in groups", () => {
+  it("what a time embedding adds to all channels of a group is forgotten by its norm", () => {
+    // Six channels in three groups: a convolution of the picture and a layer of the time, which is the same everywhere.
+    const graph = sketch({
+      inputs: { x: [2, 2, 3, 3], t: [2, 4] },
+      parameters: { a: [6, 2, 1, 1], "a.bias": [6, 1, 1], w: [4, 6], "w.bias": [6], c: [3, 6, 1, 1] },
+      constants: {
+        places: int64Vector([2, 6, 1, 1]),
+        groups: int64Vector([2, 3, 18]),
+        picture: int64Vector([2, 6, 3, 3]),
+        last: int64Vector([2]),
+      },
+      lines: [
+        ["conv", "Conv", ["x", "a"]],
+        ["biased", "Add", ["conv", "a.bias"]],
+        ["time", "MatMul", ["t", "w"]],
+        ["later", "Add", ["time", "w.bias"]],
+        ["everywhere", "Reshape", ["later", "places"]],
+        ["sum", "Add", ["biased", "everywhere"]],
+        ["grouped", "Reshape", ["sum", "groups"]],
+        ["mean", "ReduceMean", ["grouped", "last"], { keepdims: 1 }],
+        ["centred", "Sub", ["grouped", "mean"]],
+        ["length", "ReduceL2", ["centred", "last"], { keepdims: 1 }],
+        ["normed", "Div", ["centred", "length"]],
+        ["back", "Reshape", ["normed", "picture"]],
+        ["bent", "Tanh", ["back"]],
+        ["y", "Conv", ["bent", "c"]],
+      ],
+      outputs: ["y"],
+    });
+    const found = checkedGraph(graph);
+    // Per group one for each feature of the time and one of the biases; the two biases against each other.
+    assert.equal(found.translation, 3 * 4 + 3 + 6);
+    const { total } = found;
+    assert.equal(measureDimension(graph, { explained: total, seed: 5 }).dimension, total);
+  });
 });
 
 describe("families by rule, on damaged graphs", () => {
