@@ -82,6 +82,7 @@ describe("twins with fewer blocks", () => {
     assert.deepEqual(blocks, ["features.3.0", "features.5.1", "features.7.0"]);
     assert.equal(short.standIns.get("features.1.1.attn.qkv.weight"), "features.5.1.attn.qkv.weight");
     assert.equal(short.standIns.get("features.2.reduction.weight"), "features.4.reduction.weight");
+    assert.match(short.notes.at(-1) ?? "", /^of 3 stages at different resolutions two are left/);
     const places = (t: typeof short) => t.graph.inputs[0]!.shape.slice(2);
     assert.deepEqual(
       [places(whole), places(short)],

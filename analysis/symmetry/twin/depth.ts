@@ -29,6 +29,8 @@ export interface Shortened {
   readonly graph: Graph;
   /** Number of blocks left out. */
   readonly removed: number;
+  /** Of how many stages at different resolutions some are left out, where they are. */
+  readonly stages?: number;
   /** For the parameters of repeated blocks, kept or not, those of the first block of their run. */
   readonly standIns: ReadonlyMap<string, string>;
 }

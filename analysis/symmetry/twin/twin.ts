@@ -157,6 +157,10 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
   }
   const removed = short.removed + repeated.count;
   if (removed > 0) notes.push(`${removed} repeated ${removed === 1 ? "block is" : "blocks are"} left out`);
+  if (short.stages !== undefined)
+    notes.push(
+      `of ${short.stages} stages at different resolutions two are left, which share out the blocks that both would have`,
+    );
   const standIns = new Map([...repeated.standIns, ...short.standIns]);
   return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes, sized: { inputs, reach } };
 }
@@ -172,10 +176,10 @@ function shortened(graph: Graph, depth: TwinOptions["depth"] = "keep"): Shortene
   return trainableEntries(kinds.graph) <= MOST_ENTRIES_OF_SINGLES ? kinds : together(kinds, withoutStages(kinds.graph));
 }
 
-/** What is left after two ways to leave something out. */
+/** What is left when stages are left out after blocks were. */
 function together(first: Shortened, second: Shortened): Shortened {
   return {
-    graph: second.graph,
+    ...second,
     removed: first.removed + second.removed,
     standIns: new Map([...first.standIns, ...second.standIns]),
   };
