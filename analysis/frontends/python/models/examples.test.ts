@@ -46,6 +46,27 @@ def test_net():
   );
 });
 
+test("a call in a class of unit tests, with what it sets up", () => {
+  const found = model(
+    `import unittest
+${NET}
+class TestNet(unittest.TestCase):
+    def setUp(self):
+        self.net = Net(width=6)
+
+    def test_output(self):
+        out = self.net(torch.randn(2, 9, 7))
+        self.assertEqual(out.shape, (2, 2))
+`,
+    "Net",
+  );
+  assert.deepEqual(
+    found.graph.inputs.map((i) => i.shape),
+    [[2, 9, 7]],
+  );
+  assert.deepEqual(found.graph.parameters.get("a.weight")?.shape, [6, 7]);
+});
+
 test("an exporter's example, a summary's size", () => {
   assert.deepEqual(
     inputs(`${NET}

@@ -32,6 +32,11 @@ const CASES: Readonly<Record<string, readonly [init: string, forward: string, sh
         return h + self.n(torch.cat([h, agg], dim=1))`,
     [[8], [17], [5]],
   ],
+  "points and directions that a split names the sizes of": [
+    "self.a, self.b = nn.Linear(3, 8), nn.Linear(8 + 3, 4)",
+    "(self, x):\n        p, v = torch.split(x, [3, 3], dim=-1)\n        return self.b(torch.cat([torch.relu(self.a(p)), v], -1))",
+    [[6]],
+  ],
   "windows of an image whose channels come last": [
     "self.embed, self.norm = nn.Linear(5, 6), nn.LayerNorm(6)",
     "(self, x):\n        b, h, w, d = self.embed(x).shape\n        return self.norm(self.embed(x).view(b, 2, 4, 2, 4, d).transpose(2, 3))",

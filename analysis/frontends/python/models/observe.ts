@@ -1,7 +1,9 @@
 /** @file Runs what a file does at top level and in its main guard, to see how its classes are made there. */
 import { operatorTable } from "../../../operators/table";
 import { GraphBuilder } from "../emit/builder";
+import { findInClass } from "../evaluator/attributes";
 import { BudgetExceeded, PythonError } from "../evaluator/errors";
+import { callFunction } from "../evaluator/functions";
 import { type Frame, Interpreter } from "../evaluator/interpreter";
 import { evaluate } from "../evaluator/expressions";
 import { runStatement } from "../evaluator/statements";
@@ -9,7 +11,7 @@ import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
 import type { World } from "../modules/world";
 import type { Expr, Stmt } from "../parser/syntax";
-import { type Arguments, type ClassValue, type InstanceValue, is, unknown } from "../values/value";
+import { type Arguments, type ClassValue, type InstanceValue, is, positional, unknown, type Value } from "../values/value";
 import { exampleArguments, portableArguments } from "./examples";
 import { moduleFrame, namesIn } from "./instantiate";
 import { required } from "./invent";
@@ -29,6 +31,26 @@ export function makesCalls(statement: Stmt): boolean {
   let known = calling.get(statement);
   if (known === undefined) calling.set(statement, (known = holds(statement)));
   return known;
+}
+
+/** A class of unit tests that mentions some classes, with its tests. */
+interface TestClass {
+  readonly name: string;
+  readonly chunk: TopLevel["chunk"];
+  readonly statement: Stmt;
+  readonly tests: readonly string[];
+}
+
+/** Classes of unit tests by their names or bases, as unittest and pytest find them. */
+function testClasses(scope: SourceScope, classNames: ReadonlySet<string>): TestClass[] {
+  return scope.bindings.statements.flatMap(({ chunk, statement }): TestClass[] => {
+    if (statement.kind !== "ClassDef" || !/^Test|Tests?$|TestCase$/.test(statement.name)) return [];
+    if (classNames.has(statement.name) || !mentionsAny(statement, classNames)) return [];
+    const tests = statement.body.flatMap((s) =>
+      s.kind === "FunctionDef" && /^test/.test(s.name) && required(s.params).length === 1 ? [s.name] : [],
+    );
+    return tests.length > 0 ? [{ name: statement.name, chunk, statement, tests }] : [];
+  });
 }
 
 /** One construction that was seen. */
@@ -90,8 +112,8 @@ function mentionsAny(s: Stmt, names: ReadonlySet<string>): boolean {
 }
 
 /**
- * Constructions of the given classes at top level, in the main guard, and in functions without required parameters that
- * mention one of them. Failures are silent: what could be seen is reported.
+ * Constructions of the given classes at top level, in the main guard, in functions without required parameters that mention one
+ * of them, and in unit tests. Failures are silent: what could be seen is reported.
  */
 export function observeConstructions(
   world: World,
@@ -109,7 +131,8 @@ export function observeConstructions(
   );
   const functionNames = new Set(functions.map((f) => (f.statement.kind === "FunctionDef" ? f.statement.name : "")));
   const wanted = statements.filter((t) => mentionsAny(t.statement, classNames) || mentionsAny(t.statement, functionNames));
-  if (wanted.length === 0 && functions.length === 0) return [];
+  const suites = testClasses(scope, classNames);
+  if (wanted.length === 0 && functions.length === 0 && suites.length === 0) return [];
   const builder = new GraphBuilder(operatorTable);
   const interpreter = new Interpreter(world, builder, { steps: 60_000, nodes: 4000 });
   const out: { cls: ClassValue; args: Arguments; how: string; called?: Arguments }[] = [];
@@ -153,7 +176,7 @@ export function observeConstructions(
   world.using(interpreter, () => {
     // Names that earlier statements of the main guard bind are visible to the later ones.
     const frame = moduleFrame(scope, scope.bindings.statements[0]?.chunk ?? ({} as never), { s: 0, e: 0 });
-    const attempt = (run: () => void, constructs = true): void => {
+    const attempt = (run: () => unknown, constructs = true): void => {
       interpreter.restart();
       if (constructs) inside++;
       try {
@@ -189,6 +212,21 @@ export function observeConstructions(
           runStatement(interpreter, { kind: "Expression", s: s.s, e: s.e, value: callOf(s.name, s) }, local),
         ),
       );
+    }
+    for (const suite of suites) {
+      let cls: Value | undefined;
+      attempt(() => (cls = scope.lookup(suite.name)), false);
+      if (!is(cls, "class")) continue;
+      const local = { ...frame, chunk: suite.chunk, at: suite.statement };
+      for (const test of suite.tests) {
+        if ([...classNames].every((name) => out.some((o) => o.cls.name === name))) break;
+        const self: InstanceValue = { k: "instance", id: interpreter.id(), cls, attributes: new Map() };
+        for (const name of ["setUp", "setup_method", test]) {
+          const method = findInClass(cls, name);
+          if (is(method, "function"))
+            attempt(() => interpreter.inFrame(local, () => callFunction(interpreter, method, positional(self))));
+        }
+      }
     }
   });
   return out;

@@ -1,5 +1,5 @@
 /** @file Tensors in parts, and parts as tensors. */
-import { listLength, notUnderstood, raise } from "../../evaluator/errors";
+import { listLength, notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
 import { intOf, tuple, type TensorValue, type Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { promotedType } from "../arithmetic";
@@ -11,9 +11,8 @@ export function splitSizes(a: Reader, t: TensorValue, dim: number, sizes: readon
   const b = a.builder;
   const shape = shapeOf(a.interpreter, t);
   const axis = axisOf(dim, shape.length);
-  if (sizes.reduce((x, y) => x + y, 0) !== shape[axis]) {
-    raise("RuntimeError", `sizes [${sizes.join(", ")}] do not add up to ${shape[axis]}`);
-  }
+  const sum = sizes.reduce((x, y) => x + y, 0);
+  if (sum !== shape[axis]) raiseConflict(`sizes [${sizes.join(", ")}] do not add up to ${shape[axis]}`, shape[axis]!, sum);
   if (sizes.length === 1) return [t];
   const parts = b.outputs("Split", [t, b.ints(sizes)], { axis }, sizes.length);
   let start = 0;
