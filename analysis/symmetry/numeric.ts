@@ -275,7 +275,9 @@ function entriesMoved(vector: ParameterValues): number {
 }
 
 /** Draws of weights at which a network with kinks is looked at when the first two disagree. */
-const MOST_DRAWS = 4;
+const MORE_DRAWS = 4;
+/** The same where only one of those shows the fewest: a row of a table may be chosen rarely, and not at all at most draws. */
+const MOST_DRAWS = 8;
 
 /**
  * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
@@ -308,7 +310,12 @@ function shiftsAtGenericWeights(
   const draws = [first, draw(1)];
   // As many directions at either draw may still be other ones: two units that are off here, two others there.
   const isAgreed = () => draws.every((d) => d.dimension === first.dimension && d.moved.every((m, i) => m === first.moved[i]));
-  while (!isAgreed() && draws.length < MOST_DRAWS) draws.push(draw(draws.length));
+  const isDone = (): boolean => {
+    if (isAgreed() || draws.length === MOST_DRAWS) return true;
+    const least = draws.reduce((n, d) => Math.min(n, d.dimension), first.dimension);
+    return draws.length >= MORE_DRAWS && draws.filter((d) => d.dimension === least).length > 1;
+  };
+  while (!isDone()) draws.push(draw(draws.length));
   const best = draws.reduce((a, d) => (d.dimension < a.dimension ? d : a));
   if (isAgreed()) return split(best);
   // What holds at generic weights moves the same entries at all of them.

@@ -30,6 +30,9 @@ export interface ShiftOptions extends NetworkOptions {
 /** Fresh batches per round of certification, and rounds in a row that must find nothing. */
 const CERTIFYING_BATCHES = 6;
 const QUIET_ROUNDS = 2;
+/** How many times as many batches are taken where values choose what is read: some rows of a table are chosen rarely. */
+const MORE_WHERE_CHOSEN = 10;
+const CHOOSING: ReadonlySet<string> = new Set(["TopK", "ArgMax", "ArgMin"]);
 const MOST_BATCHES = 500;
 /** Batches after which a network whose outputs were no numbers on any of them is given up. */
 const MOST_UNDEFINED = 20;
@@ -185,7 +188,9 @@ function changes(
   const parts: Matrix[] = [];
   // As many rows in the end as measuring looks at, or a rarely active unit would be explained and then measured away.
   const wanted = Math.max(2 * vectors.length + 20, Math.min(MOST_ROWS, 3 * space.size + 50) / QUIET_ROUNDS);
-  for (let rows = 0, b = 0; b < CERTIFYING_BATCHES || (rows < wanted && b < (rows === 0 ? MOST_UNDEFINED : MOST_BATCHES)); b++) {
+  const chooses = network.steps.some(({ node }) => CHOOSING.has(node.operator));
+  const least = CERTIFYING_BATCHES * (chooses ? MORE_WHERE_CHOSEN : 1);
+  for (let rows = 0, b = 0; b < least || (rows < wanted && b < (rows === 0 ? MOST_UNDEFINED : MOST_BATCHES)); b++) {
     const values = program.evaluate(batch(network, weights, random));
     const part = new Matrix(program.targetSize, vectors.length);
     if (vectors.length <= part.rows) forwardChanges(program, values, directions, part);
