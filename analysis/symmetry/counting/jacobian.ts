@@ -94,9 +94,15 @@ const QUIET_ROWS_PER_PARAMETER = 1;
 const MOST_ROWS_PER_PARAMETER = 6;
 /** Rows in a row that bring nothing new after which weak ones are looked at. */
 const QUIET_ROWS = 40;
-/** Rows taken of each batch, and of each sample: outputs of one sample say much the same, other samples say more. */
+/**
+ * Rows taken of each batch, and of each sample: outputs of one sample say much the same, other samples say more. So many times
+ * as many are taken while all of a batch say something new.
+ */
 const ROWS_PER_BATCH = 8;
 const ROWS_PER_SAMPLE = 4;
+const MOST_TIMES = 4;
+/** Below this share of new rows of a batch, half as many are taken of the next. */
+const WORTHWHILE = 0.9;
 /** Rows from which the sizes of the Jacobian's columns are taken. */
 const ROWS_FOR_SCALE = 48;
 /** Columns are made equally long, but those that are shorter than this part of the longest only up to it: they may be rounding. */
@@ -133,6 +139,7 @@ function measureAt(
   const sizes = network.outputs.map((o) => ({ size: elementCount(network.shape(o)), samples: samplesOf(network, o) }));
   let rows = 0;
   let quiet = 0;
+  let times = 1;
   // Weights far from the outputs have small derivatives: what is new in their columns would look like rounding.
   let first: Float64Array[] | undefined = [];
   let scale: Float64Array | undefined;
@@ -162,7 +169,8 @@ function measureAt(
       quiet += ROWS_PER_BATCH;
       continue;
     }
-    const chosen = program.targetSize > ROWS_PER_BATCH ? sampledEntries(sizes, random) : undefined;
+    const chosen = program.targetSize > times * ROWS_PER_BATCH ? sampledEntries(sizes, random, times) : undefined;
+    const before = { rows, rank: span.rank };
     program.gradients(
       values,
       moving,
@@ -174,6 +182,10 @@ function measureAt(
       },
       chosen,
     );
+    if (!first) {
+      const share = (span.rank - before.rank) / (rows - before.rows);
+      times = share === 1 ? Math.min(MOST_TIMES, 2 * times) : share < WORTHWHILE ? Math.max(1, times / 2) : times;
+    }
     if (first && first.length >= Math.min(ROWS_FOR_SCALE, parameters)) begin();
     // When strong rows have become rare, weak ones are taken in too.
     if (quiet > QUIET_ROWS && span.settle() > 0) quiet = 0;
@@ -204,13 +216,17 @@ function samplesOf(network: Network, output: string): number {
  * Entries of all outputs, numbered through: of each a panel of each of some samples, since those of one sample are pulled back
  * through the same values.
  */
-function sampledEntries(outputs: readonly { readonly size: number; readonly samples: number }[], random: Random): Int32Array {
+function sampledEntries(
+  outputs: readonly { readonly size: number; readonly samples: number }[],
+  random: Random,
+  times: number,
+): Int32Array {
   const out: number[] = [];
-  const rows = Math.ceil(ROWS_PER_BATCH / outputs.length);
+  const rows = Math.ceil((times * ROWS_PER_BATCH) / outputs.length);
   let start = 0;
   for (const { size, samples } of outputs) {
     const each = size / samples;
-    const most = Math.min(each, rows, ROWS_PER_SAMPLE);
+    const most = Math.min(each, rows, times * ROWS_PER_SAMPLE);
     for (const s of random.sample(samples, Math.min(samples, Math.ceil(rows / most)))) {
       for (const e of random.sample(each, most)) out.push(start + s * each + e);
     }
