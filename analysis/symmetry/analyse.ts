@@ -1,5 +1,5 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
-import type { AxisSegment } from "../graph/axes";
+import type { AxisFactor, AxisLayout, AxisSegment } from "../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
@@ -101,7 +101,9 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
   const permutable = fibred(atomSpaces(normal, soft, moving), soft);
   const patternedSpaces = (): AtomSpace[] => {
     const acting = new Set([...units.scalings.flatMap((x) => x.atoms), ...solved.flatMap((r) => r.atoms)]);
-    return atomSpaces(normal, hard, moving).filter((s) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a)));
+    // What is one in `hard` is one in `soft`: a space that is pinned somewhere is pinned wherever it is.
+    const pinned = (p: Parameter, value: number) => moving(p, value) && hasPinnedPart(soft, value);
+    return atomSpaces(normal, hard, pinned).filter((s) => isPinnedIn(soft, s) && s.atoms.some((a) => acting.has(a)));
   };
   const patterned = hard === soft ? [] : fibred(patternedSpaces(), hard);
   const found = [...permutable, ...patterned];
@@ -278,6 +280,13 @@ function kindOfOuter(normal: Graph, axes: InferredAxes, atom: number): string {
     if (at >= 0) return at === (axis < 0 ? axis + layout!.length : axis) ? "expert" : "head";
   }
   return "block";
+}
+
+/** Whether any part of an axis of a parameter may not be permuted at all. */
+function hasPinnedPart(axes: InferredAxes, value: number): boolean {
+  const isStill = (f: AxisFactor) => f.pinned || f.size === 1;
+  const isLong = (layout: AxisLayout) => layout.length > 1 || layout.some((segment) => segment.some((f) => f.size > 1));
+  return axes.layoutsOf(value)?.some((layout) => isLong(layout) && layout.some((s) => s.every(isStill))) === true;
 }
 
 /** Whether every place of a space is pinned under another inference. */
