@@ -19,16 +19,19 @@ const SEARCHES: ReadonlyMap<string, number> = new Map([
   ["Hardmax", 0],
 ]);
 
+/** Whether an operator compares or searches: what it sees of its operands is written as arithmetic in the normal form. */
+export function isJump(node: Node): boolean {
+  return node.domain === "" && (COMPARISONS.has(node.operator) || SEARCHES.has(node.operator) || node.operator === "Sign");
+}
+
 /** Writes comparisons and searches of what hangs on weights and inputs as those of what they see; true if there was one. */
 export function seeSigns(w: Workspace): boolean {
-  const isJump = ({ node }: Item): boolean =>
-    node.domain === "" && (COMPARISONS.has(node.operator) || SEARCHES.has(node.operator) || node.operator === "Sign");
-  if (!w.items.some(isJump)) return false;
+  if (!w.items.some(({ node }) => isJump(node))) return false;
   const { weighted, batched } = dependence(w);
   w.countReaders();
   const found = new Map<Item, Value>();
   for (const item of w.items) {
-    if (!isJump(item) || !item.inputs.some((v) => weighted.has(v))) continue;
+    if (!isJump(item.node) || !item.inputs.some((v) => weighted.has(v))) continue;
     if (!item.inputs.slice(0, COMPARISONS.has(item.node.operator) ? 2 : 1).every((v) => isFloating(v.type.type) && v.type.shape))
       continue;
     found.set(item, item.inputs[0]!);

@@ -6,6 +6,7 @@ import { say } from "../texts/say";
 import { type Graph, type Node, producers } from "../graph/graph";
 import type { RelatedPlace, SourceRange } from "../graph/source";
 import { elementCount } from "../graph/tensor";
+import { isJump } from "../lowering/comparisons";
 import { normalForm } from "../lowering/normal-form";
 import { type Forgetter, findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel, Layer } from "./checked";
@@ -37,7 +38,7 @@ export function inertParameters(model: Pick<CheckedModel, "graph" | "normal">): 
       const kept = new Set(noisy.map(key));
       list = list.filter((p) => kept.has(key(p)));
     }
-    list = list.filter((p) => !hangsOnSize(p, graph));
+    list = list.filter((p) => !hangsOnSize(p, graph)).flatMap((p) => unlessSearched(p, graph));
     found.set(graph, list);
   }
   return list;
@@ -57,6 +58,17 @@ function hangsOnSize(p: InertParameter, graph: Graph): boolean {
       return regrouped || n.operator === "GroupNormalization";
     }),
   );
+}
+
+/**
+ * What forgets a parameter, but for searches and comparisons: what scores have in common changes no choice, and no normalisation
+ * is behind it. Nothing where that is all.
+ */
+function unlessSearched(p: InertParameter, graph: Graph): InertParameter[] {
+  const jumps = new Set(graph.nodes.flatMap((n) => (isJump(n) ? [n.origin] : [])));
+  if (jumps.size === 0) return [p];
+  const forgottenBy = p.forgottenBy.filter((f) => !jumps.has(f.node.origin));
+  return forgottenBy.length === 0 ? [] : [{ ...p, forgottenBy }];
 }
 
 function isNoise(node: Node): boolean {
