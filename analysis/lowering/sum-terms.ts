@@ -29,7 +29,7 @@ export function sumTerms(w: Workspace): boolean {
     if (!shape || !axes) continue;
     const inner = new Set<Value>();
     const terms = termsOf(item.inputs[0]!, inner, outputs);
-    if (terms.length > 1 && terms.some(isProductOfValues)) found.set(item, { item, shape, axes, inner });
+    if (terms && terms.length > 1 && terms.some(isProductOfValues)) found.set(item, { item, shape, axes, inner });
   }
   if (found.size === 0) return false;
   const fixed = weightsOf(w);
@@ -70,25 +70,36 @@ function scaledBy(item: Item): { readonly value: Value; readonly factor: Value |
   return isNumber && String(value.type.shape) === String(item.outputs[0]!.type.shape) ? { value, factor } : undefined;
 }
 
-/** The terms that a value adds up; what lies between goes into `inner`. */
-function termsOf(value: Value, inner: Set<Value>, outputs: ReadonlySet<Value>): Value[] {
-  const { writer } = value;
-  if (!writer || value.reads !== 1 || outputs.has(value)) return [value];
-  const isSum = isOperator(writer, "Add", "Sub");
-  if (isSum && writer.inputs.every((v) => String(v.type.shape) === String(value.type.shape))) {
+/** Values between a sum and its terms that are taken apart at most: a stream of a thousand blocks is no machine of factors. */
+const MOST_INNER = 64;
+
+/** The terms that a value adds up, in order; what lies between goes into `inner`. Undefined where that would be too many. */
+function termsOf(of: Value, inner: Set<Value>, outputs: ReadonlySet<Value>): Value[] | undefined {
+  const terms: Value[] = [];
+  const pending = [of];
+  while (pending.length > 0) {
+    const value = pending.pop()!;
+    const { writer } = value;
+    const isOwn = writer !== undefined && value.reads === 1 && !outputs.has(value);
+    const shape = String(value.type.shape);
+    const isSum = isOwn && isOperator(writer, "Add", "Sub") && writer.inputs.every((v) => String(v.type.shape) === shape);
+    const next = isSum ? writer.inputs : isOwn ? scaledBy(writer)?.value : undefined;
+    if (next === undefined) {
+      terms.push(value);
+      continue;
+    }
+    if (inner.size === MOST_INNER) return undefined;
     inner.add(value);
-    return writer.inputs.flatMap((v) => termsOf(v, inner, outputs));
+    pending.push(...[next].flat().reverse());
   }
-  const scaled = scaledBy(writer);
-  if (!scaled) return [value];
-  inner.add(value);
-  return termsOf(scaled.value, inner, outputs);
+  return terms;
 }
 
 /** Whether a term is a product or a square, or a sum of such over other axes. */
-function isProductOfValues({ writer }: Value): boolean {
+function isProductOfValues(term: Value): boolean {
+  let { writer } = term;
+  while (writer && isReduction(writer)) ({ writer } = writer.inputs[0]!);
   if (!writer) return false;
-  if (isReduction(writer)) return isProductOfValues(writer.inputs[0]!);
   if (isOperator(writer, "Pow")) return true;
   return isOperator(writer, "Mul") && writer.inputs.every((v) => v.constant === undefined);
 }

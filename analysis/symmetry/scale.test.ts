@@ -197,3 +197,15 @@ test("a convolution with a damaged number of groups ends no search", () => {
   const nodes = graph.nodes.map((n) => (n.inputs.includes("w") ? { ...n, attributes: { group: "two" } } : n));
   assert.deepEqual(find({ ...graph, nodes }).spaces, []);
 });
+
+test("a mean of 20,000 terms, among them a product", () => {
+  const b = new Builder();
+  const shift = b.parameter("shift", [2, 4]);
+  let x = b.dense("x", "w", 4, 4);
+  x = b.node("Mul", [x, x]);
+  for (let i = 0; i < 20_000; i++) x = b.node("Add", [x, shift]);
+  const mean = b.node("ReduceMean", [x, b.constant("axis", int64Vector([1]))], { keepdims: 1 });
+  const { opaque, symmetries } = find(b.build([2, 4], mean));
+  assert.deepEqual(opaque, []);
+  assert.ok(symmetries.some((s) => s.parameters.includes("w")));
+});
