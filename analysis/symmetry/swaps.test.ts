@@ -36,6 +36,8 @@ function graph(lines: readonly string[], shapes: Readonly<Record<string, readonl
     constants: new Map([
       ["two", tensor([], [2])],
       ["two3", tensor([3], [2, 2, 2])],
+      ["halves", tensor([2, 1], [0.5, 1])],
+      ["mask", tensor([2, 1], [1, 0])],
       ["depth", tensor([], [3], "int64")],
       ["off", tensor([2], [0, 1])],
       ["i0", tensor([1], [0], "int64")],
@@ -123,6 +125,8 @@ describe("swaps", () => {
       ];
       assert.deepEqual(names(graph(routed(["s = Softmax(l)"]))), [["p.0", "p.1"]]);
       assert.deepEqual(names(graph(routed(["s = Relu(l)"]))), []);
+      assert.deepEqual(names(graph(routed(["s = Mul(l, halves)"]))), [["p.0", "p.1"]]);
+      assert.deepEqual(names(graph(routed(["s = Mul(l, mask)"]))), [], "the second sample sees zeros");
     });
   });
 });
