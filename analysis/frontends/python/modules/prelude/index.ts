@@ -4,8 +4,10 @@
  */
 import { complexPrelude } from "./complex";
 import { distributionsPrelude } from "./distributions";
-import { layersPrelude } from "./layers";
-import { huggingFacePrelude } from "./huggingface";
+import { diffusersPrelude } from "./diffusers";
+import { mmcvPrelude } from "./mmcv";
+import { timmPrelude } from "./timm";
+import { huggingFacePrelude } from "./huggingface/index";
 import { lightningPrelude } from "./lightning";
 import { attentionPrelude } from "./attention";
 import { visionPrelude } from "./vision";
@@ -20,7 +22,9 @@ const FILES = new Map<string, PreludeFile>();
 
 for (const [name, text] of Object.entries({
   ...attentionPrelude,
-  ...layersPrelude,
+  ...timmPrelude,
+  ...mmcvPrelude,
+  ...diffusersPrelude,
   ...huggingFacePrelude,
   ...lightningPrelude,
   ...visionPrelude,
