@@ -2,7 +2,8 @@
  * @file The child process that opens a large file: it has nothing else in memory, so what it needs can be measured. Prints
  * one line of JSON (`Opening`).
  */
-import { checkedFile, Loader } from "../analysis/service/models";
+import { checkedFile } from "../analysis/service/checked-file";
+import { Loader } from "../analysis/service/models";
 import { detect } from "../analysis/rules/registry";
 
 /** What opening a file took. */

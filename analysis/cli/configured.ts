@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Configuration } from "../configuration/configuration";
 import type { ConfigurationProblem } from "../configuration/validate";
-import type { LoadOptions } from "../service/models";
+import type { LoadOptions } from "../service/loaded";
 import { UsageError } from "./usage";
 
 /** A configuration is wrong; ends the program with exit code 3. */

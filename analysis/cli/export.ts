@@ -10,7 +10,7 @@ export async function exportModel(args: ExportArguments, console: Console): Prom
   const [{ exportAndVerify, NotExportable, planExport }, { ExportFailure }, { UnknownModel }] = await Promise.all([
     import("../service/export"),
     import("../exporting/python"),
-    import("../service/models"),
+    import("../service/loaded"),
   ]);
   const stop = new AbortController();
   const interrupted = (): void => stop.abort(new ExportFailure("the export was cancelled"));

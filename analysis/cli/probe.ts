@@ -8,7 +8,7 @@ import type { ProbeEvent } from "../probe/record/events";
 import type { ProbeRecord } from "../probe/record/record";
 import type { TrainingSettings } from "../probe/types";
 import type { Finding } from "../rules/finding";
-import type { LoadedFile, LoadedModel } from "../service/models";
+import type { LoadedFile, LoadedModel } from "../service/loaded";
 import type { ComparedSetting, Comparison } from "../service/probe/settings";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./arguments/probe";
@@ -21,7 +21,7 @@ export async function probe(args: ProbeArguments, console: Console): Promise<num
   const stat = statOf(args.file);
   if (!stat) throw new UsageError(`${args.file} does not exist; name a .py or .onnx file`);
   if (stat.isDirectory()) throw new UsageError(`${args.file} is a folder; name a .py or .onnx file in it`);
-  const { Loader, UnknownModel } = await import("../service/models");
+  const [{ Loader }, { UnknownModel }] = await Promise.all([import("../service/models"), import("../service/loaded")]);
   let model: LoadedModel;
   let file: LoadedFile;
   let facts: TrainingFacts | undefined;

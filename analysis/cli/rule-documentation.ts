@@ -5,7 +5,8 @@ import { checkFile } from "../fixes/check";
 import { rulePage, rulesIndex, ruleTable } from "../rules/page";
 import { rules } from "../rules/registry";
 import type { Rule } from "../rules/rule";
-import { checkedFile, Loader } from "../service/models";
+import { checkedFile } from "../service/checked-file";
+import { Loader } from "../service/models";
 
 const FOLDER = path.join("docs", "rules");
 const TABLE = /(<!-- rules -->\n)[^]*?(<!-- end of rules -->)/;

@@ -35,7 +35,7 @@ export async function show(args: ShowArguments, console: Console): Promise<numbe
 }
 
 async function pythonGraphs(args: ShowArguments, console: Console): Promise<{ graph: Graph; title: string }[]> {
-  const { loadFile, UnknownModel } = await import("../service/models");
+  const [{ loadFile }, { UnknownModel }] = await Promise.all([import("../service/models"), import("../service/loaded")]);
   const calls = await configuredCalls(args.file);
   try {
     const loaded = await loadFile(args.file, {

@@ -1,7 +1,7 @@
 /** @file `noether symmetries`: what acts on the models of a file. */
 import { statOf } from "./files";
 import { meant } from "../configuration/nearest";
-import type { LoadedFile, LoadedModel, LoadOptions } from "../service/models";
+import type { LoadedFile, LoadedModel, LoadOptions } from "../service/loaded";
 import type { SymmetriesArguments } from "./arguments/symmetries";
 import { configuredCalls } from "./configured";
 import type { Console } from "./run";
@@ -19,7 +19,7 @@ export async function symmetries(args: SymmetriesArguments, console: Console): P
     ...(args.frozen.length > 0 ? { frozen: args.frozen } : {}),
     ...(args.className === undefined ? {} : { className: args.className }),
   };
-  const { Loader, trainedAs, UnknownModel } = await import("../service/models");
+  const [{ Loader, trainedAs }, { UnknownModel }] = await Promise.all([import("../service/models"), import("../service/loaded")]);
   const loader = new Loader(options);
   let loaded: LoadedFile;
   try {

@@ -6,7 +6,9 @@ import { checkFile } from "../fixes/check";
 import type { CheckedModel } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
 import { difference, influence } from "../rules/testing/claims";
-import { checkedFile, type LoadedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import type { LoadedFile } from "./loaded";
+import { Loader } from "./models";
 import { cases, corpusRules, REALISTIC, relevant, wanted, written } from "./testing/corpus";
 import { edited } from "./testing/edited";
 

@@ -12,7 +12,9 @@ import type { SourceRange } from "../graph/source";
 import type { Finding } from "../rules/finding";
 import { createRunner, indexBound } from "../runtime/index";
 import { Configured } from "./configured";
-import { checkedFile, type LoadedModel, Loader, UnknownModel } from "./models";
+import { checkedFile } from "./checked-file";
+import { type LoadedModel, UnknownModel } from "./loaded";
+import { Loader } from "./models";
 import { importRoot } from "./python-host";
 
 /** What is to be exported. */

@@ -8,7 +8,8 @@ import { before, describe, it } from "node:test";
 import { compatibleFixes } from "../fixes/apply";
 import { checkFile } from "../fixes/check";
 import { rules } from "../rules/registry";
-import { checkedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import { Loader } from "./models";
 import { cases, corpusRules } from "./testing/corpus";
 import { edited } from "./testing/edited";
 

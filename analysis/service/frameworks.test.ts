@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { checkFile } from "../fixes/check";
 import type { Finding, TextEdit } from "../rules/finding";
-import { checkedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import { Loader } from "./models";
 import { createAnalysisService } from "./service";
 
 async function findings(text: string): Promise<Finding[]> {

@@ -18,7 +18,8 @@ import { modelText } from "../report/text";
 import { detect } from "../rules/registry";
 import { analyse } from "../symmetry/analyse";
 import { hoversOf } from "./hover";
-import { checkedFile, type LoadedFile } from "./models";
+import { checkedFile } from "./checked-file";
+import type { LoadedFile } from "./loaded";
 import { createAnalysisService } from "./service";
 import { mutateBytes, mutateGraph, mutateText } from "./testing/mutations";
 

@@ -5,7 +5,9 @@ import path from "node:path";
 import { before, describe, it } from "node:test";
 import type { ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, formatAddress } from "../symmetry/symmetry";
-import { checkedFile, type LoadedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import type { LoadedFile } from "./loaded";
+import { Loader } from "./models";
 import { certifyTwin } from "../certification/twin";
 import { checkFile } from "../fixes/check";
 

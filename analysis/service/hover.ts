@@ -11,7 +11,7 @@ import type { Layer } from "../rules/checked";
 import { inertParameters } from "../rules/inert";
 import type { Certificate, ModelAnalysis } from "../symmetry/analysis";
 import { type ChannelSpace, FAMILIES, type Family, type Symmetry } from "../symmetry/symmetry";
-import type { LoadedModel } from "./models";
+import type { LoadedModel } from "./loaded";
 
 /** Text for a range. */
 export interface Hover {

@@ -9,7 +9,8 @@ import { lintFile } from "../lint/lint";
 import type { Finding } from "../rules/finding";
 import { settled } from "./cells";
 import { Configured, type ConfigurationSources } from "./configured";
-import { checkedFile, type LoadedFile } from "./models";
+import { checkedFile } from "./checked-file";
+import type { LoadedFile } from "./loaded";
 
 /** What came of one file. Plain data: it crosses processes and lies in caches. */
 export interface FileReport {

@@ -9,7 +9,7 @@ import type { SourceRange } from "../graph/source";
 import { readSuppressions, suppress } from "../lint/suppressions";
 import type { Finding } from "../rules/finding";
 import { placeKey } from "../rules/layers";
-import type { LoadedFile, LoadedModel } from "./models";
+import type { LoadedFile, LoadedModel } from "./loaded";
 import { isMatch, namesakes, type SourceMatch } from "./source-match";
 
 /** An export whose weights have the names and shapes of a model's. */

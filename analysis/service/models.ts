@@ -4,11 +4,8 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import type { FileHeader } from "../frontends/onnx/index";
 import type {
-  Chunk,
   GivenInput,
-  Inventory,
   PythonFile,
   PythonLayer,
   PythonModel,
@@ -18,137 +15,17 @@ import type {
 } from "../frontends/python/index";
 import { decodeSource } from "../frontends/python/parser/encoding";
 import type { Graph } from "../graph/graph";
-import type { SourceRange } from "../graph/source";
 import type { ProbeRecord } from "../probe/record/record";
-import type { ReportedModel } from "../report/json";
-import type { CheckedFile, CheckedModel, Layer } from "../rules/checked";
-import { normalForm } from "../lowering/normal-form";
+import type { Layer } from "../rules/checked";
 import type { TrainedBy } from "../dynamics/risk/model";
 import { analyse } from "../symmetry/analyse";
-import type { AnalysisOptions, ModelAnalysis } from "../symmetry/analysis";
+import type { ModelAnalysis } from "../symmetry/analysis";
 import type { Cells } from "./cells";
 import { findRecord, measuredSymmetries, recordsOf } from "./probe/records";
 import { knownTraining } from "./probe/settings";
 import { DiskHost, importRoot } from "./python-host";
-
-/** A model that was read. It is analysed when somebody asks for its analysis. */
-export interface LoadedModel extends ReportedModel {
-  readonly graph: Graph;
-
-  /** The class statement; absent for ONNX. */
-  readonly range?: SourceRange;
-  /** Empty for ONNX. */
-  readonly layers: readonly Layer[];
-  /** What the source registers; absent for ONNX. */
-  readonly inventory?: Inventory;
-  /** The Python call that makes it; absent for ONNX, and where an argument has no text. */
-  readonly construction?: string;
-  /** What the last probe of the present model and settings measured. */
-  probed?(): ProbeRecord | undefined;
-}
-
-/** Why something in a file was not analysed. */
-export interface Problem {
-  readonly message: string;
-  /** True where the text does not parse. */
-  readonly syntax?: true;
-  readonly range?: SourceRange;
-}
-
-/** A file with its models. */
-export interface LoadedFile {
-  /** As the user named it. */
-  readonly file: string;
-  readonly language: "python" | "onnx";
-  /** Source text; of a notebook the code of its cells, one after the other. */
-  readonly text?: string;
-  /** Of a notebook: the cell that a line of the text is in. */
-  readonly cells?: Cells;
-  /** Of an ONNX file: what it says besides its graph. */
-  readonly header?: FileHeader;
-  readonly models: readonly LoadedModel[];
-  readonly problems: readonly Problem[];
-  /** The syntax of the text as it was read; absent for ONNX. */
-  readonly syntax?: readonly Chunk[];
-  /** Calls on tensors in the forward passes of its models, and how many are understood; of Python only. */
-  readonly calls?: { readonly understood: number; readonly all: number };
-  /** What a Python file says about training. */
-  facts?(): TrainingFacts;
-  /** Models of other files that it trains. */
-  trained?(): readonly LoadedModel[];
-}
-
-/** How to read and analyse. */
-export interface LoadOptions {
-  /** Shapes of the inputs by position, instead of declared or assumed ones. */
-  readonly inputShapes?: readonly (readonly number[])[];
-  /** Parameters that do not train: names, or patterns with `*` and `?`. */
-  readonly frozen?: readonly string[];
-  readonly analysis?: AnalysisOptions;
-  /** Analyse this class or factory function of a Python file only. */
-  readonly className?: string;
-  /** How classes are made and called where code does not say it, as in the pragma: `Model(width=64), input=(8, 3, 32, 32)`. */
-  readonly calls?: readonly string[];
-}
-
-/** A file has no model of the name that was asked for. */
-export class UnknownModel extends Error {
-  override readonly name = "UnknownModel";
-  constructor(
-    file: string,
-    readonly wanted: string,
-    /** Classes that the file has. */
-    readonly classes: readonly string[],
-    options?: ErrorOptions,
-  ) {
-    super(`${file} has no model ${wanted}`, options);
-  }
-}
-
-const normals = new WeakMap<Graph, Graph>();
-
-/** The normal form of a graph, made once: most rules ask for it. */
-function normalOf(graph: Graph): Graph {
-  let normal = normals.get(graph);
-  if (!normal) {
-    normal = normalForm(graph).graph;
-    normals.set(graph, normal);
-  }
-  return normal;
-}
-
-const checkedModels = new WeakMap<LoadedModel, CheckedModel>();
-
-function checkedModel(m: LoadedModel): CheckedModel {
-  const known = checkedModels.get(m);
-  if (known) return known;
-  const { name, graph, layers, inventory, range } = m;
-  const made: CheckedModel = {
-    name,
-    graph,
-    layers,
-    normal: () => normalOf(graph),
-    analysis: () => m.analysis,
-    ...(m.probed ? { probed: () => m.probed?.() } : {}),
-    ...(inventory ? { inventory } : {}),
-    ...(range ? { range } : {}),
-  };
-  checkedModels.set(m, made);
-  return made;
-}
-
-/** What rules look at in a loaded file; models are not analysed for it. */
-export function checkedFile(file: LoadedFile): CheckedFile {
-  return {
-    file: file.file,
-    language: file.language,
-    ...(file.text === undefined ? {} : { text: file.text }),
-    models: file.models.map(checkedModel),
-    ...(file.syntax ? { syntax: () => file.syntax! } : {}),
-    ...(file.trained ? { trained: () => file.trained!().map(checkedModel) } : {}),
-    ...(file.facts ? { facts: () => file.facts!() } : {}),
-  };
-}
+import { type LoadOptions, type LoadedFile, type LoadedModel, type Problem, UnknownModel } from "./loaded";
+import { freeze } from "./frozen";
 
 /** Reads files and analyses their models. Python files of one project share what they import. */
 export class Loader {
@@ -448,24 +325,4 @@ function ownerOf(parameter: string, scopes: readonly string[]): string | undefin
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The graph with the parameters that match one of the patterns frozen. */
-export function freeze(graph: Graph, patterns: readonly string[]): Graph {
-  if (patterns.length === 0) return graph;
-  const tests = patterns.map(wildcard);
-  const parameters = new Map(graph.parameters);
-  for (const [name, p] of parameters) {
-    if (p.trainable && tests.some((t) => t.test(name))) parameters.set(name, { ...p, trainable: false });
-  }
-  return { ...graph, parameters };
-}
-
-/** `*` stands for any characters, `?` for one. */
-function wildcard(pattern: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replace(/\*/g, ".*")
-    .replace(/\?/g, ".");
-  return new RegExp(`^${source}$`);
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkFile } from "../fixes/check";
-import { checkedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import { Loader } from "./models";
 
 const net = (between: string): string => `from torch import nn
 import torch.nn.functional as F

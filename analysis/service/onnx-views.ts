@@ -10,7 +10,7 @@ import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import type { Severity } from "../rules/finding";
 import { hoversOf } from "./hover";
-import type { LoadedFile, LoadedModel } from "./models";
+import type { LoadedFile, LoadedModel } from "./loaded";
 import type { ReportedFinding } from "./types";
 
 /** A remark on a place of a text. */

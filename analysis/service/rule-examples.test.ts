@@ -7,7 +7,8 @@ import type { Finding } from "../rules/finding";
 import { rules } from "../rules/registry";
 import { checkClaim } from "../rules/testing/check-claim";
 import { edited } from "./testing/edited";
-import { checkedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import { Loader } from "./models";
 
 async function find(python: string): Promise<Finding[]> {
   const loaded = await new Loader({ analysis: { numeric: false } }).loadPython("example.py", python);

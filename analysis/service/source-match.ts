@@ -5,7 +5,8 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Graph, Parameter } from "../graph/graph";
 import type { SourceRange } from "../graph/source";
-import type { LoadedModel, Loader } from "./models";
+import type { LoadedModel } from "./loaded";
+import type { Loader } from "./models";
 import { WorkspaceIndex } from "./workspace-index";
 
 /** Where the layers of an ONNX file are written. */

@@ -11,7 +11,7 @@ import { typesetGroup } from "../report/typeset";
 import { count, plural, shortScope } from "../report/words";
 import type { Layer } from "../rules/checked";
 import { type Address, type ChannelSpace, formatAddress } from "../symmetry/symmetry";
-import type { LoadedModel } from "./models";
+import type { LoadedModel } from "./loaded";
 
 /** A layer that a channel space runs through. */
 export interface SpaceMember {

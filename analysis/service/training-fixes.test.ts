@@ -13,7 +13,8 @@ import { checkWithSubjects } from "../fixes/check";
 import { sourceOf, trainingFix, trainingRemedies } from "../fixes/training/registry";
 import type { CheckedFile } from "../rules/checked";
 import type { Fix } from "../rules/finding";
-import { checkedFile, Loader } from "./models";
+import { checkedFile } from "./checked-file";
+import { Loader } from "./models";
 import { edited } from "./testing/edited";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../testFixtures/fixes");

@@ -1,7 +1,9 @@
 /** @file The Python front end's face: files in, models with their graphs out. Nothing is executed. */
 import { FactCollector, TRAINING_TEXT } from "./facts/collect";
 import { NO_FACTS, type TrainingFacts } from "./facts/facts";
-import { type Block, type ClassResult, FileAnalysis, type FileOptions } from "./models/file-analysis";
+import type { Block, ClassResult } from "./models/attempts";
+import { FileAnalysis } from "./models/file-analysis";
+import type { FileOptions } from "./models/recipe-evaluation";
 import type { PythonClass, PythonModel, PythonProblem, UnmadeModel } from "./models/results";
 import { type Bindings, readBindings, type TopLevel } from "./modules/bindings";
 import { preludeFile, preludeText } from "./modules/prelude/index";

@@ -13,7 +13,8 @@ import { GraphBuilder } from "../../lowering/testing/graph-builder";
 import { Random } from "../../numerics/random";
 import { inferShapes } from "../../operators/inference";
 import { createRunner, type Runner } from "../../runtime/index";
-import { checkedFile, loadFile } from "../models";
+import { checkedFile } from "../checked-file";
+import { loadFile } from "../models";
 import { RewriteError, rewriteOnnx } from "./rewrite";
 
 const ZOO = path.resolve(import.meta.dirname, "../../../testFixtures/zoo/onnx");

@@ -7,7 +7,8 @@ import { type Offer, offersOf } from "../../fixes/offers";
 import { Prober } from "../../probe/probe";
 import { verificationText } from "../../report/verification";
 import { PLAIN } from "../../report/style";
-import { checkedFile, loadFile } from "../models";
+import { checkedFile } from "../checked-file";
+import { loadFile } from "../models";
 import { verifyFixes } from "./verify";
 
 const FIXTURES = path.resolve(import.meta.dirname, "../../../testFixtures");

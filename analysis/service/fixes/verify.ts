@@ -12,7 +12,9 @@ import type { Measured, ProbeRecord, RecordedSetting } from "../../probe/record/
 import { settingsFromFacts } from "../../probe/settings";
 import type { CheckedModel } from "../../rules/checked";
 import { graphKey } from "../graph-key";
-import { checkedFile, type LoadedFile, type LoadedModel, Loader, type LoadOptions } from "../models";
+import { checkedFile } from "../checked-file";
+import type { LoadedFile, LoadedModel, LoadOptions } from "../loaded";
+import { Loader } from "../models";
 import { type ProbeHost, type ProbeSessionOptions, runProbe } from "../probe/session";
 import type { ComparedSetting } from "../probe/settings";
 

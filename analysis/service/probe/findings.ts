@@ -3,7 +3,8 @@ import { checkFile } from "../../fixes/check";
 import type { ProbeRecord } from "../../probe/record/record";
 import type { Finding } from "../../rules/finding";
 import { rules } from "../../rules/registry";
-import { checkedFile, type LoadedFile, type LoadedModel } from "../models";
+import { checkedFile } from "../checked-file";
+import type { LoadedFile, LoadedModel } from "../loaded";
 
 const MEASURED: ReadonlySet<string> = new Set(rules.filter((r) => r.measured).map((r) => r.id));
 

@@ -26,7 +26,7 @@ import type {
 import { analyse } from "../../symmetry/analyse";
 import type { ModelAnalysis } from "../../symmetry/analysis";
 import { RunCancelled } from "../../runtime";
-import type { LoadedModel } from "../models";
+import type { LoadedModel } from "../loaded";
 import { type Landscape, measureLandscape } from "./landscape";
 import { productsOf } from "./products";
 import { keepRecord } from "./records";

@@ -13,7 +13,8 @@ import { checkFile } from "../../fixes/check";
 import { lineStarts, offsetAt } from "../../fixes/python-text";
 import type { SourceRange } from "../../graph/source";
 import type { Finding } from "../../rules/finding";
-import { checkedFile, Loader } from "../models";
+import { checkedFile } from "../checked-file";
+import { Loader } from "../models";
 import { edited } from "./edited";
 
 const FOLDER = path.resolve(import.meta.dirname, "../../../testFixtures/corpus");

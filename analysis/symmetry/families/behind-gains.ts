@@ -6,7 +6,9 @@ import { type Node, numberAttribute, numbersAttribute } from "../../graph/graph"
 import { elementCount } from "../../graph/tensor";
 import { type Change, known, unknown } from "./change";
 import type { Flow } from "./follow";
-import { isAlong, parameterBehind, type Source, spread } from "./sources";
+import { isAlong } from "./constant-sums";
+import { parameterBehind } from "./unreadable";
+import { type Source, spread } from "./sources";
 
 /** A fixed vector along the axis that entries have been multiplied with, or divided by. */
 interface Gain {

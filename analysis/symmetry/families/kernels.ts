@@ -10,7 +10,8 @@ import type { ParameterValues } from "../symmetry";
 import { known } from "./change";
 import { Flow } from "./follow";
 import type { ShiftFamily } from "./shift-families";
-import { annihilator, type ConstantSum, constantSums, parameterBehind } from "./sources";
+import { annihilator, type ConstantSum, constantSums } from "./constant-sums";
+import { parameterBehind } from "./unreadable";
 
 /** A bias that a product reads, and nothing else. */
 interface Merge {

@@ -7,7 +7,8 @@ import type { InferredAxes } from "../spaces/infer";
 import type { Element, FixedSet, Generator, Mirror, ParameterValues, Symmetry } from "../symmetry";
 import { Along, type BlockMatrix } from "./along";
 import { Flow } from "./follow";
-import type { Gain, MatrixFamily } from "./matrix-families";
+import type { Gain } from "./matrix-reader";
+import type { MatrixFamily } from "./matrix-families";
 
 /** Frobenius norm of a random element's generator, per copy. */
 const RANDOM_SIZE = 0.6;

@@ -11,7 +11,8 @@ import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
 import { Flow, type Memory } from "./follow";
 import { kernelFamilies } from "./kernels";
 import { isBlocked } from "./rules";
-import { additive, selfContained, type Source, unreadable } from "./sources";
+import { additive, selfContained, type Source } from "./sources";
+import { unreadable } from "./unreadable";
 
 /** A group of additions to weights. */
 export interface ShiftFamily {

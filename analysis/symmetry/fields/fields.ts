@@ -15,7 +15,7 @@ import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
 import type { NullSpace } from "./elimination";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
-import type { FieldDirection } from "./motion";
+import type { FieldDirection } from "./frame-change";
 import { type WeightProduct, weightProducts } from "./products";
 import { type FieldSystem, type Frames, solveFields } from "./system";
 

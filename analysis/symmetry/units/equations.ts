@@ -8,7 +8,9 @@ import type { Tensor } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
 import { type Cell, CellTable, type TensorCells } from "./cells";
-import { INDEX_OPERANDS, isEntrywise, type JointCell, jointCells, mentionsAllCells } from "./joint";
+import { INDEX_OPERANDS } from "./virtual-axes";
+import { isEntrywise, jointCells, mentionsAllCells } from "./joint";
+import type { JointCell } from "./labels";
 
 /** What the equations are for: scales over the reals, or signs modulo 2. */
 export type Field = "scales" | "signs";

@@ -1,7 +1,7 @@
 /** @file Joint cells of grouped convolutions, where one axis of a tensor is two virtual axes. */
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { type Cell, type CellTable, segmentCount } from "./cells";
-import type { JointCell, LabelledCell } from "./joint";
+import type { JointCell, LabelledCell } from "./labels";
 
 /**
  * Grouped convolutions, where one axis is two virtual axes: input channels (g, I / g), weight (g, O / g) and I / g, output

@@ -4,7 +4,7 @@
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
 import type { CellTable, SegmentPlace, TensorCells } from "./cells";
-import type { JointCell } from "./joint";
+import type { JointCell } from "./labels";
 import { upTo } from "./lists";
 
 /** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
