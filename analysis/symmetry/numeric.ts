@@ -204,7 +204,6 @@ function searchCurves(
   if (dimension === undefined || dimension <= explained) return [];
   const norms = hasNormedGains(network);
   const trunk = network.parameterCount <= MEASURED && !seesTablesBroken(network) && stationsOf(network, true).length > 0;
-  if (!norms && !trunk) return [];
   const vectors = known.map((g) => g.vector);
   const isMissing = (found: number): boolean => explained + found < dimension;
   const curves = beyondKnown(graph, weights, axes, vectors, { seed, norms, trunk, isMissing });

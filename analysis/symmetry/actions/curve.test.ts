@@ -11,15 +11,17 @@ import { Retraction } from "./retraction";
 const FOLDER = new URL("../../../testFixtures/architectures/onnx/", import.meta.url).pathname;
 
 describe("directions beyond the engines", () => {
-  for (const [name, count] of [
+  for (const [name, count, loss] of [
     ["PostNormEncoder", 1],
     ["NormedBranch", 2],
     // A square and an identity inside of a unit trade with the path around it.
     ["SquaredRectifiers", 2],
     ["fused_convolution", 3],
+    // One row of a factored matrix is left of two classes: gains of the hidden units make up for whatever it is.
+    ["BatchEnsemble", 5, "softmax"],
   ] as const) {
     it(`${name}: the outputs stay, here and at other weights`, () => {
-      const found = analyse(readOnnx({ path: `${FOLDER}${name}.onnx` }).graph);
+      const found = analyse(readOnnx({ path: `${FOLDER}${name}.onnx` }).graph, loss ? { loss } : {});
       const own = found.symmetries.filter((s) => s.id.startsWith("curve"));
       assert.equal(own.length, count);
       const network = Network.of(found.measurable!);

@@ -12,11 +12,18 @@ import { certificates } from "../counting/jacobian";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
 import type { Generator, ParameterValues } from "../symmetry";
-import { trunkTangents } from "./trunk";
+import { polynomialEnds } from "./polynomial";
+import { stationsOf, stationTangents } from "./trunk";
 import { wideTangents } from "./wide";
 
-/** What finds a direction: norms whose gains turn along with a stream, or blocks of a trunk kept whole, inputs passing by or not. */
-export type CurveSource = "norms" | "trunk" | "whole trunk";
+/**
+ * What finds a direction: norms whose gains turn along with a stream, blocks of a trunk kept whole, inputs passing by or not, or
+ * polynomials between nonlinearities kept whole.
+ */
+export type CurveSource = "norms" | BlockSource;
+
+/** Those that keep blocks whole. */
+type BlockSource = "trunk" | "whole trunk" | "polynomials";
 
 /** A direction with the system that it solves. */
 export interface Curve {
@@ -55,7 +62,21 @@ export function curveTangents(
   seed: number,
 ): ParameterValues[] {
   if (source === "norms") return wideTangents(network, weights, axes, seed);
-  return trunkTangents(network, weights, axes, seed, { inputsPass: source === "trunk" });
+  if (source === "polynomials") return channelwiseTangents(source, network, weights, axes, seed);
+  const stations = stationsOf(network, source === "trunk");
+  return stations.length === 0 ? [] : stationTangents(network, weights, axes, seed, stations);
+}
+
+/** Of the solutions of blocks kept whole those that scale and shift what is between them channel by channel. */
+function channelwiseTangents(
+  source: BlockSource,
+  network: Network,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  seed: number,
+): ParameterValues[] {
+  const stations = source === "polynomials" ? polynomialEnds(network) : stationsOf(network, source === "trunk");
+  return stationTangents(network, weights, axes, seed, stations, { channelwise: true });
 }
 
 /** Grows a span by certified directions. */
@@ -97,6 +118,7 @@ export function beyondKnown(
   options: {
     readonly seed: number;
     readonly norms: boolean;
+    /** Whether blocks of a trunk are looked at; polynomials always are. */
     readonly trunk: boolean;
     readonly isMissing: (found: number) => boolean;
   },
@@ -112,7 +134,15 @@ export function beyondKnown(
   for (const source of ["trunk", "whole trunk"] as const) {
     if (options.trunk && isMissing(out.length)) takeTrunk(source);
   }
+  if (isMissing(out.length)) takePolynomials();
   return out;
+
+  function takePolynomials(): void {
+    const solutions = curveTangents("polynomials", network, weights, axes, seed);
+    const fresh = span.take(solutions, seed + 2);
+    if (fresh.length === 0 || !isLasting("polynomials", network, axes, solutions.length, seed + 3)) return;
+    for (const vector of fresh) out.push({ source: "polynomials", generator: { family: "linear", vector, spaces: [] } });
+  }
 
   function takeTrunk(source: "trunk" | "whole trunk"): void {
     const before = out.map((c) => c.generator.vector);
@@ -120,7 +150,7 @@ export function beyondKnown(
     const matrices = span.take(solutions, seed + 2);
     if (matrices.length === 0 || !isLasting(source, network, axes, solutions.length, seed + 3)) return;
     // Of these, what scales channels one by one comes first, as a rescaling.
-    const scalings = trunkTangents(network, weights, axes, seed, { inputsPass: source === "trunk", channelwise: true });
+    const scalings = channelwiseTangents(source, network, weights, axes, seed);
     const again = new Known(graph, weights, network, [...known, ...before]);
     for (const [family, vectors] of [
       ["rescaling", scalings],

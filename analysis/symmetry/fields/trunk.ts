@@ -36,10 +36,8 @@ const NOISE = 1e-12;
 /** Directions shorter than this move no weight. */
 const SMALL = 1e-8;
 
-/** How to look for directions along a trunk. */
-export interface TrunkOptions {
-  /** Whether what still reads a network input is before a station too: the first block may go around its branch by the input. */
-  readonly inputsPass: boolean;
+/** How to look for directions between stations. */
+export interface StationOptions {
   /** Only what scales and shifts stations channel by channel. */
   readonly channelwise?: boolean;
 }
@@ -106,20 +104,19 @@ interface Station {
 }
 
 /**
- * Directions of the weights that move stations by matrices and shifts and the outputs not at all, certified on fresh inputs; they
- * span those of other engines too, as far as those move no weight across stations. None where the network has no trunk, or where
- * a block of it is too large.  Throws Error where an operator refuses its inputs.
+ * Directions of the weights that move stations, values of the network in topological order, by matrices and shifts and the outputs
+ * not at all, certified on fresh inputs; they span those of other engines too, as far as those move no weight across stations. None
+ * where a block between stations is too large. Throws Error where an operator refuses its inputs.
  */
-export function trunkTangents(
+export function stationTangents(
   network: Network,
   weights: ParameterValues,
   axes: AxisStructure,
   seed: number,
-  { inputsPass, channelwise = false }: TrunkOptions,
+  names: readonly string[],
+  { channelwise = false }: StationOptions = {},
 ): ParameterValues[] {
   const random = new Random(seed);
-  const names = stationsOf(network, inputsPass);
-  if (names.length === 0) return [];
   const cut = new CutNetwork(network, weights, random, names, false);
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const mixing = mixingAxes(network.graph, axes);
