@@ -10,6 +10,7 @@ import { FunctionInliner } from "./functions";
 import { type ModelProto, ModelProtoSchema } from "./generated/onnx_pb";
 import { GraphReader, type RawGraph } from "./graph-reader";
 import { readRoles } from "./metadata";
+import { foldedAway, parametersIn, restoreMoved } from "./moved-weights";
 import { retie } from "./retie";
 import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
@@ -73,10 +74,15 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
   const untied = untie(reader.read(model.graph!), model.producerName);
   const record = readTorchExport(model.graph!);
-  const raw = record
-    ? retie(unfoldFirstSteps(separateEquals(untranspose(untied, record), record), record), (name) => record.folded.has(name))
-    : retie(untied);
+  const raw = record ? restored(untied, record) : retie(untied);
+  if (record) notes.push(...foldedAway(raw, record));
   return assemble(model, raw, record, opset, name, options, notes);
+}
+
+/** The model's own parameters, as far as an export by torch.export tells what became of them. */
+function restored(raw: RawGraph, record: TorchExport): RawGraph {
+  const owned = restoreMoved(separateEquals(untranspose(raw, record), record), record);
+  return retie(unfoldFirstSteps(owned, record), (name) => record.folded.has(name));
 }
 
 function decode(skeleton: Skeleton, source: ByteSource): ModelProto {
@@ -146,7 +152,9 @@ function assemble(
     if (role === "constant" && !tensor.available) role = "frozen";
     if (tensor.type === "other" && notes.length < 100)
       notes.push(`tensor ${tensor.name} has the type ${tensor.typeName}, whose values are not read`);
-    if (role === "parameter" && matchesAny(tensor.name, options.frozen ?? [])) role = "frozen";
+    const made = record ? parametersIn(tensor.name, record) : [];
+    const isFrozen = (name: string): boolean => matchesAny(name, options.frozen ?? []);
+    if (role === "parameter" && (isFrozen(tensor.name) || (made.length > 0 && made.every(isFrozen)))) role = "frozen";
     if (role === "constant") constants.set(tensor.name, lazyTensor(tensor));
     else parameters.set(tensor.name, parameter(tensor, role, uses, raw));
   }

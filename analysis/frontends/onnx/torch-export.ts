@@ -13,7 +13,8 @@ import type { FileTensor } from "./tensors";
 const SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature";
 const KIND = "pkg.torch.export.graph_signature.InputSpec.kind";
 const FOLDED = "pkg.onnxscript.optimizer.folded_from";
-const FX_NODE = "pkg.torch.onnx.fx_node";
+/** Key of a node's metadata: the call that it is a part of, as torch.fx writes it. */
+export const FX_NODE = "pkg.torch.onnx.fx_node";
 
 type Kind = "PARAMETER" | "BUFFER" | "CONSTANT_TENSOR";
 
