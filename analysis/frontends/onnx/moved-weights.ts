@@ -94,7 +94,7 @@ function movementOf(
     return axes.includes(true) ? { shape: single, ...expanded, isTurned: false, place } : undefined;
   // Axes of one entry were added; which of them the parameter had itself is clear where it is a vector, or only one is there.
   const own = single.filter((n) => n > 1);
-  const isClear = own.length <= 1 || (single.length - own.length === 1 && steps.every((s) => /^unsqueeze/.test(s)));
+  const isClear = own.length <= 1 || (single.length - own.length === 1 && steps.every((s) => s.startsWith("unsqueeze")));
   if (!isClear || single.length <= 1) return undefined;
   return { shape: own.length === 0 ? [1] : own, reshaped: single, ...expanded, isTurned: false, place };
 }
