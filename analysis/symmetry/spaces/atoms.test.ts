@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { AtomStore, type PlainAxis, UNIT } from "./atoms";
+import { type PlainAxis, UNIT } from "./atom-table";
+import { AtomStore } from "./atoms";
 
 /** Sizes of the factors of each segment, pinned ones with a bar: `2x3 + |4|`. */
 function show(store: AtomStore, axis: PlainAxis): string {

@@ -3,7 +3,8 @@
  * axis: three coordinate systems, not one repeated. Such an axis is a *selector*; the axes inside *depend* on it. This one
  * device covers fused projections, repeated key/value heads and channel shuffles (ALGORITHM.md 2.3).
  */
-import { type AtomStore, type PlainAxis, UNIT } from "./atoms";
+import { type PlainAxis, UNIT } from "./atom-table";
+import type { AtomStore } from "./atoms";
 
 /** Chooses among `count` blocks. */
 export interface Selector {

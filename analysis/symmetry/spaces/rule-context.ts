@@ -3,7 +3,8 @@ import type { Axis, AxisRuleContext } from "../../graph/axes";
 import type { Node } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { Shape, Tensor } from "../../graph/tensor";
-import type { AtomStore, PlainAxis } from "./atoms";
+import type { PlainAxis } from "./atom-table";
+import type { AtomStore } from "./atoms";
 import type { BlockAlgebra, BlockAxis } from "./blocks";
 
 /** The inference behind the rules. */

@@ -4,7 +4,7 @@
  * that depends on exactly the indices in D. All indices behave alike, so this works at any width (ALGORITHM.md 3.1).
  */
 import { ABSENT, type Numbering } from "../../graph/numbering";
-import type { PlainAxis } from "../spaces/atoms";
+import type { PlainAxis } from "../spaces/atom-table";
 import type { BlockAxis } from "../spaces/blocks";
 import { isPlain } from "../spaces/blocks";
 import type { InferredAxes } from "../spaces/infer";
