@@ -8,6 +8,7 @@ import type { Graph } from "../../graph/graph";
 import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace } from "../../numerics/rank";
+import { hasKinks } from "../counting/calibration";
 import { ParameterSpace, Span } from "../counting/families";
 import { certificates } from "../counting/jacobian";
 import { Network, type NetworkOptions } from "../counting/network";
@@ -73,6 +74,12 @@ export interface FieldOptions extends NetworkOptions {
 /** Largest |J v| / |v| that a vector may have, relative to the Jacobian's size. */
 const CERTIFIED = 1e-8;
 
+/**
+ * Random batches on which single directions have to hold where derivatives jump: a gate saturates rarely, and all rectifiers of a
+ * sum that divides are off at few samples.
+ */
+const BATCHES_OF_KINKS = 20;
+
 /** What engine C found. */
 export interface MatrixFields {
   readonly system: FieldSystem;
@@ -111,8 +118,8 @@ export function searchFields(
   const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
   const isSmall = (v: ParameterValues): boolean => norm(space.flatten(v)) <= 1e-8;
   /** Which vectors leave the outputs as they are. */
-  const certified = (vectors: readonly ParameterValues[]): boolean[] =>
-    certificates(graph, weights, vectors, { ...options, seed: seed + 2 }).map((c) => c < CERTIFIED);
+  const certified = (vectors: readonly ParameterValues[], batches?: number): boolean[] =>
+    certificates(graph, weights, vectors, { ...options, ...(batches && { batches }), seed: seed + 2 }).map((c) => c < CERTIFIED);
   const candidates = sketches.map((s) =>
     s.kind === "monomial" ? [] : representatives(system, s, lift, space, known).filter((v) => !isSmall(v)),
   );
@@ -149,7 +156,10 @@ export function searchFields(
       found.push({ vector, direction: lift.candidate(roots).fields });
     }
     const out: RemainingDirection[] = [];
-    const hold = certified(found.map((f) => f.vector));
+    const hold = certified(
+      found.map((f) => f.vector),
+      hasKinks(network) ? BATCHES_OF_KINKS : undefined,
+    );
     found.forEach(({ vector, direction }, k) => {
       if (hold[k] && span.add([space.flatten(vector)]) > 0) out.push({ generator: { family, vector, spaces: [] }, direction });
     });

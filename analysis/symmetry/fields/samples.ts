@@ -8,6 +8,8 @@
 import { elementCount, type Tensor } from "../../graph/tensor";
 import type { Matrix } from "../../numerics/matrix";
 import type { Random } from "../../numerics/random";
+import type { Node } from "../../graph/graph";
+import { kinksOf } from "../counting/kinks";
 import type { Network } from "../counting/network";
 import type { SlotValues } from "../counting/program";
 import { IndexDeck, randomInput } from "../counting/random-inputs";
@@ -153,13 +155,18 @@ export function leafValue(
   const count = elementCount(shape);
   if (within === "zero") return { type: "float64", shape, data: new Float64Array(count) };
   const { node } = unit;
-  const data = random.normals(count);
+  const data = random.normals(count, widthOf(network, node));
   const positive =
     node !== undefined &&
     ((POSITIVE.has(node.operator) && node.inputs[0] === leaf) || (node.operator === "Div" && node.inputs[1] === leaf));
   if (positive) for (let i = 0; i < count; i++) data[i] = Math.abs(data[i]!) + 0.3;
   if (node && BOUNDED.has(node.operator)) for (let i = 0; i < count; i++) data[i] = 0.9 * Math.tanh(data[i]!);
   return { type: "float64", shape, data: within ? withinSupport(data, within.channels, within.support) : data };
+}
+
+/** Standard deviation of what an operator reads: where its kinks are far from zero, values fall on all sides of them. */
+function widthOf(network: Network, node: Node | undefined): number {
+  return (node && kinksOf(network, node))?.reduce((width, kink) => Math.max(width, Math.abs(kink)), 1) ?? 1;
 }
 
 /** The part of a tensor that lies in a support, position by position. */
