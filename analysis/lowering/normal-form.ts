@@ -9,6 +9,7 @@ import { dropExpands } from "./broadcast";
 import { centreOutputs } from "./centre";
 import { seeSigns } from "./comparisons";
 import { gatherFactors } from "./common-factors";
+import { codePlaces } from "./compared-places";
 import { computeWhatIsRead } from "./demand";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
@@ -65,6 +66,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (computeWhatIsRead(w)) w.removeDeadCode();
   const slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
   if (slices.size > 0) w.removeDeadCode();
+  if (codePlaces(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
   if (separatePairs(w)) w.removeDeadCode();
