@@ -61,6 +61,40 @@ describe("calibration", () => {
     });
   }
 
+  it("shows both sides of units that see a bias which a later kink moves", () => {
+    const graph = sketch({
+      inputs: { x: [8, 4] },
+      parameters: { w: [4, 5], b: [5], s: [5, 6], c: [6], u: [4, 5], v: [6, 5] },
+      lines: [
+        ["g", "MatMul", ["x", "w"]],
+        ["a", "Add", ["g", "b"]],
+        ["p", "MatMul", ["a", "s"]],
+        ["h", "Add", ["p", "c"]],
+        ["f", "Relu", ["h"]],
+        ["q", "MatMul", ["x", "u"]],
+        ["d", "Add", ["q", "b"]],
+        ["e", "Relu", ["d"]],
+        ["t", "MatMul", ["f", "v"]],
+        ["y", "Mul", ["t", "e"]],
+      ],
+      outputs: ["y"],
+    });
+    const network = Network.of(graph);
+    for (let seed = 1; seed <= 10; seed++) {
+      const random = new Random(seed);
+      const weights = genericWeights(network, random);
+      const on = new Array<number>(6).fill(0);
+      for (let k = 0; k < 20; k++) {
+        const give = batch(network, weights, random);
+        const inputs = new Map(["x", ...network.trainable].map((n) => [n, give(n)!]));
+        evaluateGraph(graph, inputs)
+          .get("h")!
+          .data.forEach((x, i) => x > 0 && on[i % 6]!++);
+      }
+      for (const n of on) assert.ok(n >= 16 && n <= 144, `seed ${seed}: ${on.join(" ")} of 160`);
+    }
+  });
+
   it("turns rows without a bias that positive inputs would keep off", () => {
     const graph = sketch({
       inputs: { x: [8, 4] },

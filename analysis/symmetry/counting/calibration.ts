@@ -5,6 +5,7 @@
  */
 import type { Tensor } from "../../graph/tensor";
 import { strides } from "../../graph/tensor";
+import type { Node } from "../../graph/graph";
 import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
@@ -43,46 +44,59 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   const isBiased = ({ node }: Step): boolean => node.operator === "Add" && kinked.has(node.outputs[0]!);
   const isBare = ({ node }: Step): boolean => kinked.has(node.outputs[0]!) && rowsOf(network, node) !== undefined;
   if (!network.steps.some((s) => isBiased(s) || isBare(s))) return;
-  const runs = Array.from({ length: BATCHES }, () => {
-    const values = new Map<string, Tensor>(network.graph.constants);
-    for (const input of network.inputs) values.set(input.name, randomInput(network, input, random));
-    for (const p of network.graph.parameters.values()) {
-      values.set(p.name, { type: "float64", shape: p.shape, data: weights.get(p.name)! });
-    }
-    return values;
-  });
-  const moved = new Set<string>();
-  for (const step of network.steps) {
-    for (const values of runs) evaluateStep(step, values);
-    const { node } = step;
-    if (isBare(step)) turnRows(network, step, kinked.get(node.outputs[0]!)!, weights, runs, moved, random);
-    const kinks = node.operator === "Add" ? kinked.get(node.outputs[0]!) : undefined;
-    if (!kinks) continue;
-    const bias = biasOf(network, step, moved);
-    if (!bias) continue;
-    moved.add(bias.parameter);
-    const data = weights.get(bias.parameter)!;
-    const largest = maximumBehind(network, node.outputs[0]!);
-    const seen = entriesByBias(
-      runs.map((values) => {
-        const entries = values.get(node.outputs[0]!)!;
-        return largest ? largest(entries, values) : entries;
-      }),
-      bias.shape,
-    );
-    const scale = kinks.length > 1 ? scaleOf(network, step, bias) : undefined;
-    const fixed = !network.isActivation(node.outputs[0]!);
-    // Runs hold the arrays themselves, so that their later steps see the change.
-    seen.forEach((entries, k) => {
-      if (entries.length === 0) return;
-      entries.sort((a, b) => a - b);
-      const { factor, shift } = fixed
-        ? { factor: 1, shift: kinks[0]! - someGap([...new Set(entries)], random) }
-        : placed(entries, kinks, scale !== undefined, random, level);
-      scale?.multiply(weights, k, factor);
-      data[k] = factor * data[k]! + shift;
+  // What a shared bias shifts where it is read first was calibrated before it moved, and is once more, with it as it is.
+  const late = calibrate(new Set());
+  if (late.size > 0) calibrate(late);
+
+  function calibrate(fixed: ReadonlySet<string>): ReadonlySet<string> {
+    const late = new Set<string>();
+    const runs = Array.from({ length: BATCHES }, () => {
+      const values = new Map<string, Tensor>(network.graph.constants);
+      for (const input of network.inputs) values.set(input.name, randomInput(network, input, random));
+      for (const p of network.graph.parameters.values()) {
+        values.set(p.name, { type: "float64", shape: p.shape, data: weights.get(p.name)! });
+      }
+      return values;
     });
-    for (const values of runs) for (const again of [...(scale?.path ?? []), ...bias.path]) evaluateStep(again, values);
+    const moved = new Set(fixed);
+    const done = new Set<Node>();
+    for (const step of network.steps) {
+      for (const values of runs) evaluateStep(step, values);
+      done.add(step.node);
+      const { node } = step;
+      if (isBare(step)) turnRows(network, step, kinked.get(node.outputs[0]!)!, weights, runs, moved, random);
+      const kinks = node.operator === "Add" ? kinked.get(node.outputs[0]!) : undefined;
+      if (!kinks) continue;
+      const bias = biasOf(network, step, moved);
+      if (!bias) continue;
+      moved.add(bias.parameter);
+      const carried = [bias.parameter, ...bias.path.slice(0, -1).map((s) => s.node.outputs[0]!)];
+      const isOwn = (reader: Node): boolean => bias.path.some((s) => s.node === reader);
+      if (carried.some((v) => network.consumers(v).some((n) => !isOwn(n) && done.has(n)))) late.add(bias.parameter);
+      const data = weights.get(bias.parameter)!;
+      const largest = maximumBehind(network, node.outputs[0]!);
+      const seen = entriesByBias(
+        runs.map((values) => {
+          const entries = values.get(node.outputs[0]!)!;
+          return largest ? largest(entries, values) : entries;
+        }),
+        bias.shape,
+      );
+      const scale = kinks.length > 1 ? scaleOf(network, step, bias) : undefined;
+      const isConstant = !network.isActivation(node.outputs[0]!);
+      // Runs hold the arrays themselves, so that their later steps see the change.
+      seen.forEach((entries, k) => {
+        if (entries.length === 0) return;
+        entries.sort((a, b) => a - b);
+        const { factor, shift } = isConstant
+          ? { factor: 1, shift: kinks[0]! - someGap([...new Set(entries)], random) }
+          : placed(entries, kinks, scale !== undefined, random, level);
+        scale?.multiply(weights, k, factor);
+        data[k] = factor * data[k]! + shift;
+      });
+      for (const values of runs) for (const again of [...(scale?.path ?? []), ...bias.path]) evaluateStep(again, values);
+    }
+    return late;
   }
 }
 
