@@ -39,7 +39,7 @@ export class RowSpan {
    * Adds a row; returns whether the span grew. Rows of zeros, and with entries that are not finite, add nothing. A row of which
    * little is new waits: dividing by little magnifies rounding, and most often another row shows the same direction better.
    */
-  add(row: ArrayLike<number>): boolean {
+  add(row: ArrayLike<number>, mostWaiting = MOST_WAITING): boolean {
     const { columns: n, work } = this;
     let length = 0;
     for (let i = 0; i < n; i++) length += row[i]! * row[i]!;
@@ -55,15 +55,21 @@ export class RowSpan {
     else {
       const kept = new Float64Array(n);
       for (let i = 0; i < n; i++) kept[i] = row[i]! / length;
-      this.wait(kept, left);
+      this.wait(kept, left, mostWaiting);
     }
     return false;
   }
 
+  /** Adds all rows there are so far: none of them is lost while it waits, and what is barely new in them is taken in too. */
+  addAll(rows: readonly ArrayLike<number>[]): void {
+    for (const row of rows) this.add(row, Number.POSITIVE_INFINITY);
+    this.settleAll();
+  }
+
   /** Keeps a row for later, in place of the one with least new in it where many wait. */
-  private wait(row: Float64Array, left: number): void {
+  private wait(row: Float64Array, left: number, most: number): void {
     const { waiting } = this;
-    if (waiting.length < MOST_WAITING) {
+    if (waiting.length < most) {
       waiting.push({ row, left });
       return;
     }
@@ -77,6 +83,15 @@ export class RowSpan {
    * Returns by how much the span grew: zero when none is left.
    */
   settle(): number {
+    return this.takeIn(STEP);
+  }
+
+  /** Takes in all rows that wait, the one with most new in it first: no others come that would show the rest better. */
+  settleAll(): number {
+    return this.takeIn(0);
+  }
+
+  private takeIn(step: number): number {
     const before = this.used;
     let rest = this.waiting.map(({ row }) => {
       this.work.set(row);
@@ -90,7 +105,7 @@ export class RowSpan {
         rest = [];
       }
       if (best.length < Math.max(this.tolerance, least)) break;
-      least = Math.max(least, STEP * best.length);
+      least = Math.max(least, step * best.length);
       // What is little has rounding along the span in it, which is as much as itself once it is as long as the others.
       for (let i = 0; i < this.columns; i++) this.work[i] = best.vector[i]! / best.length;
       const left = this.remainder();

@@ -69,17 +69,41 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   const draws = options.weights ? 1 : (options.draws ?? 6);
   // Rectifiers behind kernels with strides see each position apart: one that is mostly on is off at fewer of them.
   const more = options.weights || options.draws !== undefined || !hasKinks(network) ? [] : LEVELS;
+  const left: Draw[] = [];
   let best: MeasuredDimension | undefined;
-  for (let draw = 0; draw < draws + more.length; draw++) {
+  const isReached = (): boolean => options.explained !== undefined && best !== undefined && best.dimension <= options.explained;
+  for (let draw = 0; draw < draws + more.length && !isReached(); draw++) {
     const weights = options.weights ?? genericWeights(network, random, more[draw - draws], options.deviation);
-    const found = measureAt(network, weights, random, options.explained, options.patience);
-    // Of draws that show as much the clearest one counts.
-    if (!best || found.rank > best.rank || (found.rank === best.rank && clarity(found) > clarity(best))) best = found;
-    if (options.explained !== undefined && best.dimension <= options.explained) break;
+    const drawn = measureAt(network, weights, random, options.explained, options.patience);
+    if (drawn.isClear) best = clearer(drawn.measured(), best);
+    else {
+      left.push(drawn);
+      left.sort((a, b) => b.rank - a.rank).splice(MOST_LEFT);
+    }
   }
+  // What elimination leaves open is looked at again where no other draw showed more.
+  for (const drawn of left) if (!isReached() && !(best && drawn.rank <= best.rank)) best = clearer(drawn.measured(), best);
   return (
     best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map(), beyond: () => [] }
   );
+}
+
+/** Draws that are kept until all are there. */
+const MOST_LEFT = 3;
+
+/** Of draws that show as much the clearest one counts. */
+function clearer(found: MeasuredDimension, best: MeasuredDimension | undefined): MeasuredDimension {
+  if (!best || found.rank > best.rank) return found;
+  return found.rank === best.rank && clarity(found) > clarity(best) ? found : best;
+}
+
+/** What one draw showed. */
+interface Draw {
+  /** The rank, or about that where it is not clear yet. */
+  readonly rank: number;
+  /** Whether the rank is what was wanted, without a doubt, or known from an orthogonal basis. */
+  readonly isClear: boolean;
+  measured(): MeasuredDimension;
 }
 
 /** How far the smallest of what counted is above the largest of what did not. */
@@ -117,17 +141,12 @@ const ROUNDING = 1e-13;
  * The rank of the outputs' Jacobian at one draw of weights: rows of random batches, until the rank leaves no more than what is
  * explained, or grows no more.
  */
-function measureAt(
-  network: Network,
-  weights: ParameterValues,
-  random: Random,
-  explained?: number,
-  patience = 1,
-): MeasuredDimension {
+function measureAt(network: Network, weights: ParameterValues, random: Random, explained?: number, patience = 1): Draw {
   const parameters = network.parameterCount;
   if (parameters === 0 || network.outputs.length === 0) {
     const all = network.trainable.map((p) => [p, weights.get(p)!.length / parameters] as const);
-    return { parameters, rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights, beyond: () => all };
+    const nothing = { rank: 0, dimension: parameters, smallestKept: 1, largestDropped: 0, weights, beyond: () => all };
+    return { rank: 0, isClear: true, measured: () => ({ parameters, ...nothing }) };
   }
   const program = new Program(network, network.outputs);
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
@@ -191,9 +210,7 @@ function measureAt(
     if (quiet > QUIET_ROWS && span.settle() > 0) quiet = 0;
   }
   if (first) begin();
-  // Elimination settles first, then an orthogonal basis.
-  while (span.rank < wanted && span.settle() > 0);
-  const { rank, smallestKept, largestDropped } = span;
+  span.settle();
   const beyond = (known: readonly ParameterValues[]) =>
     sharesOf(
       network.trainable.map((p) => [p, space.offset(p), weights.get(p)!.length] as const),
@@ -203,7 +220,12 @@ function measureAt(
         known.map((v) => space.flatten(v)),
       ),
     );
-  return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
+  const measured = (): MeasuredDimension => {
+    span.end();
+    const { rank, smallestKept, largestDropped } = span;
+    return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
+  };
+  return { rank: span.rank, isClear: span.isClear, measured };
 }
 
 /** How many samples the entries of an output fall into, in order: 1 where its first axis is not that of the inputs. */

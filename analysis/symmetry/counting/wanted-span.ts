@@ -36,6 +36,11 @@ export class WantedSpan {
     return this.quick?.rank ?? this.careful.rank;
   }
 
+  /** Whether the rank is what is wanted, beyond rounding, or that of an orthogonal basis. */
+  get isClear(): boolean {
+    return !this.quick || this.quick.rank >= this.wanted;
+  }
+
   /** The smallest singular value of the rows where the wanted rank is clear; else what the last new row left of itself. */
   get smallestKept(): number {
     return this.quick ? (this.clear ?? this.quick.smallestSingularValue()) : this.careful.smallestKept;
@@ -70,13 +75,19 @@ export class WantedSpan {
   settle(): number {
     const before = this.rank;
     if (this.quick) {
-      const grown = this.quick.settle(this.wanted);
+      this.quick.settle(this.wanted);
       this.look(this.quick);
-      if (this.quick && grown > 0) return grown;
-    }
+    } else this.careful.settle();
+    return Math.max(0, this.rank - before);
+  }
+
+  /** No more rows come: where the wanted rank is not reached, an orthogonal basis of all that came says which one is. */
+  end(): void {
+    if (this.rank >= this.wanted) return;
+    this.settle();
+    if (this.rank >= this.wanted) return;
     this.beCareful();
-    this.careful.settle();
-    return Math.max(0, this.careful.rank - before);
+    this.careful.settleAll();
   }
 
   /** The part of a vector orthogonal to all rows. */
@@ -89,6 +100,6 @@ export class WantedSpan {
     if (!this.quick) return;
     this.sieve = this.quick;
     this.quick = undefined;
-    for (const row of this.rows.splice(0)) this.careful.add(row);
+    this.careful.addAll(this.rows.splice(0));
   }
 }
