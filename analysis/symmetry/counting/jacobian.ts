@@ -350,8 +350,7 @@ export function certificates(
     vectors.forEach((vector, k) => {
       const length = Math.sqrt([...vector.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
       if (length === 0) return;
-      const moved = program.differentiateJointly(values, vector);
-      const change = Math.sqrt(moved.reduce((s, t) => s + (t ? t.data.reduce((a, x) => a + x * x, 0) : 0), 0));
+      const change = changeAlong(program, values, vector);
       worst[k] = Math.max(worst[k]!, change / length / typical);
     });
   }
@@ -363,7 +362,7 @@ const MOST_BATCHES = 20;
 
 /**
  * Values on a fresh batch at which the outputs are numbers: without its epsilon a norm divides zero by zero where rectifiers are
- * off for a whole sample. Where no batch is like that the last one is taken, on which nothing holds.
+ * off for a whole sample. Where no batch is like that the one with the most numbers is taken, if most of its entries are.
  */
 function definedValues(
   program: Program,
@@ -371,10 +370,34 @@ function definedValues(
   weights: ParameterValues,
   random: Random,
 ): ReturnType<Program["evaluate"]> {
-  for (let tries = 1; ; tries++) {
+  let best: { readonly values: ReturnType<Program["evaluate"]>; readonly undefinedPart: number } | undefined;
+  for (let tries = 1; tries <= MOST_BATCHES; tries++) {
     const values = program.evaluate(batch(network, weights, random));
-    if (tries === MOST_BATCHES || !program.results(values).some((t) => t.data.some(Number.isNaN))) return values;
+    const results = program.results(values);
+    const entries = results.reduce((n, t) => n + t.data.length, 0);
+    const undefinedPart = results.reduce((n, t) => n + t.data.filter(Number.isNaN).length, 0) / Math.max(1, entries);
+    if (undefinedPart === 0) return values;
+    if (!best || undefinedPart < best.undefinedPart) best = { values, undefinedPart };
   }
+  return best!.values;
+}
+
+/** Part of the outputs that may be no numbers in a batch that shows something. */
+const MOST_UNDEFINED = 0.5;
+
+/** Length of the outputs' change along a direction of the parameters, in those entries that are numbers; NaN where too few are. */
+function changeAlong(program: Program, values: ReturnType<Program["evaluate"]>, direction: ParameterValues): number {
+  const results = program.results(values);
+  let [squares, entries, missing] = [0, 0, 0];
+  program.differentiateJointly(values, direction).forEach((moved, k) => {
+    const { data } = results[k]!;
+    for (let i = 0; i < data.length; i++) {
+      entries++;
+      if (Number.isNaN(data[i])) missing++;
+      else if (moved) squares += moved.data[i]! * moved.data[i]!;
+    }
+  });
+  return missing > MOST_UNDEFINED * entries ? Number.NaN : Math.sqrt(squares);
 }
 
 /** Length of the Jacobian applied to a random unit direction of all parameters. */
@@ -387,7 +410,6 @@ function typicalColumn(
 ): number {
   const direction = new Map(network.trainable.map((p) => [p, random.normals(weights.get(p)!.length)] as const));
   const length = Math.sqrt([...direction.values()].reduce((s, d) => s + d.reduce((a, x) => a + x * x, 0), 0));
-  const moved = program.differentiateJointly(values, direction);
-  const change = Math.sqrt(moved.reduce((s, t) => s + (t ? t.data.reduce((a, x) => a + x * x, 0) : 0), 0));
+  const change = changeAlong(program, values, direction);
   return length > 0 && change > 0 ? change / length : 1;
 }
