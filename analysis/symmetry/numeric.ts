@@ -112,8 +112,33 @@ export function runNumericEngines(
   return { ...found, regions: onAxes(found.regions), stacked };
 }
 
-function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericResult {
-  checkEquations(graph);
+/** Draws of weights tried at most where what is left unexplained may be hidden by chance. */
+const DRAWS_OF_CHANCE = 3;
+/** Between seeds of draws, so that no two of their engines share one. */
+const SEEDS_OF_DRAW = 1000;
+
+function runEngines(prepared: Prepared, seed: number): NumericResult {
+  checkEquations(prepared.graph);
+  let best = runEnginesAt(prepared, seed);
+  for (let draw = 1; draw < DRAWS_OF_CHANCE && isLeftByChance(best); draw++) {
+    const again = runEnginesAt(prepared, seed + draw * SEEDS_OF_DRAW);
+    if (again.found.continuous.total > best.found.continuous.total) best = again;
+  }
+  return best.found;
+}
+
+/** What the engines found at one draw, with what was measured there and at others. */
+interface Drawn {
+  readonly found: NumericResult;
+  readonly least: LeastDimension | undefined;
+}
+
+/** Whether something is left unexplained at weights that have more directions than others: what lasts may be hidden by what does not. */
+function isLeftByChance({ found, least }: Drawn): boolean {
+  return least !== undefined && found.continuous.total < least.dimension && least.dimension < least.here;
+}
+
+function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn {
   const directions = shiftsAtGenericWeights(graph, axes, seed);
   const { weights } = directions;
   const shape = (p: string) => graph.parameters.get(p)!.shape;
@@ -141,7 +166,8 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   );
   const remaining = [...complex, ...others];
   const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...shifts];
-  const dimension = leastDimension(graph, weights, countFamilies(found).total, seed + 30);
+  const least = leastDimension(graph, weights, countFamilies(found).total, seed + 30);
+  const dimension = least?.dimension;
   const stacked = searchStacks(graph, weights, axes, found, { seed: seed + 40, dimension });
   const framed = [...found, ...(stacked ? generatorsOf(stacked) : [])];
   const curves = searchCurves(graph, weights, axes, framed, { seed: seed + 30, dimension });
@@ -149,7 +175,22 @@ function runEngines({ graph, axes, scalings }: Prepared, seed: number): NumericR
   const { system } = fields;
   const regions = stacked ? fields.regions.filter((r) => !isPartOf(r, stacked.regions)) : fields.regions;
   const continuous = countFamilies(generators);
-  return { graph, weights, axes, seeds, system, regions, remaining, stacked, curves, rays, shifts, generators, continuous };
+  const result = {
+    graph,
+    weights,
+    axes,
+    seeds,
+    system,
+    regions,
+    remaining,
+    stacked,
+    curves,
+    rays,
+    shifts,
+    generators,
+    continuous,
+  };
+  return { found: result, least };
 }
 
 /** Whether a region's group is part of one of others: GL(2) of GL(2, C). */
@@ -174,21 +215,27 @@ const MEASURED_WITH_REASON = 1000;
 const DRAWS_ELSEWHERE = 6;
 const SMOOTH_DRAWS_ELSEWHERE = 2;
 
+/** The measured dimension: at the engines' weights, and the least of several draws. */
+interface LeastDimension {
+  readonly dimension: number;
+  readonly here: number;
+}
+
 /**
  * The measured dimension, as far as it tells whether there is more than is explained; undefined for networks in which that is not
  * measured. A gate that no input takes to one of its ends is as good as linear, and what saturates hardly moves: facts about these
  * weights, gone at other ones.
  */
-function leastDimension(graph: Graph, weights: ParameterValues, explained: number, seed: number): number | undefined {
+function leastDimension(graph: Graph, weights: ParameterValues, explained: number, seed: number): LeastDimension | undefined {
   const network = Network.of(graph);
   const { parameterCount } = network;
   if (parameterCount > MEASURED_WITH_REASON) return undefined;
   if (parameterCount > MEASURED && !hasNormedGains(network) && !hasPartners(network)) return undefined;
-  const { dimension } = measureDimension(graph, { weights, explained, seed });
-  if (dimension <= explained) return dimension;
+  const { dimension: here } = measureDimension(graph, { weights, explained, seed });
+  if (here <= explained) return { dimension: here, here };
   const draws = hasKinks(network) ? DRAWS_ELSEWHERE : SMOOTH_DRAWS_ELSEWHERE;
   const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws });
-  return Math.min(dimension, elsewhere.dimension);
+  return { dimension: Math.min(here, elsewhere.dimension), here };
 }
 
 /** Directions beyond the engines, where something is left unexplained at these weights. */
