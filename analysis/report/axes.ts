@@ -1,10 +1,10 @@
 /**
  * @file The axis-label export: for every parameter one integer per axis, equal where axes are one coordinate system and -1
- * where nothing may act; what libraries that permute, merge or embed weights work from.
+ * where nothing may act; and the branches that may change places. What libraries that permute, merge or embed weights work from.
  */
 import type { Shape } from "../graph/tensor";
 import type { ModelAnalysis } from "../symmetry/analysis";
-import type { Address } from "../symmetry/symmetry";
+import type { Address, Exchange } from "../symmetry/symmetry";
 
 /**
  * One axis: the number of its space, or -1. A product axis has a list, one number per factor, outermost first. A
@@ -31,6 +31,8 @@ export interface AxisLabels {
    * by slice (`w[0]`), where spaces act on single slices.
    */
   readonly axes: Readonly<Record<string, readonly AxisLabel[]>>;
+  /** Pairs of branches that may change places, with what of theirs does. */
+  readonly swaps: readonly Exchange[];
 }
 
 /** The labels of a model; its spaces in the order of the public JSON. */
@@ -58,6 +60,7 @@ export function axisLabels(name: string, analysis: ModelAnalysis): AxisLabels {
     sizes: analysis.spaces.map((s) => s.size),
     permutable: analysis.spaces.map((s) => s.permutable),
     axes,
+    swaps: analysis.symmetries.flatMap((s) => s.exchange?.() ?? []),
   };
 }
 

@@ -1,14 +1,15 @@
 /**
  * @file A model's symmetries as a diagram, in Mermaid or Graphviz: channel spaces are nodes, coloured by what acts on them;
- * parameters that have axes in two spaces are edges between them.
+ * parameters that have axes in two spaces are edges between them; branches that may change places are tied by a node of their own.
  */
 import type { ModelAnalysis } from "../symmetry/analysis";
-import type { Symmetry } from "../symmetry/symmetry";
+import type { Exchange, Symmetry } from "../symmetry/symmetry";
 import { count, merge, template } from "./words";
 
 /** What acts on a space, coarsely: the strongest kind that does. */
-const KINDS = ["linear", "rotation", "rescaling", "scale", "sign", "permutation", "fixed"] as const;
-type Kind = (typeof KINDS)[number];
+const KINDS = ["linear", "rotation", "rescaling", "scale", "sign", "permutation"] as const;
+/** What a node is: a space, by what acts on it; what nothing acts on; branches that may change places. */
+type Kind = (typeof KINDS)[number] | "fixed" | "swap";
 
 /** Fill and border, readable on light and dark pages. */
 const COLOURS: Readonly<Record<Kind, readonly [fill: string, border: string]>> = {
@@ -19,9 +20,10 @@ const COLOURS: Readonly<Record<Kind, readonly [fill: string, border: string]>> =
   sign: ["#f3d3d3", "#9a3434"],
   permutation: ["#e4e4e4", "#5c5c5c"],
   fixed: ["#ffffff", "#5c5c5c"],
+  swap: ["#fbe9f0", "#a33a6a"],
 };
 
-interface SpaceNode {
+interface DiagramNode {
   readonly id: string;
   readonly kind: Kind;
   readonly lines: readonly string[];
@@ -30,14 +32,18 @@ interface SpaceNode {
 interface Link {
   readonly from: string;
   readonly to: string;
-  readonly label: string;
+  /** Absent for a tie between branches and their spaces. */
+  readonly label?: string;
 }
 
 interface Diagram {
   readonly name: string;
-  readonly nodes: readonly SpaceNode[];
+  readonly nodes: readonly DiagramNode[];
   readonly links: readonly Link[];
 }
+
+/** Brackets around a node's text where it is no box: a stadium, a hexagon. */
+const MERMAID_SHAPES: Partial<Record<Kind, readonly [string, string]>> = { fixed: ["([", "])"], swap: ["{{", "}}"] };
 
 /** Several models as one Mermaid flowchart, one subgraph each. */
 export function mermaid(models: readonly { readonly name: string; readonly analysis: ModelAnalysis }[]): string {
@@ -49,15 +55,16 @@ export function mermaid(models: readonly { readonly name: string; readonly analy
     for (const n of d.nodes) {
       used.add(n.kind);
       const text = n.lines.map(escapeMermaid).join("<br>");
-      body.push(n.kind === "fixed" ? `${n.id}(["${text}"]):::fixed` : `${n.id}["${text}"]:::${n.kind}`);
+      const [open, close] = MERMAID_SHAPES[n.kind] ?? ["[", "]"];
+      body.push(`${n.id}${open}"${text}"${close}:::${n.kind}`);
     }
-    for (const l of d.links) body.push(`${l.from} ---|"${escapeMermaid(l.label)}"| ${l.to}`);
+    for (const { from, to, label } of d.links)
+      body.push(label === undefined ? `${from} -.- ${to}` : `${from} ---|"${escapeMermaid(label)}"| ${to}`);
     if (models.length === 1) out.push(...body.map((line) => `  ${line}`));
     else out.push(`  subgraph m${k} ["${escapeMermaid(m.name)}"]`, ...body.map((line) => `    ${line}`), "  end");
   });
-  for (const kind of KINDS) {
-    if (!used.has(kind)) continue;
-    const [fill, border] = COLOURS[kind];
+  for (const [kind, [fill, border]] of Object.entries(COLOURS)) {
+    if (!used.has(kind as Kind)) continue;
     out.push(`  classDef ${kind} fill:${fill},stroke:${border},color:#1a1a1a`);
   }
   return out.join("\n");
@@ -77,9 +84,11 @@ export function dot(models: readonly { readonly name: string; readonly analysis:
     for (const n of d.nodes) {
       const [fill, border] = COLOURS[n.kind];
       const label = n.lines.map((l) => l.replace(/[\\"]/g, "\\$&")).join("\\n");
-      out.push(`    ${n.id} [label="${label}", fillcolor="${fill}", color="${border}"];`);
+      const shape = n.kind === "swap" ? ", shape=hexagon, style=filled" : "";
+      out.push(`    ${n.id} [label="${label}", fillcolor="${fill}", color="${border}"${shape}];`);
     }
-    for (const l of d.links) out.push(`    ${l.from} -- ${l.to} [label=${quoted(l.label)}];`);
+    for (const { from, to, label } of d.links)
+      out.push(`    ${from} -- ${to} [${label === undefined ? "style=dashed" : `label=${quoted(label)}`}];`);
     out.push("  }");
   });
   out.push("}");
@@ -125,26 +134,65 @@ function diagram(name: string, analysis: ModelAnalysis, prefix: string): Diagram
       else between.set(key, { from, to, names: [p.name] });
     }
   }
-  const nodes: SpaceNode[] = analysis.spaces.map((space, i) => {
+  const nodes: DiagramNode[] = analysis.spaces.map((space, i) => {
     const own = alone.get(i);
     return { id: id(i), kind: kinds[i]!, lines: [`${count(space.size)}: ${space.group}`, ...(own ? [shortened(own)] : [])] };
   });
+  const links: Link[] = [...between.values()].map(({ from, to, names }) => ({ from, to, label: shortened(names) }));
+  exchangeable(analysis).forEach(({ branches, parameters }, k) => {
+    const swap = `${prefix}swap${k}`;
+    nodes.push({ id: swap, kind: "swap", lines: ["may change places", shortened(branches)] });
+    const touched = analysis.spaces.flatMap(({ acts }, i) => {
+      const inside = acts.filter((a) => parameters.has(a.slice?.name ?? a.parameter)).length;
+      return inside === 0 ? [] : [{ to: id(i), isOwn: inside === acts.length }];
+    });
+    // Branches without a space of their own are tied to the spaces that they read and write.
+    const own = touched.filter((t) => t.isOwn);
+    const tied = (own.length > 0 ? own : touched).map((t) => t.to);
+    pinned ||= tied.length === 0;
+    for (const to of tied.length > 0 ? tied : [fixed]) links.push({ from: swap, to });
+  });
   if (pinned) nodes.push({ id: fixed, kind: "fixed", lines: ["inputs, outputs, fixed axes"] });
-  const links = [...between.values()].map(({ from, to, names }) => ({ from, to, label: shortened(names) }));
   return { name, nodes, links };
+}
+
+/** Branches that change places with each other, directly or by way of others, and all parameters of theirs. */
+interface ExchangeableBranches {
+  readonly branches: readonly string[];
+  readonly parameters: ReadonlySet<string>;
+}
+
+function exchangeable(analysis: ModelAnalysis): ExchangeableBranches[] {
+  let groups: ExchangeableBranches[] = [];
+  for (const { branches, parameters } of exchangesOf(analysis)) {
+    const shares = (g: ExchangeableBranches): boolean => branches.some((b) => g.branches.includes(b));
+    const joined = groups.filter(shares);
+    groups = [
+      ...groups.filter((g) => !joined.includes(g)),
+      {
+        branches: [...new Set([...joined.flatMap((g) => g.branches), ...branches])],
+        parameters: new Set([...joined.flatMap((g) => [...g.parameters]), ...parameters.flat()]),
+      },
+    ];
+  }
+  return groups;
+}
+
+function exchangesOf(analysis: ModelAnalysis): Exchange[] {
+  return analysis.symmetries.flatMap((s) => s.exchange?.() ?? []);
 }
 
 /** The strongest kind of symmetry on each space. */
 function spaceKinds(analysis: ModelAnalysis): Kind[] {
   const strength = (s: Symmetry): number => {
     const at = KINDS.findIndex((k) => k === s.kind);
-    return at < 0 ? KINDS.length - 2 : at;
+    return at < 0 ? KINDS.length - 1 : at;
   };
   const best = new Map<number, number>();
   for (const s of analysis.symmetries) {
     for (const space of s.spaces) best.set(space, Math.min(best.get(space) ?? KINDS.length, strength(s)));
   }
-  return analysis.spaces.map((s) => KINDS[best.get(s.id) ?? KINDS.length - 2]!);
+  return analysis.spaces.map((s) => KINDS[best.get(s.id) ?? KINDS.length - 1]!);
 }
 
 /** Parameter names, those of repeated layers together, cut after a few. */

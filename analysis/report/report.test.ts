@@ -212,6 +212,23 @@ describe("diagrams", () => {
     assert.match(dotted, /m0s0 -- m0s1 \[label="layer1\.\{0,1\}|m0s\d -- m0s\d/);
   });
 
+  it("tie branches that may change places to the spaces inside them", () => {
+    const experts = model("architectures/onnx/SoftExperts.onnx");
+    const [swap, ...others] = [...mermaid([experts]).matchAll(/(m0swap\d)\{\{"may change places<br>(.*)"\}\}:::swap/g)];
+    assert.deepEqual(others, []);
+    assert.match(swap![2]!, /experts\.\{0-\d\}/);
+    const inside = experts.analysis.spaces.flatMap((s, k) =>
+      s.acts.every((a) => a.parameter.startsWith("experts.")) ? [`m0s${k}`] : [],
+    );
+    const tied = [...mermaid([experts]).matchAll(/m0swap0 -\.- (m0\w+)/g)].map((m) => m[1]);
+    assert.ok(tied.length > 1);
+    assert.deepEqual(tied, inside);
+    assert.equal((dot([experts]).match(/style=dashed/g) ?? []).length, tied.length);
+    assert.match(dot([experts]), /shape=hexagon/);
+    // Branches of one weight each have no space inside.
+    assert.match(mermaid([model("zoo/onnx/BilinearGate.onnx")]), /m0swap0 -\.- m0(s\d|fixed)/);
+  });
+
   it("escape what would end a label", () => {
     const named = { name: 'a"b]', analysis: resnet.analysis };
     assert.ok(!mermaid([named, named]).includes('a"b'));
@@ -249,6 +266,27 @@ describe("axis labels", () => {
     const attention = axisLabels("SelfAttention", model("zoo/onnx/SelfAttention.onnx").analysis);
     const [outer, inner] = attention.axes["q.weight"]![0] as number[];
     assert.deepEqual([attention.sizes[outer!], attention.sizes[inner!]], [2, 3]);
+  });
+});
+
+describe("exported swaps", () => {
+  it("say which parameters change places, and which rows of a router", () => {
+    const { swaps } = axisLabels("TwinBranches", model("zoo/onnx/TwinBranches.onnx").analysis);
+    assert.deepEqual(
+      swaps.map((s) => s.branches),
+      [["branches.0", "branches.1"]],
+    );
+    assert.deepEqual(
+      swaps[0]!.parameters
+        .map((p) => p.join(" "))
+        .sort()
+        .at(-1),
+      "branches.0.2.weight branches.1.2.weight",
+    );
+    const routed = axisLabels("SoftExperts", model("architectures/onnx/SoftExperts.onnx").analysis).swaps;
+    assert.ok(routed.length > 0);
+    for (const s of routed) assert.ok(s.entries.every((e) => e.axis === 0 && e.positions[0].length === e.positions[1].length));
+    assert.ok(routed.every((s) => s.entries.length > 0));
   });
 });
 

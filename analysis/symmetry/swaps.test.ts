@@ -103,9 +103,15 @@ describe("swaps", () => {
       const weights = new Map(
         ["p.router", "p.0", "p.1"].map((p, k) => [p, Float64Array.from({ length: 9 }, (_, i) => 10 * k + i)]),
       );
-      const moved = swapSymmetry(swap!, 0, shape).act(weights, Float64Array.of(1));
+      const symmetry = swapSymmetry(swap!, 0, shape);
+      const moved = symmetry.act(weights, Float64Array.of(1));
       assert.deepEqual([...moved.get("p.router")!], [1, 0, 2, 4, 3, 5, 7, 6, 8]);
       assert.deepEqual([...moved.get("p.0")!], [...weights.get("p.1")!]);
+      assert.deepEqual(symmetry.exchange!(), {
+        branches: ["p.0", "p.1"],
+        parameters: [["p.0", "p.1"]],
+        entries: [{ parameter: "p.router", axis: 1, positions: [[0], [1]] }],
+      });
     });
 
     it("not where the entries have an order of their own, are read elsewhere, or picked twice", () => {

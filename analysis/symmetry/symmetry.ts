@@ -86,6 +86,23 @@ export interface DiagonalEntries {
   readonly coefficient: Float64Array;
 }
 
+/** Two sub-networks that may be exchanged, by module path or parameter name. */
+export type Swap = readonly [string, string];
+
+/** What changes places in a swap. Parameters are named as in the network that inference ran on: a slice by its own name. */
+export interface Exchange {
+  readonly branches: Swap;
+  /** Parameters of equal shape, each with the one that takes its place. */
+  readonly parameters: readonly (readonly [string, string])[];
+  /** Entries along an axis of a parameter that both branches pick from: the rows of a router that belong to two experts. */
+  readonly entries: readonly {
+    readonly parameter: string;
+    readonly axis: number;
+    /** Positions along the axis, of the first branch and in the same order of the second. */
+    readonly positions: readonly [readonly number[], readonly number[]];
+  }[];
+}
+
 /**
  * A group element by its coordinates. Continuous groups: one number per one-parameter subgroup, acting as exp(sum x_k X_k),
  * for scalings the logarithms of the factors. Permutations: where each entry goes, copy by copy. Signs, flips and swaps: 1
@@ -147,10 +164,9 @@ export interface Symmetry {
   units?(): readonly UnitBlock[];
   /** Scalings and signs: which entries belong to which factor. Made at each call. */
   diagonal?(): readonly DiagonalEntries[];
+  /** Swaps: what changes places. Made at each call. */
+  exchange?(): Exchange;
 }
-
-/** Two sub-networks that may be exchanged, by module path or parameter name. */
-export type Swap = readonly [string, string];
 
 /** Dimension of the continuous symmetries per family, rank increments in the order of FAMILIES, and their sum. */
 export type ContinuousCounts = Readonly<Record<Family, number>> & { readonly total: number };

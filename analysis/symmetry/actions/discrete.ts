@@ -1,6 +1,7 @@
 /** @file The discrete Symmetries: permutations of a channel space, and swaps of two branches. */
+import type { EntryExchange } from "../picked";
 import type { BranchSwap } from "../swaps";
-import type { ChannelSpace, Element, Mirror, Symmetry } from "../symmetry";
+import type { ChannelSpace, Element, Exchange, Mirror, Symmetry } from "../symmetry";
 import { averagingSet, mirrorOf } from "./involution";
 import { type PermutationAction, randomPermutation } from "./permutation";
 
@@ -84,7 +85,28 @@ export function swapSymmetry(swap: BranchSwap, index: number, shape: (parameter:
     generators: () => [],
     mirrors: () => [mirrorOf(act, exchange)],
     fixedSet: () => averagingSet(act, parameters, (p) => entries(shape(p)), [exchange]),
+    exchange: () => ({
+      branches: swap.names,
+      parameters: swap.pairs,
+      entries: swap.entries.flatMap((e) => exchangedEntries(e, shape)),
+    }),
   };
+}
+
+/** Where, along the axes of parameters, two entries of a space are. */
+function exchangedEntries(
+  { action, entries: pair }: EntryExchange,
+  shape: (p: string) => readonly number[],
+): Exchange["entries"] {
+  return action.units().map(({ parameter, axis, features, flat }) => {
+    const sizes = shape(parameter);
+    const inner = entries(sizes.slice(axis + 1));
+    const alongAxis = (unit: number): number[] => {
+      const own = flat.subarray(unit * features, (unit + 1) * features);
+      return [...new Set(Array.from(own, (at) => Math.floor(at / inner) % sizes[axis]!))];
+    };
+    return { parameter, axis, positions: [alongAxis(pair[0]), alongAxis(pair[1])] };
+  });
 }
 
 function entries(shape: readonly number[]): number {
