@@ -17,6 +17,7 @@ import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { familyRegions, familySymmetries } from "./families/families";
 import { matrixFamilies } from "./families/matrix-families";
 import { isWithinReach } from "./families/reach";
+import { rotaryFamilies } from "./families/rotary";
 import { shiftFamilies } from "./families/shift-families";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
@@ -191,7 +192,11 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
       : familySymmetries(
           normal,
           hard,
-          { matrices: matrices(), shifts: byRule() ? shiftFamilies(normal, hard) : [] },
+          {
+            matrices: matrices(),
+            shifts: byRule() ? shiftFamilies(normal, hard) : [],
+            rotaries: byRule() ? rotaryFamilies(normal) : [],
+          },
           spacesOfAtoms,
         )),
     ...swaps().map((s, i) => swapSymmetry(s, i, shape)),

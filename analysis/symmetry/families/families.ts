@@ -8,12 +8,14 @@ import type { InferredAxes } from "../spaces/infer";
 import type { Generator, Symmetry } from "../symmetry";
 import { matrixFamilySymmetry } from "./matrix-action";
 import type { MatrixFamily } from "./matrix-families";
+import { type RotaryFamily, rotarySymmetries } from "./rotary";
 import type { ShiftFamily } from "./shift-families";
 
 /** What the graph alone says. */
 export interface RuleFamilies {
   readonly matrices: readonly MatrixFamily[];
   readonly shifts: readonly ShiftFamily[];
+  readonly rotaries: readonly RotaryFamily[];
 }
 
 /**
@@ -41,11 +43,12 @@ export function familyRegions(matrices: readonly MatrixFamily[]): RegionGroup[] 
 export function familySymmetries(
   graph: Graph,
   axes: InferredAxes,
-  { matrices, shifts }: RuleFamilies,
+  { matrices, shifts, rotaries }: RuleFamilies,
   spacesOf: (atoms: readonly number[]) => readonly number[],
 ): Symmetry[] {
   return [
     ...matrices.map((m, k) => matrixFamilySymmetry(graph, axes, m, `${m.kind}:${k}`, spacesOf([m.atom]))),
+    ...rotarySymmetries(graph, rotaries),
     ...shifts.map((s, k) => shiftFamilySymmetry(s, `${s.family}:${k}`)),
   ];
 }
