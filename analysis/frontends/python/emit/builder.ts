@@ -2,11 +2,10 @@
  * @file Builds the Graph while the evaluator runs. Types come from the operator table's own shape rules. Nodes whose
  * inputs are all known are computed instead of emitted.
  */
-import type { Attribute, Graph, GraphInput, Node } from "../../../graph/graph";
+import type { Graph, GraphInput, Node } from "../../../graph/graph";
 import type { Origin } from "../../../graph/source";
 import {
   type ElementType,
-  elementCount,
   int64Vector,
   isFloating,
   scalar,
@@ -16,27 +15,15 @@ import {
 } from "../../../graph/tensor";
 import type { OperatorTable } from "../../../operators/operator";
 import { onnxTypeCode } from "../../../operators/rules";
-import { PythonError, type ShapeHint, ShapeDemand } from "../evaluator/errors";
+import { type ShapeHint, ShapeDemand } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
-import { constantOf, LARGEST_CONSTANT, type LazyConstant, materialise } from "../values/constant";
+import { constantOf, type LazyConstant, materialise } from "../values/constant";
 import { collectTensors, is, type ParameterCell, type TensorValue, type Value } from "../values/value";
-import { sizeConflicts } from "./conflicts";
 import { type CellEntry, finishedGraph } from "./finish";
-import { foldLazily } from "./folding";
+import { type Attributes, foldedValues, inferredTypes, makeTensor, type OperatorCall, OPSET } from "./known";
 import { copyOf, uniformValue } from "./initialisation";
 
-/** The operator set whose semantics the nodes follow. */
-export const OPSET = 18;
-
-const ABSENT: TensorType = { type: "other", shape: undefined };
-
-export type Attributes = Readonly<Record<string, Attribute>>;
-
-/** A tensor without a place in the graph yet. */
-export function makeTensor(value: string, type: ElementType, shape: Shape | undefined, constant?: LazyConstant): TensorValue {
-  return { k: "tensor", value, type, shape, version: 0, ...(constant ? { constant } : {}) };
-}
-
+/** A graph that grows while the evaluator runs, and the tensors in it. */
 export class GraphBuilder {
   private readonly nodes: Node[] = [];
   private readonly types = new Map<string, TensorType>();
@@ -208,25 +195,9 @@ export class GraphBuilder {
     this.interpreter.journal.setTensor(t, { type: "int64" });
   }
 
-  /** The nodes that lead from some tensors to others, in order; undefined where one of them is not of this graph. */
-  private between(inputs: readonly TensorValue[], outputs: readonly TensorValue[]): Node[] | undefined {
-    const from = new Set(inputs.map((t) => t.value));
-    const needed = new Set(outputs.map((t) => t.value).filter((n) => !from.has(n)));
-    for (const n of needed) if (n !== "" && !this.types.has(n)) return undefined;
-    const out: Node[] = [];
-    for (let i = this.nodes.length - 1; i >= 0; i--) {
-      const node = this.nodes[i]!;
-      if (!node.outputs.some((o) => needed.has(o))) continue;
-      out.push(node);
-      for (const o of node.outputs) needed.delete(o);
-      for (const input of node.inputs) if (!from.has(input)) needed.add(input);
-    }
-    return out.reverse();
-  }
-
   /** Module paths of the nodes that lead from some tensors to others. */
   scopesBetween(inputs: readonly TensorValue[], outputs: readonly TensorValue[]): Set<string> {
-    return new Set((this.between(inputs, outputs) ?? []).map((n) => n.origin.scope ?? ""));
+    return new Set((between(this.nodes, this.types, inputs, outputs) ?? []).map((n) => n.origin.scope ?? ""));
   }
 
   /**
@@ -238,7 +209,7 @@ export class GraphBuilder {
     given: readonly TensorValue[],
     outputs: readonly TensorValue[],
   ): TensorValue[] | undefined {
-    const nodes = this.between(inputs, outputs);
+    const nodes = between(this.nodes, this.types, inputs, outputs);
     if (!nodes) return undefined;
     const names = new Map(inputs.map((t, i) => [t.value, this.nameOf(given[i]!)] as const));
     const made = new Map<string, TensorValue>(inputs.map((t, i) => [t.value, given[i]!] as const));
@@ -305,92 +276,13 @@ export class GraphBuilder {
       this.refresh(t);
       if (t.shape === undefined) this.needShape(t);
     }
-    const types = this.infer(operator, inputs, attributes, count, domain);
-    const folded = this.fold(operator, inputs, attributes, types, domain);
+    const call: OperatorCall = { operator, domain, inputs, attributes };
+    const types = inferredTypes(this.table, call, count);
+    const folded = foldedValues(this.table, call, types, (entries) => this.interpreter.spend(entries));
     if (folded) return folded;
     const names = inputs.map((t) => (t ? this.nameOf(t) : ""));
     const made = Array.from({ length: count }, (_, i) => types[i] ?? { type: "float32" as const, shape: undefined });
     return this.emit(operator, operator, domain, names, attributes, made);
-  }
-
-  private infer(
-    operator: string,
-    inputs: readonly (TensorValue | undefined)[],
-    attributes: Attributes,
-    count: number,
-    domain: string,
-  ): readonly TensorType[] {
-    const entry = this.table(operator, domain);
-    const fallback = inputs.find((t) => t && isFloating(t.type))?.type ?? inputs[0]?.type ?? "float32";
-    const unknownTypes = Array.from({ length: count }, () => ({ type: fallback, shape: undefined }));
-    if (!entry) return unknownTypes;
-    const node: Node = {
-      name: operator,
-      operator,
-      domain,
-      inputs: inputs.map((t, i) => (t ? `i${i}` : "")),
-      outputs: Array.from({ length: count }, (_, i) => `o${i}`),
-      attributes,
-      origin: {},
-    };
-    try {
-      return entry.infer(node, {
-        inputs: inputs.map((t) => (t ? { type: t.type, shape: t.shape } : ABSENT)),
-        opset: OPSET,
-        constant: (i) => {
-          const t = inputs[i];
-          return t?.constant && elementCount(t.constant.shape) <= 65536 ? materialise(t.constant, t.type) : undefined;
-        },
-      });
-    } catch (error) {
-      if (error instanceof PythonError || error instanceof ShapeDemand) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      const shapes = inputs.map((t) => t?.shape);
-      throw new PythonError("RuntimeError", message, undefined, sizeConflicts(operator, shapes, attributes["axis"], message));
-    }
-  }
-
-  private fold(
-    operator: string,
-    inputs: readonly (TensorValue | undefined)[],
-    attributes: Attributes,
-    types: readonly TensorType[],
-    domain: string,
-  ): TensorValue[] | undefined {
-    if (domain !== "" || inputs.length === 0 || inputs.some((t) => t && !t.constant)) return undefined;
-    const [type] = types;
-    const integer = inputs.every((t) => !t || !isFloating(t.type));
-    if (types.length === 1 && type) {
-      const lazily = foldLazily(
-        operator,
-        inputs.map((t) => t?.constant),
-        attributes,
-        type.shape,
-        integer,
-      );
-      if (lazily) return [makeTensor("", type.type, lazily.shape, lazily)];
-    }
-    const entry = this.table(operator, domain);
-    if (!entry?.evaluate) return undefined;
-    const size = inputs.reduce((n, t) => n + (t?.shape ? elementCount(t.shape) : 0), 0);
-    const out = types.reduce((n, t) => n + (t.shape ? elementCount(t.shape) : 0), 0);
-    if (size > LARGEST_CONSTANT || out > LARGEST_CONSTANT) return undefined;
-    this.interpreter.spend(size + out);
-    const node: Node = {
-      name: operator,
-      operator,
-      domain,
-      inputs: inputs.map((t, i) => (t ? `i${i}` : "")),
-      outputs: types.map((_, i) => `o${i}`),
-      attributes,
-      origin: {},
-    };
-    try {
-      const values = inputs.map((t) => (t?.constant ? materialise(t.constant, t.type) : undefined));
-      return entry.evaluate(node, values, OPSET).map((t) => this.tensor(t));
-    } catch {
-      return undefined;
-    }
   }
 
   /** An operator that Noether knows nothing about, named as the user wrote it. It pins all it touches. */
@@ -546,4 +438,25 @@ export class GraphBuilder {
       { name, opset: OPSET, outputs: wanted, nameOfCell, symbols },
     );
   }
+}
+
+/** The nodes that lead from some tensors to others, in order; undefined where one of them is not of this graph. */
+function between(
+  nodes: readonly Node[],
+  types: ReadonlyMap<string, TensorType>,
+  inputs: readonly TensorValue[],
+  outputs: readonly TensorValue[],
+): Node[] | undefined {
+  const from = new Set(inputs.map((t) => t.value));
+  const needed = new Set(outputs.map((t) => t.value).filter((n) => !from.has(n)));
+  for (const n of needed) if (n !== "" && !types.has(n)) return undefined;
+  const out: Node[] = [];
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i]!;
+    if (!node.outputs.some((o) => needed.has(o))) continue;
+    out.push(node);
+    for (const o of node.outputs) needed.delete(o);
+    for (const input of node.inputs) if (!from.has(input)) needed.add(input);
+  }
+  return out.reverse();
 }

@@ -5,7 +5,7 @@ import { notUnderstood, raise } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
-import { BATCH, STEPS } from "../models/inputs";
+import { BATCH, STEPS } from "../models/suppositions";
 import { elementType } from "../arrays/support";
 import { shapeOf } from "../torch/arguments";
 import {

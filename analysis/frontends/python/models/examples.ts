@@ -6,9 +6,9 @@ import type { ElementType } from "../../../graph/tensor";
 import { isFloating } from "../../../graph/tensor";
 import type { SourceScope } from "../modules/scope";
 import { BudgetExceeded, PythonError } from "../evaluator/errors";
-import { makeTensor } from "../emit/builder";
+import { makeTensor } from "../emit/known";
 import { type Arguments, type ClassValue, intOf, is, isObject, list, positional, tuple, type Value } from "../values/value";
-import { BATCH } from "./inputs";
+import { BATCH } from "./suppositions";
 
 /** Attributes that hold an example: tensors, or one shape or several. */
 const TENSORS = /^(?:example|dummy|sample)_(?:inputs?|input_array|args)$/;

@@ -24,7 +24,8 @@ import {
 import { type DocumentedShape, documentedShapes } from "./documented";
 import type { EvaluationOptions, GivenInput } from "./evaluation";
 import type { Framework } from "./framework";
-import { EDGES, type InputSearch, STEPS } from "./inputs";
+import type { InputSearch } from "./inputs";
+import { EDGES, STEPS } from "./suppositions";
 import { useOf } from "./parameter-use";
 
 /** How forward is called. */

@@ -1,7 +1,7 @@
 /** @file Operations that make tensors: filled, counted, drawn at random, or from Python numbers. */
 import type { ElementType } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
-import { makeTensor } from "../../emit/builder";
+import { makeTensor } from "../../emit/known";
 import { notUnderstood } from "../../evaluator/errors";
 import { filledConstant } from "../../values/constant";
 import { is, numberOf, type TensorValue, type Value } from "../../values/value";
