@@ -3,6 +3,7 @@ import { type ChildProcess as NodeChild, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { letGo } from "./idle";
 import { RuntimeFailure } from "./ort";
 import type { Reply, Request, WireTensors } from "./protocol";
 
@@ -44,7 +45,7 @@ export class ChildProcess {
     this.process.stderr?.on("data", (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString()).slice(-KEPT_STDERR);
     });
-    this.idle();
+    letGo(this.process);
   }
 
   /** Whether it can take requests. */
@@ -88,16 +89,8 @@ export class ChildProcess {
   private settle(id: number): Pending | undefined {
     const pending = this.pending.get(id);
     this.pending.delete(id);
-    if (this.pending.size === 0) this.idle();
+    if (this.pending.size === 0) letGo(this.process);
     return pending;
-  }
-
-  /** An idle child does not keep the parent alive. */
-  private idle(): void {
-    this.process.unref();
-    this.process.channel?.unref();
-    const stderr = this.process.stderr as (NodeJS.ReadableStream & { unref?: () => void }) | null;
-    stderr?.unref?.();
   }
 
   private end(how: string): void {

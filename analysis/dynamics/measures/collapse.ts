@@ -24,11 +24,6 @@ export function mirrorOrder(mirror: MirrorLike, parameters: ParameterValues): nu
   return size > 0 ? Math.sqrt(squaredNorm(mirror.project(parameters)) / size) : 0;
 }
 
-/** Weights put onto the mirror: (I - OO^T) theta. */
-export function ontoMirror(mirror: MirrorLike, parameters: ParameterValues): ParameterValues {
-  return shifted(parameters, mirror.project(parameters), -1);
-}
-
 /** What the two thresholds say about one mirror. */
 export interface CollapseMeasure {
   /** |O^T theta| (not relative). */

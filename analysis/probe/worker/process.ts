@@ -3,6 +3,7 @@ import { type ChildProcess as NodeChild, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { letGo } from "../../runtime/idle";
 import { RuntimeFailure } from "../../runtime/ort";
 import type { WireTensors } from "../../runtime/protocol";
 import type { ProbeMessage, ProbeReply, Provider, TrainJob, WireRecording } from "./protocol";
@@ -63,7 +64,7 @@ export class ProbeProcess {
     this.process.stderr?.on("data", (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString()).slice(-KEPT_STDERR);
     });
-    this.idle();
+    letGo(this.process);
   }
 
   get alive(): boolean {
@@ -148,16 +149,8 @@ export class ProbeProcess {
   private settle(id: number): Pending | undefined {
     const pending = this.pending.get(id);
     this.pending.delete(id);
-    if (this.pending.size === 0) this.idle();
+    if (this.pending.size === 0) letGo(this.process);
     return pending;
-  }
-
-  /** An idle process does not keep its parent alive. */
-  private idle(): void {
-    this.process.unref();
-    this.process.channel?.unref();
-    const stderr = this.process.stderr as (NodeJS.ReadableStream & { unref?: () => void }) | null;
-    stderr?.unref?.();
   }
 
   private end(how: string): void {

@@ -197,16 +197,6 @@ function pureShifts(system: FieldSystem, { unknowns: listed, basis }: NullSpace)
   );
 }
 
-/** The regions of `searchFields`. */
-export function matrixFields(
-  graph: Graph,
-  weights: ParameterValues,
-  axes: AxisStructure,
-  options: FieldOptions = {},
-): readonly FieldRegion[] {
-  return searchFields(graph, weights, axes, options).regions;
-}
-
 /** A tangent vector of engine B that is a solution of the field system, with its values on the sink unknowns. */
 interface InsideScaling {
   readonly vector: Float64Array;

@@ -1,9 +1,20 @@
 /** @file How the built-in layers of Flax are declared, once for linen and nnx: their variables, and what a call computes. */
-import { notUnderstood, type ShapeHint } from "../evaluator/errors";
+import { notUnderstood, raise, type ShapeHint } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { Reader, shapeOf } from "../torch/arguments";
-import { float, type InstanceValue, int, is, type ParameterCell, type TensorValue, type Value } from "../values/value";
+import {
+  float,
+  type Arguments,
+  type InstanceValue,
+  int,
+  is,
+  native,
+  type ParameterCell,
+  type TensorValue,
+  type Value,
+} from "../values/value";
 
+/** How a variable starts. */
 export type Start = NonNullable<ParameterCell["initialisation"]>;
 
 /** Where a layer keeps its variables: a scope in linen, attributes in nnx. */
@@ -121,4 +132,15 @@ export function readParams(params: string): { names: string[]; defaults: [string
   });
   const first = entries.findIndex((p) => p.includes("="));
   return { names, defaults, required: first < 0 ? entries.length : first };
+}
+
+/** A method of the class Module, written here. */
+export function method(name: string, run: (i: Interpreter, self: InstanceValue, args: Arguments) => Value): [string, Value] {
+  return [
+    name,
+    native(`Module.${name}`, (i, a) => {
+      const [self, ...rest] = a.positional;
+      return is(self, "instance") ? run(i, self, { ...a, positional: rest }) : raise("TypeError", `${name} needs a module`);
+    }),
+  ];
 }

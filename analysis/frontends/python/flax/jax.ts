@@ -6,24 +6,12 @@ import { call } from "../evaluator/functions";
 import { iterate } from "../evaluator/iterate";
 import { poolWindows } from "../keras/pooling";
 import { channelsBack, channelsFirst, samePads } from "../keras/layout";
-import { Reader, shapeOf } from "../torch/arguments";
+import { counted, Reader, shapeOf } from "../torch/arguments";
 import { drawnTensor } from "../torch/operations/creation";
 import { gelu } from "../torch/operations/pointwise";
 import { reduce } from "../torch/operations/reductions";
 import { namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  float,
-  int,
-  intOf,
-  is,
-  list,
-  native,
-  type NamespaceValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { float, int, intOf, is, list, native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
 import { ATTENTION_FUNCTIONS } from "./attention";
 import { ONES, type Start, STARTS, ZEROS } from "./context";
 
@@ -37,17 +25,6 @@ const NUMPY: Readonly<Record<string, string>> = {
   pow: "pow",
 };
 
-function fn(name: string, params: string, run: (a: Reader) => Value): [string, Value] {
-  const names = params.split(" ");
-  return [
-    name,
-    native(name, (i, args: Arguments) => {
-      i.calls++;
-      return run(new Reader(i, names, args));
-    }),
-  ];
-}
-
 /** Functions that give their first argument, or the function that they are given. */
 function identity(names: string): [string, Value][] {
   return names.split(" ").map((n) => [n, native(n, (_, a) => a.positional[0] ?? native(n, (__, b) => b.positional[0] ?? null))]);
@@ -55,15 +32,15 @@ function identity(names: string): [string, Value][] {
 
 const NN: readonly [string, Value][] = [
   // JAX's GELU is the one by tanh unless told otherwise, as in the array table.
-  fn("gelu", "x approximate", (a) => {
+  counted("gelu", "x approximate", (a) => {
     const x = a.tensor("x");
     shapeOf(a.interpreter, x);
     return gelu(a.builder, x, a.bool("approximate", true) ? "tanh" : "none");
   }),
-  fn("one_hot", "x num_classes", (a) =>
+  counted("one_hot", "x num_classes", (a) =>
     arrays.callable("one_hot")!.call(a.interpreter, { positional: [a.tensor("x"), a.value("num_classes")], keywords: new Map() }),
   ),
-  fn("standardize", "x axis", (a) => {
+  counted("standardize", "x axis", (a) => {
     const b = a.builder;
     const x = a.tensor("x");
     const rank = shapeOf(a.interpreter, x).length;
@@ -188,12 +165,12 @@ function scan(a: Reader): Value {
 
 const LAX: readonly [string, Value][] = [
   ...identity("stop_gradient with_sharding_constraint optimization_barrier"),
-  fn("rsqrt", "x", (a) => torch(a.interpreter, "rsqrt", [a.tensor("x")])),
-  fn("select", "pred on_true on_false", (a) =>
+  counted("rsqrt", "x", (a) => torch(a.interpreter, "rsqrt", [a.tensor("x")])),
+  counted("select", "pred on_true on_false", (a) =>
     torch(a.interpreter, "where", [a.tensor("pred"), a.tensor("on_true"), a.tensor("on_false")]),
   ),
-  fn("scan", "f init xs length", scan),
-  fn("dynamic_slice_in_dim", "operand start_index slice_size axis", (a) => {
+  counted("scan", "f init xs length", scan),
+  counted("dynamic_slice_in_dim", "operand start_index slice_size axis", (a) => {
     const start = a.int("start_index");
     return a.builder.slice(a.tensor("operand"), a.int("axis", 0), start, start + a.int("slice_size"));
   }),
@@ -202,7 +179,7 @@ const LAX: readonly [string, Value][] = [
 /** Windows of `nn.avg_pool(x, window_shape, strides, padding)`: strides are 1 unless they are given. */
 export function poolFunctions(): [string, Value][] {
   return (["max_pool", "avg_pool"] as const).map((name) =>
-    fn(name, "inputs window_shape strides padding count_include_pad", (a) => {
+    counted(name, "inputs window_shape strides padding count_include_pad", (a) => {
       const x = a.tensor("inputs");
       const size = a.ints("window_shape") ?? notUnderstood("the window of a pooling is not known");
       if (x.shape === undefined) a.builder.needShape(x, { rank: size.length + 2, channelsLast: true });

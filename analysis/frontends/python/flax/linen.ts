@@ -15,7 +15,6 @@ import {
   type InstanceValue,
   intOf,
   is,
-  native,
   positional,
   type TensorValue,
   unknown,
@@ -23,7 +22,7 @@ import {
 } from "../values/value";
 import { arrays } from "../arrays/index";
 import { arrayAttribute } from "./array";
-import { FlaxContext, type FlaxSpec, readParams, type Start, type VariableStore } from "./context";
+import { FlaxContext, type FlaxSpec, method, readParams, type Start, type VariableStore } from "./context";
 
 /** The variables of one place in the tree of modules. */
 interface Scope {
@@ -269,16 +268,6 @@ function ownVariable(
   );
   interpreter.journal.set(scope.variables, name, t);
   return t;
-}
-
-function method(name: string, run: (i: Interpreter, self: InstanceValue, args: Arguments) => Value): [string, Value] {
-  return [
-    name,
-    native(`Module.${name}`, (i, a) => {
-      const [self, ...rest] = a.positional;
-      return is(self, "instance") ? run(i, self, { ...a, positional: rest }) : raise("TypeError", `${name} needs a module`);
-    }),
-  ];
 }
 
 /** The class flax.linen.Module. `root` is the class `object`. */

@@ -12,13 +12,12 @@ import {
   intOf,
   is,
   list,
-  native,
   type TensorValue,
   unknown,
   type Value,
 } from "../values/value";
 import { arrayAttribute } from "./array";
-import { FlaxContext, type FlaxSpec, readParams, type VariableStore } from "./context";
+import { FlaxContext, type FlaxSpec, method, readParams, type VariableStore } from "./context";
 
 /** Whether a value is an nnx module. */
 export function isNnx(v: Value | undefined): v is InstanceValue {
@@ -83,16 +82,6 @@ function storeOf(interpreter: Interpreter, m: InstanceValue): VariableStore {
       return t;
     },
   };
-}
-
-function method(name: string, run: (i: Interpreter, self: InstanceValue, args: Arguments) => Value): [string, Value] {
-  return [
-    name,
-    native(`Module.${name}`, (i, a) => {
-      const [self, ...rest] = a.positional;
-      return is(self, "instance") ? run(i, self, { ...a, positional: rest }) : raise("TypeError", `${name} needs a module`);
-    }),
-  ];
 }
 
 /** The class flax.nnx.Module. `root` is the class `object`. */

@@ -2,9 +2,9 @@
 import { arrays } from "../arrays/index";
 import { ELEMENT_TYPES, torchTensor } from "../arrays/support";
 import { notUnderstood } from "../evaluator/errors";
-import { Reader, shapeOf } from "../torch/arguments";
+import { counted, type Reader, shapeOf } from "../torch/arguments";
 import { namespaceOf } from "../values/namespaces";
-import { int, is, native, type NamespaceValue, type NativeCall, type TensorValue, tuple, type Value } from "../values/value";
+import { int, is, native, type NamespaceValue, type TensorValue, tuple, type Value } from "../values/value";
 import { activationEntries } from "./activations";
 import { softmaxAttention } from "./attention";
 import { convolve } from "./convolution";
@@ -20,15 +20,6 @@ const RENAMED: Readonly<Record<string, string>> = {
   eye: "eye",
   identity: "identity_matrix",
 };
-
-function counted(name: string, params: string, run: (a: Reader) => Value): [string, Value] {
-  const names = params.split(" ");
-  const invoke: NativeCall = (i, args) => {
-    i.calls++;
-    return run(new Reader(i, names, args));
-  };
-  return [name, native(name, invoke)];
-}
 
 /** `ops.conv(inputs, kernel, strides, padding, data_format, dilation_rate)`. */
 const CONVOLUTIONS: readonly [string, Value][] = [

@@ -2,10 +2,10 @@
 import { arrays } from "../arrays/index";
 import { elementType, ELEMENT_TYPES, torch } from "../arrays/support";
 import { notUnderstood } from "../evaluator/errors";
-import { Reader, shapeOf } from "../torch/arguments";
+import { counted, Reader, shapeOf } from "../torch/arguments";
 import { tensorBinary } from "../torch/arithmetic";
 import { namespaceOf } from "../values/namespaces";
-import { type Arguments, int, is, native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
+import { int, is, native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
 import { activationEntries } from "./activations";
 import { convolve } from "./convolution";
 import { channelsBack, channelsFirst } from "./layout";
@@ -48,17 +48,6 @@ const RENAMED: Readonly<Record<string, string>> = {
   reverse: "flip",
 };
 
-function fn(name: string, params: string, run: (a: Reader) => Value): [string, Value] {
-  const names = params.split(" ");
-  return [
-    name,
-    native(name, (i, args: Arguments) => {
-      i.calls++;
-      return run(new Reader(i, names, args));
-    }),
-  ];
-}
-
 function call(a: Reader, name: string, positional: readonly Value[], keywords: Readonly<Record<string, Value>> = {}): Value {
   const callable = arrays.callable(name);
   if (!callable) return notUnderstood(`${name} is not in the tables`);
@@ -74,16 +63,16 @@ function spatialSizes(a: Reader, name: string, spatial: number): number[] {
 }
 
 const OWN: readonly [string, Value][] = [
-  fn("matmul", "a b transpose_a transpose_b", (a) => {
+  counted("matmul", "a b transpose_a transpose_b", (a) => {
     const turn = (name: string, flag: string): Value =>
       a.bool(flag, false) ? torch(a.interpreter, "transpose", [a.tensor(name), int(-1), int(-2)]) : a.value(name);
     return tensorBinary(a.interpreter, "@", turn("a", "transpose_a"), turn("b", "transpose_b"));
   }),
-  fn("transpose", "a perm", (a) => call(a, "transpose", [a.tensor("a"), a.value("perm")])),
-  fn("split", "value num_or_size_splits axis", (a) =>
+  counted("transpose", "a perm", (a) => call(a, "transpose", [a.tensor("a"), a.value("perm")])),
+  counted("split", "value num_or_size_splits axis", (a) =>
     call(a, "split_sizes", [a.tensor("value"), a.value("num_or_size_splits"), int(a.int("axis", 0))]),
   ),
-  fn("pad", "tensor paddings mode constant_values", (a) =>
+  counted("pad", "tensor paddings mode constant_values", (a) =>
     call(a, "pad", [
       a.tensor("tensor"),
       a.value("paddings"),
@@ -91,22 +80,22 @@ const OWN: readonly [string, Value][] = [
       a.value("constant_values"),
     ]),
   ),
-  fn("gather", "params indices validate_indices axis", (a) =>
+  counted("gather", "params indices validate_indices axis", (a) =>
     call(a, "take", [a.tensor("params"), a.value("indices"), int(a.int("axis", 0))]),
   ),
-  fn("range", "start limit delta", (a) => {
+  counted("range", "start limit delta", (a) => {
     const bounds = a.has("limit")
       ? [a.value("start"), a.value("limit"), a.has("delta") ? a.value("delta") : int(1)]
       : [a.value("start")];
     return call(a, "arange", bounds);
   }),
-  fn("squeeze", "input axis", (a) => call(a, "squeeze", [a.tensor("input"), a.value("axis")])),
-  fn("cast", "x dtype", (a) => {
+  counted("squeeze", "input axis", (a) => call(a, "squeeze", [a.tensor("input"), a.value("axis")])),
+  counted("cast", "x dtype", (a) => {
     const to = elementType(a.value("dtype"));
     return to ? a.builder.cast(a.tensor("x"), to) : a.tensor("x");
   }),
-  fn("shape", "input", (a) => call(a, "shape", [a.tensor("input")])),
-  fn("slice", "input begin size", (a) => {
+  counted("shape", "input", (a) => call(a, "shape", [a.tensor("input")])),
+  counted("slice", "input begin size", (a) => {
     let x = a.tensor("input");
     const shape = shapeOf(a.interpreter, x);
     const [begin, size] = [a.ints("begin") ?? [], a.ints("size") ?? []];
@@ -116,27 +105,29 @@ const OWN: readonly [string, Value][] = [
     });
     return x;
   }),
-  fn("add_n", "inputs", (a) => a.tensors("inputs").reduce((x, y) => a.builder.node("Add", [x, y]))),
-  fn("rank", "input", (a) => call(a, "ndim", [a.tensor("input")])),
+  counted("add_n", "inputs", (a) => a.tensors("inputs").reduce((x, y) => a.builder.node("Add", [x, y]))),
+  counted("rank", "input", (a) => call(a, "ndim", [a.tensor("input")])),
   ["is_tensor", isTensor],
 ];
 
 const NN: readonly [string, Value][] = [
-  fn("softmax", "logits axis", (a) => call(a, "softmax", [a.tensor("logits"), int(a.int("axis", -1))])),
-  fn("log_softmax", "logits axis", (a) => call(a, "log_softmax", [a.tensor("logits"), int(a.int("axis", -1))])),
-  fn("gelu", "features approximate", (a) => call(a, "gelu", [a.tensor("features"), a.bool("approximate", false)])),
-  fn("leaky_relu", "features alpha", (a) =>
+  counted("softmax", "logits axis", (a) => call(a, "softmax", [a.tensor("logits"), int(a.int("axis", -1))])),
+  counted("log_softmax", "logits axis", (a) => call(a, "log_softmax", [a.tensor("logits"), int(a.int("axis", -1))])),
+  counted("gelu", "features approximate", (a) => call(a, "gelu", [a.tensor("features"), a.bool("approximate", false)])),
+  counted("leaky_relu", "features alpha", (a) =>
     call(a, "leaky_relu_02", [a.tensor("features")], a.has("alpha") ? { alpha: a.value("alpha") } : {}),
   ),
-  fn("dropout", "x rate", (a) => a.value("x")),
-  fn("moments", "x axes", (a) => call(a, "moments", [a.tensor("x")], { axes: a.value("axes"), keepdims: a.value("keepdims") })),
-  fn("l2_normalize", "x axis epsilon", (a) =>
+  counted("dropout", "x rate", (a) => a.value("x")),
+  counted("moments", "x axes", (a) =>
+    call(a, "moments", [a.tensor("x")], { axes: a.value("axes"), keepdims: a.value("keepdims") }),
+  ),
+  counted("l2_normalize", "x axis epsilon", (a) =>
     call(a, "normalize", [a.tensor("x"), int(a.int("axis", -1))], a.has("epsilon") ? { epsilon: a.value("epsilon") } : {}),
   ),
-  fn("bias_add", "value bias", (a) => tensorBinary(a.interpreter, "+", a.value("value"), a.value("bias"))),
-  fn("embedding_lookup", "params ids", (a) => call(a, "take", [a.tensor("params"), a.value("ids"), int(0)])),
+  counted("bias_add", "value bias", (a) => tensorBinary(a.interpreter, "+", a.value("value"), a.value("bias"))),
+  counted("embedding_lookup", "params ids", (a) => call(a, "take", [a.tensor("params"), a.value("ids"), int(0)])),
   ...(["conv1d", "conv2d", "conv3d"] as const).map((name, k) =>
-    fn(name, "input filters strides padding", (a) => {
+    counted(name, "input filters strides padding", (a) => {
       const x = a.tensor("input");
       const kernel = a.tensor("filters");
       const spatial = k + 1;
@@ -151,7 +142,7 @@ const NN: readonly [string, Value][] = [
     }),
   ),
   ...(["max_pool2d", "avg_pool2d"] as const).map((name) =>
-    fn(name, "input ksize strides padding", (a) => {
+    counted(name, "input ksize strides padding", (a) => {
       const x = channelsFirst(a.interpreter, a.tensor("input"));
       const size = spatialSizes(a, "ksize", 2);
       const kind = name === "max_pool2d" ? "MaxPool" : "AveragePool";
@@ -161,7 +152,7 @@ const NN: readonly [string, Value][] = [
       );
     }),
   ),
-  fn("depth_to_space", "input block_size", (a) => {
+  counted("depth_to_space", "input block_size", (a) => {
     // Channels hold (block row, block column, channel).
     const b = a.builder;
     const x = a.tensor("input");
@@ -170,7 +161,7 @@ const NN: readonly [string, Value][] = [
     const apart = b.transpose(b.reshape(x, [n, h, w, r, r, c / (r * r)]), [0, 1, 3, 2, 4, 5]);
     return b.reshape(apart, [n, h * r, w * r, c / (r * r)]);
   }),
-  fn("space_to_depth", "input block_size", (a) => {
+  counted("space_to_depth", "input block_size", (a) => {
     const b = a.builder;
     const x = a.tensor("input");
     const [n, h, w, c] = shapeOf(a.interpreter, x) as [number, number, number, number];
@@ -178,7 +169,7 @@ const NN: readonly [string, Value][] = [
     const apart = b.transpose(b.reshape(x, [n, h / r, r, w / r, r, c]), [0, 1, 3, 2, 4, 5]);
     return b.reshape(apart, [n, h / r, w / r, r * r * c]);
   }),
-  fn("top_k", "input k", (a) => call(a, "top_k", [a.tensor("input"), a.value("k")])),
+  counted("top_k", "input k", (a) => call(a, "top_k", [a.tensor("input"), a.value("k")])),
 ];
 
 /** `tf.function`, with and without arguments. */

@@ -5,7 +5,7 @@ import { notUnderstood, raise, raiseRank } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { truth } from "../evaluator/branches";
-import { type Arguments, intOf, is, numberOf, type TensorValue, type Value } from "../values/value";
+import { type Arguments, intOf, is, native, numberOf, type TensorValue, type Value } from "../values/value";
 
 /** Other spellings of parameters that torch accepts. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -189,4 +189,16 @@ export function axisOf(dim: number, rank: number): number {
   if (axis < 0 || axis >= Math.max(rank, 1))
     raiseRank(`dimension ${dim} is out of range for a tensor with ${rank} dimensions`, rank, dim < 0 ? -dim : dim + 1);
   return axis;
+}
+
+/** A built-in function of that name with these parameters, separated by spaces; each call of it counts as one of the model's. */
+export function counted(name: string, params: string, run: (a: Reader) => Value): [string, Value] {
+  const names = params.split(" ");
+  return [
+    name,
+    native(name, (interpreter, args) => {
+      interpreter.calls++;
+      return run(new Reader(interpreter, names, args));
+    }),
+  ];
 }
