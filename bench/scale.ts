@@ -20,6 +20,16 @@ function chain(): Graph {
   return b.build([2, 4], x);
 }
 
+/** Linear layers as PyTorch exports them. */
+function linear(): Graph {
+  const b = new Builder();
+  let x = "x";
+  for (let i = 0; i < NODES / 2; i++) {
+    x = b.relu(b.node("Gemm", [x, b.parameter(`${i}.weight`, [4, 4]), b.parameter(`${i}.bias`, [4])], { transB: 1 }));
+  }
+  return b.build([2, 4], x);
+}
+
 /** Residual blocks on one stream. */
 function residual(): Graph {
   const b = new Builder();
@@ -99,6 +109,7 @@ function unknown(): Graph {
 export function scaleSection(): Section {
   const graphs: readonly (readonly [string, () => Graph])[] = [
     ["chain of layers", chain],
+    ["linear layers with a bias", linear],
     ["residual blocks", residual],
     ["one wide Concat", wide],
     ["one value with 50,000 readers", shared],

@@ -10,6 +10,7 @@ import type { Tensor, TensorType } from "../graph/tensor";
 import type { Lowering, Operator } from "../operators/operator";
 import { misuse } from "../operators/signatures";
 import { operatorTable } from "../operators/table";
+import type { WholeContext } from "../operators/whole";
 import { freeValues, substitute } from "./bodies";
 import { SequenceUses, stepsToUnroll } from "./recurrence";
 import { SEQUENCE_OPERATORS, Sequences } from "./sequences";
@@ -36,8 +37,11 @@ interface Place {
   readonly inBody: boolean;
 }
 
+/** The node that stays in the place of a given one; undefined for one that is to be lowered. */
+export type Keep = (node: Node, context: WholeContext) => Node | undefined;
+
 /** Folds and lowers all nodes of the workspace's source graph, but for those that `keep` wants as they are. */
-export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: (node: Node) => boolean = () => false): void {
+export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: Keep = () => undefined): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
   for (const node of workspace.source.nodes) {
     checkOutputs(workspace, node);
@@ -80,7 +84,7 @@ class Expansion {
   constructor(
     private readonly workspace: Workspace,
     private readonly maxRecurrentSteps: number,
-    private readonly keep: (node: Node) => boolean,
+    private readonly keep: Keep,
   ) {}
 
   /** How many steps to unroll at most; inside of bodies, whose readers are not known here, all of them. */
@@ -121,7 +125,12 @@ class Expansion {
       w.addTyped(w.open(this.withCaptures({ ...node, domain: INVALID_DOMAIN })), undefined);
       return;
     }
-    const lower = place.depth < DEEPEST && !this.keep(node) ? entry?.lower : undefined;
+    const kept = entry?.lower === undefined ? undefined : this.keep(node, this.contextOf(node, place));
+    if (kept !== undefined) {
+      w.addTyped(kept === node ? item : w.open(kept), entry);
+      return;
+    }
+    const lower = place.depth < DEEPEST ? entry?.lower : undefined;
     const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, node, place) : undefined;
     const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, node, place));
     if (values !== undefined) {
@@ -130,6 +139,15 @@ class Expansion {
     }
     const hasBodies = holdsGraphs(node);
     w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
+  }
+
+  private contextOf({ outputs }: Node, place: Place): WholeContext {
+    const { workspace } = this;
+    return {
+      type: (value) => workspace.type(value),
+      isUsed: (k) => this.isUsed(outputs[k] ?? "", place),
+      opset: place.opset,
+    };
   }
 
   /** What is wrong with a node of the source, apart from shapes: the door that no rule behind has to guard again. */

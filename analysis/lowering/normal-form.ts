@@ -24,6 +24,7 @@ import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
 import { multiplyWeightsLast } from "./weights-last";
+import { keptWhole, standardises } from "../operators/whole";
 import { Workspace } from "./workspace";
 
 /** What the normal form is wanted for. */
@@ -42,6 +43,8 @@ export interface NormalFormOptions {
   readonly maxRecurrentSteps?: number;
   /** True makes parameters of the slices of parameters that are only read slice by slice (default: parameters stay whole). */
   readonly slices?: boolean;
+  /** True leaves frequent composite operators as they are where they have rules of their own (operators/whole.ts). */
+  readonly whole?: boolean;
 }
 
 /** A graph in normal form. */
@@ -61,7 +64,7 @@ export interface NormalForm {
  */
 export function normalForm(graph: Graph, options: NormalFormOptions = {}): NormalForm {
   const w = new Workspace(graph);
-  expand(w, options.maxRecurrentSteps ?? 3);
+  expand(w, options.maxRecurrentSteps ?? 3, options.whole === true ? keptWhole : undefined);
   w.removeDeadCode();
   if (computeWhatIsRead(w)) w.removeDeadCode();
   const slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
@@ -79,7 +82,8 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (sumTerms(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
-  const epsilonRemoved = options.epsilon !== "keep" && removeEpsilons(w);
+  const isStandardised = w.items.some(({ node }) => standardises(node));
+  const epsilonRemoved = options.epsilon !== "keep" && (removeEpsilons(w) || isStandardised);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
   const broadcasts = dropExpands(w);
   if (options.loss === "softmax") centreOutputs(w);
@@ -95,7 +99,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
  */
 export function primitiveForm(graph: Graph, keep: (node: Node) => boolean): Graph {
   const w = new Workspace(graph);
-  expand(w, Number.POSITIVE_INFINITY, keep);
+  expand(w, Number.POSITIVE_INFINITY, (node) => (keep(node) ? node : undefined));
   w.removeDeadCode();
   w.keepOutputNames();
   return w.finish();

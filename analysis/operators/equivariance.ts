@@ -16,6 +16,7 @@ import type { Tensor } from "../graph/tensor";
  * - reduction: reduced indices carry no scale, the rest passes with `factor`: ReduceMean 1, ReduceSumSquare 2.
  * - slope: the first input passes, the second (PRelu's slopes) has no scale.
  * - power: Pow with a constant exponent k: s(out) = k * s(in); with any other exponent no scale passes.
+ * - parts: several of these at once, each between some of the operands: operators that are taken whole.
  * - zero: no scale passes: all others.
  */
 export type UnitRule =
@@ -26,7 +27,24 @@ export type UnitRule =
   | { readonly kind: "reduction"; readonly factor: number }
   | { readonly kind: "slope" }
   | { readonly kind: "power" }
+  | { readonly kind: "parts"; readonly parts: (node: Node) => readonly UnitPart[] }
   | { readonly kind: "zero" };
+
+/**
+ * One of several relations between log-scales (or signs) of the operands of one operator: operand 0 is the output, operand k + 1
+ * input k. The first operand takes the place of the output: contraction, equal and product are as in `UnitRule` (product of
+ * first powers); zero: they have none; within: those behind the first have what labels of the first allow, and nothing
+ * is said of the first. NO_OPERAND as the first one has no labels.
+ */
+export interface UnitPart {
+  readonly kind: "contraction" | "equal" | "product" | "within" | "zero";
+  readonly operands: readonly number[];
+  /** Absent where it holds for both. */
+  readonly field?: "scales" | "signs";
+}
+
+/** Stands for an operand that is not there. */
+export const NO_OPERAND = -1;
 
 /**
  * How a sign passes through. odd: f(-x) = -f(x); even: f(-x) = f(x); units: follow the unit rule modulo 2

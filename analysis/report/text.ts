@@ -47,7 +47,8 @@ function summary({ analysis, certificate }: ReportedModel, style: Style): string
   const { continuous, isLeast } = countedOf(analysis, certificate);
   const { total } = continuous;
   const trained = plural(analysis.parameters, "trained parameter");
-  if (total === 0) return [`  ${trained}; no continuous symmetry`];
+  if (total === 0)
+    return [`  ${trained}; ${isLeast ? "no scale that is free (only scales were counted)" : "no continuous symmetry"}`];
   const least = isLeast ? "at least " : "";
   const share = analysis.parameters > 0 ? ` (${percentage(total / analysis.parameters)})` : "";
   const head = `  ${trained}, ${least}${plural(total, "direction")} of which ${total === 1 ? "is" : "are"} pure symmetry${share}`;

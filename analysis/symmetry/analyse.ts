@@ -6,6 +6,7 @@ import { elementCount } from "../graph/tensor";
 import { type NormalForm, normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
+import { wholeOf } from "../operators/whole";
 import { permutationSymmetry, swapSymmetry } from "./actions/discrete";
 import { curveSymmetries } from "./actions/curve";
 import { matrixSymmetries } from "./actions/matrix";
@@ -50,6 +51,18 @@ const FEW = 500;
  */
 const MOST_WORK = 5e8;
 
+/** Number of nodes above which only permutations, scales and signs are looked for, and composite operators stay whole. */
+const MANY_NODES = 30_000;
+
+/** The equivariance of a node in a normal form with composite operators taken whole. */
+export function equivarianceOfWhole(node: Node): Equivariance | undefined {
+  const whole = wholeOf(node);
+  // A Conv without a bias is a primitive.
+  return whole === undefined || (node.operator === "Conv" && (node.inputs[2] ?? "") === "")
+    ? equivarianceOf(node)
+    : whole.equivariance;
+}
+
 /** The equivariance of a node's operator; undefined makes it opaque. */
 export function equivarianceOf(node: Node): Equivariance | undefined {
   return operatorTable(node.operator, node.domain)?.equivariance;
@@ -57,25 +70,31 @@ export function equivarianceOf(node: Node): Equivariance | undefined {
 
 /** Finds all symmetries of a model. Never throws on a graph whose shapes are consistent; what is not understood is opaque. */
 export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnalysis {
-  const form = normalForm(graph, { slices: true, ...(options.loss ? { loss: options.loss } : {}) });
-  const found = analyseNormal(graph, form, options);
+  const isHuge = graph.nodes.length > (options.manyNodes ?? MANY_NODES);
+  const form = normalForm(graph, { slices: true, whole: isHuge, ...(options.loss ? { loss: options.loss } : {}) });
+  const found = analyseNormal(graph, form, options, isHuge);
   return form.slices.size === 0 ? found : ofWholeParameters(found, form.slices);
 }
 
 /** The symmetries of a normal form, on its own parameters. */
-function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions): ModelAnalysis {
+function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions, isHuge: boolean): ModelAnalysis {
   const normal = form.graph;
+  const equivariance = isHuge ? equivarianceOfWhole : equivarianceOf;
   const shape = (p: string) => normal.parameters.get(p)!.shape;
-  const soft = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });
-  const hard = soft.feltSoftPins ? inferAxes(normal, { equivariance: equivarianceOf, softPins: false }) : soft;
+  const soft = inferAxes(normal, { equivariance, softPins: true });
+  const hard = soft.feltSoftPins ? inferAxes(normal, { equivariance, softPins: false }) : soft;
   // Running statistics that inference mode reads are permuted along; in training mode nothing reads them.
   const numbering = numberingOf(normal);
   const moving = (p: Parameter, value: number) => p.trainable || (p.buffer === true && numbering.readerCount(value) > 0);
-  const units = findUnits(normal, hard, equivarianceOf);
+  const units = findUnits(normal, hard, equivariance);
   let parameters = 0;
   for (const p of normal.parameters.values()) if (p.trainable) parameters += elementCount(p.shape);
   const notes = [...form.notes];
-  const isReachable = once(() => isWithinReach(normal));
+  const isReachable = once(() => !isHuge && isWithinReach(normal));
+  if (isHuge)
+    notes.push(
+      `of a graph of ${graph.nodes.length} operators only permutations, scales and signs are looked for: matrix groups and shifts are not`,
+    );
   const small = options.numeric !== false && parameters <= (options.numericLimit ?? NUMERIC_LIMIT) && isReachable();
   const families = once(() => matrixFamilies(normal, hard, units.scalings));
   const known = small && parameters > FEW ? families().reduce((n, f) => n + f.dimension, 0) : 0;
@@ -86,7 +105,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
     );
   const numeric =
     small && !isLong
-      ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivarianceOf, options.seed), notes)
+      ? attempt(() => runNumericEngines(normal, hard, units.scalings, equivariance, options.seed), notes)
       : undefined;
   const regionsFound = numeric ? [...numeric.regions, ...(numeric.stacked?.regions ?? [])] : [];
   const solved: readonly RegionGroup[] = regionsFound.flatMap((r) => regionGroup(r) ?? []);
@@ -173,7 +192,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions)
       ...(outer === undefined ? NOT_WITHIN : { within: outer }),
     };
   });
-  const swaps = once(() => findSwaps(normal, equivarianceOf));
+  const swaps = once(() => findSwaps(normal, equivariance));
   const symmetries = once((): readonly Symmetry[] => [
     ...permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),

@@ -53,6 +53,8 @@ export interface AnalysisOptions {
   readonly numericLimit?: number;
   /** False leaves the numeric engines out: permutations, scalings and signs only, in milliseconds at any size. */
   readonly numeric?: boolean;
+  /** Number of nodes above which only permutations, scales and signs are looked for (default 30,000). */
+  readonly manyNodes?: number;
   readonly seed?: number;
 }
 

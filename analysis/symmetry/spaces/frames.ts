@@ -15,7 +15,7 @@ export interface Frames {
   readonly outputs: ReadonlySet<string>;
 }
 
-const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
+const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
 const MOVEMENT: ReadonlySet<string> = new Set([
   "Identity",
   "Reshape",

@@ -48,7 +48,7 @@ export function indexedLater(graph: Graph, numbering: Numbering, value: number, 
 }
 
 /** Operators behind which weights have read a value, or its entries are mixed. */
-const READERS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
+const READERS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
 /** Values looked at before it counts as joined. */
 const MOST_VALUES = 64;
 

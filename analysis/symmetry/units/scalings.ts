@@ -8,7 +8,8 @@ import type { Equivariance } from "../../operators/equivariance";
 import type { DiagonalEntries, ParameterValues } from "../symmetry";
 import type { InferredAxes } from "../spaces/infer";
 import type { Cell, CellTable } from "./cells";
-import { type Field, UnitGraph, writeEquations } from "./equations";
+import { UnitGraph, writeEquations } from "./equations";
+import type { Field } from "./relations";
 import { splitFamilies } from "./families";
 import { LinearSystem, type RootVector } from "./solve";
 
@@ -153,7 +154,7 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
   return out;
 }
 
-const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
+const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
 
 /** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
 function contractedActivations({ graph, table, numbering }: UnitGraph, system: LinearSystem): Set<number> {

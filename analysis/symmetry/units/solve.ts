@@ -2,7 +2,8 @@
  * @file Null space of a sparse homogeneous system, over the reals or modulo 2. Nearly all equations have one or two terms
  * and are solved by union-find with factors as they come; the few longer ones relate the classes that come of it.
  */
-import type { EquationSink, Field } from "./equations";
+import type { Field } from "./relations";
+import type { EquationSink } from "./writer";
 
 /** One basis vector of the null space: coefficient by root (representative of a class of proportional unknowns). */
 export type RootVector = ReadonlyMap<number, number>;

@@ -22,6 +22,7 @@ type VirtualAxes = readonly (readonly number[] | undefined)[];
 
 /** By rank, and by ranks of the factors: layers are many, their ranks are few. */
 const convolutions: (VirtualAxes | undefined)[] = [];
+const batchNorms: (VirtualAxes | undefined)[] = [];
 const products: (VirtualAxes | undefined)[] = [];
 
 /** The contracted axis of a matrix product. */
@@ -64,11 +65,15 @@ export function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
       return [output.map(number), ...inputs.map((l) => l.map(number))];
     }
     case "Conv":
-      return (convolutions[n] ??= [
-        [0, 1, ...own(n - 2)],
-        [0, 2, ...own(n - 2)],
-        [1, 2, ...own(n - 2)],
-      ]);
+      return (convolutions[n] ??= [[0, 1, ...own(n - 2)], [0, 2, ...own(n - 2)], [1, 2, ...own(n - 2)], [1]]);
+    case "Gemm":
+      return [[0, 1], [0, 2], numberAttribute(node, "transB", 0) === 0 ? [2, 1] : [1, 2], [1]];
+    case "BatchNormalization":
+      return (batchNorms[n] ??= [upTo(n), upTo(n), [1], [1], [1], [1]]);
+    case "LayerNormalization": {
+      const trailing = upTo(rank(node.inputs[1])!).map((k) => n - rank(node.inputs[1])! + k);
+      return [upTo(n), upTo(n), trailing, trailing];
+    }
     case "ConvTranspose":
       return [
         [0, 1, ...own(n - 2)],
