@@ -19,6 +19,7 @@ import { familyRegions, familySymmetries } from "./families/families";
 import { matrixFamilies } from "./families/matrix-families";
 import { isWithinReach } from "./families/reach";
 import { rotaryFamilies } from "./families/rotary";
+import { shearFamilies } from "./families/shears";
 import { shiftFamilies } from "./families/shift-families";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
@@ -215,6 +216,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions,
             matrices: matrices(),
             shifts: byRule() ? shiftFamilies(normal, hard) : [],
             rotaries: byRule() ? rotaryFamilies(normal) : [],
+            shears: byRule() ? shearFamilies(normal) : [],
           },
           spacesOfAtoms,
         )),

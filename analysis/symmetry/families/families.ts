@@ -9,6 +9,7 @@ import type { Generator, Symmetry } from "../symmetry";
 import { matrixFamilySymmetry } from "./matrix-action";
 import type { MatrixFamily } from "./matrix-families";
 import { type RotaryFamily, rotarySymmetries } from "./rotary";
+import { type ShearFamily, shearSymmetries } from "./shears";
 import type { ShiftFamily } from "./shift-families";
 
 /** What the graph alone says. */
@@ -16,6 +17,7 @@ export interface RuleFamilies {
   readonly matrices: readonly MatrixFamily[];
   readonly shifts: readonly ShiftFamily[];
   readonly rotaries: readonly RotaryFamily[];
+  readonly shears: readonly ShearFamily[];
 }
 
 /**
@@ -43,12 +45,13 @@ export function familyRegions(matrices: readonly MatrixFamily[]): RegionGroup[] 
 export function familySymmetries(
   graph: Graph,
   axes: InferredAxes,
-  { matrices, shifts, rotaries }: RuleFamilies,
+  { matrices, shifts, rotaries, shears }: RuleFamilies,
   spacesOf: (atoms: readonly number[]) => readonly number[],
 ): Symmetry[] {
   return [
     ...matrices.map((m, k) => matrixFamilySymmetry(graph, axes, m, `${m.kind}:${k}`, spacesOf([m.atom]))),
     ...rotarySymmetries(graph, rotaries),
+    ...shearSymmetries(graph, shears),
     ...shifts.map((s, k) => shiftFamilySymmetry(s, `${s.family}:${k}`)),
   ];
 }
