@@ -42,15 +42,24 @@ const LONGEST = 60;
 /** The products of two activations that are made of weights by tables and moves alone, with some table among them. */
 export function* scoresIn(network: Network): Iterable<Scores> {
   for (const { node } of network.steps) {
-    const depth = contractedSize(network, node);
-    if (depth === undefined) continue;
-    const [a, b] = node.inputs as [string, string];
-    const [left, right] = [cellBehind(network, a, node), cellBehind(network, b, node)];
-    if (!left?.hasTable || !right?.hasTable) continue;
-    const operands = [left, right].map((c) => operandOf(network, c)) as [ScoreOperand | undefined, ScoreOperand | undefined];
-    if (!operands[0] || !operands[1] || sharesRows(operands[0], operands[1])) continue;
-    yield { value: node.outputs[0]!, depth, operands: [operands[0], operands[1]] };
+    try {
+      const found = scoresAt(network, node);
+      if (found) yield found;
+    } catch {
+      // Attributes of damaged nodes are of other types than their operators say: nothing is told of what meets them.
+    }
   }
+}
+
+function scoresAt(network: Network, node: Node): Scores | undefined {
+  const depth = contractedSize(network, node);
+  if (depth === undefined) return undefined;
+  const [a, b] = node.inputs as [string, string];
+  const [left, right] = [cellBehind(network, a, node), cellBehind(network, b, node)];
+  if (!left?.hasTable || !right?.hasTable) return undefined;
+  const operands = [left, right].map((c) => operandOf(network, c)) as [ScoreOperand | undefined, ScoreOperand | undefined];
+  if (!operands[0] || !operands[1] || sharesRows(operands[0], operands[1])) return undefined;
+  return { value: node.outputs[0]!, depth, operands: [operands[0], operands[1]] };
 }
 
 function contractedSize(network: Network, node: Node): number | undefined {

@@ -42,8 +42,12 @@ export function rotaryFamilies(graph: Graph): RotaryFamily[] {
   const network = Network.of(graph);
   const out: RotaryFamily[] = [];
   for (const scores of scoresIn(network)) {
-    const family = familyOf(network, scores);
-    if (family) out.push(family);
+    try {
+      const family = familyOf(network, scores);
+      if (family) out.push(family);
+    } catch {
+      // An operator that refuses its inputs, in a damaged file.
+    }
   }
   return out;
 }

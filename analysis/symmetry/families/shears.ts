@@ -36,10 +36,14 @@ export function shearFamilies(graph: Graph): ShearFamily[] {
   const out: ShearFamily[] = [];
   const seen = new Set<string>();
   for (const node of graph.nodes) {
-    const value = node.inputs[0]!;
-    if (!streams.isCentring(node, value) || seen.has(value)) continue;
-    const found = streams.follow(value, seen);
-    if (found) out.push(found);
+    const value = node.inputs[0] ?? "";
+    try {
+      if (!streams.isCentring(node, value) || seen.has(value)) continue;
+      const found = streams.follow(value, seen);
+      if (found) out.push(found);
+    } catch {
+      // Attributes of damaged nodes are of other types than their operators say: nothing is told of what meets them.
+    }
   }
   return out;
 }
@@ -91,7 +95,7 @@ class Streams {
 
   private isOverChannels(mean: Node): boolean {
     const axes = this.reducedAxes(mean);
-    return axes.length === 1 && axes[0] === this.shape(mean.inputs[0]!).length - 1 && numberAttribute(mean, "keepdims", 1) === 1;
+    return axes.length === 1 && axes[0] === this.shape(mean.inputs[0]!).length - 1 && this.width(mean.outputs[0]!) === 1;
   }
 
   /** The stream that a value belongs to; undefined where something else meets it. What it passes is added to `seen`. */
