@@ -20,6 +20,7 @@ const SEVERITIES: Readonly<Record<Finding["severity"], DiagnosticSeverity>> = {
   hint: DiagnosticSeverity.Hint,
 };
 
+/** A range as the protocol counts it: lines and UTF-16 code units from zero, as here. */
 export function rangeOf({ start, end }: SourceRange): Range {
   return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };
 }

@@ -16,8 +16,11 @@ export type { AnalysisService, DocumentAnalysis, DocumentStructure, LintSettings
 export type { DocumentProbe, ProbeAnswer, ProbeChoices, ProbeEvent, ProbeRecord };
 export type { DrawnFile, Drawing, Layout, LayoutBox, LayoutRequest, OnnxTextView, SourceMatch };
 export { typesetGroup } from "../analysis/report/typeset";
+/** A finding as the analysis gives it. */
 export type Finding = DocumentAnalysis["findings"][number];
+/** A fix of a finding. */
 export type Fix = Finding["fixes"][number];
+/** A range of text in a file. */
 export type SourceRange = NonNullable<Finding["range"]>;
 
 /** What a client may say in `initializationOptions`. */
@@ -29,6 +32,7 @@ export interface InitialisationOptions {
 /** Request: an .onnx file's analysis for the read-only view. `OnnxParams` -> `OnnxSummary`. */
 export const ONNX_REQUEST = "noether/onnx";
 
+/** An .onnx file to look at. */
 export interface OnnxParams {
   readonly uri: string;
   /** Also check the claims numerically; slower. */
@@ -46,11 +50,13 @@ export interface OnnxSummary {
 
 /** Requests about an .onnx file, by `OnnxParams`: it drawn (`DrawnFile | null`), and as text (`OnnxTextView | null`). */
 export const DRAWING_REQUEST = "noether/onnxDrawing";
+/** Request: an .onnx file in ONNX's text syntax. */
 export const ONNX_TEXT_REQUEST = "noether/onnxText";
 
 /** Request: the Python class that an .onnx file was exported from. `SourceParams` -> `SourceMatch | null`. */
 export const SOURCE_REQUEST = "noether/onnxSource";
 
+/** An .onnx file whose Python class is looked for. */
 export interface SourceParams {
   readonly uri: string;
   /** URIs of the folders to look in. */
@@ -63,12 +69,14 @@ export const LAYOUT_REQUEST = "noether/layout";
 /** Request: the text report of the model at a position. `SymmetriesParams` -> `SymmetriesReport | null`. */
 export const SYMMETRIES_REQUEST = "noether/symmetries";
 
+/** The models to report on. */
 export interface SymmetriesParams {
   readonly uri: string;
   /** Where the cursor is; without it, or outside every model, all models of the document are reported. */
   readonly position?: { readonly line: number; readonly character: number };
 }
 
+/** What acts on some models, as text. */
 export interface SymmetriesReport {
   /** Names of the models reported. */
   readonly title: string;
@@ -78,6 +86,7 @@ export interface SymmetriesReport {
 /** Request: where the symmetries of an open document are. `StructureParams` -> `DocumentStructure | null`. */
 export const STRUCTURE_REQUEST = "noether/structure";
 
+/** The document whose symmetries are to be placed. */
 export interface StructureParams {
   readonly uri: string;
 }
@@ -88,6 +97,7 @@ export interface StructureParams {
  */
 export const PROBE_REQUEST = "noether/probe";
 
+/** A probe to run. */
 export interface ProbeParams {
   /** Chosen by the client; the probe's notifications carry it. */
   readonly id: string;
@@ -101,6 +111,7 @@ export interface ProbeParams {
 /** Notification from server to client, while a probe runs. `ProbeNotice`. */
 export const PROBE_NOTIFICATION = "noether/probeEvent";
 
+/** What happened in a probe. */
 export interface ProbeNotice {
   readonly id: string;
   readonly event: ProbeEvent;
@@ -109,6 +120,7 @@ export interface ProbeNotice {
 /** Request without parameters: what the server says of itself. Nothing -> `ServerInformation`. */
 export const INFORMATION_REQUEST = "noether/information";
 
+/** What the server is, for bug reports. */
 export interface ServerInformation {
   /** Version of Node. */
   readonly node: string;
@@ -123,6 +135,7 @@ export interface ServerInformation {
 /** Notification from server to client: what the server is doing. `ServerStatus`. */
 export const STATUS_NOTIFICATION = "noether/status";
 
+/** What the server is doing. */
 export interface ServerStatus {
   /**
    * ready: nothing to do; analysing, certifying: working on `uri`; failed: the analysis of `uri` broke off and will be

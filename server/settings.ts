@@ -5,6 +5,7 @@ import { SOURCE } from "./convert";
 import type { Settings } from "./protocol";
 import { pathOf } from "./uris";
 
+/** What holds where the client says nothing. */
 export const DEFAULT_SETTINGS: Settings = {
   enable: true,
   lint: { run: "onType", configuration: "", rules: {} },

@@ -13,6 +13,7 @@ import type { TwinProcess } from "./twin-process";
 /** Trained entries up to which a model runs at full size: each comparison holds them several times over. */
 const MOST_WEIGHTS = 150_000_000;
 
+/** How claims are to be checked. */
 export interface CertifyOptions {
   readonly seed?: number;
   /** A runner to use and keep; by default one is started and ended. */

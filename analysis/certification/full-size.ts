@@ -119,6 +119,7 @@ export class FullSizeCheck {
     return Array.from({ length: digits }, (_, bit) => finite.filter((_s, k) => ((k >> bit) & 1) === 1));
   }
 
+  /** Ends the sessions of all models that were opened. */
   async close(): Promise<void> {
     for (const { network } of this.places.values()) await network.close();
     this.places.clear();

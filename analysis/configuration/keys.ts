@@ -19,6 +19,7 @@ export interface ConfigurationKey {
   readonly example: string;
 }
 
+/** What a rule may be set to. */
 export const SEVERITIES = ["error", "warning", "info", "hint", "off"] as const;
 
 /** Keys of `noether.toml`, and of `[tool.noether]` in pyproject.toml. */

@@ -90,6 +90,7 @@ export type DataSource =
  */
 export type SyntheticKind = "teacher" | "mixture" | "markov";
 
+/** Where to train; `auto` takes the fastest that is there. */
 export type DeviceChoice = "auto" | "cpu" | "cuda" | "webgpu" | "dml" | "coreml";
 
 /** What a probe is asked. */
@@ -135,6 +136,7 @@ export interface ProviderTrial {
   readonly reason: string;
 }
 
+/** Where a probe trained. */
 export interface DeviceReport {
   /** The provider that trained: cpu, wasm (the CPU without native code), cuda, webgpu, dml, coreml. */
   readonly device: string;

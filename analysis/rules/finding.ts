@@ -1,6 +1,7 @@
 /** @file What a rule reports: one finding at one place, with the edits that would mend it. */
 import type { SourceRange, RelatedPlace } from "../graph/source";
 
+/** How loud a finding is. */
 export type Severity = "error" | "warning" | "info" | "hint";
 
 /** One replacement in one file. */

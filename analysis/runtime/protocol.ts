@@ -32,6 +32,7 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
+/** What the parent asks of the process that runs ONNX Runtime. */
 export type Request =
   | {
       readonly id: number;
@@ -44,6 +45,7 @@ export type Request =
   | { readonly id: number; readonly kind: "run"; readonly session: number; readonly feeds: WireTensors }
   | { readonly id: number; readonly kind: "close"; readonly session: number };
 
+/** What that process answers. */
 export type Reply =
   | { readonly id: number; readonly kind: "done"; readonly outputs?: WireTensors }
   | { readonly id: number; readonly kind: "failed"; readonly reason: "unavailable" | "model"; readonly message: string };

@@ -10,6 +10,7 @@ export type ParameterValues = ReadonlyMap<string, Float64Array>;
  * whose vectors explain it.
  */
 export const FAMILIES = ["linear", "rotation", "scale", "rescaling", "translation", "unread"] as const;
+/** The family that a continuous direction is counted in. */
 export type Family = (typeof FAMILIES)[number];
 
 /**

@@ -39,6 +39,7 @@ const CAPABILITIES: ClientCapabilities = {
   },
 };
 
+/** How the client of a test behaves. */
 export interface HarnessOptions {
   /** What the client answers to `workspace/configuration`. */
   readonly configuration?: unknown;

@@ -108,4 +108,5 @@ export const FORMULAS = {
   },
 } as const satisfies Readonly<Record<string, Formula>>;
 
+/** The name of a closed form. */
 export type FormulaName = keyof typeof FORMULAS;

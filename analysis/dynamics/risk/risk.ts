@@ -11,6 +11,7 @@ import type { Symmetry } from "../../symmetry/symmetry";
 import { decayLevers, type Lever, scaleLevers } from "./levers";
 import type { TrainingSettings } from "./settings";
 
+/** How likely training is to end on a symmetry's fixed set. */
 export type RiskLevel = "low" | "medium" | "high";
 
 /** What the weights would become. */

@@ -131,4 +131,5 @@ const einsum: GradientRule = (g) => {
   });
 };
 
+/** By operator: matrix products and einsum. */
 export const contractionGradients: Readonly<Record<string, GradientRule>> = { MatMul: matMul, Gemm: gemm, Einsum: einsum };

@@ -280,4 +280,5 @@ const convTranspose: GradientRule = (g) => {
   ];
 };
 
+/** By operator: convolutions and their transposes. */
 export const convolutionGradients: Readonly<Record<string, GradientRule>> = { Conv: conv, ConvTranspose: convTranspose };

@@ -171,6 +171,7 @@ const modulo = binary(
   (g, x, b, y, dy) => mul(g, dy, g.add("Round", [div(g, g.add("Sub", [y, x]), b)])),
 );
 
+/** By operator: everything that acts entry by entry. */
 export const elementwiseGradients: Readonly<Record<string, GradientRule>> = {
   Add: binary(
     (_g, _a, _b, _y, dy) => dy,

@@ -331,6 +331,7 @@ const oneHot: GradientRule = (g) => {
 
 const none: GradientRule = () => [];
 
+/** By operator: what moves, repeats or picks entries. */
 export const movementGradients: Readonly<Record<string, GradientRule>> = {
   Reshape: relabelled,
   Flatten: relabelled,

@@ -76,6 +76,7 @@ const layerNormalization: GradientRule = (g) => {
   ];
 };
 
+/** By operator: normalisations that are not lowered first. */
 export const normalizationGradients: Readonly<Record<string, GradientRule>> = {
   BatchNormalization: batchNormalization,
   LayerNormalization: layerNormalization,

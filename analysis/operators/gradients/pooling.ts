@@ -229,6 +229,7 @@ const globalMaximum: GradientRule = (g) => {
   return [reshape(g, where(g, g.add("Equal", [at, places]), dy), shape)];
 };
 
+/** By operator: pooling. */
 export const poolingGradients: Readonly<Record<string, GradientRule>> = {
   MaxPool: maxPool,
   AveragePool: averagePool,

@@ -91,6 +91,7 @@ const reduceProd = reduction((g, x, _y, dy, axes) => {
   return mul(g, dy, g.add("Where", [isZero, where(1, rest), where(0, g.add("Div", [rest, safe]))]));
 });
 
+/** By operator: reductions along axes. */
 export const reductionGradients: Readonly<Record<string, GradientRule>> = {
   ReduceSum: reduction((g, x, _y, dy) => expandTo(g, dy, g.shape(x))),
   ReduceMean: reduction((g, x, _y, dy, axes) =>

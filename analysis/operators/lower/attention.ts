@@ -18,6 +18,7 @@ export interface Heads {
   readonly biases: readonly string[];
 }
 
+/** What attention gives, and what it was made of. */
 export interface Attended {
   /** [B, heads, queries, size of values]. */
   readonly value: string;
@@ -68,6 +69,7 @@ export function joinHeads(l: Lowering, x: string): string {
   return reshape(l, transpose(l, x, [0, 2, 1, 3]), [batch, length, heads * size]);
 }
 
+/** A scalar constant of the element type of another value; float32 where that is not floating. */
 export function number(l: Lowering, like: string, value: number): string {
   const type = l.type(like).type;
   return l.addConstant(scalar(value, isFloating(type) ? type : "float32"));

@@ -77,6 +77,7 @@ export interface Observed {
   readonly activity: readonly { readonly value: string; readonly meanAbsolute: Float64Array; readonly active: Float64Array }[];
 }
 
+/** What the parent says to a process that trains. */
 export type ProbeMessage =
   | { readonly id: number; readonly kind: "warm" }
   | { readonly id: number; readonly kind: "train"; readonly job: TrainJob }
@@ -93,6 +94,7 @@ export type ProbeMessage =
   | { readonly id: number; readonly kind: "run"; readonly session: number; readonly batches: readonly WireTensors[] }
   | { readonly id: number; readonly kind: "close"; readonly session: number };
 
+/** What a process that trains says to its parent. */
 export type ProbeReply =
   | {
       readonly id: number;

@@ -34,6 +34,7 @@ export interface Chart {
   readonly height?: number;
 }
 
+/** Colours of curves, apart from each other for colour-blind readers too (Okabe and Ito's without yellow, and two more). */
 export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#555555"] as const;
 const DASHES = ["", "7 3", "2 3", "9 3 2 3", "5 5", "1 2", "12 4", "4 2 1 2"] as const;
 const MARGIN = { left: 62, right: 16, top: 30, bottom: 44 };

@@ -6,6 +6,7 @@ import type { AnchorPlan, ProbeSetting, TrainingSettings } from "../../probe/typ
 
 /** Settings that can be swept. */
 export const SWEEPS = ["lr", "weight-decay", "batch-size", "momentum"] as const;
+/** A setting of training that a probe may vary. */
 export type SweepKey = (typeof SWEEPS)[number];
 
 /** Values of one setting, each trained by itself. */
@@ -25,6 +26,7 @@ export interface ComparedSetting {
 
 /** Changes that every model has, by name. */
 export const COMPARISONS = ["syre", "advanced-syre", "no-decay"] as const;
+/** A change of training that a probe may compare with. */
 export type Comparison = (typeof COMPARISONS)[number];
 
 /** A comparison that cannot be made with these settings; the message says what to add. */

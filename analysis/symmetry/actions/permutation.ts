@@ -66,6 +66,7 @@ export class PermutationAction {
     }
   }
 
+  /** The parameters that are permuted. */
   get parameters(): readonly string[] {
     return [...this.byParameter.keys()];
   }

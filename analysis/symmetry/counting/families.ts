@@ -105,6 +105,7 @@ export class Span {
     this.work = new Float64Array(size);
   }
 
+  /** The number of independent vectors added so far. */
   get dimension(): number {
     return this.basis.length;
   }

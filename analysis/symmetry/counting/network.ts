@@ -188,6 +188,7 @@ export class Network {
     return this.kinds.get(value) === "parameter" && !this.moving.has(value);
   }
 
+  /** Whether the value depends on a graph input. */
   isActivation(value: string): boolean {
     return this.kinds.get(value) === "activation";
   }
@@ -214,6 +215,7 @@ export class Network {
     return this.readers.get(value) ?? [];
   }
 
+  /** The value of a constant; undefined for everything else. */
   constant(value: string): Tensor | undefined {
     return this.graph.constants.get(value);
   }

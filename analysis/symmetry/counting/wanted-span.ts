@@ -46,6 +46,7 @@ export class WantedSpan {
     return this.quick ? (this.clear ?? this.quick.smallestSingularValue()) : this.careful.smallestKept;
   }
 
+  /** The largest singular value that was taken for zero. */
   get largestDropped(): number {
     return this.quick ? 0 : this.careful.largestDropped;
   }

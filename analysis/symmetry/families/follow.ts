@@ -66,18 +66,22 @@ export class Flow implements Scene {
     });
   }
 
+  /** The shape of a value or parameter; empty where it is unknown. */
   shape(value: string): Shape {
     return this.graph.types.get(value)?.shape ?? this.graph.parameters.get(value)?.shape ?? [];
   }
 
+  /** Whether a value depends on a graph input. */
   isActivation(value: string): boolean {
     return this.active.has(value);
   }
 
+  /** A number between 0.5 and 1.5: nothing cancels by chance, nothing is small. */
   random(): number {
     return 0.5 + this.source.uniform();
   }
 
+  /** So many random numbers, from a pool that is read only: what begins at different places is not told to agree. */
   generic(count: number): Float64Array {
     if (this.drawnUpTo + count > this.pool.length) {
       if (this.pool.length < 2 * count) {
@@ -91,6 +95,7 @@ export class Flow implements Scene {
     return this.pool.subarray(this.drawnUpTo - count, this.drawnUpTo);
   }
 
+  /** Generic numbers for the product of a change with a value: the same ones each time that this product is met. */
   genericProduct(change: Float64Array, by: string, count: number): Float64Array {
     let known = this.products.get(change);
     if (!known) this.products.set(change, (known = new Map()));
@@ -109,6 +114,10 @@ export class Flow implements Scene {
     return this.numbers.subarray(0, count);
   }
 
+  /**
+   * A value that hangs on weights alone: computed from the weights that are given, drawn at random where none are. Throws
+   * Error where a weight is missing or an operator has no value.
+   */
   fixed(value: string): Tensor {
     const known = this.graph.constants.get(value) ?? this.values.get(value);
     if (known) return known;
@@ -138,10 +147,12 @@ export class Flow implements Scene {
     return operator.evaluate(node!, inputs)[node!.outputs.indexOf(value)]!;
   }
 
+  /** The nodes that read a value, in graph order. */
   readersOf(value: string): readonly Node[] {
     return this.readers.get(value) ?? [];
   }
 
+  /** The node that writes a value; undefined for inputs, parameters and constants. */
   writerOf(value: string): Node | undefined {
     return this.writers.get(value);
   }

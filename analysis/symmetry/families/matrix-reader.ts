@@ -131,6 +131,7 @@ export class Reader {
     return elementCount(this.graph.types.get(value)?.shape ?? this.graph.parameters.get(value)!.shape);
   }
 
+  /** The length of the axis of a parameter that an occurrence is on. */
   lengthOfAxis(o: Occurrence): number {
     return this.graph.parameters.get(o.parameter)!.shape[o.axis]!;
   }

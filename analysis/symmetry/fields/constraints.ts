@@ -18,6 +18,7 @@ export interface SparseRow {
 
 /** Entries of rows of about unit length below this are rounding. */
 const NEGLIGIBLE = 1e-9;
+/** Singular values of a block below this count as zero. */
 export const BLOCK_TOLERANCE = { relative: 1e-9, absolute: 1e-9 } as const;
 
 /** Unknowns up to which rows that share them are looked at together ahead of time. */
@@ -33,11 +34,13 @@ export class Constraints {
     this.sets = sets;
   }
 
+  /** Adds the equation that a sum of unknowns is zero. */
   addRow(row: SparseRow): void {
     const left = this.reduceRow(row);
     if (left) this.rows.push(left);
   }
 
+  /** Adds several equations in the same unknowns. */
   addBlock(block: Block): void {
     this.blocks.push(...this.reduceBlock(block, true).blocks);
   }

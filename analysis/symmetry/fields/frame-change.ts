@@ -27,6 +27,7 @@ export class FrameChange {
     this.matrix = exponential(a);
   }
 
+  /** A tensor of the edge in the new frame, as a copy. */
   apply(x: Float64Array): Float64Array {
     const y = x.slice();
     const { used, matrix } = this;

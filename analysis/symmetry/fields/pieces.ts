@@ -37,6 +37,7 @@ export class PieceSolver {
     return Math.sqrt(squares);
   }
 
+  /** The coefficients of the columns that come nearest to a right side, of least length. */
   solve(target: Float64Array): Float64Array {
     const out = new Float64Array(this.size);
     for (const { rows, columns, solver } of this.pieces) {

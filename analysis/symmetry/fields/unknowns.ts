@@ -130,10 +130,12 @@ export class Unknowns {
     return this.parameters.get(parameter)?.size ?? 0;
   }
 
+  /** Whether several units read the parameter, so that its change is an unknown of the system. */
   isShared(parameter: string): boolean {
     return this.parameters.has(parameter);
   }
 
+  /** All parameters that several units read. */
   get sharedParameters(): Iterable<string> {
     return this.parameters.keys();
   }

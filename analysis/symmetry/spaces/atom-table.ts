@@ -76,10 +76,12 @@ export class AtomTable {
     return root;
   }
 
+  /** The number of entries of an atom. */
   sizeOf(a: number): number {
     return this.sizes[this.find(a)]!;
   }
 
+  /** Whether nothing may act on an atom. */
   isPinned(a: number): boolean {
     return this.pins[this.find(a)]!;
   }
@@ -89,12 +91,14 @@ export class AtomTable {
     return this.forms[this.find(a)] === undefined;
   }
 
+  /** The number of entries of a segment: the product of its atoms' sizes. */
   segmentSize(segment: Segment): number {
     let n = 1;
     for (const a of segment) n *= this.sizeOf(a);
     return n;
   }
 
+  /** The number of entries of an axis: the sum over its segments. */
   axisSize(axis: PlainAxis): number {
     let n = 0;
     for (const s of axis.segments) n += this.segmentSize(s);

@@ -22,10 +22,12 @@ export interface Dependent {
 /** An axis of a tensor under inference. */
 export type BlockAxis = PlainAxis | Selector | Dependent;
 
+/** Whether an axis is neither a selector nor depends on one. */
 export function isPlain(axis: BlockAxis): axis is PlainAxis {
   return !("kind" in axis);
 }
 
+/** Whether an axis counts blocks of which each has axes of its own. */
 export function isSelector(axis: BlockAxis): axis is Selector {
   return "kind" in axis && axis.kind === "selector";
 }
@@ -59,6 +61,7 @@ const NOTHING_LATER: Later = { indexed: () => false, joined: () => true };
 export class BlockAlgebra {
   constructor(readonly atoms: AtomStore) {}
 
+  /** The number of entries of an axis. */
   size(axis: BlockAxis): number {
     if (isPlain(axis)) return this.atoms.axisSize(axis);
     return isSelector(axis) ? axis.count : this.atoms.axisSize(axis.options[0]!);

@@ -32,6 +32,7 @@ export interface InferredAxes extends AxisStructure {
   readonly feltSoftPins: boolean;
 }
 
+/** How axes are to be inferred. */
 export interface AxisInferenceOptions {
   /** Equivariance of an operator; undefined means opaque. */
   readonly equivariance: (node: Node) => Equivariance | undefined;

@@ -12,6 +12,7 @@ import { operatorTable } from "../../operators/table";
 /** An input that may be acted on, by its shape, or a constant. */
 export type OperatorInput = readonly number[] | Tensor;
 
+/** Whether an input of an operator is a shape, so that matrices may act on it. */
 export const isFree = (input: OperatorInput | undefined): input is readonly number[] => Array.isArray(input);
 
 /** One operator at small sizes. */

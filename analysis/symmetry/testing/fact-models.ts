@@ -36,8 +36,10 @@ const ACTIVATIONS: Readonly<Record<string, (g: GraphBuilder, x: string) => strin
   cos: (g, x) => g.add("Cos", [x]),
 };
 
+/** The activations that {@link perceptron} takes. */
 export const activationNames: readonly string[] = Object.keys(ACTIVATIONS);
 
+/** Two linear layers 3 -> 4 -> 3 with an activation between. */
 export function perceptron(activation: string): Graph {
   const g = new GraphBuilder();
   const h = ACTIVATIONS[activation]!(g, linear(g, g.input("x", [8, 3]), "in", 3, 4));
@@ -119,6 +121,7 @@ export function attention(variant: "plain" | "rotary" | "normed"): Graph {
   return g.build(linear(g, g.add("Reshape", [y, int64(g, 4, 4, 4)]), "o", 4, 5));
 }
 
+/** A gated layer: the product of a linear map and the SiLU of another one, read by a third. */
 export function swiGlu(): Graph {
   const g = new GraphBuilder();
   const x = g.input("x", [8, 3]);

@@ -42,6 +42,7 @@ export class Size {
     return value;
   }
 
+  /** Whether nothing has decided the value yet. */
   get isOpen(): boolean {
     return this.value === undefined;
   }

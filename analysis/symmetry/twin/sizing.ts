@@ -69,14 +69,17 @@ export class Sizing {
     for (const i of UNCHANGED[node.operator] ?? []) if (i < node.inputs.length) this.operand(i);
   }
 
+  /** The sizes of all axes. */
   get algebra(): SizeAlgebra {
     return this.values.algebra;
   }
 
+  /** What the old graph says. */
   get survey(): Survey {
     return this.values.survey;
   }
 
+  /** Which kernels and windows see what. */
   get reach(): Reach {
     return this.values.reach;
   }
@@ -175,6 +178,7 @@ export class Sizing {
     this.make = make;
   }
 
+  /** What is to change of the node, now that all sizes are known. */
   rewriting(name: (tensor: Tensor) => string): Rewriting {
     return this.make?.(name) ?? {};
   }
@@ -185,6 +189,7 @@ export class Sizing {
     this.replaced.add(index);
   }
 
+  /** Whether a constant operand is no data. */
   isOperand(index: number): boolean {
     return this.replaced?.has(index) === true;
   }

@@ -31,14 +31,17 @@ export class Survey {
     }
   }
 
+  /** A node's entry in the operator table. */
   operator(node: Node): Operator | undefined {
     return this.entries.get(node);
   }
 
+  /** The node that writes a value. */
   writer(value: string): Node | undefined {
     return this.writers.get(value);
   }
 
+  /** The nodes that read a value. */
   readers(value: string): readonly Node[] {
     return this.consumers.get(value) ?? [];
   }
@@ -48,6 +51,7 @@ export class Survey {
     return this.fixed.has(value);
   }
 
+  /** The old shape of a value, where it is known. */
   shape(value: string): Shape | undefined {
     return this.graph.types.get(value)?.shape;
   }

@@ -78,10 +78,12 @@ export class LinearSystem implements EquationSink {
     return this.isNil[root] === 1;
   }
 
+  /** States that an unknown is zero. */
   zero(u: number): void {
     this.isNil[this.root(u)] = 1;
   }
 
+  /** States that a u + b v = 0. */
   pair(u: number, a: number, v: number, b: number): void {
     const p = this.reduce(a);
     const q = this.reduce(b);
@@ -109,6 +111,7 @@ export class LinearSystem implements EquationSink {
     if (this.isNil[x]) this.isNil[y] = 1;
   }
 
+  /** States that a sum of more unknowns is zero: the first `count` of the terms, unknowns and coefficients in turn. */
   sum(terms: readonly number[], count: number): void {
     let isFinite = true;
     for (let i = 1; i < count; i += 2) if (!Number.isFinite(terms[i])) isFinite = false;
