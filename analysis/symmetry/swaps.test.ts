@@ -86,6 +86,26 @@ describe("swaps", () => {
     ]);
   });
 
+  it("products that are alike as wholes, each with several factors of its own", () => {
+    const swish = (k: string) => [`${k} = MatMul(x, p.${k})`, `s${k} = Sigmoid(${k})`, `m${k} = Mul(${k}, s${k})`];
+    const g = graph([...swish("a"), ...swish("b"), ...swish("c"), "u = Mul(ma, mb)", "y = Mul(u, mc)"]);
+    assert.deepEqual(names(g), [
+      ["p.a", "p.b"],
+      ["p.a", "p.c"],
+      ["p.b", "p.c"],
+    ]);
+  });
+
+  it("a difference that only even functions read, and no other", () => {
+    const lines = ["a = MatMul(x, p.a)", "b = MatMul(x, p.b)", "s = Tanh(a)", "t = Tanh(b)", "d = Sub(s, t)"];
+    assert.deepEqual(names(graph([...lines, "y = Abs(d)"])), [["p.a", "p.b"]]);
+    assert.deepEqual(names(graph([...lines, "y = Pow(d, two)"])), [["p.a", "p.b"]]);
+    assert.deepEqual(names(graph([...lines, "y = Mul(d, d)"])), [["p.a", "p.b"]]);
+    assert.deepEqual(names(graph([...lines, "e = Abs(d)", "y = Mul(d, e)"])), []);
+    assert.deepEqual(names(graph([...lines, "y = Pow(two3, d)"])), []);
+    assert.deepEqual(names(graph([...lines, "y = Relu(d)"])), []);
+  });
+
   describe("of branches that pick entries of one value", () => {
     const pick = (k: number) => `c${k} = Gather(r, i${k})`;
     const gated = [

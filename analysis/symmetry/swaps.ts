@@ -23,10 +23,15 @@ interface Match {
   readonly picked: readonly PickedPair[];
 }
 
+/** Operators that give the same for x and -x. */
+const EVEN: ReadonlySet<string> = new Set(["Abs", "Cos", "Cosh", "ReduceSumSquare", "ReduceL1", "ReduceL2"]);
+
 const COMMUTATIVE: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min", "Sum", "Mean"]);
 
 /** Among more operands of one kind no exchange is looked for. */
 const MOST_ALIKE = 64;
+/** The same of partial results of a chain, of which each may have its like anywhere. */
+const MOST_PARTIAL = 12;
 
 /** Every pair of exchangeable operands of commutative operators. */
 export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivariance | undefined): BranchSwap[] {
@@ -37,12 +42,14 @@ export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivarian
   const seen = new Set<string>();
   for (let k = 0; k < graph.nodes.length; k++) {
     const node = graph.nodes[k]!;
-    if (!COMMUTATIVE.has(node.operator) || node.domain !== "" || matcher.isInner(k)) continue;
+    if (node.domain !== "" || !(COMMUTATIVE.has(node.operator) ? !matcher.isInner(k) : matcher.isReadEvenly(k))) continue;
     // Exchanging two summed biases is part of the translations that move weight from one to the other.
-    const operands = matcher.operands(k).filter((o) => node.operator === "Mul" || active[o] === 1);
-    for (const alike of matcher.alike(operands)) {
-      for (let i = 1; i < alike.length && alike.length <= MOST_ALIKE; i++) {
-        const match = matcher.match(alike[0]!, alike[i]!);
+    const { operands, inner } = matcher.operands(k);
+    const isOwn = (o: number): boolean => node.operator === "Mul" || active[o] === 1;
+    const candidates = [...matcher.alike(operands.filter(isOwn)), inner.filter(isOwn)];
+    for (const alike of candidates) {
+      for (const [one, other] of pairsOf(alike, alike === candidates.at(-1))) {
+        const match = matcher.match(one, other);
         if (!match) continue;
         const { pairs, picked } = match;
         const entries = picked.length > 0 ? axes.exchanges(picked) : [];
@@ -56,6 +63,12 @@ export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivarian
     }
   }
   return out;
+}
+
+/** The pairs to compare: the first with all others, or all where those with no like may come first. */
+function* pairsOf(alike: readonly number[], all: boolean): Iterable<readonly [number, number]> {
+  if (alike.length > (all ? MOST_PARTIAL : MOST_ALIKE)) return;
+  for (let k = 0; k < (all ? alike.length : 1); k++) for (let i = k + 1; i < alike.length; i++) yield [alike[k]!, alike[i]!];
 }
 
 /** Which values depend on a graph input, by number. */
@@ -106,22 +119,42 @@ class BranchMatcher {
     return chains(graph.nodes[numbering.firstReader(value)]!, graph.nodes[node]!);
   }
 
-  /** The operands of a chain of one commutative and associative operator, flattened. */
-  operands(node: number): number[] {
+  /** Whether a node is a difference that only even functions read: they do not tell which of its operands is taken away. */
+  isReadEvenly(node: number): boolean {
+    const { numbering, graph } = this;
+    const { operator } = graph.nodes[node]!;
+    const value = numbering.outputs[node]![0]!;
+    if (operator !== "Sub" || this.isOutput[value] === 1 || numbering.readerCount(value) === 0) return false;
+    return numbering.readers(value).every((at) => {
+      const reader = graph.nodes[at]!;
+      const [base, second] = numbering.inputs[at]!;
+      if (reader.domain !== "" || base !== value) return false;
+      if (reader.operator === "Mul") return second === value;
+      if (reader.operator === "Pow") return numbering.constants[second!]?.data.every((x) => x % 2 === 0) === true;
+      return EVEN.has(reader.operator);
+    });
+  }
+
+  /**
+   * The operands of a chain of one commutative and associative operator, flattened, and the chain's partial results: of these
+   * two with nothing in common may be alike as wholes, x Phi(x) and y Phi(y) of a product.
+   */
+  operands(node: number): { readonly operands: number[]; readonly inner: number[] } {
     const { numbering, graph } = this;
     const outer = graph.nodes[node]!;
-    const out: number[] = [];
+    const [out, partial]: [number[], number[]] = [[], []];
     const pending = [...numbering.inputs[node]!].reverse();
     while (pending.length > 0) {
       const value = pending.pop()!;
       if (value === ABSENT) continue;
       const inner = numbering.writer(value);
       if (inner !== ABSENT && chains(outer, graph.nodes[inner]!) && this.isInner(inner)) {
+        partial.push(value);
         const inputs = numbering.inputs[inner]!;
         for (let i = inputs.length - 1; i >= 0; i--) pending.push(inputs[i]!);
       } else out.push(value);
     }
-    return out;
+    return { operands: out, inner: partial };
   }
 
   /** Operands that may match by what wrote them, those of one kind together. */

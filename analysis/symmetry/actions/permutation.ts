@@ -6,17 +6,22 @@ import type { ParameterValues, UnitBlock } from "../symmetry";
 /** A permutation per index of the enclosing space (one for all when there is none): entry i goes to permutation[i]. */
 export type PermutationElement = readonly (readonly number[])[];
 
-/** A random element: independent permutations per index of the enclosing space, none of which leaves all as it is. */
+/**
+ * A random element: independent permutations per index of the enclosing space, not all of which leave everything as it is: that
+ * would check nothing. Some may, so that the copies of a space of two are seen to move apart from one another.
+ */
 export function randomPermutation(size: number, copies: number, random: () => number): PermutationElement {
-  return Array.from({ length: copies }, () => {
+  const isIdentity = (p: readonly number[]): boolean => p.every((to, i) => to === i);
+  const element = Array.from({ length: copies }, () => {
     const p = Array.from({ length: size }, (_, i) => i);
     for (let i = size - 1; i > 0; i--) {
       const j = Math.floor(random() * (i + 1));
       [p[i], p[j]] = [p[j]!, p[i]!];
     }
-    // The identity, which every second permutation of two is, would check nothing.
-    return p.every((to, i) => to === i) ? p.map((_, i) => (i + 1) % size) : p;
+    return p;
   });
+  if (!element.every(isIdentity)) return element;
+  return element.map((p, copy) => (copy === 0 ? p.map((_, i) => (i + 1) % size) : p));
 }
 
 /** Entries up to which a loop copies faster than a view. */
