@@ -46,9 +46,9 @@ export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivarian
     // Exchanging two summed biases is part of the translations that move weight from one to the other.
     const { operands, inner } = matcher.operands(k);
     const isOwn = (o: number): boolean => node.operator === "Mul" || active[o] === 1;
-    const candidates = [...matcher.alike(operands.filter(isOwn)), inner.filter(isOwn)];
-    for (const alike of candidates) {
-      for (const [one, other] of pairsOf(alike, alike === candidates.at(-1))) {
+    const partial = inner.filter(isOwn);
+    for (const alike of [...matcher.alike(operands.filter(isOwn)), partial]) {
+      for (const [one, other] of pairsOf(alike, alike === partial)) {
         const match = matcher.match(one, other);
         if (!match) continue;
         const { pairs, picked } = match;
@@ -56,7 +56,7 @@ export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivarian
         const own = new Set(pairs.flat());
         if (!entries || entries.some((e) => e.action.parameters.some((p) => own.has(p)))) continue;
         const key = pairs.map((p) => p.join("~")).join();
-        if (seen.has(key)) continue;
+        if (seen.has(key) || (alike === partial && out.some((s) => isWithin(s.pairs, pairs)))) continue;
         seen.add(key);
         out.push({ pairs, entries, names: namesOf(pairs) });
       }
@@ -69,6 +69,12 @@ export function findSwaps(graph: Graph, equivariance: (node: Node) => Equivarian
 function* pairsOf(alike: readonly number[], all: boolean): Iterable<readonly [number, number]> {
   if (alike.length > (all ? MOST_PARTIAL : MOST_ALIKE)) return;
   for (let k = 0; k < (all ? alike.length : 1); k++) for (let i = k + 1; i < alike.length; i++) yield [alike[k]!, alike[i]!];
+}
+
+/** Whether some pairs of parameters are among others: the rest of what the two branches add is part of translations. */
+function isWithin(some: BranchSwap["pairs"], others: BranchSwap["pairs"]): boolean {
+  const known = new Set(others.map((p) => p.join("~")));
+  return some.every((p) => known.has(p.join("~")));
 }
 
 /** Which values depend on a graph input, by number. */
