@@ -96,6 +96,25 @@ test("vectors and matrices that were given axes or turned have their own shape a
   assert.deepEqual(model.notes, []);
 });
 
+test("rows that were looked up are rows of a table, those that were looked up twice are one", () => {
+  const rows = [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4];
+  const from = ["arange", "mul", "position.weight"];
+  const folded: Folded = { name: "embedding_1", shape: [1, 3, 4], data: rows, from };
+  const model = read(["position.weight"], [folded]);
+  assert.deepEqual(parameters(model), [["position.weight", [2, 4], [1, 2, 3, 4, 5, 6, 7, 8]]]);
+  const gather = model.graph.nodes.find((n) => n.operator === "Gather")!;
+  assert.deepEqual([...model.graph.constants.get(gather.inputs[1]!)!.data], [0, 1, 0]);
+  assert.deepEqual(model.graph.types.get("embedding_1")?.shape, [1, 3, 4]);
+  // The file may hold the table as well: then it is that one, and a row that is not in it is no row of it.
+  const table: Folded = { name: "position.weight", shape: [3, 4], data: [9, 9, 9, 9, 5, 6, 7, 8, 1, 2, 3, 4], from: [] };
+  const tied = read(["position.weight"], [{ ...folded }, table]);
+  assert.deepEqual([...tied.graph.parameters.keys()], ["position.weight"]);
+  const indices = tied.graph.nodes.find((n) => n.operator === "Gather")!.inputs[1]!;
+  assert.deepEqual([...tied.graph.constants.get(indices)!.data], [2, 1, 2]);
+  const apart = read(["position.weight"], [{ ...folded, data: [...rows.slice(0, 11), 0] }, table]);
+  assert.deepEqual([...apart.graph.parameters.keys()], ["embedding_1", "position.weight"]);
+});
+
 test("what was computed stays as it is, and that it was is said; parameters without a trace are named", () => {
   const model = read(
     ["a", "b", "norm.weight"],
@@ -106,8 +125,8 @@ test("what was computed stays as it is, and that it was is said; parameters with
   );
   assert.deepEqual([...model.graph.parameters.keys()], ["exp", "expand"]);
   assert.equal(model.notes.length, 2);
-  assert.match(model.notes[0]!, /no trace of norm\.weight: .*optimize=False/);
-  assert.match(model.notes[1]!, /^exp, expand hold what the exporter's optimiser computed/);
+  assert.match(model.notes[0]!, /^the file has no norm\.weight: .*optimize=False/);
+  assert.match(model.notes[1]!, /optimiser stored them: exp, expand \(/);
 });
 
 test("a parameter that is frozen is frozen in what was made of it", () => {

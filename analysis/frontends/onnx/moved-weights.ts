@@ -4,7 +4,7 @@
  * computed there, so the file's tensor is the model's own parameter again, with the movement behind it.
  */
 import type { Node } from "../../graph/graph";
-import { elementCount, isFloating, int64Vector, type Shape, strides, type Tensor } from "../../graph/tensor";
+import { elementCount, isFloating, int64Vector, type Shape, strides, type Tensor, tensor as tensorOf } from "../../graph/tensor";
 import type { NodeProto } from "./generated/onnx_pb";
 import type { RawGraph } from "./graph-reader";
 import type { FileTensor } from "./tensors";
@@ -21,6 +21,8 @@ interface Movement {
   readonly reshaped?: Shape;
   readonly expanded?: Shape;
   readonly isTurned: boolean;
+  /** For each row of the file's tensor, which row of the parameter it is; absent where none were looked up. */
+  readonly rows?: readonly number[];
   /** Where each of its entries is in the file's tensor. */
   readonly place: (entry: number) => number;
 }
@@ -31,6 +33,7 @@ const TAKES_VECTORS = /aten\.(group_norm|instance_norm|native_group_norm|prelu|_
 const MADE_UP = /^val_\d+$/;
 const TURNS = /^(t|transpose|permute)(_\d+)?$/;
 const EXPANDS = /^expand(_\d+)?$/;
+const LOOKS_UP = /^embedding(_\d+)?$/;
 const RESHAPES = /^(unsqueeze|view|reshape)(_\d+)?$/;
 
 interface Moved {
@@ -41,6 +44,9 @@ interface Moved {
 
 /** The one parameter that a folded tensor is, moved about; undefined where anything else went into it. */
 function movedParameter(name: string, record: TorchExport): Moved | undefined {
+  // What else went into a look-up are indices: rows of a table are its own whatever picked them.
+  const [table, ...more] = LOOKS_UP.test(name) ? parametersIn(name, record) : [];
+  if (table !== undefined && more.length === 0) return { parameter: table, steps: [name] };
   const sources = (record.folded.get(name) ?? []).filter((s) => !MADE_UP.test(s));
   const isMove = (s: string): boolean => TURNS.test(s) || EXPANDS.test(s) || RESHAPES.test(s);
   const [parameter, ...others] = sources.filter((s) => !isMove(s) || record.kinds.has(s));
@@ -74,6 +80,28 @@ function repeatedPlace(single: Shape, repeated: Shape): (entry: number) => numbe
     }
     return at;
   };
+}
+
+/** Rows of a table that were looked up: equal ones are one row, numbered in the order of `own` where the file holds the table. */
+function lookedUp({ shape, data }: Tensor, own: Tensor | undefined): Movement | undefined {
+  const width = shape.at(-1) ?? 0;
+  if (shape.length < 2 || width === 0 || (own && (own.shape.length !== 2 || own.shape[1] !== width))) return undefined;
+  const keyOf = (from: Float64Array, row: number): string => from.subarray(row * width, (row + 1) * width).join();
+  const known = new Map<string, number>();
+  for (let row = 0; own && row < own.shape[0]!; row++) known.set(keyOf(own.data, row), row);
+  const firsts: number[] = [];
+  const rows: number[] = [];
+  for (let row = 0; row < data.length / width; row++) {
+    const key = keyOf(data, row);
+    if (!known.has(key)) {
+      if (own) return undefined;
+      known.set(key, known.size);
+      firsts.push(row);
+    }
+    rows.push(known.get(key)!);
+  }
+  const place = (entry: number): number => firsts[Math.floor(entry / width)]! * width + (entry % width);
+  return { shape: own?.shape ?? [firsts.length, width], isTurned: false, rows, place };
 }
 
 /** How a tensor was made of its one parameter, as far as names, readers and values tell. */
@@ -138,34 +166,41 @@ export function restoreMoved(raw: RawGraph, record: TorchExport): RawGraph {
       const known = mayRead(tensor) ? tensor.read() : undefined;
       return known && repeatedAxes(known, batch);
     };
-    const movement = movementOf(tensor, steps, calls, repeated);
+    const own = owners.get(parameter);
+    let movement: Movement | undefined;
+    if (LOOKS_UP.test(name)) {
+      const known = mayRead(tensor) && (own === undefined || mayRead(own)) ? tensor.read() : undefined;
+      movement = known && lookedUp(known, own?.read());
+    } else movement = movementOf(tensor, steps, calls, repeated);
     if (movement === undefined) continue;
     const original = unmoved(tensor, parameter, movement);
-    const own = owners.get(parameter);
     // Where the file holds the parameter as well, it has to be the same one.
-    if (own && !(own.shape.join() === original.shape.join() && mayRead(own) && isSame(own, original))) continue;
+    const isAnother = (other: FileTensor): boolean =>
+      other.shape.join() !== original.shape.join() || !mayRead(other) || !isSame(other, original);
+    if (own && !movement.rows && isAnother(own)) continue;
     restored.set(name, own ? undefined : original);
     if (!own) owners.set(parameter, original);
     let value = parameter;
-    const add = (operator: string, settings: Shape | undefined, isLast: boolean): void => {
+    const add = (operator: string, settings: Tensor | undefined, isLast: boolean): void => {
       const output = isLast ? name : `${name}/${operator}`;
       const node: Node = {
         name: `${name}/${operator}`,
         operator,
         domain: "",
-        inputs: settings === undefined ? [value] : [value, `${output}/shape`],
+        inputs: settings === undefined ? [value] : [value, `${output}/${operator}/settings`],
         outputs: [output],
-        attributes: settings === undefined ? { perm: [1, 0] } : {},
+        attributes: operator === "Transpose" ? { perm: [1, 0] } : operator === "Gather" ? { axis: 0 } : {},
         origin: { node: proto.name },
       };
-      if (settings !== undefined) constants.set(`${output}/shape`, int64Vector(settings));
+      if (settings !== undefined) constants.set(`${output}/${operator}/settings`, settings);
       nodes.push(node);
       protos.set(node, proto);
       value = output;
     };
     if (movement.isTurned) add("Transpose", undefined, true);
-    if (movement.reshaped) add("Reshape", movement.reshaped, movement.expanded === undefined);
-    if (movement.expanded) add("Expand", movement.expanded, true);
+    if (movement.rows) add("Gather", tensorOf(tensor.shape.slice(0, -1), movement.rows, "int64"), true);
+    if (movement.reshaped) add("Reshape", int64Vector(movement.reshaped), movement.expanded === undefined);
+    if (movement.expanded) add("Expand", int64Vector(movement.expanded), true);
   }
   if (nodes.length === 0) return raw;
   // Each in its place: parameters are listed in the file's order.
@@ -189,19 +224,19 @@ function listed(names: readonly string[]): string {
 
 /** What the optimiser left of the model's parameters, in sentences: those that are gone, and those that only results hold. */
 export function foldedAway(raw: RawGraph, record: TorchExport): string[] {
-  const computed = [...raw.initializers.keys()].filter(
-    (name) => !record.kinds.has(name) && isFloating(raw.initializers.get(name)!.type) && parametersIn(name, record).length > 0,
+  const made = [...raw.initializers.values()].filter(
+    (t) => !record.kinds.has(t.name) && isFloating(t.type) && parametersIn(t.name, record).length > 0,
   );
-  const held = new Set([...raw.initializers.keys(), ...computed.flatMap((name) => parametersIn(name, record))]);
+  const held = new Set([...raw.initializers.keys(), ...made.flatMap((t) => parametersIn(t.name, record))]);
   const gone = [...record.targets.values()].filter((name) => record.kinds.get(name) === "PARAMETER" && !held.has(name));
   const notes: string[] = [];
   if (gone.length > 0)
     notes.push(
-      `the exporter's optimiser left no trace of ${listed(gone)}: the file is a network without them (export with optimize=False to keep them)`,
+      `the file has no ${listed(gone)}: not used, shared under another name, or folded away by the exporter's optimiser (export with optimize=False to keep what is used)`,
     );
-  if (computed.length > 0)
+  if (made.length > 0)
     notes.push(
-      `${listed(computed)} hold what the exporter's optimiser computed from parameters, and count as parameters themselves (export with optimize=False to keep the model's own)`,
+      `parameters count as the exporter's optimiser stored them: ${listed(made.map((t) => t.name))} (export with optimize=False to keep the model's own)`,
     );
   return notes;
 }
