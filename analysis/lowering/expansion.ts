@@ -44,9 +44,10 @@ export type Keep = (node: Node, context: WholeContext) => Node | undefined;
 export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: Keep = () => undefined): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
   for (const node of workspace.source.nodes) {
-    checkOutputs(workspace, node);
+    const item = expansion.open(node);
+    checkOutputs(workspace, item);
     const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0, inBody: false };
-    expansion.process(node, place);
+    expansion.process(item, place);
   }
   workspace.outputs = workspace.outputs.map((o) => workspace.resolve(o));
   const absent = workspace.outputs.find((o) => !workspace.isDefined(workspace.value(o)));
@@ -59,13 +60,13 @@ export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: Ke
 }
 
 /** Throws GraphError where a node writes a value that is there already. */
-function checkOutputs(workspace: Workspace, node: Node): void {
-  for (const o of node.outputs) {
-    if (o === "" || !workspace.isDefined(workspace.value(o))) continue;
+function checkOutputs(workspace: Workspace, { node, outputs }: Item): void {
+  for (const o of outputs) {
+    if (o.name === "" || !workspace.isDefined(o)) continue;
     throw new GraphError({
       graph: workspace.source.name,
       place: `${node.operator} ${node.name}`,
-      problem: `it writes ${o}, which is there already`,
+      problem: `it writes ${o.name}, which is there already`,
       expected: "one writer for each value",
     });
   }
@@ -110,10 +111,14 @@ class Expansion {
     return this.#readValues;
   }
 
+  /** A node with its values. */
+  open(given: Node): Item {
+    return this.workspace.open(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
+  }
+
   /** Adds a node, lowered as far as it goes. */
-  process(given: Node, place: Place): void {
+  process(item: Item, place: Place): void {
     const w = this.workspace;
-    const item = w.open(given.domain === "ai.onnx" ? { ...given, domain: "" } : given);
     const { node } = item;
     const misused = place.depth === 0 || place.inBody ? this.misused(item) : undefined;
     const entry = misused === undefined ? operatorTable(node.operator, node.domain) : undefined;
@@ -169,8 +174,8 @@ class Expansion {
   private attempt(lower: NonNullable<Operator["lower"]>, node: Node, place: Place): readonly string[] | undefined {
     try {
       const values = lower(new NodeLowering(this, this.workspace, node, place));
-      const isComplete = node.outputs.every((name, i) => !this.isUsed(name, place) || (values?.[i] ?? "") !== "");
-      return isComplete ? values : undefined;
+      if (values === undefined) return undefined;
+      return node.outputs.every((name, i) => (values[i] ?? "") !== "" || !this.isUsed(name, place)) ? values : undefined;
     } catch {
       return undefined; // what was added so far is read by nobody and goes with the dead code
     }
@@ -196,7 +201,13 @@ class Expansion {
         outputs: node.outputs.map((o) => scope.get(o) ?? o),
         attributes: mapGraphs(node.attributes, (g) => substitute(g, scope)),
       };
-      this.process(renamed, { origin: node.origin, base: place.base, opset: body.opset, depth: place.depth + 1, inBody: true });
+      this.process(this.open(renamed), {
+        origin: node.origin,
+        base: place.base,
+        opset: body.opset,
+        depth: place.depth + 1,
+        inBody: true,
+      });
     }
     return body.outputs.map(rename);
   }
@@ -266,7 +277,8 @@ class NodeLowering implements Lowering {
   add(operator: string, inputs: readonly string[], attributes: Node["attributes"] = NO_ATTRIBUTES): string {
     const output = this.workspace.fresh(`${this.place.base}/${operator}`);
     const { origin } = this.place;
-    this.expansion.process({ name: output, operator, domain: "", inputs, outputs: [output], attributes, origin }, this.#inner);
+    const node = { name: output, operator, domain: "", inputs, outputs: [output], attributes, origin };
+    this.expansion.process(this.expansion.open(node), this.#inner);
     return this.workspace.resolve(output);
   }
 
