@@ -10,7 +10,7 @@ import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments/check";
 import { ConfigurationError } from "./configured";
 import { filesToCheck } from "./files";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when a path is not there */

@@ -4,7 +4,7 @@ import type { Style } from "../report/style";
 import type { CoveredFile, Coverage } from "../service/coverage";
 import type { CoverageArguments } from "./arguments/coverage";
 import { filesToCheck } from "./files";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT } from "./usage";
 
 /** Runs the command; returns the exit code: 2 when an exception was caught. @throws UsageError when a path is not there */

@@ -4,7 +4,7 @@ import { explanation } from "../rules/page";
 import { rules } from "../rules/registry";
 import type { ExplainArguments } from "./arguments/explain";
 import type { RulesArguments } from "./arguments/rules";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Prints what a rule finds, why it matters and what to do. @throws UsageError where there is no such rule */

@@ -2,7 +2,7 @@
 import path from "node:path";
 import type { ExportReport } from "../service/export";
 import type { ExportArguments } from "./arguments/export";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code: findings where the two readings differ. @throws UsageError */

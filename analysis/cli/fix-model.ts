@@ -18,7 +18,7 @@ import { Loader } from "../service/models";
 import type { Candidate } from "../service/fixes/verify";
 import type { FixArguments } from "./arguments/fix";
 import { configurationOf } from "./configured";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Fixes of findings that are measured together where none is named. */

@@ -7,7 +7,7 @@ import { plural } from "../report/words";
 import type { FileReport, Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments/check";
 import { reportsOf } from "./reports";
-import type { Console } from "./run";
+import type { Console } from "./console";
 
 /** A fix can make another one possible; after this many rounds something undoes what something else does. */
 const ROUNDS = 10;

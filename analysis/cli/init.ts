@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs
 import { KEYS } from "../configuration/keys";
 import { nearestConfiguration } from "../configuration/read";
 import type { InitArguments } from "./arguments/init";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command in the current folder. @throws UsageError when there is a configuration already */

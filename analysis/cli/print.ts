@@ -4,7 +4,8 @@ import { inFiles } from "../report/notebook-places";
 import type { Finding } from "../rules/finding";
 import type { FileReport } from "../service/linter";
 import type { CheckArguments } from "./arguments/check";
-import { type Console, version } from "./run";
+import type { Console } from "./console";
+import { version } from "./version";
 
 /** Prints findings; to a file if `--output` names one. @throws WriteError when that file cannot be written */
 export async function printReport(

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Console, run } from "./run";
+import type { Console } from "./console";
+import { run } from "./run";
 
 const folder = mkdtempSync(join(tmpdir(), "noether-probe-cli-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -13,7 +13,7 @@ import type { ComparedSetting, Comparison } from "../service/probe/settings";
 import { cacheFolder, makeCacheFolder } from "./cache-folder";
 import type { ProbeArguments } from "./arguments/probe";
 import { configuredCalls } from "./configured";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */

@@ -8,7 +8,8 @@ import type { CheckArguments } from "./arguments/check";
 import { openCache } from "./cache";
 import { cacheFolder } from "./cache-folder";
 import { PART } from "./part-argument";
-import { type Console, version } from "./run";
+import type { Console } from "./console";
+import { version } from "./version";
 
 /** Starting a process costs about as much as checking this many files. */
 const FILES_PER_PROCESS = 24;

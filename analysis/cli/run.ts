@@ -4,23 +4,10 @@
  */
 import { meant } from "../configuration/nearest";
 import { WriteError } from "../fixes/replace-file";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { ConfigurationError, problemLine } from "./configured";
 import { EXIT, HELP, UsageError } from "./usage";
-
-/** Where a run writes, and what it knows of its surroundings. */
-export interface Console {
-  out(text: string): void;
-  error(text: string): void;
-  /** Writes to standard output as it is, without a line end; absent where only lines are taken. */
-  write?(text: string): void;
-  readonly isTTY: boolean;
-  readonly columns: number | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The program's own file, to start threads of; absent where it runs inside another program. */
-  readonly program?: string;
-}
+import { version } from "./version";
+import type { Console } from "./console";
 
 /** Runs the command line; returns the exit code. Never throws. */
 export async function run(args: readonly string[], console: Console): Promise<number> {
@@ -134,16 +121,3 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ),
   }),
 );
-
-/** The version in the package's own package.json, which is above this file in the source tree and in the bundle. */
-export function version(): string {
-  for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
-    try {
-      const found = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as { name?: string; version?: string };
-      if (found.name === "noether" && found.version !== undefined) return found.version;
-    } catch {
-      // Not here; further up.
-    }
-    if (path.dirname(folder) === folder) return "unknown";
-  }
-}

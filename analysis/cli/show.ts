@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Graph } from "../graph/graph";
 import type { ShowArguments } from "./arguments/show";
 import { ConfigurationError, configuredCalls } from "./configured";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */

@@ -4,7 +4,7 @@ import { meant } from "../configuration/nearest";
 import type { LoadedFile, LoadedModel, LoadOptions } from "../service/loaded";
 import type { SymmetriesArguments } from "./arguments/symmetries";
 import { configuredCalls } from "./configured";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT, UsageError } from "./usage";
 
 /** Runs the command; returns the exit code. @throws UsageError when the file or class is not there */

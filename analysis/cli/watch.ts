@@ -5,7 +5,7 @@ import type { Linter } from "../service/linter";
 import type { CheckArguments } from "./arguments/check";
 import { checkOnce } from "./check";
 import { CHECKED } from "./files";
-import type { Console } from "./run";
+import type { Console } from "./console";
 import { EXIT } from "./usage";
 
 /** Editors write a file in several steps; milliseconds to wait for the last. */

@@ -11,7 +11,7 @@ import type { Layer } from "../rules/checked";
 import type { Severity } from "../rules/finding";
 import { hoversOf } from "./hover";
 import type { LoadedFile, LoadedModel } from "./loaded";
-import type { ReportedFinding } from "./types";
+import type { Finding } from "../rules/finding";
 
 /** A remark on a place of a text. */
 export interface TextRemark {
@@ -61,7 +61,7 @@ export interface DrawnFile {
 }
 
 /** The drawing of a file's model. */
-export function drawnFile(model: LoadedModel, findings: readonly ReportedFinding[]): DrawnFile {
+export function drawnFile(model: LoadedModel, findings: readonly Finding[]): DrawnFile {
   const drawing = drawingOf(model.analysis);
   return {
     drawing: { ...drawing, spaces: drawing.spaces.map((s) => ({ ...s, group: typesetGroup(s.group) })) },
@@ -73,7 +73,7 @@ export function drawnFile(model: LoadedModel, findings: readonly ReportedFinding
 }
 
 /** The text of a file's model. */
-export function onnxTextView(file: LoadedFile, model: LoadedModel, findings: readonly ReportedFinding[]): OnnxTextView {
+export function onnxTextView(file: LoadedFile, model: LoadedModel, findings: readonly Finding[]): OnnxTextView {
   const { graph } = model;
   const comment = `${path.basename(file.file)}: ${graphComment(graph)}`;
   const printed = graphText(graph, { comments: [comment], ...(file.header ? { header: file.header } : {}) });

@@ -5,7 +5,7 @@ import { operatorTable } from "../../../operators/table";
 import { GraphBuilder } from "../emit/builder";
 import { recordItems } from "../evaluator/classes";
 import { BudgetExceeded, NotUnderstood, PythonError, ShapeDemand } from "../evaluator/errors";
-import { type Budget, type Contradiction, Interpreter } from "../evaluator/interpreter";
+import { type Contradiction, Interpreter } from "../evaluator/interpreter";
 import type { World } from "../modules/world";
 import { type Arguments, type InstanceValue, intOf, is, isObject, type TensorValue, type Value } from "../values/value";
 import { type ForwardPlan, forwardArguments, planForward } from "./forward";
@@ -16,12 +16,7 @@ import { BATCH, batchBeside, STEPS } from "./suppositions";
 import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { type Inventory, takeInventory } from "./inventory";
 import { layerTable, type PythonLayer } from "./layers";
-
-/** A shape and element type that a test, a pragma or a caller gives for an input. */
-export interface GivenInput {
-  readonly shape: readonly number[];
-  readonly type?: "float32" | "int64" | "bool";
-}
+import type { EvaluationOptions } from "./evaluation-options";
 
 /** What one evaluation found. */
 export interface Evaluation {
@@ -34,23 +29,6 @@ export interface Evaluation {
   readonly notes: readonly string[];
   /** Sizes that do not fit, with their places; empty when forward runs through. */
   readonly contradictions: readonly Contradiction[];
-}
-
-export interface EvaluationOptions {
-  readonly rootFile: string;
-  readonly training?: boolean;
-  readonly budget?: Budget;
-  /** Shapes by input name, or in order. */
-  readonly inputs?: readonly GivenInput[] | Readonly<Record<string, GivenInput>>;
-  /** What a surrounding model calls this one with. */
-  readonly called?: Arguments;
-  /** What the file says it is called with, the likeliest first; used where forward runs through with it. */
-  readonly examples?: readonly Arguments[];
-  readonly prepare?: (interpreter: Interpreter) => void;
-  /** Goes on where the construction raises, instead of giving up. */
-  readonly lenient?: boolean;
-  /** Called before each attempt at forward. */
-  readonly onAttempt?: () => void;
 }
 
 /** Examples that are tried. */

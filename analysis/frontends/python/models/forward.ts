@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../values/value";
 import { type DocumentedShape, documentedShapes } from "./documented";
-import type { EvaluationOptions, GivenInput } from "./evaluation";
+import type { EvaluationOptions, GivenInput } from "./evaluation-options";
 import type { Framework } from "./framework";
 import type { InputSearch } from "./inputs";
 import { EDGES, STEPS } from "./suppositions";

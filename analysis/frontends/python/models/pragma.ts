@@ -3,7 +3,7 @@ import type { PythonParser } from "../parser/parser";
 import { Chunk } from "../parser/document";
 import { StatementReader } from "../parser/statements";
 import type { Expr } from "../parser/syntax";
-import type { GivenInput } from "./evaluation";
+import type { GivenInput } from "./evaluation-options";
 
 /** One pragma. */
 export interface Pragma {

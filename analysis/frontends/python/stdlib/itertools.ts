@@ -7,7 +7,9 @@ import { iterate } from "../evaluator/iterate";
 import { binary } from "../evaluator/operators";
 import { functions, namespaceOf } from "../values/namespaces";
 import { int, intOf, positional, tuple, unknown, type Value } from "../values/value";
-import { MOST_ROWS } from "./library";
+
+/** Combinations beyond which a product is not made. */
+const MOST_ROWS = 20_000;
 
 /** The module `itertools`. */
 export function itertoolsModule(): Value {

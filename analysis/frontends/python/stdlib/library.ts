@@ -15,9 +15,6 @@ import { math } from "./math";
 import { itertoolsModule } from "./itertools";
 import { identity } from "./wrappers";
 
-/** Combinations beyond which a product is not made. */
-export const MOST_ROWS = 20_000;
-
 const OPERATORS: Readonly<Record<string, string>> = {
   mul: "*",
   add: "+",
