@@ -122,6 +122,26 @@ describe("families by rule, in groups", () => {
   });
 });
 
+describe("families by rule, of what is not read", () => {
+  it("rows of a table of positions beyond the length of the input may be anything, and are no basis of anything", () => {
+    const graph = sketch({
+      inputs: { x: [2, 3, 4] },
+      parameters: { table: [8, 4], w: [4, 5] },
+      constants: { places: int64Vector([0, 1, 2]) },
+      lines: [
+        ["read", "Gather", ["table", "places"]],
+        ["sum", "Add", ["x", "read"]],
+        ["active", "Tanh", ["sum"]],
+        ["y", "MatMul", ["active", "w"]],
+      ],
+      outputs: ["y"],
+    });
+    const found = checkedGraph(graph);
+    assert.equal(found.linear, 0);
+    assert.equal(found.total, 5 * 4);
+  });
+});
+
 describe("families by rule, on damaged graphs", () => {
   it("a mean whose attribute is of another type is no mean", () => {
     const types = new Map([

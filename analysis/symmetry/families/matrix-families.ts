@@ -84,6 +84,8 @@ function linearFamily(
   enclosing: number | undefined,
   scalings: readonly Scaling[],
 ): MatrixFamily | undefined {
+  // What no other place makes up for is not read at all: rows of a table of positions beyond the length of the input.
+  if (own.length < 2) return undefined;
   // Its diagonal is a scaling (of those on this atom), which says where it acts and where by its inverse.
   const wanted = enclosing === undefined ? [atom] : [atom, enclosing];
   const diagonal = scalings.filter((s) => s.atoms.length === wanted.length && wanted.every((a) => s.atoms.includes(a)));
