@@ -22,6 +22,22 @@ test("fused matrix products", async () => {
   await run("FusedGemm", gemm, { activation: "LeakyRelu", activation_alpha: 0.2 });
 });
 
+test("what the standard took over from ONNX Runtime", async () => {
+  await check({ operator: "Trilu", domain, inputs: [random([2, 3, 4], 1)] });
+  await check({
+    operator: "Trilu",
+    domain,
+    inputs: [random([3, 3], 2), constant(tensor([], [-1], "int64"))],
+    attributes: { upper: 0 },
+  });
+  const [scale, zero] = [constant(tensor([], [0.1], "float32")), constant(tensor([], [3], "int8"))];
+  await check({
+    operator: "DequantizeLinear",
+    domain,
+    inputs: [constant(tensor([2, 3], [-7, 0, 3, 8, 90, -90], "int8")), scale, zero],
+  });
+});
+
 test("fused convolutions", async () => {
   const x = random([2, 3, 6, 6], 1);
   const [w, b] = [parameter(random([4, 3, 3, 3], 2)), parameter(random([4], 3))];

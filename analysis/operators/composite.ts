@@ -12,16 +12,22 @@ import { lowerFusedConv } from "./lower/convolution";
 import { lowerGelu, lowerQuickGelu } from "./lower/elementwise";
 import * as fused from "./lower/fused";
 import * as loss from "./lower/loss";
+import { lowerTrilu } from "./lower/movement";
 import type { InferenceContext, Operator } from "./operator";
+import { generatingOperators } from "./generating";
+import { quantizationOperators } from "./quantization";
 
 const UNKNOWN: TensorType = { type: "other", shape: undefined };
 
-/** The rule of a standard operator of another family. */
-function ruleOf(family: readonly Operator[], name: string): Operator["infer"] {
+/** A standard operator of another family. */
+function entryOf(family: readonly Operator[], name: string): Operator {
   const entry = family.find((o) => o.name === name);
   if (entry === undefined) throw new Error(`the operator table has no ${name}`);
-  return entry.infer;
+  return entry;
 }
+
+/** The rule of a standard operator of another family. */
+const ruleOf = (family: readonly Operator[], name: string): Operator["infer"] => entryOf(family, name).infer;
 
 const inferConv = ruleOf(convolutionOperators, "Conv");
 const inferGemm = ruleOf(contractionOperators, "Gemm");
@@ -136,7 +142,13 @@ const standard: readonly Operator[] = [
   { name: "Scan", infer: inferScan, lower: control.lowerScan },
 ];
 
+const trilu = entryOf(generatingOperators, "Trilu");
+
 const microsoft: readonly Operator[] = [
+  // The standard operators as they were before the standard had them.
+  { ...trilu, lower: lowerTrilu },
+  entryOf(quantizationOperators, "QuantizeLinear"),
+  entryOf(quantizationOperators, "DequantizeLinear"),
   { name: "FusedMatMul", infer: inferFusedMatMul, lower: lowerFusedMatMul },
   { name: "TransposeMatMul", infer: inferFusedMatMul, lower: lowerFusedMatMul },
   { name: "FusedMatMulActivation", infer: inferFusedMatMul, lower: fused.lowerFusedMatMulActivation },

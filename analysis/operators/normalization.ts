@@ -188,6 +188,7 @@ const entries: readonly Operator[] = [
     lower: lower.lowerEmbedLayerNormalization,
   },
   { name: "GroupNorm", domain: MICROSOFT, infer: inferLikeInput(), lower: lower.lowerGroupNorm },
+  { name: "SkipGroupNorm", domain: MICROSOFT, infer: inferLikeInput(), lower: lower.lowerSkipGroupNorm },
 ];
 
 /** All normalisations of the operator table. */

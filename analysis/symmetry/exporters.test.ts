@@ -238,6 +238,50 @@ describe("the same network by different exporters", () => {
     agree(around, { none: (_g, x) => x, identity: (g, x) => g.add("Identity", [x]), dropout: (g, x) => g.add("Dropout", [x]) });
   });
 
+  it("group norm: the operator, over an instance norm, ONNX Runtime's with what is added before it", () => {
+    const around = (g: GraphBuilder, layer: Writing): Graph => {
+      const y = g.add("Conv", [g.input("x", [4, 2, 3, 3]), g.parameter("a.w", [4, 2, 1, 1]), g.parameter("a.b", [4])]);
+      return g.build(g.add("Conv", [g.add("Relu", [layer(g, y)]), g.parameter("b.w", [3, 4, 1, 1]), g.parameter("b.b", [3])]));
+    };
+    const first = (g: GraphBuilder, x: string): string => g.add("Transpose", [x], { perm: [0, 3, 1, 2] });
+    const last = (g: GraphBuilder, x: string): string => g.add("Transpose", [x], { perm: [0, 2, 3, 1] });
+    const fused = { groups: 2, activation: 0, channels_last: 1 };
+    agree(
+      around,
+      {
+        operator: (g, x) => g.add("GroupNormalization", [x, ...gains(g)], { num_groups: 2 }),
+        "instance norm": (g, x) => {
+          const ones = [g.constant([2], [1, 1]), g.constant([2], [0, 0])];
+          const n = g.add("InstanceNormalization", [g.add("Reshape", [x, int64(g, 4, 2, -1)]), ...ones]);
+          const [gain, shift] = gains(g).map((p) => g.add("Unsqueeze", [p, int64(g, 1, 2)]));
+          return g.add("Add", [g.add("Mul", [g.add("Reshape", [n, int64(g, 4, 4, 3, 3)]), gain!]), shift!]);
+        },
+        fused: (g, x) => first(g, g.add("GroupNorm", [last(g, x), ...gains(g)], fused, MICROSOFT)),
+        "fused with a skip": (g, x) =>
+          first(
+            g,
+            g.add(
+              "SkipGroupNorm",
+              [last(g, x), ...gains(g), g.constant([4, 1, 1, 4], new Array<number>(16).fill(0))],
+              fused,
+              MICROSOFT,
+            ),
+          ),
+        "fused with a skip per channel": (g, x) =>
+          first(
+            g,
+            g.add(
+              "SkipGroupNorm",
+              [last(g, x), ...gains(g), g.constant([4, 4], new Array<number>(16).fill(0))],
+              fused,
+              MICROSOFT,
+            ),
+          ),
+      },
+      21,
+    );
+  });
+
   it("names carry no meaning: dynamo's, numbers, anything", () => {
     const plain = stream(new GraphBuilder(18), layerNorm(power, overRoot));
     const rename = (name: (value: string, k: number) => string): Graph => {

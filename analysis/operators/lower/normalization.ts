@@ -119,7 +119,25 @@ export function lowerGroupNormalization(l: Lowering): readonly string[] | undefi
 
 /** com.microsoft GroupNorm: the same on [N, H, W, C] (or [N, C, H, W]), optionally followed by SiLU. */
 export function lowerGroupNorm(l: Lowering): readonly string[] | undefined {
-  const [x, gamma, beta] = l.node.inputs;
+  const y = groupNorm(l, input(l, 0));
+  return y === undefined ? undefined : [y];
+}
+
+/** SkipGroupNorm: GroupNorm of x + skip + bias; the skip may be one number per channel, and the sum is the second output. */
+export function lowerSkipGroupNorm(l: Lowering): readonly string[] | undefined {
+  const [x, skip, bias] = [input(l, 0), input(l, 3), input(l, 4)];
+  const [shape, given] = [shapeOf(l, x), shapeOf(l, skip)];
+  if (!x || !skip || !shape || !given || shape.length !== 4 || numberAttribute(l.node, "channels_last", 1) !== 1)
+    return undefined;
+  const [batch, , , channels] = shape as [number, number, number, number];
+  const wide = given.length === 2 ? reshape(l, skip, [batch, 1, 1, channels]) : skip;
+  const sum = plus(l, l.add("Add", [x, wide]), bias);
+  const y = groupNorm(l, sum);
+  return y === undefined ? undefined : [y, sum].slice(0, l.node.outputs.length);
+}
+
+function groupNorm(l: Lowering, x: string | undefined): string | undefined {
+  const [, gamma, beta] = l.node.inputs;
   const shape = shapeOf(l, x);
   const groups = numberAttribute(l.node, "groups", 0);
   const last = numberAttribute(l.node, "channels_last", 1) === 1;
@@ -133,7 +151,7 @@ export function lowerGroupNorm(l: Lowering): readonly string[] | undefined {
   const s = standardise(l, reshape(l, x, split), axes, numberAttribute(l.node, "epsilon", 1e-5));
   const flat = reshape(l, s.value, shape);
   const y = affine(l, flat, perChannel(l, gamma, rank, axis), perChannel(l, beta, rank, axis));
-  return [numberAttribute(l.node, "activation", 0) === 1 ? l.add("Mul", [y, l.add("Sigmoid", [y])]) : y];
+  return numberAttribute(l.node, "activation", 0) === 1 ? l.add("Mul", [y, l.add("Sigmoid", [y])]) : y;
 }
 
 /** LayerNormalization over the axes from `axis` on; mean and inverse deviation on request. */
