@@ -494,3 +494,22 @@ class VisionTransformerTokens(nn.Module):
         x = x + self.o(merge(attend(q, k, v)))
         x = x + self.down(F.gelu(self.up(self.n2(x))))
         return self.head(self.nf(x).mean(1))
+
+
+class NormedFeatureAttention(nn.Module):
+    """Linear attention over squares of rectified features, each head's outcome normalised: tokens without any feature have none."""
+    shape = (4, 4, 3)
+
+    def __init__(self, d=4, heads=2):
+        super().__init__()
+        self.heads, self.gain = heads, nn.Parameter(torch.ones(d))
+        self.q, self.k, self.v, self.o = nn.Linear(3, d, bias=False), nn.Linear(3, d, bias=False), nn.Linear(3, d, bias=False), nn.Linear(d, 2)
+
+    def split(self, x):
+        return x.reshape(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
+
+    def forward(self, x):
+        q, k, v = self.split(torch.relu(self.q(x)) ** 2), self.split(torch.relu(self.k(x)) ** 2), self.split(self.v(x))
+        y = q @ (k.transpose(-1, -2) @ v)
+        y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-30)
+        return self.o(y.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1) * self.gain)

@@ -965,3 +965,15 @@ class GatheredExperts(nn.Module):
         y = torch.einsum("neh,eho->neo", torch.relu(torch.einsum("nd,edh->neh", x, self.up)), self.down)
         chosen = torch.gather(y, 1, index.unsqueeze(-1).expand(-1, -1, 2))
         return (torch.softmax(best, -1).unsqueeze(-1) * chosen).sum(1)
+
+
+class ProductOfThree(nn.Module):
+    """Three factors with the same activation, of which each multiplies several terms."""
+    shape = (12, 3)
+
+    def __init__(self, h=3):
+        super().__init__()
+        self.a, self.b, self.c, self.head = nn.Linear(3, h), nn.Linear(3, h), nn.Linear(3, h), nn.Linear(h, 2)
+
+    def forward(self, x):
+        return self.head(F.gelu(self.a(x)) * F.gelu(self.b(x)) * F.gelu(self.c(x)))
