@@ -20,6 +20,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** What `noether --help` prints. */
 export const HELP = `Noether finds the symmetries of neural networks: changes of the weights that leave the function as it is.
 
   noether symmetries FILE[::CLASS]   what acts on a model, and how many directions are pure symmetry

@@ -2,11 +2,13 @@
 
 /** Where data are: inputs of the outermost graph. */
 export const dataName = (input: string): string => `probe:data:${input}`;
+/** The input that holds the targets. */
 export const TARGETS = "probe:data:targets";
 /** What a step picks of the data. */
 export const INDEX = "probe:index";
 /** Losses and norms of the gradient, one per step (and run). */
 export const LOSSES = "probe:losses";
+/** The output that holds the norms of gradients. */
 export const NORMS = "probe:norms";
 /** The input of a number of {@link stepNumbers}. */
 export const numberInput = (name: string): string => `probe:${name}`;

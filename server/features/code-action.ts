@@ -20,6 +20,7 @@ import { isCell, pathOf, uriOf } from "../uris";
 export const FIX_ALL = `${CodeActionKind.SourceFixAll}.noether`;
 /** Changes of training that suit the layer or the optimiser under the cursor, whether a rule finds anything or not. */
 export const REWRITE = `${CodeActionKind.RefactorRewrite}.noether`;
+/** All kinds of code actions that the server offers. */
 export const CODE_ACTION_KINDS: readonly string[] = [CodeActionKind.QuickFix, FIX_ALL, REWRITE];
 /** Command of clients that can probe: measures fixes. */
 const PROBE = "noether.probe";

@@ -47,6 +47,7 @@ export interface Feed {
   readonly as: "parameter" | "constant";
 }
 
+/** One node whose lowering is compared with its own value. */
 export interface Case {
   readonly operator: string;
   readonly domain?: string;
@@ -57,7 +58,9 @@ export interface Case {
   readonly outputs?: number | readonly boolean[];
 }
 
+/** An input that is a parameter. */
 export const parameter = (value: Tensor): Feed => ({ value, as: "parameter" });
+/** An input that is a constant. */
 export const constant = (value: Tensor): Feed => ({ value, as: "constant" });
 
 /** The graph of one node, and the values of its inputs and parameters. */

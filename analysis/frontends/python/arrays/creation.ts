@@ -34,6 +34,7 @@ function drawn(a: Reader, scheme: string): TensorValue {
   return drawnTensor(shapeArgument(a), typeOf(a, "float32"), { scheme, ...(std !== undefined ? { std } : {}) });
 }
 
+/** Adds functions of NumPy's names that make arrays. */
 export function addArrayCreation(table: OperationTable): void {
   for (const [name, value] of [
     ["zeros", 0],

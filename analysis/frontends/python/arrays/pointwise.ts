@@ -88,6 +88,7 @@ function hardSigmoid(a: Reader): TensorValue {
   return a.builder.node("HardSigmoid", [floating(a.builder, a.tensor("x"))], { alpha: 1 / 6, beta: 0.5 });
 }
 
+/** Adds functions of NumPy's names that act entry by entry. */
 export function addArrayPointwise(table: OperationTable): void {
   for (const name of SAME.split(" ")) table.add(name, "x", (a) => torch(a.interpreter, name, [a.tensor("x")]));
   for (const [name, to] of Object.entries(UNARY)) table.add(name, "x", (a) => torch(a.interpreter, to, [a.tensor("x")]));

@@ -55,6 +55,7 @@ function norm(a: Reader): Value {
   });
 }
 
+/** Adds functions of NumPy's names that reduce along axes. */
 export function addArrayReductions(table: OperationTable): void {
   table.add("mean average nanmean", PARAMS, (a) => {
     if (a.has("weights")) return notUnderstood("an average with weights");

@@ -160,6 +160,7 @@ function tile(a: Reader): Value {
   return full.every((n) => n === 1) ? lifted : b.node("Tile", [lifted, b.ints(full)]);
 }
 
+/** Adds functions of NumPy's names that move, cut and join. */
 export function addArrayShapes(table: OperationTable): void {
   table.add("reshape", "x shape", (a) => {
     if (a.has("newshape")) a.set("shape", a.value("newshape"));

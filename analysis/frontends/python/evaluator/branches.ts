@@ -10,6 +10,7 @@ export type Outcome =
   | { readonly kind: "return"; readonly value: Value }
   | { readonly kind: "break" | "continue" };
 
+/** A statement ended, and the next one follows. */
 export const NORMAL: Outcome = { kind: "normal" };
 
 /** Whether a value is true; undefined where that is not known. */

@@ -73,6 +73,7 @@ export class BudgetExceeded extends Error {
   }
 }
 
+/** Throws what Python would raise. */
 export function raise(type: string, message: string): never {
   throw new PythonError(type, message);
 }
@@ -85,6 +86,7 @@ export class NotUnderstood extends Error {
   }
 }
 
+/** Throws NotUnderstood: the value exists, but is not known here. */
 export function notUnderstood(reason: string): never {
   throw new NotUnderstood(reason);
 }

@@ -82,6 +82,7 @@ export interface Budget {
   readonly nodes: number;
 }
 
+/** What one evaluation may cost, unless told otherwise. */
 export const DEFAULT_BUDGET: Budget = { steps: 400_000, nodes: 20_000 };
 
 /** Entries of constants that one evaluation may compute: some seconds of work. */
@@ -90,6 +91,7 @@ const MOST_ENTRIES = 100_000_000;
 /** Deepest nesting of calls. */
 const MAXIMUM_CALLS = 90;
 
+/** One evaluation of Python code: its call stack, what it could not follow, and what it may still cost. */
 export class Interpreter {
   readonly journal = new Journal();
   readonly frames: Frame[] = [];

@@ -51,6 +51,7 @@ export interface NamedFact {
   readonly source: string;
 }
 
+/** What the code of a file says about training. */
 export interface TrainingFacts {
   readonly optimisers: readonly OptimiserFact[];
   /** Scheduler classes; "by hand" where the code writes the rate into the parameter groups. */

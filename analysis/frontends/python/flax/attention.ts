@@ -56,6 +56,7 @@ function attend(c: FlaxContext, q: TensorValue, k: TensorValue, v: TensorValue):
 const FIELDS =
   "qkv_features=None out_features=None dtype param_dtype broadcast_dropout dropout_rate=0.0 deterministic=None precision kernel_init out_kernel_init bias_init out_bias_init use_bias=True attention_fn decode=False normalize_qk=False";
 
+/** Attention layers of Flax by name. */
 export const ATTENTION_LAYERS: readonly FlaxSpec[] = [
   ...["MultiHeadDotProductAttention", "MultiHeadAttention"].map(
     (name): FlaxSpec => ({

@@ -91,8 +91,11 @@ export class FlaxContext extends Reader {
 /** Initialisers that are known, by the function that stands for them. */
 export const STARTS = new WeakMap<object, Start>();
 
+/** How kernels start. */
 export const KERNEL: Start = { scheme: "kaiming_normal_" };
+/** A start at zero. */
 export const ZEROS: Start = { scheme: "zeros_", constant: 0 };
+/** A start at one. */
 export const ONES: Start = { scheme: "ones_", constant: 1 };
 
 /** A built-in layer. */

@@ -83,6 +83,7 @@ const MAKERS: Readonly<Record<string, string>> = {
   variance_scaling: "kaiming_normal_",
 };
 
+/** The module `jax.nn.initializers`. */
 export const INITIALIZERS: NamespaceValue = namespaceOf("jax.nn.initializers", [
   ["zeros", initialiser("zeros", ZEROS)],
   ["ones", initialiser("ones", ONES)],

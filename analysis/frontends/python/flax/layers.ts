@@ -150,6 +150,7 @@ function running(c: FlaxContext): boolean {
   return typeof said === "boolean" ? said : !c.interpreter.training;
 }
 
+/** Layers of Flax by name: linear, convolution, norms, embeddings, dropout. */
 export const BASIC_LAYERS: readonly FlaxSpec[] = [
   {
     name: "Dense",

@@ -395,6 +395,7 @@ function visit(scope: Scope, run: (scope: Scope) => void): void {
   for (const c of scope.children.values()) visit(c, run);
 }
 
+/** Flax's linen as a framework. */
 export const LINEN: Framework = {
   name: "linen",
   method: "__call__",

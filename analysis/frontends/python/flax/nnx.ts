@@ -144,6 +144,7 @@ export function nnxLayer(base: ClassValue, spec: FlaxSpec): ClassValue | undefin
   });
 }
 
+/** Flax's nnx as a framework. */
 export const NNX: Framework = {
   name: "nnx",
   method: "__call__",

@@ -127,6 +127,7 @@ function cell(name: string, run: (c: FlaxContext) => Value): FlaxSpec {
   };
 }
 
+/** Recurrent cells of Flax by name. */
 export const RECURRENT_LAYERS: readonly FlaxSpec[] = [
   cell("LSTMCell", lstm),
   cell("OptimizedLSTMCell", lstm),

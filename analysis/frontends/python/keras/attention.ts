@@ -168,6 +168,7 @@ function shapesOf(c: KerasContext): number[][] {
 
 const CALL = "query value key query_mask value_mask key_mask attention_mask return_attention_scores training use_causal_mask";
 
+/** Attention layers of Keras; `base` is keras.Layer. */
 export function attentionLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: KerasSpec): void => {

@@ -80,6 +80,7 @@ function dropout(c: KerasContext): Value {
 const AUGMENTATION =
   "RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomHue RandomSaturation AutoContrast";
 
+/** Basic layers of Keras: dense, embedding, shapes, noise; `base` is keras.Layer. */
 export function basicLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: KerasSpec): void => {

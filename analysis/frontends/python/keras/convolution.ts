@@ -115,6 +115,7 @@ function transposedOptions(c: KerasContext, spatial: number, size: readonly numb
   return { pads: [...before, ...after], extra };
 }
 
+/** Convolutions of Keras; `base` is keras.Layer. */
 export function convolutionLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (names: readonly string[], spec: KerasSpec): void => {

@@ -6,6 +6,7 @@ import { declaredArguments, functionalGraph, saysWhatItComputes } from "./model"
 import { PATH, pathOf } from "./naming";
 import { ownVariables } from "./weights";
 
+/** Keras as a framework. */
 export const KERAS: Framework = {
   name: "keras",
   method: "call",

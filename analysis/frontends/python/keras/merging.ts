@@ -45,6 +45,7 @@ function dot(c: KerasContext): TensorValue {
 
 const PAIRWISE: Readonly<Record<string, string>> = { Add: "+", Subtract: "-", Multiply: "*" };
 
+/** Layers of Keras that join several inputs; `base` is keras.Layer. */
 export function mergingLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: KerasSpec): void => {

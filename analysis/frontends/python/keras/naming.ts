@@ -14,6 +14,7 @@ interface KerasState {
 
 const states = new WeakMap<Interpreter, KerasState>();
 
+/** What one evaluation knows of Keras: names that were given, inputs, modes of training. */
 export function stateOf(interpreter: Interpreter): KerasState {
   let state = states.get(interpreter);
   if (!state) {

@@ -127,6 +127,7 @@ export function groupNormAlong(
 const COMMON =
   "beta_initializer=zeros gamma_initializer=ones beta_regularizer gamma_regularizer beta_constraint gamma_constraint moving_mean_initializer=zeros moving_variance_initializer=ones";
 
+/** Normalisations of Keras; `base` is keras.Layer. */
 export function normalisationLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: KerasSpec): void => {

@@ -64,6 +64,7 @@ function spatialAxes(c: KerasContext, spatial: number): number[] {
   return Array.from({ length: spatial }, (_, i) => i + (c.channelsLast ? 1 : 2));
 }
 
+/** Pooling layers of Keras; `base` is keras.Layer. */
 export function poolingLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (names: readonly string[], spec: KerasSpec): void => {

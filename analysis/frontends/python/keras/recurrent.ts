@@ -302,6 +302,7 @@ function overCells(c: KerasContext): Value {
   return tuple([out, ...[...states.values()].flatMap((s) => (is(s, "list") || is(s, "tuple") ? s.items : [s]))]);
 }
 
+/** Recurrent layers and cells of Keras; `base` is keras.Layer. */
 export function recurrentLayers(base: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: KerasSpec): void => {

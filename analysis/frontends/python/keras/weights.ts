@@ -7,6 +7,7 @@ import { elementType } from "../arrays/support";
 import { intOf, type InstanceValue, is, numberOf, type ParameterCell, type TensorValue, type Value } from "../values/value";
 import { VARIABLE } from "./naming";
 
+/** How a variable starts. */
 export type Start = NonNullable<ParameterCell["initialisation"]>;
 
 /** Keras's names of initialisers -> the schemes that rules know. */

@@ -246,6 +246,7 @@ function objectArgument(
 
 /** A value for a constructor parameter that nothing is known about but its name, its annotation and its use. */
 
+/** A value for a constructor parameter that nothing gives; undefined where none comes to mind. */
 export function inventArgument(interpreter: Interpreter, p: Param, owner: FunctionValue, depth = 0): Value | undefined {
   const usual = owner.owner && frameworkOf(owner.owner).argument?.(interpreter, p.name);
   if (usual !== undefined) return usual;

@@ -8,6 +8,7 @@ import { runStatement } from "../evaluator/statements";
 import { type GlobalScope, type NamespaceValue, unknown, type Value } from "../values/value";
 import type { Bindings, TopLevel } from "./bindings";
 
+/** The variables of one module, whose statements are run when a name that they bind is asked for. */
 export class SourceScope implements GlobalScope {
   readonly variables = new Map<string, Value>();
   private readonly ran = new Set<TopLevel["statement"]>();

@@ -72,6 +72,7 @@ const READ_WHERE_INSTALLED = /^torchvision(?:\.|$)/;
 /** Longest chain of files that is followed from one root. */
 const MAXIMUM_FILES = 200;
 
+/** All modules that code may import: the project's, installed ones that are read, and stand-ins. */
 export class World implements Environment {
   readonly torch: Torch;
   private readonly builtins: Builtins;

@@ -33,8 +33,10 @@ export interface ComprehensionClause {
   readonly conditions: readonly Expr[];
 }
 
+/** A part of a string: text, or an expression of an f-string. */
 export type StringPart = string | { readonly value: Expr; readonly conversion: string; readonly format: readonly StringPart[] };
 
+/** An expression. */
 export type Expr = Span &
   (
     | { readonly kind: "Name"; readonly id: string }
@@ -81,10 +83,13 @@ export type Expr = Span &
     | { readonly kind: "Broken"; readonly parts: readonly Expr[] }
   );
 
+/** An expression of one kind. */
 export type ExprOf<K extends Expr["kind"]> = Extract<Expr, { readonly kind: K }>;
 
+/** Statements one after the other. */
 export type Block = readonly Stmt[];
 
+/** A `def`. */
 export interface FunctionDef extends Span {
   readonly kind: "FunctionDef";
   readonly name: string;
@@ -97,6 +102,7 @@ export interface FunctionDef extends Span {
   readonly returns?: Expr;
 }
 
+/** A `class`. */
 export interface ClassDef extends Span {
   readonly kind: "ClassDef";
   readonly name: string;
@@ -114,12 +120,14 @@ export type Pattern =
   | { readonly kind: "or"; readonly options: readonly Pattern[] }
   | { readonly kind: "unknown" };
 
+/** An `except`. */
 export interface Handler extends Span {
   readonly type?: Expr;
   readonly name: string;
   readonly body: Block;
 }
 
+/** A statement. */
 export type Stmt =
   | FunctionDef
   | ClassDef
@@ -172,4 +180,5 @@ export type Stmt =
           }
       ));
 
+/** A statement of one kind. */
 export type StmtOf<K extends Stmt["kind"]> = Extract<Stmt, { readonly kind: K }>;

@@ -17,4 +17,5 @@ export const DEVICE: InstanceValue = {
 
 Object.assign(deviceClass, { construct: () => DEVICE });
 
+/** The class `torch.device`. */
 export const DEVICE_CLASS = deviceClass;

@@ -24,6 +24,7 @@ const LOSSES = new Set([
   "margin_ranking_loss",
 ]);
 
+/** One function of torch, which is also a method of tensors. */
 export interface Operation {
   /** Parameters in order; the first is the tensor that a method is called on. */
   readonly params: readonly string[];

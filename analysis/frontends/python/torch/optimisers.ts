@@ -4,6 +4,7 @@ import { iterate } from "../evaluator/iterate";
 import { namespaceOf } from "../values/namespaces";
 import { type ClassValue, dict, int, is, list, native, type NamespaceValue, type Value } from "../values/value";
 
+/** Classes of `torch.optim`. */
 export const OPTIMISERS =
   "SGD Adam AdamW Adagrad Adadelta Adamax NAdam RAdam RMSprop Rprop ASGD LBFGS SparseAdam Adafactor Muon".split(" ");
 
@@ -72,6 +73,7 @@ function factClass(root: ClassValue, base: ClassValue | undefined, qualified: st
   });
 }
 
+/** The module `torch.optim`. */
 export function optimiserNamespace(root: ClassValue): NamespaceValue {
   const optimizer = factClass(root, undefined, "torch.optim.Optimizer");
   const schedulerBase = factClass(root, undefined, "torch.optim.lr_scheduler.LRScheduler");

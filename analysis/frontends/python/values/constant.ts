@@ -39,6 +39,7 @@ export function lazy(shape: Shape, at: (index: number) => number, fill?: (into: 
 
 const filling = new WeakMap<LazyConstant, () => Float64Array>();
 
+/** A constant that is the same everywhere. */
 export function filledConstant(shape: Shape, value: number): LazyConstant {
   return { shape, at: () => value };
 }

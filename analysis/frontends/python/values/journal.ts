@@ -44,6 +44,7 @@ function fieldsOf(t: TensorValue): TensorFields {
   };
 }
 
+/** Changes of objects, which can be taken back to a mark: attempts leave no trace. */
 export class Journal {
   private entries: Entry[] = [];
   private marks: number[] = [];

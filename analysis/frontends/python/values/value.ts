@@ -14,6 +14,7 @@ import type { Framework } from "../models/framework";
 /** Python's None is null; bool and str are JavaScript's. */
 export type Value = null | boolean | string | ObjectValue;
 
+/** Every value that is an object of its own kind, told by `k`. */
 export type ObjectValue =
   | IntValue
   | FloatValue
@@ -39,20 +40,24 @@ export type ObjectValue =
   | SuperValue
   | UnknownValue;
 
+/** An int. */
 export interface IntValue {
   readonly k: "int";
   readonly v: number;
 }
 
+/** A float. */
 export interface FloatValue {
   readonly k: "float";
   readonly v: number;
 }
 
+/** `...`. */
 export interface EllipsisValue {
   readonly k: "ellipsis";
 }
 
+/** A slice; absent bounds are None. */
 export interface SliceValue {
   readonly k: "slice";
   readonly lower: Value;
@@ -60,11 +65,13 @@ export interface SliceValue {
   readonly step: Value;
 }
 
+/** A list; its items change in place. */
 export interface ListValue {
   readonly k: "list";
   items: Value[];
 }
 
+/** A tuple, a named tuple or an output record. */
 export interface TupleValue {
   readonly k: "tuple";
   readonly items: readonly Value[];
@@ -80,11 +87,13 @@ export interface DictValue {
   readonly factory?: Value;
 }
 
+/** A set, by `dictKey`. */
 export interface SetValue {
   readonly k: "set";
   readonly entries: Map<string, Value>;
 }
 
+/** A range. */
 export interface RangeValue {
   readonly k: "range";
   readonly start: number;
@@ -128,6 +137,7 @@ export interface FunctionValue {
   attributes?: Map<string, Value>;
 }
 
+/** A method with the object that it was looked up on. */
 export interface BoundValue {
   readonly k: "bound";
   readonly callee: Value;
@@ -142,6 +152,7 @@ export interface Arguments {
   readonly open?: boolean;
 }
 
+/** What a callable that is known to the evaluator computes. Throws PythonError where Python would raise. */
 export type NativeCall = (interpreter: Interpreter, args: Arguments) => Value;
 
 /** A callable known to the evaluator. */
@@ -153,6 +164,7 @@ export interface NativeValue {
   readonly tensorCall?: boolean;
 }
 
+/** `functools.partial`. */
 export interface PartialValue {
   readonly k: "partial";
   readonly callee: Value;
@@ -168,6 +180,7 @@ export interface GlobalScope {
   names(): readonly string[];
 }
 
+/** A class, written in Python or built in. */
 export interface ClassValue {
   readonly k: "class";
   readonly name: string;
@@ -224,6 +237,7 @@ export interface Construction {
   readonly callers: readonly SourceRange[];
 }
 
+/** An instance of a class. */
 export interface InstanceValue {
   readonly k: "instance";
   readonly id: number;
@@ -284,11 +298,13 @@ export interface TensorValue {
   attributes?: Map<string, Value>;
 }
 
+/** An element type of tensors. */
 export interface DtypeValue {
   readonly k: "dtype";
   readonly type: ElementType;
 }
 
+/** A property of a class. */
 export interface PropertyValue {
   readonly k: "property";
   readonly getter: Value;
@@ -296,18 +312,21 @@ export interface PropertyValue {
   /** `functools.cached_property` and friends behave the same here. */
 }
 
+/** A static method or class method. */
 export interface WrapperValue {
   readonly k: "wrapper";
   readonly form: "static" | "class";
   readonly callee: Value;
 }
 
+/** What `super()` gives: attributes are looked up behind a class. */
 export interface SuperValue {
   readonly k: "super";
   readonly after: ClassValue;
   readonly self: InstanceValue | ClassValue;
 }
 
+/** A value that is not known, with the reason; what it was computed from is pinned where it is used. */
 export interface UnknownValue {
   readonly k: "unknown";
   readonly reason: string;
@@ -317,48 +336,59 @@ export interface UnknownValue {
   readonly uniform?: boolean;
 }
 
+/** The one `...`. */
 export const ELLIPSIS: EllipsisValue = { k: "ellipsis" };
 
 const SMALL_INTS: IntValue[] = Array.from({ length: 1025 }, (_, v) => ({ k: "int", v }));
 
+/** An int; small ones are shared, and there is no negative zero. */
 export function int(v: number): IntValue {
   return SMALL_INTS[v] ?? { k: "int", v: Object.is(v, -0) ? 0 : v };
 }
 
+/** A float. */
 export function float(v: number): FloatValue {
   return { k: "float", v };
 }
 
+/** A list of these items, which it takes over. */
 export function list(items: Value[]): ListValue {
   return { k: "list", items };
 }
 
+/** A tuple, with field names where it is a record. */
 export function tuple(items: readonly Value[], names?: readonly string[]): TupleValue {
   return names ? { k: "tuple", items, names } : { k: "tuple", items };
 }
 
+/** A dict of these entries. */
 export function dict(entries: Iterable<readonly [Value, Value]> = []): DictValue {
   const out: DictValue = { k: "dict", entries: new Map() };
   for (const [key, value] of entries) out.entries.set(dictKey(key), { key, value });
   return out;
 }
 
+/** A value that is not known, computed from these. */
 export function unknown(reason: string, ...from: Value[]): UnknownValue {
   const inputs = new Set<TensorValue>();
   for (const v of from) collectTensors(v, inputs);
   return { k: "unknown", reason, inputs: [...inputs] };
 }
 
+/** A callable known to the evaluator. */
 export function native(name: string, call: NativeCall): NativeValue {
   return { k: "native", name, call };
 }
 
+/** The arguments of a call with none. */
 export const NO_ARGUMENTS: Arguments = { positional: [], keywords: new Map() };
 
+/** Arguments by position. */
 export function positional(...values: Value[]): Arguments {
   return { positional: values, keywords: new Map() };
 }
 
+/** Whether a value is neither None nor a bool nor a string. */
 export function isObject(v: Value | undefined): v is ObjectValue {
   return typeof v === "object" && v !== null;
 }

@@ -341,6 +341,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     return x.squeeze(0) if single else x
 `;
 
+/** Text by module name. */
 export const complexPrelude: Readonly<Record<string, string>> = { "torch._complex": complex, "torch.fft": fourier };
 
 /** Functions of torch that are written for complex tensors above. */

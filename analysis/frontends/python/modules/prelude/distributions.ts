@@ -220,6 +220,7 @@ class kl:
     kl_divergence = kl_divergence
 `;
 
+/** Text by module name. */
 export const distributionsPrelude: Readonly<Record<string, string>> = {
   "torch.distributions": distributions,
   "torch.distributions.normal": distributions,

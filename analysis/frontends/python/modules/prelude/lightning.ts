@@ -96,6 +96,7 @@ def seed_everything(*args, **kwargs):
     return None
 `;
 
+/** Text by module name. */
 export const lightningPrelude: Readonly<Record<string, string>> = Object.fromEntries(
   [
     "pytorch_lightning",

@@ -194,6 +194,7 @@ def stochastic_depth(input, p, mode, training=True):
     return input
 `;
 
+/** Text by module name. */
 export const visionPrelude: Readonly<Record<string, string>> = {
   "torch.ao.quantization": quantized,
   "torch.quantization": quantized,

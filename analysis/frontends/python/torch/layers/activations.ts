@@ -55,6 +55,7 @@ function writeBack(c: LayerContext, result: Value): Value {
   return result;
 }
 
+/** Activations of torch.nn; `module` is torch.nn.Module. */
 export function activationLayers(module: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   for (const [name, operation, params, defaults] of ACTIVATIONS) {

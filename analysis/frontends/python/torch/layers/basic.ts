@@ -80,6 +80,7 @@ export function functional(c: LayerContext, operation: string, attributes: strin
   return callable.call(c.interpreter, { positional: [c.value("input")], keywords });
 }
 
+/** Basic layers of torch.nn: linear, embedding, convolution, pooling, padding, dropout, shapes; `module` is torch.nn.Module. */
 export function basicLayers(module: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: Parameters<typeof layerClass>[2]): ClassValue => {

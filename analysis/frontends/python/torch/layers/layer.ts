@@ -81,6 +81,7 @@ export class LayerContext extends Reader {
   }
 }
 
+/** How a built-in layer is declared. */
 export interface LayerSpec {
   /** Constructor parameters in order, with their defaults. */
   readonly params: string;
@@ -175,6 +176,9 @@ function redraw(layer: InstanceValue): void {
   }
 }
 
+/** A layer's own way to start. */
 export const DEFAULT = { scheme: "default" } as const;
+/** A start at one. */
 export const ONES = { scheme: "ones_", constant: 1 } as const;
+/** A start at zero. */
 export const ZEROS = { scheme: "zeros_", constant: 0 } as const;

@@ -53,6 +53,7 @@ function normalisedShape(c: LayerContext): number[] {
     : [];
 }
 
+/** Normalisations of torch.nn; `module` is torch.nn.Module. */
 export function normalisationLayers(module: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const add = (name: string, spec: Parameters<typeof layerClass>[2]): ClassValue => {

@@ -170,6 +170,7 @@ function cellForward(c: LayerContext, kind: Kind): Value {
   return tuple([b.node("Mul", [o, b.node("Tanh", [cell])]), cell]);
 }
 
+/** Recurrent layers and cells of torch.nn; `module` is torch.nn.Module. */
 export function recurrentLayers(module: ClassValue): ClassValue[] {
   const out: ClassValue[] = [];
   const base = layerClass(module, "RNNBase", { params: "mode input_size hidden_size", forward: (c) => c.value("input") });

@@ -157,6 +157,7 @@ function functionalConvolution(a: Reader, spatial: number): Value {
   });
 }
 
+/** Adds products of matrices and convolutions. */
 export function addContractions(table: OperationTable): void {
   table.add("linear", "input weight bias", (a) =>
     linear(a.interpreter, a.tensor("input"), a.tensor("weight"), a.optionalTensor("bias")),

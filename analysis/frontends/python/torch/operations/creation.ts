@@ -97,6 +97,7 @@ function linspace(a: Reader, log: boolean): Value {
   return a.builder.constant({ shape: [n], at: log ? (i) => base ** at(i) : at }, a.dtype() ?? "float32");
 }
 
+/** Adds functions that make tensors. */
 export function addCreation(table: OperationTable): void {
   const filled = (name: string, value: number): void => {
     table.add(name, "size", (a, b) => filledTensor(b, sizesOf(a), value, a.dtype() ?? "float32"));

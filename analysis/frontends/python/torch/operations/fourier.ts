@@ -67,6 +67,7 @@ const WINDOWS: Readonly<Record<string, (x: number) => number>> = {
   bartlett_window: (x) => 1 - Math.abs(x / Math.PI - 1),
 };
 
+/** Adds transforms that are linear maps of known entries. */
 export function addFourier(operations: OperationTable): void {
   operations.add("_dft", "n m scale twice", dft);
   operations.add("_window_envelope", "window steps hop", envelope);

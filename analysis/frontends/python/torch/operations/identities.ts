@@ -36,6 +36,7 @@ function castTo(b: GraphBuilder, t: TensorValue, v: { type: TensorValue["type"] 
   return b.cast(t, v.type);
 }
 
+/** Adds operations that give back what they take, or a view of it. */
 export function addIdentities(table: OperationTable): void {
   table.add(SAME, "input", (a) => a.value("input"));
   table.add("detach stop_gradient", "input", (a) => alias(a.tensor("input")));

@@ -12,6 +12,7 @@ import { addReductions } from "./reductions";
 import { addShapes } from "./shapes";
 import { addSpatial } from "./spatial";
 
+/** All operations on tensors by torch's names. */
 export const operations = new OperationTable();
 addPointwise(operations);
 addReductions(operations);

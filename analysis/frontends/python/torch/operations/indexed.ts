@@ -101,6 +101,7 @@ function atan2(a: Reader, b: GraphBuilder): Value {
   return b.node("Where", [b.node("Less", [x, zero]), b.node("Add", [plain, half]), plain]);
 }
 
+/** Adds operations that read and write at indices. */
 export function addIndexed(table: OperationTable): void {
   table.add("index_add", "input dim index source", (a, b) => writeRows(a, b, "add"));
   table.add("index_copy", "input dim index source", (a, b) => writeRows(a, b, "none"));

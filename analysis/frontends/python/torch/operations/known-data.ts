@@ -22,6 +22,7 @@ function vector(b: GraphBuilder, t: TensorValue, data: readonly number[]): Tenso
   return b.tensor({ type: t.type, shape: [data.length], data: Float64Array.from(data) });
 }
 
+/** Places of entries that are not zero, which only known entries tell. */
 export function nonzero(a: Reader, b: GraphBuilder, asTuple: boolean): Value {
   const t = a.tensor("input");
   const data = entries(t);
@@ -55,6 +56,7 @@ function difference(a: Reader, b: GraphBuilder): Value {
   return out;
 }
 
+/** Adds operations whose results' shapes hang on the data. */
 export function addKnownData(table: OperationTable): void {
   table.add("nonzero", "input as_tuple", (a, b) => nonzero(a, b, a.bool("as_tuple", false)));
   table.add("diff", "input n dim", (a, b) => difference(a, b));

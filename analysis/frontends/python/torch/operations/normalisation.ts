@@ -257,6 +257,7 @@ function difference(a: Reader): TensorValue {
   return is(out, "tensor") ? out : notUnderstood("the difference of two unknown values");
 }
 
+/** Adds normalisations. */
 export function addNormalisation(table: OperationTable): void {
   table.add("layer_norm", "input normalized_shape weight bias eps", (a) =>
     layerNorm(

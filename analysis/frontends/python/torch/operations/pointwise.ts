@@ -35,10 +35,12 @@ export function gelu(b: GraphBuilder, x: TensorValue, approximate: string): Tens
   return b.node("Mul", [b.node("Mul", [x, b.node("Add", [e, like(b, x, 1)])]), like(b, x, 0.5)]);
 }
 
+/** Entries kept within bounds, each of which may be absent. */
 export function clip(b: GraphBuilder, x: TensorValue, low?: TensorValue, high?: TensorValue): TensorValue {
   return b.node("Clip", [x, low && b.cast(low, x.type), high && b.cast(high, x.type)]);
 }
 
+/** Softplus of sharpness `beta`; the threshold beyond which torch takes it for linear is left out: it changes rounding only. */
 export function softplus(b: GraphBuilder, x: TensorValue, beta = 1): TensorValue {
   if (beta === 1) return b.node("Softplus", [x]);
   return b.node("Div", [b.node("Softplus", [b.node("Mul", [x, like(b, x, beta)])]), like(b, x, beta)]);
@@ -121,6 +123,7 @@ const BINARY: Readonly<Record<string, string>> = {
   "logical_xor bitwise_xor": "^",
 };
 
+/** Adds operations that act entry by entry. */
 export function addPointwise(table: OperationTable): void {
   for (const [names, operator] of Object.entries(UNARY)) {
     table.add(names, "input", (a, b) => b.node(operator, [floating(b, a.tensor("input"))]));
@@ -221,6 +224,7 @@ export function addPointwise(table: OperationTable): void {
   addActivations(table);
 }
 
+/** The type and shape of a tensor. */
 export function typeOf(t: TensorValue): { type: TensorValue["type"]; shape: TensorValue["shape"] } {
   return { type: t.type, shape: t.shape };
 }

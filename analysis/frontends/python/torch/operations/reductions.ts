@@ -33,6 +33,7 @@ function input(a: Reader, floats: boolean): TensorValue {
   return t;
 }
 
+/** Softmax or its logarithm, along the axis that torch takes where none is given. */
 export function softmax(a: Reader, operator: "Softmax" | "LogSoftmax", fallback?: number): TensorValue {
   const t = input(a, true);
   const rank = shapeOf(a.interpreter, t).length;
@@ -116,6 +117,7 @@ function topk(a: Reader, k: number, largest: boolean, dim: number): Value {
   return tuple([values!, indices!], ["values", "indices"]);
 }
 
+/** Adds reductions along axes. */
 export function addReductions(table: OperationTable): void {
   const plain = (names: string, operator: string, floats: boolean): void => {
     table.add(names, "input dim keepdim dtype", (a, b) => {

@@ -111,6 +111,7 @@ function roll(a: Reader): Value {
   return t;
 }
 
+/** Adds operations that move, cut and join. */
 export function addShapes(table: OperationTable): void {
   table.add("view reshape", "input shape", (a) => {
     if (is(a.value("shape"), "dtype")) return notUnderstood("view as another element type");

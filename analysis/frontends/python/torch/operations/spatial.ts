@@ -151,6 +151,7 @@ function im2col(a: Reader, b: GraphBuilder): Value {
   return b.reshape(b.transpose(byBoth, [0, 1, 2, 4, 3, 5]), [n!, c! * kh! * kw!, rows * columns]);
 }
 
+/** Adds pooling, padding and resampling. */
 export function addSpatial(table: OperationTable): void {
   for (const spatial of [1, 2, 3]) {
     table.add(`max_pool${spatial}d`, "input kernel_size stride padding dilation ceil_mode return_indices", (a) =>

@@ -62,6 +62,7 @@ export function asView(
   };
 }
 
+/** A view with the axes in another order. */
 export function permute(a: Reader, t: TensorValue, perm: readonly number[]): TensorValue {
   const b = a.builder;
   const inverse = perm.map((_, i) => perm.indexOf(i));
