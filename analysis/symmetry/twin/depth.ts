@@ -129,12 +129,89 @@ export function segmentsOf(graph: Graph): readonly Segment[] {
   return known;
 }
 
+/** Values that many blocks read are looked for so many times, in gaps of at least this part of the nodes. */
+const MOST_ROUNDS = 8;
+const LEAST_GAP = 0.1;
+/** The part of a gap that a value lives through which many blocks in it read, and not only one. */
+const LONG_LIVED = 0.5;
+
+/**
+ * Blocks of a decoder all read what the encoder wrote, and those of other models the bias of positions or the embedding of a time:
+ * such values are open from the first block to the last, so that nothing else is a cut. They are set aside wherever more blocks
+ * are equal then.
+ */
 function chainOf(graph: Graph): Segment[] {
-  const given = new Set(graph.inputs.map((i) => i.name));
-  const active = new Set(given);
+  const active = activeValues(graph);
+  const given = givenEverywhere(graph);
+  let common: ReadonlySet<string> = new Set();
+  let best = chainBeside(graph, active, given, common);
+  const looked = new Set<number>();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const ends = [-1, ...best.cuts, graph.nodes.length - 1];
+    const gaps = ends.slice(1).map((to, k) => ({ from: ends[k]!, to }));
+    const gap = gaps.reduce((a, b) => (looked.has(a.to) || (!looked.has(b.to) && b.to - b.from > a.to - a.from) ? b : a));
+    if (looked.has(gap.to) || gap.to - gap.from < LEAST_GAP * graph.nodes.length) break;
+    looked.add(gap.to);
+    const more = longLived(graph, active, gap).filter((v) => !common.has(v));
+    if (more.length === 0) continue;
+    const wider = new Set([...common, ...more]);
+    const next = chainBeside(graph, active, given, wider);
+    if (repeated(next.segments) > repeated(best.segments)) [best, common] = [next, wider];
+  }
+  return best.segments;
+}
+
+/** How many segments compute the same as another one. */
+function repeated(segments: readonly Segment[]): number {
+  const times = new Map<string, number>();
+  for (const { signature } of segments) if (signature !== undefined) times.set(signature, (times.get(signature) ?? 0) + 1);
+  return [...times.values()].reduce((sum, n) => sum + (n > 1 ? n : 0), 0);
+}
+
+/** Active values that are open through most of a gap between two cuts, and read in it by several nodes. */
+function longLived(
+  graph: Graph,
+  active: ReadonlySet<string>,
+  { from, to }: { readonly from: number; readonly to: number },
+): readonly string[] {
+  const born = new Map<string, number>();
+  const read = new Map<string, number>();
+  graph.nodes.forEach((n, k) => {
+    for (const o of n.outputs) if (active.has(o)) born.set(o, k);
+    for (const i of n.inputs) if (born.has(i)) read.set(i, k);
+  });
+  for (const o of graph.outputs) if (born.has(o)) read.set(o, graph.nodes.length);
+  return [...read].flatMap(([value, last]) => {
+    const lives = Math.min(last, to) - Math.max(born.get(value)!, from);
+    return lives > LONG_LIVED * (to - from) ? [value] : [];
+  });
+}
+
+/** Values that hang on the inputs. */
+function activeValues(graph: Graph): ReadonlySet<string> {
+  const active = new Set(graph.inputs.map((i) => i.name));
+  for (const n of graph.nodes) if (n.inputs.some((i) => active.has(i))) for (const o of n.outputs) active.add(o);
+  return active;
+}
+
+/** Values that may be read anywhere and stay when a block goes: inputs, and tables that do not train. */
+function givenEverywhere(graph: Graph): ReadonlySet<string> {
+  const readers = new Map<string, number>();
+  for (const n of graph.nodes)
+    for (const i of new Set(n.inputs)) if (graph.parameters.has(i)) readers.set(i, (readers.get(i) ?? 0) + 1);
+  const tables = [...tablesOf(graph)].filter((v) => !graph.parameters.has(v) || (readers.get(v) ?? 0) > 1);
+  return new Set([...graph.inputs.map((i) => i.name), ...tables]);
+}
+
+/** The chain of segments where some values, which many of them read, do not count. */
+function chainBeside(
+  graph: Graph,
+  active: ReadonlySet<string>,
+  given: ReadonlySet<string>,
+  common: ReadonlySet<string>,
+): { readonly segments: Segment[]; readonly cuts: readonly number[] } {
   const last = new Map<string, number>();
   graph.nodes.forEach((n, k) => {
-    if (n.inputs.some((i) => active.has(i))) for (const o of n.outputs) active.add(o);
     for (const i of n.inputs) last.set(i, k);
   });
   const isOutput = new Set(graph.outputs);
@@ -142,7 +219,8 @@ function chainOf(graph: Graph): Segment[] {
   const cuts: { readonly value: string; readonly after: number }[] = [];
   graph.nodes.forEach((n, k) => {
     if (!n.outputs.some((o) => active.has(o))) return;
-    for (const o of n.outputs) if (o !== "" && ((last.get(o) ?? -1) > k || isOutput.has(o))) open.add(o);
+    for (const o of n.outputs)
+      if (o !== "" && !common.has(o) && ((last.get(o) ?? -1) > k || isOutput.has(o))) open.add(o);
     for (const i of n.inputs) if (last.get(i) === k && !isOutput.has(i)) open.delete(i);
     if (open.size === 1) {
       const [value] = open;
@@ -155,20 +233,31 @@ function chainOf(graph: Graph): Segment[] {
     if (s > 0 && s < cuts.length) nodesOf[s]!.push(k);
   });
   const owner = new Map<string, Set<number>>();
+  // Segments that write what others read besides their exits: they cannot be taken out.
+  const writer = new Map<string, number>();
+  const needed = new Set<number>();
   graph.nodes.forEach((n, k) => {
+    const own = ofSegment[k]!;
     for (const i of n.inputs) {
-      if (!graph.parameters.has(i)) continue;
-      const own = owner.get(i) ?? new Set();
-      owner.set(i, own.add(ofSegment[k]!));
+      if (graph.parameters.has(i)) owner.set(i, (owner.get(i) ?? new Set<number>()).add(own));
+      const from = common.has(i) ? writer.get(i) : undefined;
+      if (from !== undefined && from !== own) needed.add(from);
     }
+    for (const o of n.outputs) if (common.has(o)) writer.set(o, own);
   });
+  for (const o of graph.outputs) if (writer.has(o)) needed.add(writer.get(o)!);
   const isShared = (p: string): boolean => owner.get(p)?.size !== 1;
-  const everywhere = new Set([...given, ...tablesOf(graph)].filter((v) => !graph.parameters.has(v) || isShared(v)));
-  return cuts.slice(1).map(({ value }, k): Segment => {
+  // What parameters alone make and several segments read (a bias of relative positions) stays as well.
+  const shared = graph.nodes.flatMap((n, k) => (ofSegment[k] === SEVERAL ? n.outputs.filter((o) => !active.has(o)) : []));
+  const everywhere = new Set([...given, ...common, ...shared]);
+  const segments = cuts.slice(1).map(({ value }, k): Segment => {
     const nodes = nodesOf[k + 1]!;
     const entry = cuts[k]!.value;
-    return { entry, exit: value, nodes, ...signatureOf(graph, entry, value, nodes, isShared, everywhere) };
+    const found = signatureOf(graph, entry, value, nodes, isShared, everywhere);
+    const kept = needed.has(k + 1) ? { signature: undefined, kind: undefined, stage: undefined } : {};
+    return { entry, exit: value, nodes, ...found, ...kept };
   });
+  return { segments, cuts: cuts.map((c) => c.after) };
 }
 
 /** Values of which nothing trains and that hang on no input (angles of rotary positions, masks): any block may read them. */
@@ -180,7 +269,10 @@ function tablesOf(graph: Graph): ReadonlySet<string> {
   return out;
 }
 
-/** Which segment each node belongs to: activations by their place, the others with what reads them; -1 for several. */
+/** In place of a segment, for nodes that several read. */
+const SEVERAL = -1;
+
+/** Which segment each node belongs to: activations by their place, the others with what reads them. */
 function assignment(graph: Graph, cuts: readonly { readonly after: number }[], active: ReadonlySet<string>): number[] {
   const out = new Array<number>(graph.nodes.length).fill(-2);
   const readers = new Map<string, number[]>();
@@ -197,7 +289,7 @@ function assignment(graph: Graph, cuts: readonly { readonly after: number }[], a
   for (let k = graph.nodes.length - 1; k >= 0; k--) {
     if (out[k] !== -2) continue;
     const places = new Set(graph.nodes[k]!.outputs.flatMap((o) => (readers.get(o) ?? []).map((r) => out[r]!)));
-    out[k] = places.size === 1 ? [...places][0]! : -1;
+    out[k] = places.size === 1 ? [...places][0]! : SEVERAL;
   }
   return out;
 }
