@@ -9,7 +9,7 @@ import { analyse, equivarianceOf } from "../symmetry/analyse";
 import type { ModelAnalysis, ModelCounts, TwinCertificate } from "../symmetry/analysis";
 import { Retraction } from "../symmetry/actions/retraction";
 import { countFamilies } from "../symmetry/counting/families";
-import { certificates, type MeasuredDimension, measureDimension } from "../symmetry/counting/jacobian";
+import { certificates, type MeasuredDimension, measureDimension, type MeasureOptions } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
 import { genericWeights } from "../symmetry/counting/sampling";
 import {
@@ -77,25 +77,28 @@ export function certifyTwin(
 export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCheck = {}): Promise<TwinCertificate | string> {
   const { seed = 1, signal } = options;
   const axes = inferAxes(model.normal, { equivariance: equivarianceOf, softPins: false });
-  let start = await startAt(makeTwin(model.normal, axes, { depth: "shrink", compact: true }), options, IMPATIENCE);
+  let start = await startAt(makeTwin(model.normal, axes, { depth: "shrink", compact: true }), options, { draws: 2 });
   // What is open on a compact twin may be nothing but its narrowness.
   if (typeof start === "object" && start.measured.dimension > start.byRule.total)
-    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, 1);
+    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, { draws: 3 }, start);
   if (typeof start === "string") return start;
   const { twin, entries, first, byRule } = start;
   let { measured } = start;
   let continuous = byRule;
   const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
-  if (measured.dimension > byRule.total && entries <= MOST_REDRAWN) {
-    measured = smaller(measured, measureDimension(twin.graph, { explained: byRule.total, seed: seed + 1, draws: 1 }));
+  if (measured.dimension > byRule.total && entries <= MOST_SOLVED) {
     await breathe(signal);
-    const solved = measured.dimension > byRule.total && entries <= MOST_SOLVED ? bySolving(twin.graph, first, seed) : undefined;
-    if (solved) {
+    const solved = bySolving(twin.graph, first, seed);
+    if (solved && solved.continuous.total > measured.dimension)
+      measured = smaller(
+        measured,
+        measureDimension(twin.graph, { explained: solved.continuous.total, seed: seed + 2, draws: 3 }),
+      );
+    // What is more than there is elsewhere is there at those weights only.
+    if (solved && solved.continuous.total <= measured.dimension) {
       continuous = solved.continuous;
       checks.push(solved.check);
     }
-    if (measured.dimension > continuous.total)
-      measured = smaller(measured, measureDimension(twin.graph, { explained: continuous.total, seed: seed + 2, draws: 3 }));
   }
   await breathe(signal);
   const moving =
@@ -130,24 +133,35 @@ interface Start {
   readonly measured: MeasuredDimension;
 }
 
-/** One draw tells whether rules explain all: mostly they do, and nothing has to be solved. A sentence where there is no twin. */
+/**
+ * One draw tells whether rules explain all: mostly they do, and nothing has to be solved. A sentence where there is no twin.
+ * @param before on another twin; where that has the same sizes, what is known of it holds for this one
+ */
 async function startAt(
   twin: Twin | NoTwin,
   { seed = 1, signal, mostEntries = MOST_ENTRIES }: TwinOptionsOfCheck,
-  patience: number,
+  how: Pick<MeasureOptions, "draws" | "quick">,
+  before?: Start,
 ): Promise<Start | string> {
   if ("reason" in twin) return twin.reason;
   const entries = trainableEntries(twin.graph);
   if (entries > mostEntries) return `a copy of its structure still has ${entries} weights, too many for a rank`;
   await breathe(signal);
-  const first = knownByRule(twin.graph, seed);
+  const first = before && areAlike(before.twin.graph, twin.graph) ? before.first : knownByRule(twin.graph, seed);
   await breathe(signal);
   const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
-  const waits = entries > MOST_REDRAWN ? IMPATIENCE : patience;
-  const how = { explained: byRule.total, seed, draws: 1, patience: waits, deviation: DEVIATION };
-  const measured = measureDimension(twin.graph, how);
+  const draws = entries > MOST_REDRAWN ? { ...how, draws: 1 } : how;
+  const more = { explained: byRule.total, seed, patience: IMPATIENCE, deviation: DEVIATION };
+  const measured = measureDimension(twin.graph, { ...draws, ...more });
   await breathe(signal);
   return { twin, entries, first, byRule, measured };
+}
+
+/** Whether two twins of one model have the same parameters, of the same shapes, and inputs. */
+function areAlike(a: Graph, b: Graph): boolean {
+  const shapes = (g: Graph): string =>
+    [...g.parameters.values(), ...g.inputs].map((v) => `${v.name}:${v.shape.join("x")}`).join();
+  return a.nodes.length === b.nodes.length && shapes(a) === shapes(b);
 }
 
 /** Lets the process hear what else it is told, such as that nobody waits for this any more. */
@@ -197,7 +211,7 @@ function bySolving(
   if (!weights || !measurable) return undefined;
   const check = applied(analysis, weights, seed);
   const byRule = first.analysis.symmetries.flatMap((s) => s.generators(weights));
-  const solved = analysis.symmetries.filter((s) => s.origin === "numeric" && !check.failed.includes(claimOf(s)));
+  const solved = analysis.symmetries.filter((s) => s.origin === "numeric" && !check.withdrawn.has(s.id));
   const vectors = [...byRule, ...solved.flatMap((s) => s.generators(weights))];
   const holds = certificates(
     measurable,
@@ -238,6 +252,8 @@ interface Applied {
   readonly count: number;
   readonly failed: readonly string[];
   readonly unchecked: readonly string[];
+  /** Solved groups, by id, of which a finite element moves the outputs: they hold near those weights only, and do not count. */
+  readonly withdrawn: ReadonlySet<string>;
   readonly deviation: number;
 }
 
@@ -253,6 +269,7 @@ function applied(analysis: ModelAnalysis, weights: ParameterValues, seed: number
   const random = new Random(seed);
   const failed: string[] = [];
   const unchecked: string[] = [];
+  const withdrawn = new Set<string>();
   let worst = 0;
   const act = (s: Symmetry, at: ParameterValues): ParameterValues =>
     new Map([
@@ -273,12 +290,14 @@ function applied(analysis: ModelAnalysis, weights: ParameterValues, seed: number
     if (symmetries.every((s) => s.origin === "rule") && passes(symmetries.reduce((at, s) => act(s, at), weights))) continue;
     for (const s of symmetries) {
       try {
-        if (!passes(act(s, weights))) failed.push(claimOf(s));
+        if (passes(act(s, weights))) continue;
+        if (s.origin === "rule") failed.push(claimOf(s));
+        else withdrawn.add(s.id);
       } catch (error) {
         if (s.origin === "rule") throw error;
         unchecked.push(`${claimOf(s)}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
   }
-  return { count: analysis.symmetries.length, failed, unchecked, deviation: worst };
+  return { count: analysis.symmetries.length - withdrawn.size, failed, unchecked, withdrawn, deviation: worst };
 }

@@ -22,8 +22,10 @@ export interface MeasureOptions extends NetworkOptions {
   readonly seed?: number;
   /** Weights to measure at in place of generic ones. */
   readonly weights?: ParameterValues;
-  /** Standard deviation of random weights, as `genericWeights` has it. */
+  /** Standard deviation of random weights in every other draw, as `genericWeights` has it. */
   readonly deviation?: number;
+  /** Where elimination leaves it open whether what is explained is all there is, that is enough: the dimension may be too large. */
+  readonly quick?: boolean;
   /** How many rows without anything new end a draw, as a multiple of the usual number (1). */
   readonly patience?: number;
   /** A dimension that is known to be there: drawing stops as soon as a draw shows no more than it. */
@@ -73,7 +75,8 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   let best: MeasuredDimension | undefined;
   const isReached = (): boolean => options.explained !== undefined && best !== undefined && best.dimension <= options.explained;
   for (let draw = 0; draw < draws + more.length && !isReached(); draw++) {
-    const weights = options.weights ?? genericWeights(network, random, more[draw - draws], options.deviation);
+    const weights =
+      options.weights ?? genericWeights(network, random, more[draw - draws], draw % 2 === 0 ? options.deviation : undefined);
     const drawn = measureAt(network, weights, random, options.explained, options.patience);
     if (drawn.isClear) best = clearer(drawn.measured(), best);
     else {
@@ -82,7 +85,8 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
     }
   }
   // What elimination leaves open is looked at again where no other draw showed more.
-  for (const drawn of left) if (!isReached() && !(best && drawn.rank <= best.rank)) best = clearer(drawn.measured(), best);
+  for (const drawn of left)
+    if (!isReached() && !(best && drawn.rank <= best.rank)) best = clearer(drawn.measured(options.quick), best);
   return (
     best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map(), beyond: () => [] }
   );
@@ -103,7 +107,8 @@ interface Draw {
   readonly rank: number;
   /** Whether the rank is what was wanted, without a doubt, or known from an orthogonal basis. */
   readonly isClear: boolean;
-  measured(): MeasuredDimension;
+  /** What it comes to, by an orthogonal basis where that is needed, unless a quick answer will do. */
+  measured(quick?: boolean): MeasuredDimension;
 }
 
 /** How far the smallest of what counted is above the largest of what did not. */
@@ -220,8 +225,8 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
         known.map((v) => space.flatten(v)),
       ),
     );
-  const measured = (): MeasuredDimension => {
-    span.end();
+  const measured = (quick = false): MeasuredDimension => {
+    if (!quick) span.end();
     const { rank, smallestKept, largestDropped } = span;
     return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
   };

@@ -41,7 +41,22 @@ export interface Shortened {
  * widths that it reads, as at the beginning of a stage.
  */
 export function withoutRepetitions(graph: Graph, keep: number, by: "signature" | "kind" = "signature"): Shortened {
-  const segments = [...segmentsOf(graph)];
+  const { standIns, dropped, replaced, removed } = cutDown(graph, segmentsOf(graph), keep, by);
+  return dropped.size === 0 ? { graph, removed, standIns } : { graph: without(graph, dropped, replaced), removed, standIns };
+}
+
+/** What goes when runs of equal blocks are cut down. */
+interface Cut {
+  readonly standIns: ReadonlyMap<string, string>;
+  /** Positions of the nodes that go, and values that others stand in for. */
+  readonly dropped: ReadonlySet<number>;
+  readonly replaced: ReadonlyMap<string, string>;
+  /** Number of blocks. */
+  readonly removed: number;
+}
+
+function cutDown(graph: Graph, chain: readonly Segment[], keep: number, by: "signature" | "kind"): Cut {
+  const segments = [...chain];
   const standIns = new Map<string, string>();
   const dropped = new Set<number>();
   const replaced = new Map<string, string>();
@@ -62,7 +77,7 @@ export function withoutRepetitions(graph: Graph, keep: number, by: "signature" |
       removed += times - keep;
     }
   }
-  return dropped.size === 0 ? { graph, removed, standIns } : { graph: without(graph, dropped, replaced), removed, standIns };
+  return { standIns, dropped, replaced, removed };
 }
 
 /**
@@ -137,14 +152,17 @@ const LONG_LIVED = 0.5;
 
 /**
  * Blocks of a decoder all read what the encoder wrote, and those of other models the bias of positions or the embedding of a time:
- * such values are open from the first block to the last, so that nothing else is a cut. They are set aside wherever more blocks
- * are equal then.
+ * such values are open from the first block to the last, so that nothing else is a cut. They are set aside wherever more can be
+ * left out then.
  */
 function chainOf(graph: Graph): Segment[] {
   const active = activeValues(graph);
   const given = givenEverywhere(graph);
   let common: ReadonlySet<string> = new Set();
   let best = chainBeside(graph, active, given, common);
+  const goes = (segments: readonly Segment[]): readonly number[] =>
+    (["signature", "kind"] as const).map((by) => cutDown(graph, segments, 1, by).dropped.size);
+  let most = goes(best.segments);
   const looked = new Set<number>();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const ends = [-1, ...best.cuts, graph.nodes.length - 1];
@@ -156,16 +174,11 @@ function chainOf(graph: Graph): Segment[] {
     if (more.length === 0) continue;
     const wider = new Set([...common, ...more]);
     const next = chainBeside(graph, active, given, wider);
-    if (repeated(next.segments) > repeated(best.segments)) [best, common] = [next, wider];
+    const dropped = goes(next.segments);
+    if (dropped.some((n, k) => n < most[k]!) || dropped.every((n, k) => n === most[k])) continue;
+    [best, common, most] = [next, wider, dropped];
   }
   return best.segments;
-}
-
-/** How many segments compute the same as another one. */
-function repeated(segments: readonly Segment[]): number {
-  const times = new Map<string, number>();
-  for (const { signature } of segments) if (signature !== undefined) times.set(signature, (times.get(signature) ?? 0) + 1);
-  return [...times.values()].reduce((sum, n) => sum + (n > 1 ? n : 0), 0);
 }
 
 /** Active values that are open through most of a gap between two cuts, and read in it by several nodes. */
@@ -219,8 +232,7 @@ function chainBeside(
   const cuts: { readonly value: string; readonly after: number }[] = [];
   graph.nodes.forEach((n, k) => {
     if (!n.outputs.some((o) => active.has(o))) return;
-    for (const o of n.outputs)
-      if (o !== "" && !common.has(o) && ((last.get(o) ?? -1) > k || isOutput.has(o))) open.add(o);
+    for (const o of n.outputs) if (o !== "" && !common.has(o) && ((last.get(o) ?? -1) > k || isOutput.has(o))) open.add(o);
     for (const i of n.inputs) if (last.get(i) === k && !isOutput.has(i)) open.delete(i);
     if (open.size === 1) {
       const [value] = open;
