@@ -140,7 +140,7 @@ interface Start {
 async function startAt(
   twin: Twin | NoTwin,
   { seed = 1, signal, mostEntries = MOST_ENTRIES }: TwinOptionsOfCheck,
-  how: Pick<MeasureOptions, "draws" | "quick">,
+  how: Pick<MeasureOptions, "draws">,
   before?: Start,
 ): Promise<Start | string> {
   if ("reason" in twin) return twin.reason;

@@ -24,8 +24,6 @@ export interface MeasureOptions extends NetworkOptions {
   readonly weights?: ParameterValues;
   /** Standard deviation of random weights in every other draw, as `genericWeights` has it. */
   readonly deviation?: number;
-  /** Where elimination leaves it open whether what is explained is all there is, that is enough: the dimension may be too large. */
-  readonly quick?: boolean;
   /** How many rows without anything new end a draw, as a multiple of the usual number (1). */
   readonly patience?: number;
   /** A dimension that is known to be there: drawing stops as soon as a draw shows no more than it. */
@@ -85,8 +83,7 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
     }
   }
   // What elimination leaves open is looked at again where no other draw showed more.
-  for (const drawn of left)
-    if (!isReached() && !(best && drawn.rank <= best.rank)) best = clearer(drawn.measured(options.quick), best);
+  for (const drawn of left) if (!isReached() && !(best && drawn.rank <= best.rank)) best = clearer(drawn.measured(), best);
   return (
     best ?? { parameters: 0, rank: 0, dimension: 0, smallestKept: 1, largestDropped: 0, weights: new Map(), beyond: () => [] }
   );
@@ -107,8 +104,8 @@ interface Draw {
   readonly rank: number;
   /** Whether the rank is what was wanted, without a doubt, or known from an orthogonal basis. */
   readonly isClear: boolean;
-  /** What it comes to, by an orthogonal basis where that is needed, unless a quick answer will do. */
-  measured(quick?: boolean): MeasuredDimension;
+  /** What it comes to, by an orthogonal basis where that is needed. */
+  measured(): MeasuredDimension;
 }
 
 /** How far the smallest of what counted is above the largest of what did not. */
@@ -225,8 +222,8 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
         known.map((v) => space.flatten(v)),
       ),
     );
-  const measured = (quick = false): MeasuredDimension => {
-    if (!quick) span.end();
+  const measured = (): MeasuredDimension => {
+    span.end();
     const { rank, smallestKept, largestDropped } = span;
     return { parameters, rank, dimension: parameters - rank, smallestKept, largestDropped, weights, beyond };
   };
