@@ -56,9 +56,13 @@ export interface TwinSubject {
   readonly groups: readonly Group[];
 }
 
+/** What is read of a model whose twin is made. */
+type Subject = Pick<ModelAnalysis, "normal" | "symmetries" | "apart" | "lowered">;
+
 /** What the twin of a model has to know of it. Weights that share a tensor are told apart. */
-export function subjectOf(model: Pick<ModelAnalysis, "normal" | "symmetries" | "apart">): TwinSubject {
-  const { normal, symmetries } = model.apart ?? model;
+export function subjectOf(model: Subject): TwinSubject {
+  const lowered = model.lowered?.() ?? model;
+  const { normal, symmetries } = lowered.apart ?? lowered;
   return { normal, groups: symmetries.map(groupOf) };
 }
 
@@ -66,10 +70,7 @@ export function subjectOf(model: Pick<ModelAnalysis, "normal" | "symmetries" | "
  * Makes and checks the twin of a model; a sentence where there is none that is small enough.
  * @throws the signal's reason when it is aborted
  */
-export function certifyTwin(
-  model: Pick<ModelAnalysis, "normal" | "symmetries" | "apart">,
-  options: TwinOptionsOfCheck = {},
-): Promise<TwinCertificate | string> {
+export function certifyTwin(model: Subject, options: TwinOptionsOfCheck = {}): Promise<TwinCertificate | string> {
   return certifyTwinOf(subjectOf(model), options);
 }
 

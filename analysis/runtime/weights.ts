@@ -41,6 +41,7 @@ export class MovingWeights {
   private readonly current = new Map<string, Float64Array>();
   /** Arrays that others hold too. */
   private readonly given = new Map<string, Float64Array>();
+  private theirs: ReadonlySet<Float64Array> | undefined;
   private readonly owned = new Set<Float64Array>();
   private readonly typed = new Map<string, TypedValues>();
   /** The version at which a parameter changed last, and that of its typed values. */
@@ -68,9 +69,12 @@ export class MovingWeights {
     this.draw(random);
   }
 
-  /** Values by name, as they are now. A map of its own: who caches what it knows of weights does so by the map. */
+  /**
+   * Values by name as they are until they move, as an object of its own: who caches what it knows of weights does so by the
+   * object. It is no copy, which takes as long as a network has parameters, for each of its symmetries.
+   */
   now(): ParameterValues {
-    return new Map(this.current);
+    return new View(this.current);
   }
 
   /** Arrays that an action may overwrite. */
@@ -81,7 +85,7 @@ export class MovingWeights {
   /** Takes values that have moved; arrays among them that are nobody else's are kept. */
   move(moved: ParameterValues): void {
     this.version++;
-    const theirs = new Set(this.given.values());
+    const theirs = (this.theirs ??= new Set(this.given.values()));
     for (const [name, values] of moved) {
       this.put(name, values);
       this.away.add(name);
@@ -171,4 +175,41 @@ function varied(name: string, values: Float64Array, seed: number): Float64Array 
   const random = randomFor(name, seed);
   const most = VARIATION * (first === 0 ? 1 : Math.abs(first));
   return random.uniforms(values.length, first - most, first + most);
+}
+
+/** A map that others cannot write to. */
+class View<K, V> implements ReadonlyMap<K, V> {
+  constructor(private readonly map: ReadonlyMap<K, V>) {}
+
+  get size(): number {
+    return this.map.size;
+  }
+
+  get(key: K): V | undefined {
+    return this.map.get(key);
+  }
+
+  has(key: K): boolean {
+    return this.map.has(key);
+  }
+
+  forEach(visit: (value: V, key: K, map: ReadonlyMap<K, V>) => void): void {
+    for (const [key, value] of this.map) visit(value, key, this);
+  }
+
+  entries(): MapIterator<[K, V]> {
+    return this.map.entries();
+  }
+
+  keys(): MapIterator<K> {
+    return this.map.keys();
+  }
+
+  values(): MapIterator<V> {
+    return this.map.values();
+  }
+
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.map.entries();
+  }
 }

@@ -73,12 +73,22 @@ export function equivarianceOf(node: Node): Equivariance | undefined {
 export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnalysis {
   const isHuge = graph.nodes.length > (options.manyNodes ?? MANY_NODES);
   const form = normalForm(graph, { slices: true, whole: isHuge, ...(options.loss ? { loss: options.loss } : {}) });
-  const found = analyseNormal(graph, form, options, isHuge);
+  const lowered = once(() => analyse(graph, { ...options, numeric: false, manyNodes: Number.POSITIVE_INFINITY }));
+  const found = analyseNormal(graph, form, options, isHuge ? lowered : undefined);
   return form.slices.size === 0 ? found : ofWholeParameters(found, form.slices);
 }
 
-/** The symmetries of a normal form, on its own parameters. */
-function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions, isHuge: boolean): ModelAnalysis {
+/**
+ * The symmetries of a normal form, on its own parameters.
+ * @param lowered makes the same with all operators lowered, where composite ones stayed whole in this form
+ */
+function analyseNormal(
+  graph: Graph,
+  form: NormalForm,
+  options: AnalysisOptions,
+  lowered: (() => ModelAnalysis) | undefined,
+): ModelAnalysis {
+  const isHuge = lowered !== undefined;
   const normal = form.graph;
   const equivariance = isHuge ? equivarianceOfWhole : equivarianceOf;
   const shape = (p: string) => normal.parameters.get(p)!.shape;
@@ -238,6 +248,7 @@ function analyseNormal(graph: Graph, form: NormalForm, options: AnalysisOptions,
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
     parameters,
     notes,
+    ...(lowered ? { lowered } : {}),
   };
 }
 

@@ -43,6 +43,11 @@ export interface ModelAnalysis {
    * inference ran. Measurements are taken there.
    */
   readonly apart?: ModelAnalysis;
+  /**
+   * Where composite operators stayed whole (see `manyNodes`): the same with all of them lowered, which takes seconds. Small copies are
+   * made of that.
+   */
+  readonly lowered?: () => ModelAnalysis;
 }
 
 /** Options of the inference. */

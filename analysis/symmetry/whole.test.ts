@@ -81,6 +81,15 @@ describe("composite operators taken whole", () => {
     assert.deepEqual([...kept].sort(), ["BatchNormalization", "Conv", "Gemm", "LayerNormalization"]);
   });
 
+  it("leave twins to the lowered form", () => {
+    const { lowered, whole } = both("models/resnet18.onnx");
+    assert.equal(lowered.lowered, undefined);
+    const again = whole.lowered!();
+    assert.deepEqual(claims(again), claims(lowered));
+    assert.ok(again.normal.nodes.every((n) => n.operator !== "BatchNormalization" && n.operator !== "Gemm"));
+    assert.match(whole.notes.join(), /only permutations, scales and signs are looked for/);
+  });
+
   it("are lowered where their rules do not speak of them", () => {
     const vector = { type: "float32", shape: [4] } as const;
     const matrix = { type: "float32", shape: [4, 4] } as const;

@@ -43,5 +43,6 @@ export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices)
     parameters,
     notes,
     apart: found,
+    ...(found.lowered ? { lowered: found.lowered } : {}),
   };
 }
