@@ -81,7 +81,7 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
   let start = await startAt(makeTwin(model.normal, axes, { depth: "shrink", compact: true }), options, { draws: 2 });
   // What is open on a compact twin may be nothing but its narrowness.
   if (typeof start === "object" && start.measured.dimension > start.byRule.total)
-    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, { draws: 3 }, start);
+    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, { draws: 3, opened: true }, start);
   if (typeof start === "string") return start;
   const { twin, entries, first, byRule } = start;
   let { measured } = start;
@@ -141,7 +141,7 @@ interface Start {
 async function startAt(
   twin: Twin | NoTwin,
   { seed = 1, signal, mostEntries = MOST_ENTRIES }: TwinOptionsOfCheck,
-  how: Pick<MeasureOptions, "draws">,
+  how: Pick<MeasureOptions, "draws" | "opened">,
   before?: Start,
 ): Promise<Start | string> {
   if ("reason" in twin) return twin.reason;
@@ -151,7 +151,7 @@ async function startAt(
   const first = before && areAlike(before.twin.graph, twin.graph) ? before.first : knownByRule(twin.graph, seed);
   await breathe(signal);
   const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
-  const draws = entries > MOST_REDRAWN ? { ...how, draws: 1 } : how;
+  const draws = entries > MOST_REDRAWN ? { draws: 1 } : how;
   const more = { explained: byRule.total, seed, patience: IMPATIENCE, deviation: DEVIATION };
   const measured = measureDimension(twin.graph, { ...draws, ...more });
   await breathe(signal);

@@ -19,6 +19,8 @@ import { WantedSpan } from "./wanted-span";
 export interface MeasureOptions extends NetworkOptions {
   /** Number of random draws of weights; the largest rank counts. 6 unless told; 1 where weights are given. */
   readonly draws?: number;
+  /** Whether further draws open rectifiers more where something stays unexplained; they do where `draws` is not told. */
+  readonly opened?: boolean;
   readonly seed?: number;
   /** Weights to measure at in place of generic ones. */
   readonly weights?: ParameterValues;
@@ -68,7 +70,7 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   const random = new Random(options.seed ?? 1);
   const draws = options.weights ? 1 : (options.draws ?? 6);
   // Rectifiers behind kernels with strides see each position apart: one that is mostly on is off at fewer of them.
-  const more = options.weights || options.draws !== undefined || !hasKinks(network) ? [] : LEVELS;
+  const more = options.weights || !(options.opened ?? options.draws === undefined) || !hasKinks(network) ? [] : LEVELS;
   const left: Draw[] = [];
   let best: MeasuredDimension | undefined;
   const isReached = (): boolean => options.explained !== undefined && best !== undefined && best.dimension <= options.explained;
