@@ -41,7 +41,7 @@ interface Place {
 export type Keep = (node: Node, context: WholeContext) => Node | undefined;
 
 /** Folds and lowers all nodes of the workspace's source graph, but for those that `keep` wants as they are. */
-export function expand(workspace: Workspace, maxRecurrentSteps: number, keep: Keep = () => undefined): void {
+export function expand(workspace: Workspace, maxRecurrentSteps: number, keep?: Keep): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
   for (const node of workspace.source.nodes) {
     const item = expansion.open(node);
@@ -85,7 +85,7 @@ class Expansion {
   constructor(
     private readonly workspace: Workspace,
     private readonly maxRecurrentSteps: number,
-    private readonly keep: Keep,
+    private readonly keep: Keep | undefined,
   ) {}
 
   /** How many steps to unroll at most; inside of bodies, whose readers are not known here, all of them. */
@@ -130,7 +130,7 @@ class Expansion {
       w.addTyped(w.open(this.withCaptures({ ...node, domain: INVALID_DOMAIN })), undefined);
       return;
     }
-    const kept = entry?.lower === undefined ? undefined : this.keep(node, this.contextOf(node, place));
+    const kept = entry?.lower === undefined ? undefined : this.keep?.(node, this.contextOf(node, place));
     if (kept !== undefined) {
       w.addTyped(kept === node ? item : w.open(kept), entry);
       return;

@@ -82,7 +82,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (sumTerms(w)) w.removeDeadCode();
   const squares = quadraticForm(w);
   const products = contractProducts(w);
-  const isStandardised = w.items.some(({ node }) => standardises(node));
+  const isStandardised = options.whole === true && w.items.some(({ node }) => standardises(node));
   const epsilonRemoved = options.epsilon !== "keep" && (removeEpsilons(w) || isStandardised);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
   const broadcasts = dropExpands(w);
