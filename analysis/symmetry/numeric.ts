@@ -122,7 +122,10 @@ function runEngines(prepared: Prepared, seed: number): NumericResult {
   let best = runEnginesAt(prepared, seed);
   for (let draw = 1; draw < DRAWS_OF_CHANCE && isLeftByChance(best); draw++) {
     const again = runEnginesAt(prepared, seed + draw * SEEDS_OF_DRAW);
-    if (again.found.continuous.total > best.found.continuous.total) best = again;
+    const { total } = again.found.continuous;
+    // More than was measured at any draw is there at those weights only.
+    const isMeasured = total <= Math.min(best.least?.dimension ?? total, again.least?.dimension ?? total);
+    if (total > best.found.continuous.total && isMeasured) best = again;
   }
   return best.found;
 }
