@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { beginFailures, endFailures } from "./failures.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
 const { name, version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
@@ -22,6 +23,7 @@ const steps = [
 ];
 
 const failed = [];
+beginFailures();
 for (const [title, ...args] of steps) {
   const begin = Date.now();
   console.log(`\n--- ${title}`);
@@ -29,7 +31,7 @@ for (const [title, ...args] of steps) {
   console.log(`--- ${title}: ${ok ? "ok" : "FAILED"} (${((Date.now() - begin) / 1000).toFixed(1)} s)`);
   if (!ok) failed.push(title);
 }
-console.log(failed.length === 0 ? "\nall checks passed" : `\nFAILED: ${failed.join("; ")}`);
+console.log(failed.length === 0 ? "\nall checks passed" : `\n${endFailures()}\nFAILED: ${failed.join("; ")}`);
 process.exit(failed.length === 0 ? 0 : 1);
 
 function node(...args) {

@@ -18,7 +18,11 @@ if (files.length === 0) {
   console.error(`no *.test.ts below ${places.join(", ") || root}`);
   process.exit(1);
 }
-const run = spawnSync(process.execPath, ["--import", "tsx", "--test", ...flags, ...files.sort()], {
+const reporters = ["spec", "./scripts/failures.mjs"].flatMap((reporter) => [
+  `--test-reporter=${reporter}`,
+  "--test-reporter-destination=stdout",
+]);
+const run = spawnSync(process.execPath, ["--import", "tsx", "--test", ...reporters, ...flags, ...files.sort()], {
   cwd: root,
   stdio: "inherit",
 });

@@ -2,14 +2,16 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import Mocha from "mocha";
+import { collectResults } from "../results.mjs";
 import { picturesTaken, takePicture } from "./user";
 
 /** Where the window is pictured as it looked when a test failed. */
 const PICTURES = path.join(__dirname, "failures");
 
 /**
- * Runs all tests of this folder, or of the folder in it that $TEST_FOLDER names. Writes the counts to $TEST_RESULTS: an extension host that dies half-way can leave
- * VS Code with exit code 0, so the runner wants that file. Rejects when a test failed.
+ * Runs all tests of this folder, or of the folder in it that $TEST_FOLDER names. Writes what became of each to $TEST_RESULTS:
+ * an extension host that dies half-way can leave VS Code with exit code 0, so the runner wants that file. Rejects when a test
+ * failed.
  */
 export async function run(): Promise<void> {
   const grep = process.env["MOCHA_GREP"];
@@ -18,14 +20,14 @@ export async function run(): Promise<void> {
   for (const file of readdirSync(folder).sort()) if (file.endsWith(".test.js")) mocha.addFile(path.join(folder, file));
   await new Promise<void>((resolve, reject) => {
     const runner = mocha.run((failed) => {
-      const { passes: passed = 0, pending: skipped = 0 } = runner.stats ?? {};
-      const results = process.env["TEST_RESULTS"];
-      if (results !== undefined) writeFileSync(results, JSON.stringify({ passed, failed, skipped }));
+      const file = process.env["TEST_RESULTS"];
+      if (file !== undefined) writeFileSync(file, JSON.stringify(results));
       void picturesTaken().then(() => {
         if (failed > 0) reject(new Error(`${failed} tests failed`));
         else resolve();
       });
     });
+    const results = collectResults(runner);
     // Not in a hook: by then the test's own hooks have cleared the window.
     runner.on("fail", (test) => {
       mkdirSync(PICTURES, { recursive: true });
