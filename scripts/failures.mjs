@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Transform } from "node:stream";
 
 /** Begins a list, for this process and those that it starts. */
 export function beginFailures() {
@@ -25,11 +26,13 @@ export function endFailures() {
 }
 
 /** A reporter of node's test runner that writes nothing but to the list. */
-export default async function* failures(events) {
-  for await (const { type, data } of events) {
+export default new Transform({
+  writableObjectMode: true,
+  transform({ type, data }, _, done) {
     // A file or suite fails with what is in it, which is told by itself.
     const inner = data.details?.error?.failureType === "subtestsFailed";
     if (type === "test:fail" && !inner)
       noteFailure(`${data.file ?? ""}: ${data.name}: ${data.details?.error?.cause?.message ?? ""}`);
-  }
-}
+    done();
+  },
+});
