@@ -15,7 +15,7 @@ import { freeValues, substitute } from "./bodies";
 import { SequenceUses, stepsToUnroll } from "./recurrence";
 import { SEQUENCE_OPERATORS, Sequences } from "./sequences";
 import type { ValueAxis } from "./uniform";
-import { INVALID_DOMAIN, isGraph, type Item, NORMAL_OPSET, type Workspace } from "./workspace";
+import { INVALID_DOMAIN, isGraph, type Item, NORMAL_OPSET, type Value, type Workspace } from "./workspace";
 
 /** Lowerings nest a handful of levels; far more means that one of them makes itself. */
 const DEEPEST = 48;
@@ -43,11 +43,14 @@ export type Keep = (node: Node, context: WholeContext) => Node | undefined;
 /** Folds and lowers all nodes of the workspace's source graph, but for those that `keep` wants as they are. */
 export function expand(workspace: Workspace, maxRecurrentSteps: number, keep?: Keep): void {
   const expansion = new Expansion(workspace, maxRecurrentSteps, keep);
-  for (const node of workspace.source.nodes) {
-    const item = expansion.open(node);
+  const { nodes, opset } = workspace.source;
+  const items = nodes.map((node) => expansion.open(node));
+  markReads(workspace, items);
+  for (let k = 0; k < items.length; k++) {
+    const item = workspace.current(items[k]!);
     checkOutputs(workspace, item);
-    const place = { origin: node.origin, base: node.name, opset: workspace.source.opset, depth: 0, inBody: false };
-    expansion.process(item, place);
+    const { origin, name } = nodes[k]!;
+    expansion.process(item, { origin, base: name, opset, depth: 0, inBody: false });
   }
   workspace.outputs = workspace.outputs.map((o) => workspace.resolve(o));
   const absent = workspace.outputs.find((o) => !workspace.isDefined(workspace.value(o)));
@@ -57,6 +60,19 @@ export function expand(workspace: Workspace, maxRecurrentSteps: number, keep?: K
     throw new GraphError({ graph: name, place, problem: "nothing writes it", expected: "a node that does" });
   }
   expansion.noteRefused();
+}
+
+/** Notes which values the source graph, whose nodes the items are, reads. */
+function markReads(workspace: Workspace, items: readonly Item[]): void {
+  const read = (name: string) => {
+    workspace.value(name).isRead = true;
+  };
+  for (const { node, inputs } of items) {
+    for (let k = 0; k < inputs.length; k++) inputs[k]!.isRead = true;
+    if (!holdsGraphs(node)) continue;
+    for (const attribute of Object.values(node.attributes)) if (isGraph(attribute)) freeValues(attribute).captured.forEach(read);
+  }
+  workspace.source.outputs.forEach(read);
 }
 
 /** Throws GraphError where a node writes a value that is there already. */
@@ -78,7 +94,6 @@ class Expansion {
   /** What was wrong with the nodes that stay opaque. */
   readonly #refused: string[] = [];
   #uses: SequenceUses | undefined;
-  #readValues: ReadonlySet<string> | undefined;
   readonly #sequences = new Sequences();
   readonly #follow = (l: Lowering) => this.#sequences.follow(l);
 
@@ -96,19 +111,9 @@ class Expansion {
   }
 
   /** Whether anything may read a value that a node writes; inside of bodies all of them. */
-  isUsed(value: string, place: Place): boolean {
-    if (value === "") return false;
-    return place.depth > 0 || place.inBody || this.#read().has(value);
-  }
-
-  /** The values that the source graph reads. */
-  #read(): ReadonlySet<string> {
-    if (this.#readValues === undefined) {
-      const read = new Set(this.workspace.source.outputs);
-      for (const node of this.workspace.source.nodes) for (const i of node.inputs) read.add(i);
-      this.#readValues = read;
-    }
-    return this.#readValues;
+  isUsed(value: Value | undefined, place: Place): boolean {
+    if (value === undefined || value.name === "") return false;
+    return place.depth > 0 || place.inBody || value.isRead;
   }
 
   /** A node with its values. */
@@ -130,14 +135,14 @@ class Expansion {
       w.addTyped(w.open(this.withCaptures({ ...node, domain: INVALID_DOMAIN })), undefined);
       return;
     }
-    const kept = entry?.lower === undefined ? undefined : this.keep?.(node, this.contextOf(node, place));
+    const kept = entry?.lower === undefined ? undefined : this.keep?.(node, this.contextOf(item, place));
     if (kept !== undefined) {
       w.addTyped(kept === node ? item : w.open(kept), entry);
       return;
     }
     const lower = place.depth < DEEPEST ? entry?.lower : undefined;
-    const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, node, place) : undefined;
-    const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, node, place));
+    const followed = SEQUENCE_OPERATORS.has(node.operator) ? this.attempt(this.#follow, item, place) : undefined;
+    const values = followed ?? (lower === undefined ? undefined : this.attempt(lower, item, place));
     if (values !== undefined) {
       node.outputs.forEach((name, i) => w.replace(name, values[i] ?? ""));
       return;
@@ -146,11 +151,11 @@ class Expansion {
     w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
   }
 
-  private contextOf({ outputs }: Node, place: Place): WholeContext {
+  private contextOf({ outputs }: Item, place: Place): WholeContext {
     const { workspace } = this;
     return {
       type: (value) => workspace.type(value),
-      isUsed: (k) => this.isUsed(outputs[k] ?? "", place),
+      isUsed: (k) => this.isUsed(outputs[k], place),
       opset: place.opset,
     };
   }
@@ -171,11 +176,11 @@ class Expansion {
   }
 
   /** The values that a lowering gives, undefined where it does not apply. */
-  private attempt(lower: NonNullable<Operator["lower"]>, node: Node, place: Place): readonly string[] | undefined {
+  private attempt(lower: NonNullable<Operator["lower"]>, item: Item, place: Place): readonly string[] | undefined {
     try {
-      const values = lower(new NodeLowering(this, this.workspace, node, place));
+      const values = lower(new NodeLowering(this, this.workspace, item, place));
       if (values === undefined) return undefined;
-      return node.outputs.every((name, i) => (values[i] ?? "") !== "" || !this.isUsed(name, place)) ? values : undefined;
+      return item.outputs.every((o, i) => (values[i] ?? "") !== "" || !this.isUsed(o, place)) ? values : undefined;
     } catch {
       return undefined; // what was added so far is read by nobody and goes with the dead code
     }
@@ -250,14 +255,16 @@ const NO_ATTRIBUTES: Node["attributes"] = {};
 /** The lowering of one node. */
 class NodeLowering implements Lowering {
   readonly opset: number;
+  readonly node: Node;
   readonly #inner: Place;
 
   constructor(
     private readonly expansion: Expansion,
     private readonly workspace: Workspace,
-    readonly node: Node,
+    private readonly item: Item,
     private readonly place: Place,
   ) {
+    this.node = item.node;
     this.opset = place.opset;
     this.#inner = { ...place, opset: NORMAL_OPSET, depth: place.depth + 1 };
   }
@@ -283,7 +290,7 @@ class NodeLowering implements Lowering {
   }
 
   isUsed(index: number): boolean {
-    return this.expansion.isUsed(this.node.outputs[index] ?? "", this.place);
+    return this.expansion.isUsed(this.item.outputs[index], this.place);
   }
 
   inline(body: Graph, inputs: readonly string[]): readonly string[] {

@@ -145,7 +145,7 @@ function cutApart(w: Workspace, found: readonly Picked[], slices: Map<string, Pa
       pieces.set(item, { pick, names: inside.map((m) => m.name), isDropped: inside.some((m) => m.isDropped) });
     }
   }
-  replaceParameters(w, parts);
+  w.replaceParameters(parts);
   w.rewrite((item) => {
     const read = pieces.get(item);
     if (!read) return w.add(item.node);
@@ -168,16 +168,4 @@ function losesAxis(item: Item, axis: number): boolean {
   const without = shape.filter((_, k) => k !== axis);
   const to = reader.outputs[0]?.type.shape;
   return to !== undefined && elementCount(to) === elementCount(shape) && to.join() === without.join();
-}
-
-/** Slices take the place of their parameter in the list of parameters. */
-function replaceParameters(w: Workspace, parts: ReadonlyMap<string, readonly Parameter[]>): void {
-  const all = [...w.parameters];
-  const added = new Set([...parts.values()].flatMap((list) => list.map((p) => p.name)));
-  w.parameters.clear();
-  for (const [name, p] of all) {
-    const own = parts.get(name);
-    if (own) for (const part of own) w.parameters.set(part.name, part);
-    else if (!added.has(name)) w.parameters.set(name, p);
-  }
 }

@@ -41,6 +41,8 @@ export interface Value {
   alias: Value | undefined;
   /** Whether it is there from the start: an input, a parameter or a constant. */
   readonly isGiven: boolean;
+  /** Whether the source graph reads it, in bodies too. */
+  isRead: boolean;
   /** The last sweep that found it in use. */
   seen: number;
   /** How often items read it, and the first that does, as of the last `countReaders`. */
@@ -65,6 +67,7 @@ const ABSENT: Value = {
   writer: undefined,
   alias: undefined,
   isGiven: true,
+  isRead: false,
   seen: 0,
   reads: 0,
   reader: undefined,
@@ -76,9 +79,9 @@ export class Workspace {
   items: Item[] = [];
   outputs: string[];
   readonly inputs: readonly GraphInput[];
-  readonly parameters: Map<string, Parameter>;
   readonly notes: string[] = [];
   readonly #values = new Map<string, Value>();
+  #parameters: ReadonlyMap<string, Parameter>;
   /** The first item of each hash; the rare others that share it are not found again, which costs a node and no more. */
   #computed = new Map<number, Item>();
   /** Small constants by hash. */
@@ -91,10 +94,10 @@ export class Workspace {
   constructor(readonly source: Graph) {
     this.inputs = source.inputs;
     this.outputs = [...source.outputs];
-    this.parameters = new Map(source.parameters);
+    this.#parameters = source.parameters;
     for (const i of source.inputs) this.#give("input", i.name, i);
-    for (const [name, p] of source.parameters) this.#give("parameter", name, p);
-    for (const [name, c] of source.constants) this.#give("constant", name, c, c);
+    source.parameters.forEach((p, name) => this.#give("parameter", name, p));
+    source.constants.forEach((c, name) => this.#give("constant", name, c, c));
     this.#mark = markFor(source);
   }
 
@@ -108,6 +111,7 @@ export class Workspace {
       writer: undefined,
       alias: undefined,
       isGiven,
+      isRead: false,
       seen: 0,
       reads: 0,
       reader: undefined,
@@ -201,6 +205,22 @@ export class Workspace {
     return name;
   }
 
+  get parameters(): ReadonlyMap<string, Parameter> {
+    return this.#parameters;
+  }
+
+  /** Other parameters, in their order, take the place of some; each has been added before. */
+  replaceParameters(parts: ReadonlyMap<string, readonly Parameter[]>): void {
+    const added = new Set([...parts.values()].flatMap((list) => list.map((p) => p.name)));
+    const parameters = new Map<string, Parameter>();
+    for (const [name, p] of this.#parameters) {
+      const own = parts.get(name);
+      if (own) for (const part of own) parameters.set(part.name, part);
+      else if (!added.has(name)) parameters.set(name, p);
+    }
+    this.#parameters = parameters;
+  }
+
   /** Adds a parameter under its name, or under a similar one where that is taken by another; returns the name. */
   addParameter(parameter: Parameter): string {
     let name = parameter.name;
@@ -208,7 +228,10 @@ export class Workspace {
     if (own !== parameter && (own !== undefined || this.#values.has(name) || this.source.types.has(name))) {
       name = this.fresh(name);
     }
-    this.parameters.set(name, name === parameter.name ? parameter : { ...parameter, name });
+    const named = name === parameter.name ? parameter : { ...parameter, name };
+    // The source graph's own map is not written to.
+    if (this.#parameters === this.source.parameters) this.#parameters = new Map(this.#parameters);
+    (this.#parameters as Map<string, Parameter>).set(name, named);
     if (!this.#values.has(name)) this.#define(name, { type: parameter.type, shape: parameter.shape }, undefined, true);
     return name;
   }
@@ -322,7 +345,7 @@ export class Workspace {
     this.items = [];
     this.#computed = new Map();
     for (const { outputs } of old) for (const o of outputs) if (o !== ABSENT) o.writer = undefined;
-    for (const item of old) visit(this.#current(item));
+    for (const item of old) visit(this.current(item));
     this.outputs = this.outputs.map((o) => this.resolve(o));
   }
 
@@ -333,7 +356,7 @@ export class Workspace {
     for (const old of this.items) {
       const changed = changes.has(old) ? changes.get(old) : old.node;
       if (changed === undefined) continue;
-      const item = changed === old.node ? this.#current(old) : this.open(changed);
+      const item = changed === old.node ? this.current(old) : this.open(changed);
       if (item !== old) for (const o of item.outputs) if (o !== ABSENT) o.writer = item;
       items.push(item);
     }
@@ -342,7 +365,7 @@ export class Workspace {
   }
 
   /** The item with its inputs as they are called now. */
-  #current(item: Item): Item {
+  current(item: Item): Item {
     const { inputs } = item;
     for (let k = 0; k < inputs.length; k++) if (inputs[k]!.alias !== undefined) return this.open(item.node);
     return item;
@@ -567,15 +590,15 @@ function show(shape: Shape): string {
 /** A mark that occurs in no name of a graph. */
 function markFor(graph: Graph): string {
   let mark = "~";
-  const names = function* (): Iterable<string> {
-    for (const n of graph.nodes) {
-      yield n.name;
-      yield* n.outputs;
-    }
-    for (const i of graph.inputs) yield i.name;
-    yield* graph.parameters.keys();
-    yield* graph.constants.keys();
+  const avoid = (name: string) => {
+    while (name.includes(mark)) mark += "~";
   };
-  for (const name of names()) while (name.includes(mark)) mark += "~";
+  for (const { name, outputs } of graph.nodes) {
+    avoid(name);
+    outputs.forEach(avoid);
+  }
+  for (const i of graph.inputs) avoid(i.name);
+  graph.parameters.forEach((_, name) => avoid(name));
+  graph.constants.forEach((_, name) => avoid(name));
   return mark;
 }

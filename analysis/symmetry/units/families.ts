@@ -24,13 +24,16 @@ export interface FamilySplit {
 export function splitFamilies(basis: readonly RootVector[], signs: SignOf, mustVanish: ReadonlySet<number>): FamilySplit {
   const scale: RootVector[] = [];
   const rescaling: RootVector[] = [];
-  for (const component of components(basis)) {
+  let most = -1;
+  for (const v of basis) for (const root of v.keys()) if (root > most) most = root;
+  const first = new Int32Array(most + 1);
+  for (const component of components(basis, first)) {
     if (component.length === 1) {
       (isScale(component[0]!, signs, mustVanish) ? scale : rescaling).push(component[0]!);
       continue;
     }
     const quiet = vanishingOn(component, (root) => mustVanish.has(root));
-    const grow = components(quiet).flatMap((c) => coneSpan(c, signs).filter((v) => movesParameter(v, signs)));
+    const grow = components(quiet, first).flatMap((c) => coneSpan(c, signs, first).filter((v) => movesParameter(v, signs)));
     scale.push(...grow);
     if (grow.length < component.length) rescaling.push(...complement(component, grow));
   }
@@ -56,28 +59,32 @@ function movesParameter(v: RootVector, signs: SignOf): boolean {
   return false;
 }
 
-/** Groups vectors that share a root. */
-function components(vectors: readonly RootVector[]): RootVector[][] {
+/**
+ * Groups vectors that share a root.
+ * @param first room to work in, zero for each root: one more than the position of the first vector that has it
+ */
+function components(vectors: readonly RootVector[], first: Int32Array): RootVector[][] {
   const parent = vectors.map((_, i) => i);
   const find = (i: number): number => {
     while (parent[i] !== i) i = parent[i] = parent[parent[i]!]!;
     return i;
   };
-  const seen = new Map<number, number>();
   vectors.forEach((v, i) => {
     v.forEach((_, root) => {
-      const other = seen.get(root);
-      if (other === undefined) seen.set(root, i);
-      else parent[find(i)] = find(other);
+      if (first[root] === 0) first[root] = i + 1;
+      else parent[find(i)] = find(first[root]! - 1);
     });
   });
-  const groups = new Map<number, RootVector[]>();
+  for (const v of vectors) for (const root of v.keys()) first[root] = 0;
+  const groups = new Array<RootVector[] | undefined>(vectors.length);
+  const out: RootVector[][] = [];
   vectors.forEach((v, i) => {
-    const group = groups.get(find(i));
-    if (group) group.push(v);
-    else groups.set(find(i), [v]);
+    const at = find(i);
+    const group = groups[at];
+    if (group !== undefined) group.push(v);
+    else out.push((groups[at] = [v]));
   });
-  return [...groups.values()];
+  return out;
 }
 
 /** v + factor * other */
@@ -137,11 +144,11 @@ function vanishingOn(basis: readonly RootVector[], mustVanish: (root: number) =>
  * A basis of the span of the combinations under which no parameter shrinks. Roots whose parameters cannot all grow must
  * stand still; when the others can all grow at once, that is the span.
  */
-function coneSpan(basis: readonly RootVector[], signs: SignOf): RootVector[] {
+function coneSpan(basis: readonly RootVector[], signs: SignOf, first: Int32Array): RootVector[] {
   let left = vanishingOn(basis, (root) => signs(root) === 0);
   for (;;) {
-    const parts = components(left);
-    if (parts.length > 1) return parts.flatMap((part) => coneSpan(part, signs));
+    const parts = components(left, first);
+    if (parts.length > 1) return parts.flatMap((part) => coneSpan(part, signs, first));
     const still = rootsThatCannotGrow(left, signs);
     if (still.size === 0) return left;
     left = vanishingOn(left, (root) => still.has(root));

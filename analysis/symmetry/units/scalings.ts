@@ -87,11 +87,14 @@ export function findScalings(
 function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scaling[] {
   system.solve();
   const owners = parameterUnknowns(units.graph, units.table, system);
-  if (field === "signs") return basisOver(system, owners, NONE).map((v) => describe(v, owners, "sign"));
+  if (field === "signs") return basisOver(system, owners, NONE).map((v) => new VectorScaling("sign", v, owners));
   const mustVanish = contractedActivations(units, system);
   const basis = basisOver(system, owners, mustVanish);
   const { scale, rescaling } = splitFamilies(basis, signsOf(owners, system.count), mustVanish);
-  return [...scale.map((v) => describe(v, owners, "scale")), ...rescaling.map((v) => describe(v, owners, "rescaling"))];
+  return [
+    ...scale.map((v) => new VectorScaling("scale", v, owners)),
+    ...rescaling.map((v) => new VectorScaling("rescaling", v, owners)),
+  ];
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -214,32 +217,43 @@ function signsOf(owners: Owners, count: number): (root: number) => number | unde
   return (root) => (owners.has(root) ? signs[root] : undefined);
 }
 
-function describe(vector: RootVector, owners: Owners, family: Scaling["family"]): Scaling {
-  const moved: Owner[] = [];
-  const factors: number[] = [];
-  let isInOrder = true;
-  vector.forEach((c, root) => {
-    for (const owner of owners.get(root) ?? NOBODY) {
-      if (moved.length > 0 && moved.at(-1)!.unknown > owner.unknown) isInOrder = false;
-      moved.push(owner);
-      factors.push(family === "sign" ? 1 : c * owner.ratio);
-    }
-  });
-  const entryAt = (k: number): ScalingEntry => {
-    const { parameter, cell, mask } = moved[k]!;
-    return { parameter, cell, slots: slotsOf(cell, mask), coefficient: factors[k]! };
-  };
-  // The owners of one root are in order, and most vectors have one root.
-  const entries = isInOrder
-    ? moved.map((_, k) => entryAt(k))
-    : Array.from(moved.keys())
-        .sort((a, b) => moved[a]!.unknown - moved[b]!.unknown)
-        .map(entryAt);
-  const last = entries.at(-1);
-  if (last === undefined || last.slots.length === 0) return { family, entries, atoms: NO_SLOTS, sizes: NO_SLOTS };
-  const atoms = last.slots.map((k) => last.cell.slots[k]!.atom);
-  const sizes = last.slots.map((k) => last.cell.slots[k]!.size);
-  return { family, entries, atoms, sizes };
+/** The scaling of a vector. Deep graphs have hundreds of thousands, of which few are looked at: entries are made when read. */
+class VectorScaling implements Scaling {
+  readonly atoms: readonly number[];
+  readonly sizes: readonly number[];
+  #entries: readonly ScalingEntry[] | undefined;
+
+  constructor(
+    readonly family: Scaling["family"],
+    private readonly vector: RootVector,
+    private readonly owners: Owners,
+  ) {
+    let last: Owner | undefined;
+    vector.forEach((_, root) => {
+      // The owners of one root are in order.
+      const own = owners.get(root)?.at(-1);
+      if (own !== undefined && (last === undefined || own.unknown > last.unknown)) last = own;
+    });
+    const slots = last === undefined ? NO_SLOTS : slotsOf(last.cell, last.mask);
+    this.atoms = slots.length === 0 ? NO_SLOTS : slots.map((k) => last!.cell.slots[k]!.atom);
+    this.sizes = slots.length === 0 ? NO_SLOTS : slots.map((k) => last!.cell.slots[k]!.size);
+  }
+
+  get entries(): readonly ScalingEntry[] {
+    return (this.#entries ??= this.makeEntries());
+  }
+
+  private makeEntries(): readonly ScalingEntry[] {
+    const moved: { readonly owner: Owner; readonly coefficient: number }[] = [];
+    this.vector.forEach((c, root) => {
+      for (const owner of this.owners.get(root) ?? NOBODY)
+        moved.push({ owner, coefficient: this.family === "sign" ? 1 : c * owner.ratio });
+    });
+    moved.sort((a, b) => a.owner.unknown - b.owner.unknown);
+    return moved.map(({ owner: { parameter, cell, mask }, coefficient }) => {
+      return { parameter, cell, slots: slotsOf(cell, mask), coefficient };
+    });
+  }
 }
 
 const NOBODY: readonly Owner[] = [];
