@@ -8,7 +8,7 @@ import { Matrix } from "../numerics/matrix";
 import { Random } from "../numerics/random";
 import { nullSpace } from "../numerics/rank";
 import type { Equivariance } from "../operators/equivariance";
-import { hasKinks } from "./counting/calibration";
+import { hasKinks, seesFewNumbers } from "./counting/calibration";
 import { countFamilies, ParameterSpace, Span } from "./counting/families";
 import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { Network } from "./counting/network";
@@ -327,11 +327,15 @@ function entriesMoved(vector: ParameterValues): number {
 const MORE_DRAWS = 4;
 /** The same where only one of those shows the fewest: a row of a table may be chosen rarely, and not at all at most draws. */
 const MOST_DRAWS = 8;
+/** The same where kinks see finitely many numbers: at four of ten draws of a small perceptron of offsets one of its units is idle. */
+const MORE_DRAWS_OF_FEW = 6;
+const MOST_DRAWS_OF_FEW = 12;
 
 /**
  * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
  * maximum, whatever enters: what is unread then is a fact about that draw. Smooth networks have no such draws; of others
- * several are compared: the one with the fewest directions counts, and of them those that move what all draws have moved.
+ * several are compared: the one with the fewest directions counts, and of them those that move what all draws have moved. Where
+ * a kink sees finitely many numbers no two draws prove anything, agreed or not.
  */
 function shiftsAtGenericWeights(
   graph: Graph,
@@ -356,13 +360,15 @@ function shiftsAtGenericWeights(
   };
   const first = draw(0);
   if (!hasKinks(network) || first.dimension === 0) return split(first);
+  const seesFew = seesFewNumbers(network);
+  const [more, most] = seesFew ? [MORE_DRAWS_OF_FEW, MOST_DRAWS_OF_FEW] : [MORE_DRAWS, MOST_DRAWS];
   const draws = [first, draw(1)];
   // As many directions at either draw may still be other ones: two units that are off here, two others there.
   const isAgreed = () => draws.every((d) => d.dimension === first.dimension && d.moved.every((m, i) => m === first.moved[i]));
   const isDone = (): boolean => {
-    if (isAgreed() || draws.length === MOST_DRAWS) return true;
+    if ((isAgreed() && (!seesFew || draws.length >= more)) || draws.length === most) return true;
     const least = draws.reduce((n, d) => Math.min(n, d.dimension), first.dimension);
-    return draws.length >= MORE_DRAWS && draws.filter((d) => d.dimension === least).length > 1;
+    return draws.length >= more && draws.filter((d) => d.dimension === least).length > 1;
   };
   while (!isDone()) draws.push(draw(draws.length));
   const best = draws.reduce((a, d) => (d.dimension < a.dimension ? d : a));

@@ -31,4 +31,10 @@ describe("what is found at several draws of weights", () => {
     for (const seed of [1, 3, 4])
       assert.deepEqual(explained("FactorisedDeep", seed, "softmax"), { linear: 8, rescaling: 3, translation: 24 });
   });
+
+  // A perceptron of offsets between four places: seven numbers. At four of ten draws one of its five units is on, or off, for all.
+  it("of units that see finitely many numbers", () => {
+    const all = { linear: 8, rotation: 2, scale: 5, rescaling: 5, translation: 12 };
+    for (const seed of [1301, 7]) assert.deepEqual(explained("CosineTemperature", seed), all);
+  });
 });
