@@ -117,6 +117,43 @@ function readersOf({ count, inputs }: Numbering): Readers {
   return { starts, nodes };
 }
 
+/** The types of numbered values by name, without a second table of all names. */
+export class TypesByName implements ReadonlyMap<string, TensorType> {
+  constructor(private readonly of: Pick<NumberedValues, "names" | "types" | "of">) {}
+
+  get size(): number {
+    return this.of.names.length;
+  }
+
+  get(name: string): TensorType | undefined {
+    return this.of.types[this.of.of(name)];
+  }
+
+  has(name: string): boolean {
+    return this.of.of(name) !== ABSENT;
+  }
+
+  keys(): MapIterator<string> {
+    return this.of.names.values();
+  }
+
+  *values(): MapIterator<TensorType> {
+    for (const type of this.of.types) yield type!;
+  }
+
+  *entries(): MapIterator<[string, TensorType]> {
+    for (let k = 0; k < this.size; k++) yield [this.of.names[k]!, this.of.types[k]!];
+  }
+
+  [Symbol.iterator](): MapIterator<[string, TensorType]> {
+    return this.entries();
+  }
+
+  forEach(visit: (type: TensorType, name: string, types: ReadonlyMap<string, TensorType>) => void): void {
+    for (let k = 0; k < this.size; k++) visit(this.of.types[k]!, this.of.names[k]!, this);
+  }
+}
+
 /** Numbers the values of a graph by their names. */
 class NamedValues implements NumberedValues {
   readonly #ids = new Map<string, number>();

@@ -151,10 +151,9 @@ class Expansion {
     w.addTyped(hasBodies ? w.open(this.withCaptures(node)) : item, hasBodies ? undefined : entry);
   }
 
-  private contextOf({ outputs }: Item, place: Place): WholeContext {
-    const { workspace } = this;
+  private contextOf({ inputs, outputs }: Item, place: Place): WholeContext {
     return {
-      type: (value) => workspace.type(value),
+      input: (k) => inputs[k]?.type,
       isUsed: (k) => this.isUsed(outputs[k], place),
       opset: place.opset,
     };

@@ -4,7 +4,7 @@
  */
 import { GraphError } from "../graph/error";
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
-import { ABSENT as NUMBER_OF_NONE, keepNumbers } from "../graph/numbering";
+import { ABSENT as NUMBER_OF_NONE, keepNumbers, TypesByName } from "../graph/numbering";
 import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
@@ -82,6 +82,8 @@ export class Workspace {
   readonly notes: string[] = [];
   readonly #values = new Map<string, Value>();
   #parameters: ReadonlyMap<string, Parameter>;
+  /** The values of the source graph's parameters. */
+  readonly #given: readonly Value[];
   /** The first item of each hash; the rare others that share it are not found again, which costs a node and no more. */
   #computed = new Map<number, Item>();
   /** Small constants by hash. */
@@ -96,7 +98,9 @@ export class Workspace {
     this.outputs = [...source.outputs];
     this.#parameters = source.parameters;
     for (const i of source.inputs) this.#give("input", i.name, i);
-    source.parameters.forEach((p, name) => this.#give("parameter", name, p));
+    const given: Value[] = [];
+    source.parameters.forEach((p, name) => given.push(this.#give("parameter", name, p)));
+    this.#given = given;
     source.constants.forEach((c, name) => this.#give("constant", name, c, c));
     this.#mark = markFor(source);
   }
@@ -122,7 +126,7 @@ export class Workspace {
   }
 
   /** Defines a value that is there from the start. Throws GraphError where its shape is none. */
-  #give(kind: string, name: string, { type, shape }: Pick<Tensor, "type" | "shape">, constant?: Tensor): void {
+  #give(kind: string, name: string, { type, shape }: Pick<Tensor, "type" | "shape">, constant?: Tensor): Value {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       const expected = "sizes that are whole numbers from 0 on";
       throw new GraphError({
@@ -132,7 +136,7 @@ export class Workspace {
         expected,
       });
     }
-    this.#define(name, { type, shape }, constant, true);
+    return this.#define(name, { type, shape }, constant, true);
   }
 
   /** Whether anything has given or written a value so far. */
@@ -446,24 +450,25 @@ export class Workspace {
     const names: string[] = [];
     const typeList: TensorType[] = [];
     const constantList: (Tensor | undefined)[] = [];
-    const types = new Map<string, TensorType>();
     const constants = new Map<string, Tensor>();
-    for (const value of this.#values.values()) {
+    this.#values.forEach((value) => {
       value.number = NUMBER_OF_NONE;
       // What is left of it is kept with the numbers: nodes that are gone must not be.
       value.writer = value.reader = undefined;
-    }
+    });
     const use = (value: Value): number => {
       if (value.number !== NUMBER_OF_NONE || value === ABSENT) return value.number;
       value.number = names.push(value.name) - 1;
       typeList.push(value.type);
       constantList.push(value.constant);
-      types.set(value.name, value.type);
       if (value.constant !== undefined) constants.set(value.name, value.constant);
       return value.number;
     };
     for (const i of this.inputs) use(this.value(i.name));
-    const parameters = Array.from(this.parameters.keys(), (name) => use(this.value(name)));
+    const parameters =
+      this.#parameters === this.source.parameters
+        ? this.#given.map(use)
+        : Array.from(this.#parameters.keys(), (name) => use(this.value(name)));
     const count = this.items.length;
     const nodes = new Array<Node>(count);
     const inputs = new Array<readonly number[]>(count);
@@ -475,6 +480,8 @@ export class Workspace {
       outputs[k] = item.outputs.map(use);
     }
     for (const o of this.outputs) use(this.value(o));
+    const values = this.#values;
+    const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
     const { name, symbols } = this.source;
     const graph: Graph = {
       name,
@@ -484,11 +491,9 @@ export class Workspace {
       nodes,
       parameters: this.parameters,
       constants,
-      types,
+      types: new TypesByName({ names, types: typeList, of }),
       ...(symbols === undefined ? {} : { symbols }),
     };
-    const values = this.#values;
-    const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
     keepNumbers(graph, { names, types: typeList, constants: constantList, inputs, outputs, parameters, of });
     return graph;
   }

@@ -12,7 +12,8 @@ import { type Equivariance, NO_OPERAND, type UnitPart } from "./equivariance";
 
 /** What is known of a node when it is decided whether it stays whole. */
 export interface WholeContext {
-  type(value: string): TensorType;
+  /** The type of an input; undefined where there are fewer. */
+  input(index: number): TensorType | undefined;
   /** Whether anybody reads an output. */
   isUsed(output: number): boolean;
   readonly opset: number;
@@ -60,9 +61,8 @@ function isVector(shape: Shape | undefined, n: number | undefined): boolean {
 }
 
 /** The bias of a contraction: a vector with an entry for each output, or none. */
-function hasPlainBias({ inputs }: Node, { type }: WholeContext, outputs: number | undefined): boolean {
-  const bias = inputs[2] ?? "";
-  return bias === "" || isVector(type(bias).shape, outputs);
+function hasPlainBias({ inputs }: Node, { input }: WholeContext, outputs: number | undefined): boolean {
+  return (inputs[2] ?? "") === "" || isVector(input(2)?.shape, outputs);
 }
 
 function unifyBias(context: AxisRuleContext, outputs: Axis): void {
@@ -74,7 +74,7 @@ const gemm: Whole = {
   keep(node, context) {
     const is = (name: string, value: number, otherwise: number) => numberAttribute(node, name, otherwise) === value;
     const plain = is("alpha", 1, 1) && is("beta", 1, 1) && is("transA", 0, 0);
-    const matrix = context.type(node.inputs[1] ?? "").shape;
+    const matrix = context.input(1)?.shape;
     const outputs = matrix?.[is("transB", 0, 0) ? 1 : 0];
     return plain && matrix?.length === 2 && hasPlainBias(node, context, outputs) ? node : undefined;
   },
@@ -96,7 +96,7 @@ const gemm: Whole = {
 /** Conv of one group with a bias [O]. */
 const convolution: Whole = {
   keep(node, context) {
-    const kernel = context.type(node.inputs[1] ?? "").shape;
+    const kernel = context.input(1)?.shape;
     const isPlain = numberAttribute(node, "group", 1) === 1 && stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET";
     return isPlain && (node.inputs[2] ?? "") !== "" && hasPlainBias(node, context, kernel?.[0]) ? node : undefined;
   },
@@ -113,12 +113,11 @@ const convolution: Whole = {
 
 /** BatchNormalization of x [N, C, ..]: by the statistics of the batch, or by given ones. */
 const batchNorm: Whole = {
-  keep(node, { type, isUsed, opset }) {
-    const { shape } = type(node.inputs[0] ?? "");
-    const vectors = node.inputs.slice(1);
-    if (shape === undefined || shape.length < 2 || vectors.length !== 4 || numberAttribute(node, "spatial", 1) !== 1)
+  keep(node, { input, isUsed, opset }) {
+    const shape = input(0)?.shape;
+    if (shape === undefined || shape.length < 2 || node.inputs.length !== 5 || numberAttribute(node, "spatial", 1) !== 1)
       return undefined;
-    if (!vectors.every((v) => isVector(type(v).shape, shape[1]))) return undefined;
+    for (let k = 1; k < 5; k++) if (!isVector(input(k)?.shape, shape[1])) return undefined;
     if (node.outputs.some((_, k) => k > 0 && isUsed(k))) return undefined;
     const training = opset < 14 ? (node.outputs[1] ?? "") !== "" : isTraining(node);
     const inputs = training ? [...node.inputs.slice(0, 3), "", ""] : node.inputs;
@@ -138,8 +137,8 @@ const batchNorm: Whole = {
 
 /** LayerNormalization of x over its last axes, with gain and bias of their shape. */
 const layerNorm: Whole = {
-  keep(node, { type, isUsed }) {
-    const [x, gain, bias] = node.inputs.map((i) => type(i).shape);
+  keep(node, { input, isUsed }) {
+    const [x, gain, bias] = [input(0)?.shape, input(1)?.shape, input(2)?.shape];
     const axis = numberAttribute(node, "axis", -1);
     const normalised = x?.slice(axis);
     if (!normalised || normalised.length === 0 || node.outputs.some((_, k) => k > 0 && isUsed(k))) return undefined;

@@ -102,13 +102,13 @@ describe("composite operators taken whole", () => {
       attributes,
       origin: {},
     });
-    const context = { type: (v: string) => (v === "x" ? matrix : vector), isUsed: (k: number) => k < 2, opset: 17 };
-    const gemm = { ...context, type: (v: string) => (v === "b" ? vector : matrix) };
+    const context = { input: (k: number) => (k === 0 ? matrix : vector), isUsed: (k: number) => k < 2, opset: 17 };
+    const gemm = { ...context, input: (k: number) => (k === 2 ? vector : matrix) };
     const kept = (n: ReturnType<typeof node>, c: typeof context) => wholeOf(n)!.keep(n, c as never) !== undefined;
     assert.ok(kept(node("Gemm"), gemm));
     assert.ok(!kept(node("Gemm", { alpha: 2 }), gemm));
     assert.ok(!kept(node("Gemm", { transA: 1 }), gemm));
-    assert.ok(!kept(node("Gemm"), { ...gemm, type: () => matrix }));
+    assert.ok(!kept(node("Gemm"), { ...gemm, input: () => matrix }));
     assert.ok(kept(node("BatchNormalization"), context));
     // Its second output is read.
     assert.ok(!kept(node("BatchNormalization", { training_mode: 1 }, ["y", "mean"]), context));
