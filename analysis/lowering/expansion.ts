@@ -137,7 +137,7 @@ class Expansion {
     }
     const kept = entry?.lower === undefined ? undefined : this.keep?.(node, this.contextOf(item, place));
     if (kept !== undefined) {
-      w.addTyped(kept === node ? item : w.open(kept), entry);
+      w.addTyped(kept === node ? item : w.reopen(item, kept), entry);
       return;
     }
     const lower = place.depth < DEEPEST ? entry?.lower : undefined;
@@ -161,9 +161,11 @@ class Expansion {
 
   /** What is wrong with a node of the source, apart from shapes: the door that no rule behind has to guard again. */
   private misused({ node, inputs }: Item): string | undefined {
-    const unknown = inputs.find((i) => !this.workspace.isDefined(i));
-    if (unknown === undefined) return misuse(node);
-    return `${node.operator} ${node.name}: it reads ${unknown.name}, which nothing before it writes`;
+    for (let k = 0; k < inputs.length; k++) {
+      if (!this.workspace.isDefined(inputs[k]!))
+        return `${node.operator} ${node.name}: it reads ${inputs[k]!.name}, which nothing before it writes`;
+    }
+    return misuse(node);
   }
 
   /** Tells of the nodes that contradict their operators. */

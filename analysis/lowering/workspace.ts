@@ -259,6 +259,13 @@ export class Workspace {
     return { node: renamed ? { ...node, inputs: inputs.map((v) => v.name) } : node, inputs, outputs };
   }
 
+  /** What an item becomes whose node is another one now: values that both name are not looked up again. */
+  reopen({ node: before, inputs, outputs }: Item, node: Node): Item {
+    const own = (name: string, k: number) => (name === before.inputs[k] ? inputs[k]! : this.root(this.value(name)));
+    const made = (name: string, k: number) => (name === before.outputs[k] ? outputs[k]! : this.value(name));
+    return { node, inputs: node.inputs.map(own), outputs: node.outputs.map(made) };
+  }
+
   /**
    * Infers the types of a node's outputs; what stays unknown is taken from the source graph where it says so. Returns what
    * is wrong where the inputs contradict the operator's shape rule.
