@@ -2,6 +2,7 @@
 import type { Axis, AxisRuleContext } from "../../graph/axes";
 import { type Node, numberAttribute, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../einsum";
+import { resizedAxes } from "../resizing";
 
 /** MatMul of any rank, batch axes broadcast. */
 export function matMulAxes(context: AxisRuleContext): void {
@@ -116,14 +117,16 @@ export function cropsAndResizes(node: Node): boolean {
   return stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
 }
 
-/** Resizing: an axis that keeps its size is the same axis, any other is pinned on both sides. */
+/**
+ * Resizing: an axis along which nothing is resampled is the same axis, any other is pinned on both sides. The scale says which: one
+ * that rounds to the same size (2 by 1.2) moves entries all the same.
+ */
 export function resizeAxes(context: AxisRuleContext): void {
-  const from = context.shape(0);
-  const crops = cropsAndResizes(context.node);
+  const { axes: resampled } = resizedAxes(context.node, context.shape(0), (i) => context.constant(i));
   const axes = context.input(0);
   context.output(
     context.outputShape().map((n, i) => {
-      if (n === from[i] && !crops) return axes[i]!;
+      if (resampled[i] === undefined) return axes[i]!;
       context.pin(axes[i]!);
       return context.pinned(n);
     }),

@@ -56,12 +56,19 @@ export function sliceParts(context: {
   constant(i: number): { readonly data: Float64Array } | undefined;
 }): readonly SlicePart[] | undefined {
   const shape = context.shape(0);
-  const listed = (name: string, i: number): readonly number[] | undefined =>
-    numbersAttribute(context.node, name) ?? (context.absent(i) ? undefined : Array.from(context.constant(i)?.data ?? []));
+  let isKnown = true;
+  const listed = (name: string, i: number): readonly number[] | undefined => {
+    const attribute = numbersAttribute(context.node, name);
+    if (attribute !== undefined || context.absent(i)) return attribute;
+    const data = context.constant(i)?.data;
+    isKnown &&= data !== undefined;
+    return data && Array.from(data);
+  };
   const starts = listed("starts", 1);
   if (!starts || starts.length === 0) return undefined;
   const axes = listed("axes", 3) ?? starts.map((_, i) => i);
   const steps = listed("steps", 4);
+  if (!isKnown) return undefined;
   return axes.map((a, i) => {
     const axis = a < 0 ? a + shape.length : a;
     const n = shape[axis]!;
@@ -74,7 +81,10 @@ export function sliceParts(context: {
 /** Longest axis of which a slice with a step takes entries one by one. */
 const MOST_ALTERNATING = 32;
 
-/** Slice: cuts twice. With a step, entries are taken one by one; of a long axis whole strides are a factor of the axis; other steps pin it. */
+/**
+ * Slice: cuts twice. With a step, also backwards, entries are taken one by one; of a long axis whole strides are a factor of the
+ * axis; other steps pin it.
+ */
 export function sliceAxes(context: AxisRuleContext): void {
   const parts = sliceParts(context);
   let axes = [...context.rawInput(0)];
@@ -94,7 +104,7 @@ export function sliceAxes(context: AxisRuleContext): void {
     }
     axes = [...context.settle(axes)];
     if (step === 1) axes[axis] = context.slice(axes[axis]!, start, start + length);
-    else if (step > 1 && shape[axis]! <= MOST_ALTERNATING && length > 1 && !context.joinedLater()) {
+    else if (step !== 1 && shape[axis]! <= MOST_ALTERNATING && length > 1 && !context.joinedLater()) {
       const places = Array.from({ length }, (_, i) => start + i * step);
       axes[axis] = context.concat(context.entries(axes[axis]!, places));
     } else if (step > 1 && start < step && length * step === shape[axis]!) {

@@ -110,9 +110,14 @@ function keepsShape(l: Lowering, x: string, constant: string): boolean {
   return c.every((d, i) => d === 1 || d === s[s.length - c.length + i]);
 }
 
-/** Min of any number of tensors: binary ones. */
+/** Min of any number of tensors: binary ones; against zero it is a Relu of the negative. */
 export function lowerMin(l: Lowering): readonly string[] | undefined {
-  if (l.node.inputs.length === 2) return undefined;
+  const [a, b] = l.node.inputs;
+  if (l.node.inputs.length === 2 && a && b) {
+    const negative = (x: string) => [l.add("Neg", [relu(l, l.add("Neg", [x]))])];
+    if (keepsShape(l, a, b) && isAll(l, b, 0)) return negative(a);
+    return keepsShape(l, b, a) && isAll(l, a, 0) ? negative(b) : undefined;
+  }
   const value = chain(l, "Min");
   return value === undefined ? undefined : [value];
 }

@@ -3,6 +3,7 @@ import type { Operator } from "../operator";
 import * as contraction from "./contraction";
 import * as convolution from "./convolution";
 import * as elementwise from "./elementwise";
+import * as indexing from "./indexing";
 import * as movement from "./movement";
 import * as reduction from "./reduction";
 import * as sampling from "./sampling";
@@ -17,6 +18,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   CenterCropPad: sampling.lowerCenterCropPad,
   Clip: elementwise.lowerClip,
   Col2Im: sampling.lowerCol2Im,
+  Compress: indexing.lowerCompress,
   Conv: convolution.lowerConv,
   ConvTranspose: convolution.lowerConvTranspose,
   CumSum: reduction.lowerCumSum,
@@ -27,14 +29,14 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   Expand: movement.lowerExpand,
   EyeLike: movement.lowerEyeLike,
   Flatten: movement.lowerToReshape,
-  GatherND: movement.lowerGatherND,
+  GatherND: indexing.lowerGatherND,
   Gelu: elementwise.lowerGelu,
   Gemm: contraction.lowerGemm,
   GlobalAveragePool: convolution.lowerGlobalAveragePool,
   GlobalLpPool: convolution.lowerGlobalLpPool,
   GlobalMaxPool: convolution.lowerGlobalMaxPool,
   GridSample: sampling.lowerGridSample,
-  Hardmax: reduction.lowerSoftmax,
+  Hardmax: reduction.lowerHardmax,
   HardSwish: elementwise.lowerHardSwish,
   Identity: elementwise.lowerIdentity,
   LeakyRelu: elementwise.lowerLeakyRelu,
@@ -58,8 +60,10 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   ReduceSumSquare: reduction.lowerReduction,
   Reshape: movement.lowerReshape,
   Resize: movement.lowerResize,
+  ReverseSequence: indexing.lowerReverseSequence,
   RoiAlign: sampling.lowerRoiAlign,
   Scatter: sampling.lowerScatter,
+  ScatterND: indexing.lowerScatterND,
   Selu: elementwise.lowerSelu,
   Shape: movement.lowerShape,
   Size: movement.lowerSize,

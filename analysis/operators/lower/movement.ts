@@ -221,27 +221,3 @@ export function lowerResize(l: Lowering): readonly string[] | undefined {
   const mode = stringAttribute(l.node, "mode", "nearest");
   return [l.add("Resize", [x, "", scales], { mode, coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" })];
 }
-
-/** GatherND by constant indices: the axes that they point into are merged, and a Gather takes from the merged axis. */
-export function lowerGatherND(l: Lowering): readonly string[] | undefined {
-  const x = input(l, 0);
-  const shape = shapeOf(l, x);
-  const indices = l.constant(input(l, 1) ?? "");
-  const depth = indices?.shape.at(-1);
-  if (x === undefined || shape === undefined || indices === undefined || depth === undefined) return undefined;
-  if (numberAttribute(l.node, "batch_dims", 0) !== 0 || depth === 0 || shape.includes(0)) return undefined;
-  const pointed = shape.slice(0, depth);
-  const count = elementCount(indices.shape.slice(0, -1));
-  const places = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    for (let k = 0; k < depth; k++) {
-      const at = indices.data[i * depth + k]!;
-      const n = pointed[k]!;
-      if (!(at >= -n && at < n)) return undefined;
-      places[i] = places[i]! * n + (at < 0 ? at + n : at);
-    }
-  }
-  const merged = depth === 1 ? x : reshape(l, x, [elementCount(pointed), ...shape.slice(depth)]);
-  const picked = l.addConstant({ type: "int64", shape: indices.shape.slice(0, -1), data: places });
-  return [l.add("Gather", [merged, picked], { axis: 0 })];
-}

@@ -1,6 +1,6 @@
 /** @file Reductions and softmaxes that others make up, all with their axes as a constant input and counted from the front. */
 import { numberAttribute, numbersAttribute } from "../../graph/graph";
-import { elementCount, type Shape } from "../../graph/tensor";
+import { elementCount, scalar, type Shape } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import { input, positive, range, reduce, reshape, shapeOf } from "./build";
 
@@ -88,10 +88,23 @@ function alongOneAxis(l: Lowering, operator: string): string | undefined {
   return reshape(l, l.add(operator, [flat], { axis: 1 }), shape);
 }
 
-/** Softmax and Hardmax over one axis. */
+/** Softmax over one axis. */
 export function lowerSoftmax(l: Lowering): readonly string[] | undefined {
-  const y = alongOneAxis(l, l.node.operator);
+  const y = alongOneAxis(l, "Softmax");
   return y === undefined ? undefined : [y];
+}
+
+/** Hardmax over one axis: a one where the largest entry is. */
+export function lowerHardmax(l: Lowering): readonly string[] | undefined {
+  const y = alongOneAxis(l, "Hardmax");
+  if (y !== undefined) return [y];
+  const x = input(l, 0);
+  const shape = shapeOf(l, x);
+  const axis = l.node.attributes["axis"];
+  if (x === undefined || shape === undefined || typeof axis !== "number" || shape[axis] === undefined) return undefined;
+  const depth = l.addConstant(scalar(shape[axis], "int64"));
+  const values = l.addConstant({ type: l.type(x).type, shape: [2], data: Float64Array.of(0, 1) });
+  return [l.add("OneHot", [l.add("ArgMax", [x], { axis, keepdims: 0 }), depth, values], { axis })];
 }
 
 /** LogSoftmax: the logarithm of Softmax. */

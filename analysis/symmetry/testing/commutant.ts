@@ -2,12 +2,10 @@
  * @file Test support: what one operator commutes with, found by numbers alone. An infinitesimal map A of the inputs commutes
  * with f if some map B of the output has Df(x)[A x] = B f(x) at all x; derivatives are differences of values.
  */
-import type { Node } from "../../graph/graph";
 import { elementCount, type Tensor, tensor } from "../../graph/tensor";
 import { Matrix } from "../../numerics/matrix";
 import type { Random } from "../../numerics/random";
 import { nullSpace, rank } from "../../numerics/rank";
-import { operatorTable } from "../../operators/table";
 
 /** An input that may be acted on, by its shape, or a constant. */
 export type OperatorInput = readonly number[] | Tensor;
@@ -17,7 +15,8 @@ export const isFree = (input: OperatorInput | undefined): input is readonly numb
 
 /** One operator at small sizes. */
 export interface OperatorCase {
-  readonly node: Node;
+  /** The first output, from all inputs. */
+  readonly value: (inputs: readonly (Tensor | undefined)[]) => Tensor;
   readonly inputs: readonly (OperatorInput | undefined)[];
   /** Values of free inputs. */
   readonly draw: (random: Random) => number;
@@ -32,10 +31,9 @@ export function drawInputs({ inputs, draw }: OperatorCase, random: Random): Floa
 }
 
 /** The first output at these values of the free inputs. */
-export function valueAt({ node, inputs }: OperatorCase, free: readonly Float64Array[]): Tensor {
+export function valueAt({ value, inputs }: OperatorCase, free: readonly Float64Array[]): Tensor {
   let at = 0;
-  const operands = inputs.map((i) => (isFree(i) ? tensor(i, free[at++]!, "float64") : i));
-  return operatorTable(node.operator, node.domain)!.evaluate!(node, operands)[0]!;
+  return value(inputs.map((i) => (isFree(i) ? tensor(i, free[at++]!, "float64") : i)));
 }
 
 /** Dimensions of the maps of the inputs that commute: all linear ones, and the diagonal ones. */
@@ -48,13 +46,17 @@ export interface Commutant {
   commutes(diagonal: Float64Array): boolean;
 }
 
-/** Solves for everything that one operator commutes with, at about `linear unknowns` random points. */
-export function commutant(c: OperatorCase, random: Random): Commutant {
+/**
+ * Solves for everything that one operator commutes with, at about twice as many random equations as there are unknowns. Where only
+ * diagonal maps are wanted, `linear` is their dimension too.
+ */
+export function commutant(c: OperatorCase, random: Random, wanted: "linear" | "diagonal"): Commutant {
   const first = drawInputs(c, random);
   const sizes = first.map((x) => x.length);
   const count = sizes.reduce((a, b) => a + b, 0);
   const outputs = valueAt(c, first).data.length;
-  const unknowns = sizes.reduce((n, s) => n + s * s, 0) + outputs * outputs;
+  const all = sizes.reduce((n, s) => n + s * s, 0) + outputs * outputs;
+  const unknowns = wanted === "linear" ? all : count + outputs;
   const points = Math.ceil((2 * unknowns) / outputs) + 4;
   const linear: Float64Array[] = [];
   const diagonal: Float64Array[] = [];
@@ -68,13 +70,15 @@ export function commutant(c: OperatorCase, random: Random): Commutant {
       // Entry (j, k) of A moves x_j by x_k.
       x.forEach((v, i) => {
         for (let j = 0; j < v.length; j++) {
-          for (let k = 0; k < v.length; k++) row.push(columns[i]![j]![m]! * v[k]!);
+          for (let k = 0; wanted === "linear" && k < v.length; k++) row.push(columns[i]![j]![m]! * v[k]!);
           short.push(columns[i]![j]![m]! * v[j]!);
         }
       });
-      for (let j = 0; j < outputs; j++) for (let k = 0; k < outputs; k++) row.push(j === m ? -y[k]! : 0);
+      if (wanted === "linear") {
+        for (let j = 0; j < outputs; j++) for (let k = 0; k < outputs; k++) row.push(j === m ? -y[k]! : 0);
+        linear.push(Float64Array.from(row));
+      }
       for (let j = 0; j < outputs; j++) short.push(j === m ? -y[j]! : 0);
-      linear.push(Float64Array.from(row));
       diagonal.push(Float64Array.from(short));
     }
   }
@@ -85,9 +89,10 @@ export function commutant(c: OperatorCase, random: Random): Commutant {
       ? 0
       : rank(basis.selectRows(Array.from({ length: entries }, (_, i) => i)), { relative: 0, absolute: 1e-5 }).rank;
   const diagonalRows = small(diagonal);
+  const dimension = acting(diagonals, count);
   return {
-    linear: acting(nullSpace(small(linear), TOLERANCE), unknowns - outputs * outputs),
-    diagonal: acting(diagonals, count),
+    linear: wanted === "linear" ? acting(nullSpace(small(linear), TOLERANCE), unknowns - outputs * outputs) : dimension,
+    diagonal: dimension,
     affine: isAffine(c, random),
     commutes: (d) => {
       // The output's own scale follows entry by entry.
