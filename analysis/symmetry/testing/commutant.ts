@@ -57,7 +57,7 @@ export function commutant(c: OperatorCase, random: Random, wanted: "linear" | "d
   const outputs = valueAt(c, first).data.length;
   const all = sizes.reduce((n, s) => n + s * s, 0) + outputs * outputs;
   const unknowns = wanted === "linear" ? all : count + outputs;
-  const points = Math.ceil((2 * unknowns) / outputs) + 4;
+  const points = Math.max(Math.ceil((2 * unknowns) / outputs), wanted === "linear" ? 0 : 40) + 4;
   const linear: Float64Array[] = [];
   const diagonal: Float64Array[] = [];
   for (let p = 0; p < points; p++) {
