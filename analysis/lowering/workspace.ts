@@ -8,7 +8,11 @@ import { ABSENT as NUMBER_OF_NONE, keepNumbers, TypesByName } from "../graph/num
 import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
+import { constantHash, hashOf, sameComputation, sameConstant } from "./sameness";
 import { simplify } from "./simplify";
+import { ABSENT, type Item, UNKNOWN, type Value } from "./values";
+
+export type { Item, Value } from "./values";
 
 /** The operator set version whose forms the normal form uses. */
 export const NORMAL_OPSET = 21;
@@ -22,57 +26,10 @@ const LARGEST_SHARED = 64;
 /** The domain of nodes that contradict their operator: no engine knows it, so that they are opaque. */
 export const INVALID_DOMAIN = "invalid";
 
-const UNKNOWN: TensorType = { type: "other", shape: undefined };
-
 /** Whether an attribute is a graph. */
 export function isGraph(attribute: Attribute): attribute is Graph {
   return typeof attribute === "object" && "nodes" in attribute;
 }
-
-/** A value under rewriting: all that is known of it in one place, found by one look-up. */
-export interface Value {
-  readonly name: string;
-  /** A number of its own, by which computations are told apart. */
-  readonly id: number;
-  type: TensorType;
-  constant: Tensor | undefined;
-  writer: Item | undefined;
-  /** The value that stands for it now. */
-  alias: Value | undefined;
-  /** Whether it is there from the start: an input, a parameter or a constant. */
-  readonly isGiven: boolean;
-  /** Whether the source graph reads it, in bodies too. */
-  isRead: boolean;
-  /** The last sweep that found it in use. */
-  seen: number;
-  /** How often items read it, and the first that does, as of the last `countReaders`. */
-  reads: number;
-  reader: Item | undefined;
-  /** Its number in the finished graph. */
-  number: number;
-}
-
-/** A node with its values at hand. Absent inputs and outputs are the value without a name. */
-export interface Item {
-  readonly node: Node;
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
-}
-
-const ABSENT: Value = {
-  name: "",
-  id: -1,
-  type: UNKNOWN,
-  constant: undefined,
-  writer: undefined,
-  alias: undefined,
-  isGiven: true,
-  isRead: false,
-  seen: 0,
-  reads: 0,
-  reader: undefined,
-  number: NUMBER_OF_NONE,
-};
 
 /** A graph under rewriting. */
 export class Workspace {
@@ -509,67 +466,6 @@ export class Workspace {
 function forgetReads(value: Value): void {
   value.reads = 0;
   value.reader = undefined;
-}
-
-/** A number that equal computations share. */
-function hashOf({ node, inputs }: Item): number {
-  let hash = textHash(node.operator, node.outputs.length);
-  for (let k = 0; k < inputs.length; k++) hash = mix(hash, inputs[k]!.id);
-  const { perm, axis } = node.attributes;
-  if (Array.isArray(perm)) for (const p of perm as readonly number[]) hash = mix(hash, p);
-  return typeof axis === "number" ? mix(hash, axis) : hash;
-}
-
-function mix(hash: number, value: number): number {
-  const h = Math.imul(hash ^ value, 0x9e3779b1);
-  return h ^ (h >>> 15);
-}
-
-const FLOAT = new Float64Array(1);
-const WORDS = new Int32Array(FLOAT.buffer);
-
-function constantHash({ type, shape, data }: Tensor): number {
-  let hash = textHash(type, shape.length);
-  for (const n of shape) hash = mix(hash, n);
-  for (let i = 0; i < data.length; i++) {
-    // Zero of either sign is one number.
-    FLOAT[0] = data[i]! + 0;
-    hash = mix(mix(hash, WORDS[0]!), WORDS[1]!);
-  }
-  return hash;
-}
-
-function sameConstant(a: Tensor, b: Tensor): boolean {
-  if (a.type !== b.type || a.shape.length !== b.shape.length || a.data.length !== b.data.length) return false;
-  for (let i = 0; i < a.shape.length; i++) if (a.shape[i] !== b.shape[i]) return false;
-  for (let i = 0; i < a.data.length; i++) {
-    const [x, y] = [a.data[i]!, b.data[i]!];
-    if (x !== y && !(Number.isNaN(x) && Number.isNaN(y))) return false;
-  }
-  return true;
-}
-
-function textHash(text: string, seed: number): number {
-  let hash = seed;
-  for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
-  return hash;
-}
-
-/** Whether two nodes compute the same from the same values. */
-function sameComputation(a: Item, b: Item): boolean {
-  const [m, n] = [a.node, b.node];
-  if (m.operator !== n.operator || m.domain !== n.domain || a.outputs.length !== b.outputs.length) return false;
-  if (a.inputs.length !== b.inputs.length || a.inputs.some((x, i) => x !== b.inputs[i])) return false;
-  const names = Object.keys(m.attributes);
-  if (names.length !== Object.keys(n.attributes).length) return false;
-  return names.every((name) => sameAttribute(m.attributes[name]!, n.attributes[name]));
-}
-
-/** Graphs and tensors count as different: comparing them costs more than computing twice. */
-function sameAttribute(a: Attribute, b: Attribute | undefined): boolean {
-  if (typeof a !== "object") return a === b;
-  if (b === undefined || !Array.isArray(a) || !Array.isArray(b)) return false;
-  return a.length === b.length && a.every((x, i) => x === b[i]);
 }
 
 /** What a shape rule sees of a node. */
