@@ -120,6 +120,7 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
     maxRelativeDeviation: Math.max(...checks.map((c) => c.deviation)),
     failed: checks.flatMap((c) => c.failed),
     unchecked: checks.flatMap((c) => c.unchecked),
+    leftOut: checks.flatMap((c) => [...c.withdrawn.values()]),
     notes: twin.notes,
     model: counts,
   };
@@ -253,8 +254,8 @@ interface Applied {
   readonly count: number;
   readonly failed: readonly string[];
   readonly unchecked: readonly string[];
-  /** Solved groups, by id, of which a finite element moves the outputs: they hold near those weights only, and do not count. */
-  readonly withdrawn: ReadonlySet<string>;
+  /** Solved groups, by id, in words, of which a finite element moves the outputs: they hold near those weights only, and do not count. */
+  readonly withdrawn: ReadonlyMap<string, string>;
   readonly deviation: number;
 }
 
@@ -270,7 +271,7 @@ function applied(analysis: ModelAnalysis, weights: ParameterValues, seed: number
   const random = new Random(seed);
   const failed: string[] = [];
   const unchecked: string[] = [];
-  const withdrawn = new Set<string>();
+  const withdrawn = new Map<string, string>();
   let worst = 0;
   const act = (s: Symmetry, at: ParameterValues): ParameterValues =>
     new Map([
@@ -293,7 +294,7 @@ function applied(analysis: ModelAnalysis, weights: ParameterValues, seed: number
       try {
         if (passes(act(s, weights))) continue;
         if (s.origin === "rule") failed.push(claimOf(s));
-        else withdrawn.add(s.id);
+        else withdrawn.set(s.id, claimOf(s));
       } catch (error) {
         if (s.origin === "rule") throw error;
         unchecked.push(`${claimOf(s)}: ${error instanceof Error ? error.message : String(error)}`);

@@ -145,7 +145,7 @@ function certificateJson(certificate: Certificate | undefined, analysis: ModelAn
 }
 
 function twinJson(twin: TwinCertificate, analysis: ModelAnalysis): NonNullable<ModelJson["certificate"]["twin"]> {
-  const { parameters, symmetries, maxRelativeDeviation, failed, unchecked, notes } = twin;
+  const { parameters, symmetries, maxRelativeDeviation, failed, unchecked, leftOut, notes } = twin;
   const { exact, unexplained } = twin.model;
   const isOpen = new Set(twin.model.open);
   const open = analysis.symmetries
@@ -159,6 +159,7 @@ function twinJson(twin: TwinCertificate, analysis: ModelAnalysis): NonNullable<M
     maxRelativeDeviation,
     failed,
     unchecked,
+    leftOut,
     notes,
     model: { exact, unexplained, open },
   };

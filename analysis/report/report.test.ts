@@ -61,11 +61,16 @@ describe("public JSON", () => {
       failed: [large.analysis.symmetries[0]!.id],
       randomWeights: true,
       dimensions: { explained, measured, on: "twin" },
-      twin,
+      twin: { ...twin, leftOut: ["R (linear) on features.0.weight"] },
     } as const;
     const json = symmetriesJson([{ ...large, certificate }]);
     assert.ok(valid(json), ajv.errorsText(valid.errors));
     const [only] = json.models;
+    assert.deepEqual([twin.leftOut, only!.certificate.twin!.leftOut], [[], ["R (linear) on features.0.weight"]]);
+    assert.match(
+      modelText({ ...large, certificate }),
+      /\n {2}not counted: R \(linear\) on features\.0\.weight, solved for on the copy: a finite element moves its outputs\n/,
+    );
     assert.deepEqual([only!.counted, only!.atLeast], ["twin", undefined]);
     assert.equal(
       only!.continuous.total,

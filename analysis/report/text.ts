@@ -182,6 +182,8 @@ export function certificateLines(certificate: Certificate | undefined, analysis:
     const on = d.on === "twin" ? ` on a small copy of the model${twinWords(certificate.twin)}` : "";
     const complete = d.explained === d.measured ? style.good("complete") : style.warning("incomplete");
     out.push(`  ${complete}: ${count(d.explained)} of ${count(d.measured)} directions explained${on}`);
+    for (const claim of certificate.twin?.leftOut ?? [])
+      out.push(`  ${style.warning("not counted")}: ${claim}, solved for on the copy: a finite element moves its outputs`);
     if (d.moving) out.push(`  ${style.warning("not explained")}: directions that move ${d.moving.join(", ")}`);
   }
   if (certificate.unmeasured !== undefined) out.push(`  ${style.warning("not measured")}: ${certificate.unmeasured}`);

@@ -114,6 +114,8 @@ export interface TwinCertificate {
   /** Claims that moved the outputs, and those that could not be applied, in words. */
   readonly failed: readonly string[];
   readonly unchecked: readonly string[];
+  /** Groups that were solved for and of which a finite element moved the outputs, in words: they are not counted. */
+  readonly leftOut: readonly string[];
   /** How it differs from a smaller copy, in sentences. */
   readonly notes: readonly string[];
   /** The dimensions of the whole model, scaled up. */

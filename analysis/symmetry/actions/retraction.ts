@@ -19,14 +19,21 @@ const ROWS_PER_ENTRY = 3;
 const LEAST_BATCHES = 4;
 const MOST_BATCHES = 400;
 const FEW = 2;
+/** Batches never solved for on which weights that were solved for are tried, how often more are solved for, and what may differ. */
+const FRESH_BATCHES = 16;
+const MOST_ROUNDS = 3;
+const SAME = 1e-9;
 /** A Newton step longer than this times the first step has lost its way. */
 const LOST = 10;
+
+/** Random inputs, and the weights that are given with them. */
+type Batch = (weights: ParameterValues) => (leaf: string) => Tensor | undefined;
 
 /** Outputs of a network at fixed random inputs. */
 export class Retraction {
   private readonly program: Program;
   /** Batches on which deviations are looked at. */
-  private readonly few: ReturnType<Retraction["batches"]>;
+  private readonly few: readonly Batch[];
   private known: { readonly weights: ParameterValues; readonly outputs: readonly Float64Array[] } | undefined;
 
   constructor(
@@ -40,9 +47,12 @@ export class Retraction {
     this.few = this.batches(1).slice(0, FEW);
   }
 
-  private batches(rows: number): ((weights: ParameterValues) => (leaf: string) => Tensor | undefined)[] {
-    const random = new Random(this.seed);
+  private batches(rows: number): Batch[] {
     const count = Math.min(MOST_BATCHES, Math.max(LEAST_BATCHES, Math.ceil(rows / Math.max(1, this.program.targetSize))));
+    return this.drawn(count, new Random(this.seed));
+  }
+
+  private drawn(count: number, random: Random): Batch[] {
     return Array.from({ length: count }, () => {
       const drawn = batch(this.network, new Map(), random);
       return (weights) => (leaf) => {
@@ -76,7 +86,7 @@ export class Retraction {
   }
 
   /**
-   * The weights nearest to `moved` at which the outputs are those at `weights`.
+   * The weights nearest to `moved` at which the outputs are those at `weights`, on inputs that were not solved for, too.
    * @param parameters that may change on the way back
    * @param held flat positions in these parameters (one after the other) that may not
    * @throws Error where Newton's method does not find any
@@ -89,7 +99,17 @@ export class Retraction {
   ): ParameterValues {
     const now = new Map(parameters.map((p) => [p, (moved.get(p) ?? weights.get(p)!).slice()] as const));
     const at: ParameterValues = new Map([...weights, ...now]);
-    if (this.deviation(weights, at) < UNCHANGED) return now;
+    const fresh = new Random(this.seed + 1);
+    // A unit that the inputs so far take to one side only may have gone anywhere beyond it: others tell.
+    const unlike = (size: number): Batch[] => {
+      const others = this.drawn(FRESH_BATCHES, fresh);
+      const differs = (give: Batch): boolean => {
+        const before = this.outputs(this.program.evaluate(give(weights)));
+        return this.outputs(this.program.evaluate(give(at))).some((y, i) => Math.abs(y - before[i]!) > SAME * size);
+      };
+      return others.some(differs) ? others : [];
+    };
+    if (this.deviation(weights, at) < UNCHANGED && unlike(1).length === 0) return now;
     const free: (readonly [data: Float64Array, index: number, flat: number])[] = [];
     let offset = 0;
     let first = 0;
@@ -102,6 +122,7 @@ export class Retraction {
     }
     const batches = this.batches(ROWS_PER_ENTRY * free.length + 20);
     const wanted = batches.map((give) => this.outputs(this.program.evaluate(give(weights))));
+    let rounds = 0;
     const size = wanted.reduce((m, y) => y.reduce((a, v) => (Number.isFinite(v) ? Math.max(a, Math.abs(v)) : a), m), 0) || 1;
     for (let step = 0; step < STEPS; step++) {
       const rows: Float64Array[] = [];
@@ -119,7 +140,13 @@ export class Retraction {
           left = Math.max(left, Math.abs(missing));
         });
       });
-      if (left < UNCHANGED * size) return now;
+      if (left < UNCHANGED * size) {
+        const others = unlike(size);
+        if (others.length === 0) return now;
+        if (++rounds > MOST_ROUNDS) break;
+        batches.push(...others);
+        for (const give of others) wanted.push(this.outputs(this.program.evaluate(give(weights))));
+      }
       const delta = new LeastSquares(Matrix.fromRows(rows, free.length), { relative: 1e-8 }).solve(target);
       if (!(delta.reduce((s, x) => s + x * x, 0) < LOST ** 2 * first)) break;
       free.forEach(([data, i], k) => {
