@@ -15,6 +15,7 @@ import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
 import { beyondKnown, type Curve } from "./fields/beyond";
 import { type FieldRegion, type FieldResult, type RemainingDirection, searchFields } from "./fields/fields";
+import { seenRegions } from "./fields/seen";
 import type { FieldSystem } from "./fields/system";
 import { stationsOf } from "./fields/trunk";
 import { generatorsOf, hasPartners, searchStacks } from "./stacks/search";
@@ -153,7 +154,9 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
         ),
   );
   const seeds = { fields: seed + 10, shifts: seed + 20 };
-  const fields = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
+  const searched = searchFields(graph, weights, axes, { scalings: scaled.map((g) => g.vector), seed: seeds.fields });
+  const unread = directions.shifts.filter((g) => g.family === "unread");
+  const fields = { ...searched, regions: seenRegions(searched.regions, [...scaled, ...unread]) };
   const known = [...fields.regions.flatMap((r) => r.generators), ...scaled];
   const { rays, shifts } = withoutKnownRays(directions, known);
   const vectorsOf = (...lists: (readonly { readonly vector: ParameterValues }[])[]) => lists.flat().map((g) => g.vector);

@@ -362,6 +362,19 @@ class FeatureSoftmax(nn.Module):
         return self.c(torch.softmax(self.b(torch.softmax(self.a(x), -1)), -1))
 
 
+class RolledChannels(nn.Module):
+    """Rectified channels and the same rolled by one, added: of four sums three are independent."""
+    shape = (24, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.o = nn.Linear(3, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = torch.relu(self.a(x))
+        return self.o(y + torch.roll(y, 1, -1))
+
+
 class CodeDistances(nn.Module):
     """Soft assignment to a learned code book by squared distance."""
     shape = (10, 4)
