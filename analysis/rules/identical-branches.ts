@@ -110,10 +110,8 @@ class Stack(nn.Module):
 };
 
 /** The pairs of parameters that a swap exchanges. */
-function pairsOf(s: Symmetry): (readonly [string, string])[] {
-  const out: (readonly [string, string])[] = [];
-  for (let i = 0; i + 1 < s.parameters.length; i += 2) out.push([s.parameters[i]!, s.parameters[i + 1]!]);
-  return out;
+function pairsOf(s: Symmetry): readonly (readonly [string, string])[] {
+  return s.exchange?.().parameters ?? [];
 }
 
 function detections(file: CheckedFile, model: CheckedModel): Detection[] {

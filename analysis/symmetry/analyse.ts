@@ -15,6 +15,9 @@ import { scalingSymmetries } from "./actions/scaling";
 import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
+import { exchangeSymmetry } from "./actions/exchange";
+import { findExchanges } from "./exchanges/exchanges";
+import { isPermutation, newExchanges } from "./exchanges/implied";
 import { familyRegions, familySymmetries } from "./families/families";
 import { matrixFamilies } from "./families/matrix-families";
 import { isWithinReach } from "./families/reach";
@@ -204,10 +207,20 @@ function analyseNormal(
     };
   });
   const swaps = once(() => findSwaps(normal, equivariance));
-  const symmetries = once((): readonly Symmetry[] => [
-    ...permutable.map(({ space, axes, enclosing }, id) =>
+  const permutations = once(() =>
+    permutable.map(({ space, axes, enclosing }, id) =>
       permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
     ),
+  );
+  const exchanges = once(() => {
+    const families = isHuge ? [] : findExchanges(normal).filter((f) => !isPermutation(f, permutations(), shape));
+    return newExchanges(families, swaps(), shape).map(({ family, isSwap }, i) => ({
+      symmetry: exchangeSymmetry(family, i, shape, spacesAt, isSwap),
+      swap: isSwap ? family.names : undefined,
+    }));
+  });
+  const symmetries = once((): readonly Symmetry[] => [
+    ...permutations(),
     ...scalingSymmetries(scalings, shape, spacesOfAtoms),
     ...scalingSymmetries(signs(), shape, spacesOfAtoms),
     ...flipSymmetries(sigmoids, shape, spacesAt),
@@ -231,6 +244,7 @@ function analyseNormal(
           spacesOfAtoms,
         )),
     ...swaps().map((s, i) => swapSymmetry(s, i, shape)),
+    ...exchanges().map((e) => e.symmetry),
   ]);
   return {
     graph,
@@ -240,7 +254,7 @@ function analyseNormal(
       return symmetries();
     },
     get swaps() {
-      return swaps().map((s) => s.names);
+      return [...swaps().map((s) => s.names), ...exchanges().flatMap((e) => (e.swap ? [e.swap] : []))];
     },
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",

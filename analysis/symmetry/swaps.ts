@@ -272,7 +272,7 @@ function sameAttributes(a: Readonly<Record<string, Attribute>>, b: Readonly<Reco
 }
 
 /** One pair: the parameters. Several: the module paths up to where they part. */
-function namesOf(pairs: readonly (readonly [string, string])[]): Swap {
+export function namesOf(pairs: readonly (readonly [string, string])[]): Swap {
   const [first, second] = pairs[0]!;
   if (pairs.length === 1) return [first, second];
   const [x, y] = [first.split("."), second.split(".")];

@@ -66,6 +66,83 @@ export function averagingSet(
   };
 }
 
+/**
+ * The fixed set of elements that move entries and change signs: entries are equal up to the sign that led from one to the
+ * other, and zero where signs contradict.
+ */
+export function signedAveragingSet(
+  act: Act,
+  parameters: readonly string[],
+  sizes: (p: string) => number,
+  by: Iterable<Element>,
+): FixedSet {
+  const offsets = new Map<string, number>();
+  let total = 0;
+  for (const p of parameters) {
+    offsets.set(p, total);
+    total += sizes(p);
+  }
+  const numbered: ParameterValues = new Map(
+    parameters.map((p) => [p, Float64Array.from({ length: sizes(p) }, (_, i) => offsets.get(p)! + i + 1)]),
+  );
+  const edges: { readonly to: number; readonly sign: number }[][] = Array.from({ length: total }, () => []);
+  for (const element of by) {
+    for (const [p, moved] of act(numbered, element)) {
+      moved.forEach((from, i) => {
+        const [a, b, sign] = [Math.abs(from) - 1, offsets.get(p)! + i, Math.sign(from)];
+        if (a === b && sign === 1) return;
+        edges[a]!.push({ to: b, sign });
+        edges[b]!.push({ to: a, sign });
+      });
+    }
+  }
+  // The sign of each entry against the first of its orbit; orbits with a contradiction vanish.
+  const orbit = new Int32Array(total).fill(-1);
+  const signs = new Int8Array(total);
+  const vanishing: boolean[] = [];
+  const members: number[] = [];
+  for (let first = 0; first < total; first++) {
+    if (orbit[first] !== -1) continue;
+    const own = vanishing.length;
+    vanishing.push(false);
+    members.push(0);
+    orbit[first] = own;
+    signs[first] = 1;
+    const pending = [first];
+    while (pending.length > 0) {
+      const at = pending.pop()!;
+      members[own]!++;
+      for (const { to, sign } of edges[at]!) {
+        if (orbit[to] === -1) {
+          orbit[to] = own;
+          signs[to] = signs[at]! * sign;
+          pending.push(to);
+        } else if (signs[to] !== signs[at]! * sign) vanishing[own] = true;
+      }
+    }
+  }
+  return {
+    codimension: total - vanishing.filter((v) => !v).length,
+    project(weights) {
+      const sums = new Float64Array(members.length);
+      for (const [p, offset] of offsets)
+        weights.get(p)?.forEach((x, i) => void (sums[orbit[offset + i]!]! += signs[offset + i]! * x));
+      const out = new Map<string, Float64Array>();
+      for (const [p, offset] of offsets) {
+        const own = weights.get(p);
+        if (!own) continue;
+        const mean = own.map((x, i) => {
+          const o = orbit[offset + i]!;
+          if (vanishing[o]) return 0;
+          return members[o] === 1 ? x : (signs[offset + i]! * sums[o]!) / members[o]!;
+        });
+        if (mean.some((x, i) => x !== own[i])) out.set(p, mean);
+      }
+      return out;
+    },
+  };
+}
+
 /** A fixed set in which the listed entries are zero. */
 export function vanishingSet(entries: ReadonlyMap<string, Iterable<number>>): FixedSet {
   const listed = new Map([...entries].map(([p, flat]) => [p, Int32Array.from(new Set(flat))] as const));
