@@ -188,6 +188,7 @@ function analyseNormal(
       scale: countOf("scale"),
       rescaling: countOf("rescaling"),
       signs: countOf("sign") + (flipped.has(id) ? 1 : 0),
+      exchanges: exchanges().flatMap(({ symmetry: s, swap }) => (swap === undefined && s.spaces.includes(id) ? [s.group] : [])),
       regions: regionsOf().get(id) ?? [],
       ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });

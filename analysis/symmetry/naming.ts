@@ -12,6 +12,8 @@ export interface SpaceActions {
   readonly rescaling: number;
   /** Sign flips per index. */
   readonly signs: number;
+  /** Exchanges of each entry's weights with what takes its part elsewhere: `S(2)^4` of the two halves of a gate. */
+  readonly exchanges?: readonly string[];
   /** Matrix groups, for example GL(3) between query and key. */
   readonly regions: readonly RegionGroup[];
 }
@@ -30,6 +32,7 @@ export function spaceGroup(a: SpaceActions): string {
     else if (scalings > 0) parts.push(`R+^${n}${power(scalings)}`);
     else if (a.signs > 0) parts.push(`Z2^${n}`);
   }
+  for (const e of new Set(a.exchanges)) parts.push(`exchanges ${e}`);
   const all = parts.length > 1 ? `${parts[0]} with ${parts.slice(1).join(", ")}` : (parts[0] ?? "1");
   return a.within ? `${all} per ${a.within}` : all;
 }
