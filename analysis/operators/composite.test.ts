@@ -38,6 +38,21 @@ test("what the standard took over from ONNX Runtime", async () => {
   });
 });
 
+test("quantisation is rounding between bounds", async () => {
+  const f = (shape: readonly number[], ...data: number[]) => constant(tensor(shape, data, "float32"));
+  const x = random([2, 3, 4], 1, 0, 3);
+  const quantise = (inputs: Inputs, attributes: Attributes = {}) =>
+    check({ operator: "QuantizeLinear", inputs: [x, ...inputs], attributes });
+  await quantise([f([], 0.02), constant(tensor([], [3], "int8"))]);
+  await quantise([f([], 0.02)]);
+  await quantise([f([3], 0.02, 0.1, 0.3), constant(tensor([3], [100, 0, 7], "uint8"))]);
+  await quantise([f([4], 0.02, 0.1, 0.3, 0.5), constant(tensor([4], [-9, 0, 7, 1], "int8"))], { axis: -1 });
+  const q = constant(tensor([2, 3], [-7, 0, 3, 8, 90, -90], "int8"));
+  await check({ operator: "DequantizeLinear", inputs: [q, f([], 0.1)] });
+  await check({ operator: "DequantizeLinear", inputs: [q, f([3], 0.1, 0.2, 0.3), constant(tensor([3], [1, 0, -2], "int8"))] });
+  await check({ operator: "DequantizeLinear", inputs: [q, f([2], 0.1, 0.2)], attributes: { axis: 0 } });
+});
+
 test("fused convolutions", async () => {
   const x = random([2, 3, 6, 6], 1);
   const [w, b] = [parameter(random([4, 3, 3, 3], 2)), parameter(random([4], 3))];

@@ -13,6 +13,7 @@ import { lowerGelu, lowerQuickGelu } from "./lower/elementwise";
 import * as fused from "./lower/fused";
 import * as loss from "./lower/loss";
 import { lowerTrilu } from "./lower/movement";
+import { lowerDequantizeLinear, lowerQuantizeLinear } from "./lower/quantization";
 import type { InferenceContext, Operator } from "./operator";
 import { generatingOperators } from "./generating";
 import { quantizationOperators } from "./quantization";
@@ -147,8 +148,8 @@ const trilu = entryOf(generatingOperators, "Trilu");
 const microsoft: readonly Operator[] = [
   // The standard operators as they were before the standard had them.
   { ...trilu, lower: lowerTrilu },
-  entryOf(quantizationOperators, "QuantizeLinear"),
-  entryOf(quantizationOperators, "DequantizeLinear"),
+  { ...entryOf(quantizationOperators, "QuantizeLinear"), lower: lowerQuantizeLinear },
+  { ...entryOf(quantizationOperators, "DequantizeLinear"), lower: lowerDequantizeLinear },
   { name: "FusedMatMul", infer: inferFusedMatMul, lower: lowerFusedMatMul },
   { name: "TransposeMatMul", infer: inferFusedMatMul, lower: lowerFusedMatMul },
   { name: "FusedMatMulActivation", infer: inferFusedMatMul, lower: fused.lowerFusedMatMulActivation },

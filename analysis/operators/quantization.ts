@@ -9,7 +9,7 @@ import type { Operator } from "./operator";
 import { axisOf, elementType, fail, inputShape, onnxElementType, required, showShape, unknownShape } from "./rules";
 
 /** Smallest and largest numbers of the types that QuantizeLinear makes. */
-const LIMITS: Readonly<Partial<Record<ElementType, readonly [number, number]>>> = {
+export const QUANTISED_LIMITS: Readonly<Partial<Record<ElementType, readonly [number, number]>>> = {
   int8: [-128, 127],
   uint8: [0, 255],
   int16: [-32768, 32767],
@@ -96,7 +96,7 @@ export const quantizationOperators: readonly Operator[] = [
       const scale = required(node, inputs, 1);
       const zero = inputs[2];
       const type = quantizedType(node, zero?.type ?? "other");
-      const [low, high] = LIMITS[type] ?? fail(node, `numbers of type ${type} are not supported`);
+      const [low, high] = QUANTISED_LIMITS[type] ?? fail(node, `numbers of type ${type} are not supported`);
       const at = scaleIndex(node, x.shape, scale.shape);
       const data = x.data.map((v, i) => {
         const q = roundHalfToEven(v / scale.data[at(i)]!) + (zero?.data[at(i)] ?? 0);

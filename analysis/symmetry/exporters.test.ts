@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { readOnnx } from "../frontends/onnx/index";
 import type { Graph } from "../graph/graph";
 import { GraphBuilder } from "../lowering/testing/graph-builder";
 import { analyse } from "./analyse";
@@ -373,6 +374,61 @@ describe("the same network by different exporters", () => {
     agree(around, {
       relu: (g, x) => g.add("Relu", [x]),
       "like x": (g, x) => g.add("Max", [x, g.add("CastLike", [g.constant([], [0], "int64"), x])]),
+    });
+  });
+
+  it("quantised weights and activations: units change places unless each is rounded in its own way", () => {
+    const rounded = (g: GraphBuilder, x: string, scales: number[], axis: number): string => {
+      const scale = g.constant(scales.length === 1 ? [] : [scales.length], scales, "float32");
+      return g.add("DequantizeLinear", [g.add("QuantizeLinear", [x, scale], { axis }), scale], { axis });
+    };
+    const net = (scales: number[]): Graph => {
+      const g = new GraphBuilder(17);
+      const first = rounded(g, g.parameter("a.w", [4, 3]), scales, 0);
+      const h = g.add("Relu", [g.add("Gemm", [g.input("x", [8, 3]), first, g.parameter("a.b", [4])], { transB: 1 })]);
+      const second = rounded(g, g.parameter("b.w", [2, 4]), [0.02], 0);
+      return g.build(g.add("Gemm", [rounded(g, h, [0.05], 1), second, g.parameter("b.b", [2])], { transB: 1 }));
+    };
+    const { opaque, spaces, continuous } = analyse(net([0.02]));
+    assert.deepEqual(opaque, []);
+    assert.deepEqual(
+      spaces.map((s) => `${s.group}: ${s.acts.map(formatAddress).join(" ")}`),
+      ["S(4): a.w/0 a.b/0 b.w/1"],
+    );
+    assert.equal(continuous.total, 0);
+    assert.deepEqual(analyse(net([0.02, 0.03, 0.05, 0.07])).spaces, []);
+  });
+
+  it("modules as functions: constants in a function's body are constants", () => {
+    const read = (file: string) => analyse(readOnnx({ path: `testFixtures/${file}` }).graph);
+    const [functions, plain] = [read("exports/modules-as-functions.onnx"), read("architectures/onnx/GroupNormRelu.onnx")];
+    assert.equal(functions.parameters, plain.parameters);
+    assert.deepEqual(functions.continuous, plain.continuous);
+    assert.deepEqual(
+      functions.spaces.map((s) => s.group),
+      plain.spaces.map((s) => s.group),
+    );
+  });
+
+  it("assignments to slices of channels, as PyTorch writes them", () => {
+    const around = (g: GraphBuilder, layer: Writing): Graph => {
+      const h = g.add("Tanh", [linear(g, g.input("x", [8, 3]), "in", 3, 6)]);
+      return g.build(linear(g, layer(g, h), "out", 6, 3));
+    };
+    const cut = (g: GraphBuilder, x: string, from: number, to: number): string =>
+      g.add("Slice", [x, int64(g, from), int64(g, to), int64(g, 1), int64(g, 1)]);
+    const twice = (g: GraphBuilder, x: string): string => g.add("Sin", [x]);
+    agree(around, {
+      concatenated: (g, x) => g.add("Concat", [cut(g, x, 0, 2), twice(g, cut(g, x, 2, 6))], { axis: 1 }),
+      assigned: (g, x) => {
+        const places = Array.from({ length: 8 }, (_, i) => [2, 3, 4, 5].flatMap((k) => [i, k])).flat();
+        return g.add("ScatterND", [x, g.constant([8, 4, 2], places, "int64"), twice(g, cut(g, x, 2, 6))]);
+      },
+      "assigned after a transpose": (g, x) => {
+        const [columns, part] = [x, twice(g, cut(g, x, 2, 6))].map((v) => g.add("Transpose", [v], { perm: [1, 0] }));
+        const y = g.add("ScatterND", [columns!, g.constant([4, 1], [2, 3, 4, 5], "int64"), part!]);
+        return g.add("Transpose", [y], { perm: [1, 0] });
+      },
     });
   });
 });

@@ -23,3 +23,6 @@ if __name__ == "__main__":
     torch.onnx.export(net.eval(), torch.zeros(1, 3, 8, 8), "folded.onnx")
     mode = torch.onnx.TrainingMode.TRAINING
     torch.onnx.export(net.train(), torch.zeros(2, 3, 8, 8), "unfolded.onnx", training=mode, do_constant_folding=False)
+    # modules-as-functions.onnx is GroupNormRelu of ../architectures/composite.py, by the same PyTorch:
+    #   torch.onnx.export(GroupNormRelu(), torch.randn(6, 2, 6), "modules-as-functions.onnx", opset_version=16,
+    #                     input_names=["x0"], training=torch.onnx.TrainingMode.PRESERVE, export_modules_as_functions=True)

@@ -63,6 +63,7 @@ function nameOf({ domain, operator }: Node): string {
 const ANONYMOUS: readonly RegExp[] = [
   /^\d+$/, // PyTorch before 1.13, CNTK
   /^onnx::\w+_\d+$/, // PyTorch 1.13 to 2
+  /#\d+\/(onnx::\w+_)?\d+$/, // the same inside of an inlined function
   /_output_\d+$/, // a folded Constant node of PyTorch
   /^(val|_val|initializer|(c_)?lifted_tensor|scalar_tensor(_default)?)(_\d+)?$/i, // torch.export, ONNX Script
   /(^|[/_.:])const(ant)?([_/:.\d]|$)/i, // TensorFlow, Keras, Paddle

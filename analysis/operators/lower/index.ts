@@ -5,6 +5,7 @@ import * as convolution from "./convolution";
 import * as elementwise from "./elementwise";
 import * as indexing from "./indexing";
 import * as movement from "./movement";
+import * as quantization from "./quantization";
 import * as reduction from "./reduction";
 import * as sampling from "./sampling";
 
@@ -23,6 +24,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   ConvTranspose: convolution.lowerConvTranspose,
   CumSum: reduction.lowerCumSum,
   DeformConv: sampling.lowerDeformConv,
+  DequantizeLinear: quantization.lowerDequantizeLinear,
   DFT: sampling.lowerDft,
   Dropout: elementwise.lowerDropout,
   Einsum: contraction.lowerEinsum,
@@ -48,6 +50,7 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   Min: elementwise.lowerMin,
   Mish: elementwise.lowerMish,
   Pad: movement.lowerPad,
+  QuantizeLinear: quantization.lowerQuantizeLinear,
   ReduceL1: reduction.lowerReduceL1,
   ReduceL2: reduction.lowerReduceL2,
   ReduceLogSum: reduction.lowerReduceLogSum,
