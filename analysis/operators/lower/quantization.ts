@@ -15,10 +15,10 @@ function alongAxis(l: Lowering, value: string, rank: number): string | undefined
   return axis < rank ? reshape(l, value, [shape[0]!, ...new Array<number>(rank - axis - 1).fill(1)]) : undefined;
 }
 
-/** The zero point as a number of the scale's type; undefined where it is known to be zero. */
-function zeroPoint(l: Lowering, type: number, rank: number): string | "none" | undefined {
+/** The zero point as a number of the scale's type: "" where it is known to be zero, undefined where it has blocks. */
+function zeroPoint(l: Lowering, type: number, rank: number): string | undefined {
   const zero = input(l, 2);
-  if (zero === undefined || l.constant(zero)?.data.every((v) => v === 0)) return "none";
+  if (zero === undefined || l.constant(zero)?.data.every((v) => v === 0)) return "";
   const wide = alongAxis(l, zero, rank);
   return wide && l.add("Cast", [wide], { to: type });
 }
@@ -36,7 +36,7 @@ export function lowerQuantizeLinear(l: Lowering): readonly string[] | undefined 
   const zero = zeroPoint(l, floating, rank);
   if (zero === undefined) return undefined;
   const rounded = l.add("Round", [l.add("Div", [x, step])]);
-  const moved = zero === "none" ? rounded : l.add("Add", [rounded, zero]);
+  const moved = zero === "" ? rounded : l.add("Add", [rounded, zero]);
   const [low, high] = limits.map((limit) => l.addConstant(scalar(limit, l.type(x).type)));
   return [l.add("Cast", [l.add("Clip", [moved, low!, high!])], { to: code })];
 }
@@ -52,5 +52,5 @@ export function lowerDequantizeLinear(l: Lowering): readonly string[] | undefine
   const zero = zeroPoint(l, floating, rank);
   if (zero === undefined) return undefined;
   const number = l.add("Cast", [x], { to: floating });
-  return [l.add("Mul", [zero === "none" ? number : l.add("Sub", [number, zero]), step])];
+  return [l.add("Mul", [zero === "" ? number : l.add("Sub", [number, zero]), step])];
 }
