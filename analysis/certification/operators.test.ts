@@ -232,16 +232,18 @@ function examine(line: Line, lower: boolean): string[] {
     const hard = inferAxes(graph, { equivariance: equivarianceOf, softPins: false });
     const flat = (vector: ReadonlyMap<string, Float64Array>) =>
       Float64Array.from(names.flatMap((n) => [...(vector.get(n) ?? new Float64Array(elementCount(shapeOf(n))))]));
-    const claimed = findScalings(graph, hard, "scales", equivarianceOf).flatMap((s) =>
-      scalingVectors(s, shapeOf, ones).map(flat),
-    );
-    for (const d of claimed)
+    const byPlace = inferAxes(graph, { equivariance: equivarianceOf, softPins: false, freePlaces: true });
+    const scalingsOver = (over: typeof axes) =>
+      findScalings(graph, over, "scales", equivarianceOf).flatMap((s) => scalingVectors(s, shapeOf, ones).map(flat));
+    const claimed = scalingsOver(hard);
+    for (const d of [...claimed, ...scalingsOver(byPlace)])
       assert.ok(truth.commutes(d), `${label}: a claimed scaling changes more than the scale of the output`);
     const dimension = claimed.length === 0 ? 0 : rank(Matrix.fromRows(claimed)).rank;
     assert.ok(dimension <= truth.diagonal);
     if (dimension < truth.diagonal) unclaimed.push("scalings");
     // Signs: flips of one claimed cell each.
-    for (const s of findScalings(graph, hard, "signs", equivarianceOf)) {
+    const signs = [hard, byPlace].flatMap((over) => findScalings(graph, over, "signs", equivarianceOf));
+    for (const s of signs) {
       for (const exponents of scalingVectors(s, shapeOf, ones).map(flat)) {
         let at = 0;
         const flipped = x.map((values) => values.map((value) => (Math.abs(exponents[at++]!) % 2 === 1 ? -value : value)));

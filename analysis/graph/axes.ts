@@ -64,6 +64,13 @@ export interface AxisRuleContext {
   /** A new axis of one pinned atom. */
   pinned(size: number): Axis;
   pin(axis: Axis): void;
+  /**
+   * A new axis of places among which an operator moved (a convolution's space). Nothing may permute them, and the operator
+   * itself passes no scale that depends on one; later ones may still scale what they hold place by place.
+   */
+  places(size: number): Axis;
+  /** States that an axis holds such places. */
+  pinPlaces(axis: Axis): void;
   /** States that two axes of equal size are one coordinate system. */
   unify(a: Axis, b: Axis): void;
   /** Part [start, end) of an axis. */

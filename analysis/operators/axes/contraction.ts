@@ -58,7 +58,8 @@ export function convAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   const [out, inside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of [...spatial, ...kernel]) context.pin(a);
+  for (const a of spatial) context.pinPlaces(a);
+  for (const a of kernel) context.pin(a);
   if (group === 1) context.unify(channels, inside);
   else {
     const [inputGroups, within] = context.split(channels, [group, context.shape(1)[1]!]) as [Axis, Axis];
@@ -72,7 +73,7 @@ export function convAxes(context: AxisRuleContext): void {
     ...context
       .outputShape()
       .slice(2)
-      .map((n) => context.pinned(n)),
+      .map((n) => context.places(n)),
   ]);
 }
 
@@ -81,7 +82,8 @@ export function convTransposeAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   const [input, outside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of [...spatial, ...kernel]) context.pin(a);
+  for (const a of spatial) context.pinPlaces(a);
+  for (const a of kernel) context.pin(a);
   context.unify(channels, input);
   let out = outside;
   if (group > 1) {
@@ -94,21 +96,21 @@ export function convTransposeAxes(context: AxisRuleContext): void {
     ...context
       .outputShape()
       .slice(2)
-      .map((n) => context.pinned(n)),
+      .map((n) => context.places(n)),
   ]);
 }
 
 /** Pooling: batch and channels pass, space is pinned. */
 export function poolAxes(context: AxisRuleContext): void {
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
-  for (const a of spatial) context.pin(a);
+  for (const a of spatial) context.pinPlaces(a);
   context.output([
     batch,
     channels,
     ...context
       .outputShape()
       .slice(2)
-      .map((n) => context.pinned(n)),
+      .map((n) => context.places(n)),
   ]);
 }
 

@@ -42,6 +42,12 @@ export interface AxisInferenceOptions {
    * with and once without, where that makes a difference.
    */
   readonly softPins: boolean;
+  /**
+   * Leaves places free: those of inputs and outputs, and those that convolutions and pools move among. Scalings may differ
+   * from place to place, whoever moves among places allows none himself; permutations and matrices must never be read off
+   * such axes. Only without `softPins`.
+   */
+  readonly freePlaces?: boolean;
 }
 
 /**
@@ -59,6 +65,7 @@ class Inference implements InferredAxes, AxisScene {
   readonly blocks = new BlockAlgebra(this.atoms);
   readonly opaque: Node[] = [];
   feltSoftPins = false;
+  readonly hasFreePlaces: boolean;
   readonly numbering: Numbering;
   /** By number of the value, like all that follow. */
   private readonly known: (readonly BlockAxis[] | undefined)[];
@@ -73,6 +80,7 @@ class Inference implements InferredAxes, AxisScene {
     readonly graph: Graph,
     private readonly options: AxisInferenceOptions,
   ) {
+    this.hasFreePlaces = options.freePlaces === true && !options.softPins;
     this.numbering = numberingOf(graph);
     const { count, types, constants } = this.numbering;
     this.known = new Array<readonly BlockAxis[] | undefined>(count).fill(undefined);
@@ -92,7 +100,8 @@ class Inference implements InferredAxes, AxisScene {
     if (options.softPins && (frames.inputs.size > 0 || frames.outputs.size > 0)) this.feltSoftPins = true;
     for (const input of graph.inputs) {
       const open = options.softPins ? undefined : frames.inputs.get(input.name);
-      known[numbering.of(input.name)] = input.shape.map((n, i) => (open?.includes(i) ? atoms.fresh(n) : atoms.pinnedAxis(n)));
+      const isFree = (i: number) => open?.includes(i) === true || (this.hasFreePlaces && i > 0);
+      known[numbering.of(input.name)] = input.shape.map((n, i) => (isFree(i) ? atoms.fresh(n) : atoms.pinnedAxis(n)));
     }
     let at = 0;
     for (const p of graph.parameters.values()) {
@@ -113,7 +122,7 @@ class Inference implements InferredAxes, AxisScene {
     for (let k = 0; k < graph.nodes.length; k++) this.visit(k, context, outputs);
     for (const o of graph.outputs) {
       this.pinCount(numbering.of(o));
-      if (options.softPins || !frames.outputs.has(o)) this.pinAxes(numbering.of(o));
+      if (!this.hasFreePlaces && (options.softPins || !frames.outputs.has(o))) this.pinAxes(numbering.of(o));
     }
   }
 

@@ -13,6 +13,8 @@ export interface AxisScene {
   readonly blocks: BlockAlgebra;
   /** Values are given by number. */
   readonly numbering: Numbering;
+  /** Whether axes of places stay free (see `AxisInferenceOptions.freePlaces`). */
+  readonly hasFreePlaces: boolean;
   read(value: number): readonly BlockAxis[];
   write(value: number, axes: readonly BlockAxis[]): void;
   setCounted(value: number, axis: BlockAxis): void;
@@ -109,6 +111,14 @@ export class RuleContext implements AxisRuleContext {
 
   pin(axis: Axis): void {
     this.scene.atoms.pin(this.plain(axis));
+  }
+
+  places(size: number): Axis {
+    return this.scene.hasFreePlaces ? this.fresh(size) : this.pinned(size);
+  }
+
+  pinPlaces(axis: Axis): void {
+    if (!this.scene.hasFreePlaces) this.pin(axis);
   }
 
   unify(a: Axis, b: Axis): void {

@@ -265,6 +265,12 @@ export class SizeRules implements AxisRuleContext {
 
   pin(): void {}
 
+  places(size: number): Axis {
+    return this.pinned(size);
+  }
+
+  pinPlaces(): void {}
+
   unify(a: Axis, b: Axis): void {
     this.sizing.algebra.unify(a as SizedAxis, b as SizedAxis);
   }

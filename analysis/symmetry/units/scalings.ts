@@ -11,6 +11,7 @@ import type { Cell, CellTable } from "./cells";
 import { UnitGraph, writeEquations } from "./equations";
 import type { Field } from "./relations";
 import { splitFamilies } from "./families";
+import { differsByPlace, placeAxes } from "./places";
 import { LinearSystem, type RootVector } from "./solve";
 
 /** How one cell of one parameter scales: by exp(coefficient * t) (scales) or -1 to the coefficient (signs). */
@@ -28,7 +29,7 @@ export interface ScalingEntry {
 export interface Scaling {
   readonly family: "scale" | "rescaling" | "sign";
   readonly entries: readonly ScalingEntry[];
-  /** Root atoms of D; those of all pieces where one index runs over several. */
+  /** Root atoms of D; those of all pieces where one index runs over several, none where D has places in it (see places.ts). */
   readonly atoms: readonly number[];
   /** Sizes of the indices in D, in the order of the entries' slots; empty for a uniform scale. */
   readonly sizes: readonly number[];
@@ -62,13 +63,23 @@ export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node:
     { field: "scales", sink: scales },
     { field: "signs", sink: signs },
   ]);
+  const byPlace = placeAxes(units.table, graph, axes, equivariance);
+  const more = (field: Field): readonly Scaling[] => {
+    if (byPlace === undefined) return [];
+    return findScalings(graph, byPlace, field, equivariance).filter((s) => differsByPlace(s, units.table)).map(withoutAtoms);
+  };
   let found: readonly Scaling[] | undefined;
   return {
-    scalings: solutions(units, scales, "scales"),
+    scalings: [...solutions(units, scales, "scales"), ...more("scales")],
     get signs() {
-      return (found ??= solutions(units, signs, "signs"));
+      return (found ??= [...solutions(units, signs, "signs"), ...more("signs")]);
     },
   };
+}
+
+/** Places are atoms of another inference, which mean nothing outside of it. */
+function withoutAtoms(scaling: Scaling): Scaling {
+  return { ...scaling, atoms: NO_SLOTS };
 }
 
 /** Solves for the scalings, or the signs, of a graph in normal form. */
