@@ -68,6 +68,27 @@ class PixelUnshuffle(nn.Module):
         return self.b(F.pixel_unshuffle(F.relu(self.a(x)), 2)).mean((2, 3))
 
 
+class FocusDepthwise(nn.Module):
+    """Space to depth with a layer of its own for each channel and place; depth to space with gains of the same kind."""
+
+    shape = (24, 2, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(2, 3, 1)
+        self.each = nn.Conv2d(12, 12, 1, groups=12)
+        self.mix = nn.Conv2d(12, 8, 1)
+        self.gain = nn.Parameter(torch.randn(8, 1, 1))
+        self.out = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x):
+        def leaky(y):
+            return F.leaky_relu(y, 0.3)
+
+        x = leaky(self.each(F.pixel_unshuffle(leaky(self.stem(x)), 2)))
+        return self.out(leaky(F.pixel_shuffle(leaky(self.mix(x)) * self.gain, 2)))
+
+
 class GroupedTransposed(nn.Module):
     shape = (4, 2, 4, 4)
     draws = 600  # narrow rectifiers die often

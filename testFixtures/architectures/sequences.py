@@ -383,3 +383,16 @@ class NormedGroupedQuery(nn.Module):
         q, k, v = self.qn(heads(self.q(y), 4)), self.kn(heads(self.k(y), 2)), heads(self.v(y), 2)
         k, v = (torch.repeat_interleave(z, 2, dim=1) for z in (k, v))
         return self.head(x + self.o(merge(attend(q, k, v))))
+
+
+class StepGains(nn.Module):
+    """Gains of their own for each step, before steps are mixed."""
+
+    shape = (24, 5, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.gain, self.mix = nn.Parameter(torch.randn(5, 3)), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.mix(torch.relu(x * self.gain).transpose(1, 2))

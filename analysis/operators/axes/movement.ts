@@ -158,18 +158,18 @@ export function padAxes(context: AxisRuleContext): void {
 export function depthToSpaceAxes(context: AxisRuleContext): void {
   const block = numberAttribute(context.node, "blocksize", 1) ** 2;
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
-  for (const a of spatial) context.pin(a);
+  for (const a of spatial) context.pinPlaces(a);
   const kept = context.shape(0)[1]! / block;
   const columnsFirst = stringAttribute(context.node, "mode", "DCR") === "CRD";
   const parts = context.split(channels, columnsFirst ? [kept, block] : [block, kept]);
-  context.pin(parts[columnsFirst ? 1 : 0]!);
+  context.pinPlaces(parts[columnsFirst ? 1 : 0]!);
   context.output([
     batch,
     parts[columnsFirst ? 0 : 1]!,
     ...context
       .outputShape()
       .slice(2)
-      .map((n) => context.pinned(n)),
+      .map((n) => context.places(n)),
   ]);
 }
 
@@ -177,12 +177,12 @@ export function depthToSpaceAxes(context: AxisRuleContext): void {
 export function spaceToDepthAxes(context: AxisRuleContext): void {
   const block = numberAttribute(context.node, "blocksize", 1) ** 2;
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
-  for (const a of spatial) context.pin(a);
+  for (const a of spatial) context.pinPlaces(a);
   const rest = context
     .outputShape()
     .slice(2)
-    .map((n) => context.pinned(n));
-  context.output([batch, context.product([context.pinned(block), channels]), ...rest]);
+    .map((n) => context.places(n));
+  context.output([batch, context.product([context.places(block), channels]), ...rest]);
 }
 
 /** Beyond this many entries a constant index list is not followed entry by entry. */

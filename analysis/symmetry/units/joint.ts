@@ -6,7 +6,7 @@ import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { ABSENT } from "../../graph/numbering";
 import type { CellTable } from "./cells";
 import { groupedConvolution } from "./grouped";
-import { placements, rowMajor } from "./placements";
+import { placements, rowMajor, sameAtoms } from "./placements";
 import { join } from "./segment-loops";
 import { alignSingle, joinSingle } from "./single-cells";
 import type { JointCell, Operand } from "./labels";
@@ -28,7 +28,7 @@ export function jointCells(graph: Graph, table: CellTable, position: number): re
       return rowMajor(table, out, node.inputs[0]!);
     case "DepthToSpace":
     case "SpaceToDepth":
-      return rowMajor(table, out, node.inputs[0]!);
+      return sameAtoms(table, out, node.inputs[0]!);
     case "Tile":
       return undefined;
     case "Slice":

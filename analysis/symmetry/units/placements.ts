@@ -3,7 +3,7 @@
  */
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
-import type { CellTable, SegmentPlace, TensorCells } from "./cells";
+import type { Cell, CellTable, SegmentPlace, Slot, TensorCells } from "./cells";
 import type { JointCell } from "./labels";
 import { upTo } from "./lists";
 
@@ -24,6 +24,22 @@ export function rowMajor(table: CellTable, out: string, input: string): readonly
     ]);
   }
   return joint;
+}
+
+/** Cells in the same order, whose slots are the same index where they are the same atom, and it is the only slot that is. */
+export function sameAtoms(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
+  const to = table.of(out);
+  const from = table.of(input);
+  if (!to || !from || to.counts.join() !== from.counts.join()) return undefined;
+  return to.cells.map((a, i) => {
+    const b = from.cells[i]!;
+    const only = ({ slots }: Cell, atom: number) => slots.filter((s) => s.atom === atom).length === 1;
+    const label = ({ atom }: Slot) => (only(a, atom) && only(b, atom) ? a.slots.findIndex((s) => s.atom === atom) : -1);
+    return [
+      { cell: a, labels: a.slots.map(label) },
+      { cell: b, labels: b.slots.map(label) },
+    ];
+  });
 }
 
 /** Slice, Concat and Gather by constant indices: segments keep their content and change their place. */

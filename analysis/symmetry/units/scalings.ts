@@ -66,7 +66,9 @@ export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node:
   const byPlace = placeAxes(units.table, graph, axes, equivariance);
   const more = (field: Field): readonly Scaling[] => {
     if (byPlace === undefined) return [];
-    return findScalings(graph, byPlace, field, equivariance).filter((s) => differsByPlace(s, units.table)).map(withoutAtoms);
+    return findScalings(graph, byPlace, field, equivariance)
+      .filter((s) => differsByPlace(s, units.table))
+      .map(withoutAtoms);
   };
   let found: readonly Scaling[] | undefined;
   return {
