@@ -5,14 +5,12 @@
  * scalings are taken from there that depend on places. They are independent of the others: a scaling over D is the pure
  * interaction of the indices in D, which is orthogonal to all that does not depend on the place.
  */
-import { type Graph, type Node, numberAttribute } from "../../graph/graph";
+import { type Graph, type Node, stringAttribute } from "../../graph/graph";
+import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
 import { type InferredAxes, inferAxes } from "../spaces/infer";
 import type { Cell, CellTable, SegmentPlace } from "./cells";
 import type { Scaling } from "./scalings";
-
-/** Operators whose weights may take a scale from what they meet; a sum passes only what the other side has, too. */
-const MULTIPLYING: ReadonlySet<string> = new Set(["Mul", "Div", "MatMul", "Gemm", "Einsum"]);
 
 /** How many operators that move entries may stand between a weight and what multiplies it. */
 const MOST_MOVES = 4;
@@ -22,7 +20,10 @@ const MOVING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueeze"
 /** Graphs of more nodes are not looked at a second time. */
 const MOST_NODES = 5_000;
 
-/** The axes of a graph with places left free; undefined where no weight that multiplies stands on places. */
+/**
+ * The axes of a graph with places left free; undefined where no weight multiplies each place by something of its own, so that
+ * nothing could make scales differ between places.
+ */
 export function placeAxes(
   table: CellTable,
   graph: Graph,
@@ -30,37 +31,52 @@ export function placeAxes(
   equivariance: (node: Node) => Equivariance | undefined,
 ): InferredAxes | undefined {
   if (graph.nodes.length > MOST_NODES) return undefined;
+  const { numbering } = axes;
+  let at = 0;
   for (const p of graph.parameters.values()) {
-    if (!p.trainable) continue;
-    const value = axes.numbering.of(p.name);
-    const places = table.at(value)?.places;
-    const standsOnPlaces = (axis: number) => places?.[axis]?.some((s) => s.factors.some((f) => f.pinned && f.size > 1)) === true;
-    const held = p.shape.flatMap((_, axis) => (standsOnPlaces(axis) ? [axis] : []));
-    if (held.length > 0 && multiplies(axes, graph, value, held)) {
+    const value = numbering.parameters[at++]!;
+    if (p.trainable && multipliesEach(table, graph, value, MOST_MOVES)) {
       return inferAxes(graph, { equivariance, softPins: false, freePlaces: true });
     }
   }
   return undefined;
 }
 
-/** Whether a weight, moved about at most, is multiplied along one of the given axes; a kernel's windows are no such axes. */
-function multiplies(axes: InferredAxes, graph: Graph, value: number, held: readonly number[]): boolean {
-  const { numbering } = axes;
-  let values = [value];
-  for (let moves = 0; moves <= MOST_MOVES && values.length > 0; moves++) {
-    const next: number[] = [];
-    for (const v of values) {
-      for (const k of numbering.readers(v)) {
-        const node = graph.nodes[k]!;
-        if (MULTIPLYING.has(node.operator)) return true;
-        if (node.operator === "Conv" || node.operator === "ConvTranspose") {
-          if (numberAttribute(node, "group", 1) > 1 && held.some((axis) => axis < 2)) return true;
-        } else if (MOVING.has(node.operator)) next.push(numbering.outputs[k]![0]!);
+/** Whether a weight, moved about at most, multiplies along one of its axes of places. */
+function multipliesEach(table: CellTable, graph: Graph, value: number, moves: number): boolean {
+  const { numbering } = table;
+  const places = table.at(value)?.places;
+  const isHeld = (axis: number) => places?.[axis]?.some((s) => s.factors.some((f) => f.pinned && f.size > 1)) === true;
+  const held = (places ?? []).flatMap((_, axis) => (isHeld(axis) ? [axis] : []));
+  if (held.length === 0) return false;
+  return numbering.readers(value).some((k) => {
+    const node = graph.nodes[k]!;
+    const along = axesOfEach(node, numbering.inputs[k]!.indexOf(value), (v) => graph.types.get(v)?.shape?.length ?? 0);
+    if (held.some(along)) return true;
+    return moves > 0 && MOVING.has(node.operator) && multipliesEach(table, graph, numbering.outputs[k]![0]!, moves - 1);
+  });
+}
+
+/** Along which axes of an operand an operator multiplies entry by entry, summing over nothing. */
+function axesOfEach(node: Node, operand: number, rank: (value: string) => number): (axis: number) => boolean {
+  switch (node.operator) {
+    case "Mul":
+    case "Div":
+      return () => true;
+    case "MatMul":
+      return (axis) => axis < rank(node.inputs[operand]!) - 2;
+    case "Conv":
+    case "ConvTranspose":
+      return (axis) => operand === 1 && axis === 0 && (node.attributes["group"] ?? 1) !== 1;
+    case "Einsum":
+      try {
+        const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), node.inputs.map(rank));
+        return (axis) => [...inputs, output].every((letters) => letters.includes(inputs[operand]![axis]!));
+      } catch {
+        return () => false; // a damaged equation: its rule says so
       }
-    }
-    values = next;
   }
-  return false;
+  return () => false;
 }
 
 /**
