@@ -37,4 +37,9 @@ describe("what is found at several draws of weights", () => {
     const all = { linear: 8, rotation: 2, scale: 5, rescaling: 5, translation: 12 };
     for (const seed of [1301, 7]) assert.deepEqual(explained("CosineTemperature", seed), all);
   });
+
+  // Tokens without any feature have no direction to be normalised: at seed 4 nearly every batch has some.
+  it("of norms behind features that may all be off", () => {
+    assert.deepEqual(explained("NormedFeatureAttention", 4), { rotation: 2, rescaling: 12 });
+  });
 });

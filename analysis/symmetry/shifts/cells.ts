@@ -24,6 +24,26 @@ function poolSize(shape: Shape): number {
   return Math.max(8, Math.min(64, Math.ceil((4 * longest * longest) / elementCount(shape))));
 }
 
+/** Further samples from which rows that are no numbers are taken. */
+const MOST_REDRAWN = 24;
+
+/**
+ * Values of which rows that are no numbers (a norm of features that are all off) are those of other samples. A combination of several
+ * has hardly a row without one otherwise.
+ */
+function withNumbers(values: Float64Array, width: number, draw: () => Float64Array): Float64Array {
+  if (!values.some(Number.isNaN)) return values;
+  const out = values.slice();
+  const isBroken = (data: Float64Array, at: number): boolean => data.subarray(at, at + width).some(Number.isNaN);
+  let left = Array.from({ length: out.length / width }, (_, row) => row * width).filter((at) => isBroken(out, at));
+  for (let k = 0; k < MOST_REDRAWN && left.length > 0; k++) {
+    const other = draw();
+    for (const at of left) if (!isBroken(other, at)) out.set(other.subarray(at, at + width), at);
+    left = left.filter((at) => isBroken(out, at));
+  }
+  return out;
+}
+
 /** The contractions of activations with parameters. */
 export function readers(network: Network): Step[] {
   return network.steps.filter(
@@ -106,9 +126,10 @@ export class CutNetwork {
         Array.from({ length: poolSize(network.shape(value)) }, (_, k) => {
           const wide = program.results(this.sample(program))[0]!.data;
           // A quotient of two combinations can be anything, and its exponential more: then those that occur together.
-          return wide.every((x) => Math.abs(x) < LARGEST)
+          const drawn = wide.every((x) => Math.abs(x) < LARGEST)
             ? wide
             : program.results(program.evaluate((l) => this.leaf(l, k)))[0]!.data;
+          return withNumbers(drawn, network.shape(value).at(-1) ?? 1, () => program.results(this.sample(program))[0]!.data);
         }),
       );
     }
