@@ -1,5 +1,5 @@
 /** @file Which parameters shift and scale a sum entry by entry: the bias that it adds, and the gain or rows of weights behind it. */
-import type { Node } from "../../graph/graph";
+import { type Node, numberAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import type { Network, Step } from "./network";
 
@@ -91,15 +91,14 @@ export interface Rows {
   readonly parameter: string;
   /** Steps that carry the parameter to the contraction. */
   readonly path: readonly Step[];
-  /** Axes of the output's and the input's channels, and how many places of the kernel read each channel. */
+  /** Axes of the output's and the input's channels. */
   readonly outputAxis: number;
   readonly inputAxis: number;
-  readonly repeats: number;
-  /** Positions in the parameter of what leads from input channel `i` to output channel `k`. */
-  entries(k: number, i: number): Iterable<number>;
+  /** Positions in the parameter of what leads from input channel `i` to output channel `k`, one for each place of the kernel. */
+  entries(k: number, i: number): readonly number[];
 }
 
-/** The rows of a product of an activation and a trainable matrix, or of a convolution in one group; undefined for others. */
+/** The rows of a product of an activation and a trainable matrix, or of a convolution; undefined for others. */
 export function rowsOf(network: Network, node: Node): Rows | undefined {
   const [input, weight] = [node.inputs[0]!, node.inputs[1] ?? ""];
   if (!network.isActivation(input) || network.kind(weight) !== "parameter") return undefined;
@@ -111,12 +110,29 @@ export function rowsOf(network: Network, node: Node): Rows | undefined {
   if (node.operator === "MatMul" && shape.length === 2 && rank > 1) {
     const [inner, outer] = shape as readonly [number, number];
     const entries = (k: number, i: number) => [turned ? k * inner + i : i * outer + k];
-    return { parameter, path, outputAxis: rank - 1, inputAxis: rank - 1, repeats: 1, entries };
+    return { parameter, path, outputAxis: rank - 1, inputAxis: rank - 1, entries };
   }
-  if (node.operator === "Conv" && !turned && (node.attributes.group ?? 1) === 1 && node.inputs.length === 2) {
-    const repeats = elementCount(shape) / (shape[0]! * shape[1]!);
-    const entries = (k: number, i: number) => stretch((k * shape[1]! + i) * repeats, repeats, 1);
-    return { parameter, path, outputAxis: 1, inputAxis: 1, repeats, entries };
+  if (node.operator === "Conv" && !turned && node.inputs.length === 2) {
+    const [outputs, inputs] = shape as readonly [number, number];
+    const outputsOfGroup = outputs / numberAttribute(node, "group", 1);
+    const repeats = elementCount(shape) / (outputs * inputs);
+    const entries = (k: number, i: number) => {
+      const own = i - Math.floor(k / outputsOfGroup) * inputs;
+      return own < 0 || own >= inputs ? [] : [...stretch((k * inputs + own) * repeats, repeats, 1)];
+    };
+    return { parameter, path, outputAxis: 1, inputAxis: 1, entries };
+  }
+  return undefined;
+}
+
+/** The contraction that a sum adds something to, itself or behind others of its operands, with its rows; the first there is. */
+export function rowsBehind(network: Network, sum: Step): { readonly step: Step; readonly rows: Rows } | undefined {
+  for (const operand of sum.node.inputs) {
+    const step = network.isActivation(operand) ? network.producer(operand) : undefined;
+    if (!step) continue;
+    const rows = rowsOf(network, step.node);
+    const found = rows ? { step, rows } : step.node.operator === "Add" ? rowsBehind(network, step) : undefined;
+    if (found && network.shape(found.step.node.outputs[0]!).join() === network.shape(sum.node.outputs[0]!).join()) return found;
   }
   return undefined;
 }

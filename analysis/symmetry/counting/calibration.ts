@@ -9,7 +9,7 @@ import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
 import { randomInput } from "./random-inputs";
-import { biasOf, rowsOf, scaleOf } from "./affine";
+import { biasOf, type Rows, rowsBehind, rowsOf, scaleOf } from "./affine";
 
 /** Operators that only move entries about. */
 const MOVEMENT: ReadonlySet<string> = new Set([
@@ -21,15 +21,17 @@ const MOVEMENT: ReadonlySet<string> = new Set([
   "Gather",
   "Concat",
 ]);
+/** Random batches that a kink is set by, and so many more that there are at least this many samples. */
 const BATCHES = 6;
+const SAMPLES = Number(process.env.SAMPLES ?? 24);
 /**
  * Width of the range of quantiles around the median in which the kink is set. Quantiles and not distances: what a
  * normalisation writes has a few far outliers in narrow networks, and a kink beyond all others is off on other inputs.
  */
 const JITTER = 0.25;
 
-/** Between these quantiles lies the piece between two kinks, so that a quarter of the entries is beyond either. */
-const INSIDE = [0.25, 0.75] as const;
+/** Part of their size by which entries have to differ for their spread to be more than rounding. */
+const LEAST_SPREAD = 1e-6;
 /** Part of the entries that has to be beyond a kink for it to count as seen, where nothing can be widened. */
 const SEEN = 0.1;
 
@@ -44,12 +46,13 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   const isBare = ({ node }: Step): boolean => kinked.has(node.outputs[0]!) && rowsOf(network, node) !== undefined;
   if (!network.steps.some((s) => isBiased(s) || isBare(s))) return;
   // What a shared bias shifts where it is read first was calibrated before it moved, and is once more, with it as it is.
+  const batches = Math.max(BATCHES, Math.ceil(SAMPLES / samplesOf(network)));
   const late = calibrate(new Set());
   if (late.size > 0) calibrate(late);
 
   function calibrate(fixed: ReadonlySet<string>): ReadonlySet<string> {
     const late = new Set<string>();
-    const runs = Array.from({ length: BATCHES }, () => {
+    const runs = Array.from({ length: batches }, () => {
       const values = new Map<string, Tensor>(network.graph.constants);
       for (const input of network.inputs) values.set(input.name, randomInput(network, input, random));
       for (const p of network.graph.parameters.values()) {
@@ -63,11 +66,21 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
       for (const values of runs) evaluateStep(step, values);
       done.add(step.node);
       const { node } = step;
-      if (isBare(step)) turnRows(network, step, kinked.get(node.outputs[0]!)!, weights, runs, moved, random);
-      const kinks = node.operator === "Add" ? kinked.get(node.outputs[0]!) : undefined;
+      const kinks = kinked.get(node.outputs[0]!);
       if (!kinks) continue;
-      const bias = biasOf(network, step, moved);
-      if (!bias) continue;
+      const bias = node.operator === "Add" ? biasOf(network, step, moved) : undefined;
+      if (!bias) {
+        // No bias, or one that others have as well, and that was moved for them.
+        const own = rowsOf(network, node);
+        const behind = own ? { step, rows: own } : node.operator === "Add" ? rowsBehind(network, step) : undefined;
+        if (!behind || moved.has(behind.rows.parameter)) continue;
+        moved.add(behind.rows.parameter);
+        if (!turnRows(network, { ...behind, sum: node.outputs[0]! }, kinks, { weights, runs, random, level })) continue;
+        const from = network.steps.indexOf(behind.step);
+        const again = network.steps.slice(from, network.steps.indexOf(step) + 1);
+        for (const values of runs) for (const s of [...behind.rows.path, ...again]) evaluateStep(s, values);
+        continue;
+      }
       moved.add(bias.parameter);
       const carried = [bias.parameter, ...bias.path.slice(0, -1).map((s) => s.node.outputs[0]!)];
       const isOwn = (reader: Node): boolean => bias.path.some((s) => s.node === reader);
@@ -99,47 +112,69 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
   }
 }
 
+/** Samples in one batch; 1 where the inputs have no first axis in common. */
+function samplesOf({ inputs }: Network): number {
+  const first = inputs[0]?.shape[0] ?? 1;
+  return inputs.every((i) => i.shape[0] === first) ? Math.max(1, first) : 1;
+}
+
 /** Part of the entries on one side of all kinks from which on a unit without a bias counts as off, or on, for good. */
 const ONE_SIDED = 0.95;
 
 /**
- * Turns the rows of weights without a bias whose sums are on one side of the kinks for nearly all inputs, as happens where the
- * inputs are positive: less of the mean input, so that the median is where the kink is.
+ * Turns the rows of weights without a bias of their own whose sums are on one side of the kinks for nearly all inputs, as happens
+ * where the inputs are positive: less of the mean input, so that the median is where the kink is.
+ * @param sum what the kinked function reads: the contraction itself, or a sum of it and others
  */
 function turnRows(
   network: Network,
-  step: Step,
+  { step, rows, sum }: { readonly step: Step; readonly rows: Rows; readonly sum: string },
   kinks: readonly number[],
-  weights: Map<string, Float64Array>,
-  runs: readonly Map<string, Tensor>[],
-  moved: Set<string>,
-  random: Random,
-): void {
-  const rows = rowsOf(network, step.node);
-  if (!rows || moved.has(rows.parameter)) return;
-  moved.add(rows.parameter);
+  { weights, runs, random, level }: Calibration,
+): boolean {
   const seen = entriesAlong(
-    runs.map((values) => values.get(step.node.outputs[0]!)!),
+    runs.map((values) => values.get(sum)!),
     rows.outputAxis,
   );
   const given = entriesAlong(
     runs.map((values) => values.get(step.node.inputs[0]!)!),
     rows.inputAxis,
-  ).map((entries) => entries.reduce((sum, x) => sum + x, 0) / entries.length);
-  const square = given.reduce((sum, m) => sum + m * m, 0) * rows.repeats;
+  ).map((entries) => entries.reduce((total, x) => total + x, 0) / entries.length);
+  const own = entriesAlong(
+    runs.map((values) => values.get(step.node.outputs[0]!)!),
+    rows.outputAxis,
+  );
+  const mean = (entries: readonly number[]): number => entries.reduce((total, x) => total + x, 0) / entries.length;
   const data = weights.get(rows.parameter)!;
   let any = false;
   seen.forEach((entries, k) => {
     const below = entries.filter((x) => x < kinks[0]!).length / entries.length;
     const above = entries.filter((x) => x > kinks.at(-1)!).length / entries.length;
-    if (!(Math.max(below, above) > ONE_SIDED && square > 0)) return;
+    const square = given.reduce((total, m, i) => total + m * m * rows.entries(k, i).length, 0);
+    const isBlind = kinks.length > 1 && Math.min(below, above) === 0;
+    if (!((isBlind || Math.max(below, above) > ONE_SIDED) && square > 0)) return;
     any = true;
-    entries.sort((a, b) => a - b);
-    const middle = entries[Math.min(entries.length - 1, Math.floor(entries.length * (0.5 + JITTER * (random.uniform() - 0.5))))]!;
-    const factor = (middle - kinks[0]!) / square;
-    for (let i = 0; i < given.length; i++) for (const at of rows.entries(k, i)) data[at]! -= factor * given[i]!;
+    const offset = mean(entries) - mean(own[k]!);
+    const { factor, shift } = placed(
+      entries.map((x) => x - offset).sort((a, b) => a - b),
+      kinks.map((x) => x - offset),
+      kinks.length > 1,
+      random,
+      level,
+    );
+    given.forEach((m, i) => {
+      for (const e of rows.entries(k, i)) data[e] = factor * data[e]! + (shift * m) / square;
+    });
   });
-  if (any) for (const values of runs) for (const again of [...rows.path, step]) evaluateStep(again, values);
+  return any;
+}
+
+/** What kinks are set with. */
+interface Calibration {
+  readonly weights: Map<string, Float64Array>;
+  readonly runs: readonly Map<string, Tensor>[];
+  readonly random: Random;
+  readonly level: number;
 }
 
 /** The entries of tensors by their index along an axis. */
@@ -174,8 +209,10 @@ function placed(
   const [first, last] = [kinks[0]!, kinks.at(-1)!];
   const middle = at(level * (1 + 2 * jitter()));
   if (first === last) return { factor: 1, shift: first - middle };
-  const [low, high] = INSIDE.map((q) => at(q + jitter())) as [number, number];
-  if (scales && high > low) {
+  // Between two kinks lies the middle half, or more of them where rectifiers are on more often.
+  const [low, high] = [level / 2, 1 - level / 2].map((q) => at(q + 2 * level * jitter())) as [number, number];
+  // What hardly changes is off for nearly all inputs: making it larger would magnify rounding.
+  if (scales && high - low > LEAST_SPREAD * Math.max(Math.abs(low), Math.abs(high))) {
     const factor = (last - first) / (high - low);
     return { factor, shift: first - factor * low };
   }
