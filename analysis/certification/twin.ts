@@ -8,6 +8,7 @@ import { Random } from "../numerics/random";
 import { analyse, equivarianceOf } from "../symmetry/analyse";
 import type { ModelAnalysis, ModelCounts, TwinCertificate } from "../symmetry/analysis";
 import { Retraction } from "../symmetry/actions/retraction";
+import { hasKinks } from "../symmetry/counting/calibration";
 import { countFamilies } from "../symmetry/counting/families";
 import { certificates, type MeasuredDimension, measureDimension, type MeasureOptions } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
@@ -30,6 +31,8 @@ const TOLERANCE = 1e-8;
 /** Trainable entries of a twin up to which ranks are taken, and up to which the numeric engines look for what rules do not see. */
 const MOST_ENTRIES = 1400;
 const MOST_SOLVED = 700;
+/** The same where derivatives jump: what hides there is mostly gone at other weights, and takes long to be found so. */
+const MOST_SOLVED_WITH_KINKS = 250;
 /** Trainable entries from which on one draw has to do, and how long its rank has to have stopped growing. */
 const MOST_REDRAWN = 1000;
 const IMPATIENCE = 0.4;
@@ -78,16 +81,25 @@ export function certifyTwin(model: Subject, options: TwinOptionsOfCheck = {}): P
 export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCheck = {}): Promise<TwinCertificate | string> {
   const { seed = 1, signal } = options;
   const axes = inferAxes(model.normal, { equivariance: equivarianceOf, softPins: false });
-  let start = await startAt(makeTwin(model.normal, axes, { depth: "shrink", compact: true }), options, { draws: 2 });
+  // Of one sample at a time kernels see little: rectifiers that are on for half of all of them leave deep networks dead.
+  const single = model.normal.inputs.every((i) => i.shape[0] === 1);
+  const opened = { draws: 0, opened: true };
+  const compact = makeTwin(model.normal, axes, { depth: "shrink", compact: true });
+  let start = await startAt(compact, options, single && isKinked(compact) ? opened : { draws: 2 });
   // What is open on a compact twin may be nothing but its narrowness.
   if (typeof start === "object" && start.measured.dimension > start.byRule.total)
-    start = await startAt(makeTwin(model.normal, axes, { depth: "shrink" }), options, { draws: 3, opened: true }, start);
+    start = await startAt(
+      makeTwin(model.normal, axes, { depth: "shrink" }),
+      options,
+      single && isKinked(compact) ? opened : { draws: 3, opened: true },
+      start,
+    );
   if (typeof start === "string") return start;
   const { twin, entries, first, byRule } = start;
   let { measured } = start;
   let continuous = byRule;
   const checks: Applied[] = [applied(first.analysis, first.weights, seed)];
-  if (measured.dimension > byRule.total && entries <= MOST_SOLVED) {
+  if (measured.dimension > byRule.total && entries <= (isKinked(twin) ? MOST_SOLVED_WITH_KINKS : MOST_SOLVED)) {
     await breathe(signal);
     const solved = bySolving(twin.graph, first, seed);
     if (solved && solved.continuous.total > measured.dimension)
@@ -149,14 +161,21 @@ async function startAt(
   const entries = trainableEntries(twin.graph);
   if (entries > mostEntries) return `a copy of its structure still has ${entries} weights, too many for a rank`;
   await breathe(signal);
-  const first = before && areAlike(before.twin.graph, twin.graph) ? before.first : knownByRule(twin.graph, seed);
+  const same = before && areAlike(before.twin.graph, twin.graph) ? before : undefined;
+  const first = same?.first ?? knownByRule(twin.graph, seed);
   await breathe(signal);
   const byRule = countsOf(first.gained.map((i) => [i.symmetry.kind as Family, i.gained]));
-  const draws = entries > MOST_REDRAWN ? { draws: 1 } : how;
+  const draws = entries > MOST_REDRAWN && how.draws !== 0 ? { draws: 1 } : how;
   const more = { explained: byRule.total, seed, patience: IMPATIENCE, deviation: DEVIATION };
-  const measured = measureDimension(twin.graph, { ...draws, ...more });
+  // At the same sizes the same draws would show the same.
+  const measured = same && how.draws === 0 ? same.measured : measureDimension(twin.graph, { ...draws, ...more });
   await breathe(signal);
   return { twin, entries, first, byRule, measured };
+}
+
+/** Whether derivatives jump somewhere on a twin. */
+function isKinked(twin: Twin | NoTwin): boolean {
+  return !("reason" in twin) && hasKinks(Network.of(twin.graph));
 }
 
 /** Whether two twins of one model have the same parameters, of the same shapes, and inputs. */

@@ -124,6 +124,34 @@ describe("calibration", () => {
     assert.equal(measureDimension(graph, { draws: 2 }).dimension, 6);
   });
 
+  it("shows both sides of rectifiers that share their bias, one sample at a time", () => {
+    const layers = Array.from({ length: 12 }, (_, k) => k);
+    const graph = sketch({
+      inputs: { x: [1, 4] },
+      parameters: { b: [4], ...Object.fromEntries(layers.map((k) => [`w${k}`, [4, 4]])) },
+      lines: layers.flatMap((k): Line[] => [
+        [`p${k}`, "MatMul", [k === 0 ? "x" : `s${k - 1}`, `w${k}`]],
+        [`h${k}`, "Add", [`p${k}`, "b"]],
+        [`r${k}`, "Relu", [`h${k}`]],
+        [`s${k}`, "Add", [`r${k}`, k === 0 ? "x" : `s${k - 1}`]],
+      ]),
+      outputs: ["s11"],
+    });
+    const network = Network.of(graph);
+    for (const seed of [1, 2, 3, 4]) {
+      const random = new Random(seed);
+      const weights = genericWeights(network, random);
+      const on = layers.map(() => new Array<number>(4).fill(0));
+      for (let k = 0; k < 40; k++) {
+        const give = batch(network, weights, random);
+        const values = evaluateGraph(graph, new Map(["x", ...network.trainable].map((n) => [n, give(n)!])));
+        for (const l of layers) values.get(`h${l}`)!.data.forEach((x, i) => x > 0 && on[l]![i]!++);
+      }
+      const stuck = on.flat().filter((n) => n === 0 || n === 40).length;
+      assert.ok(stuck <= 8, `seed ${seed}: on ${on.map((l) => l.join("/")).join(" ")} times of 40`);
+    }
+  });
+
   it("looks at rectified weights where they do something", () => {
     const graph = sketch({
       inputs: { x: [8, 4] },

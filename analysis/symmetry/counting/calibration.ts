@@ -23,7 +23,7 @@ const MOVEMENT: ReadonlySet<string> = new Set([
 ]);
 /** Random batches that a kink is set by, and so many more that there are at least this many samples. */
 const BATCHES = 6;
-const SAMPLES = Number(process.env.SAMPLES ?? 24);
+const SAMPLES = 24;
 /**
  * Width of the range of quantiles around the median in which the kink is set. Quantiles and not distances: what a
  * normalisation writes has a few far outliers in narrow networks, and a kink beyond all others is off on other inputs.
@@ -75,7 +75,8 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
         const behind = own ? { step, rows: own } : node.operator === "Add" ? rowsBehind(network, step) : undefined;
         if (!behind || moved.has(behind.rows.parameter)) continue;
         moved.add(behind.rows.parameter);
-        if (!turnRows(network, { ...behind, sum: node.outputs[0]! }, kinks, { weights, runs, random, level })) continue;
+        const oneSided = own ? ONE_SIDED : Math.max(level, 1 - level) + JITTER;
+        if (!turnRows(network, { ...behind, sum: node.outputs[0]!, oneSided }, kinks, { weights, runs, random, level })) continue;
         const from = network.steps.indexOf(behind.step);
         const again = network.steps.slice(from, network.steps.indexOf(step) + 1);
         for (const values of runs) for (const s of [...behind.rows.path, ...again]) evaluateStep(s, values);
@@ -128,7 +129,7 @@ const ONE_SIDED = 0.95;
  */
 function turnRows(
   network: Network,
-  { step, rows, sum }: { readonly step: Step; readonly rows: Rows; readonly sum: string },
+  { step, rows, sum, oneSided }: { readonly step: Step; readonly rows: Rows; readonly sum: string; readonly oneSided: number },
   kinks: readonly number[],
   { weights, runs, random, level }: Calibration,
 ): boolean {
@@ -152,7 +153,7 @@ function turnRows(
     const above = entries.filter((x) => x > kinks.at(-1)!).length / entries.length;
     const square = given.reduce((total, m, i) => total + m * m * rows.entries(k, i).length, 0);
     const isBlind = kinks.length > 1 && Math.min(below, above) === 0;
-    if (!((isBlind || Math.max(below, above) > ONE_SIDED) && square > 0)) return;
+    if (!((isBlind || Math.max(below, above) > oneSided) && square > 0)) return;
     any = true;
     const offset = mean(entries) - mean(own[k]!);
     const { factor, shift } = placed(
