@@ -27,6 +27,7 @@ export function modelText(model: ReportedModel, options: TextOptions = {}): stri
     [`${style.title(model.name)}  ${style.place(where)}`, ...summary(model, style)],
     spaceLines(analysis.spaces, width, options.rows ?? 40, style),
     swapLines(analysis, style),
+    exchangeLines(analysis, style),
     riskLines(model, width, style),
     certificateLines(model.certificate, analysis, style),
     opaqueLines(analysis, width, style),
@@ -104,6 +105,20 @@ function spaceLines(spaces: readonly ChannelSpace[], width: number, most: number
       return `  ${r.size.padStart(sizes)}  ${style.group(r.group.padEnd(names))}  ${fitted(shortAddresses(r.acts), room)}`;
     }),
     ...(hidden > 0 ? [`  ${style.quiet(`and ${plural(hidden, "space")} more; --all lists them`)}`] : []),
+  ];
+}
+
+/** Exchanges that belong to no channel space: of nodes of a soft decision tree, of places. */
+function exchangeLines(analysis: ModelAnalysis, style: Style): string[] {
+  const isSwap = (parameters: readonly string[]): boolean =>
+    analysis.swaps.some(([a]) => parameters.some((p) => p.startsWith(a)));
+  const alone = analysis.symmetries.filter(
+    (s) => s.kind === "swap" && s.exchange === undefined && s.spaces.length === 0 && !isSwap(s.parameters),
+  );
+  if (alone.length === 0) return [];
+  return [
+    `  ${style.title(plural(alone.length, "exchange"))}: entries that may change places, some with their signs`,
+    ...alone.map((s) => `  ${style.group(s.group)}  ${merge(s.parameters)}`),
   ];
 }
 

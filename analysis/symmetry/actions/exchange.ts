@@ -145,7 +145,7 @@ function isPlain(family: ExchangeFamily): boolean {
 }
 
 /** All exchanges of a family at once, as what changes places. */
-function exchangeOf({ elements, names }: ExchangeFamily, shape: Shape): Exchange {
+export function exchangeOf({ elements, names }: ExchangeFamily, shape: Shape): Exchange {
   const parameters = new Map<string, readonly [string, string]>();
   const entries = new Map<string, { parameter: string; axis: number; positions: [number[], number[]] }>();
   const taken = new Map<string, { readonly other: string; count: number }>();

@@ -220,6 +220,19 @@ describe("exchanges", () => {
     assert.ok(exchangesOf(heads).every((s) => isKept(heads, s)));
   });
 
+  it("branches that one gate chooses between are a swap, with the gate turned round", () => {
+    const choice = network((b, x) => {
+      const s = b.add("Sigmoid", [layer(b, x, "gate", 3, 1)]);
+      const branch = (k: string): string => layer(b, b.add("Softplus", [layer(b, x, `${k}.in`, 3, 2)]), `${k}.out`, 2, 3);
+      return b.add("Add", [b.add("Mul", [s, branch("a")]), b.add("Mul", [b.add("Sub", [one(b), s]), branch("c")])]);
+    });
+    assert.deepEqual(analyse(choice, { numeric: false }).swaps, [["a", "c"]]);
+    const [exchange, ...others] = exchangesOf(choice);
+    assert.deepEqual(others, []);
+    assert.ok(exchange!.parameters.includes("gate") && exchange!.exchange === undefined, "it is more than an exchange");
+    assert.ok(isKept(choice, exchange!));
+  });
+
   it("not halves that are told apart, nor what an output shows", () => {
     const told = network((b, x) => {
       const [u, v] = halves(b, layer(b, x, "a", 3, 4));

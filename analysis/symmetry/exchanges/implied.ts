@@ -1,5 +1,5 @@
 /** @file Which exchanges are no news: permutations of one space of channels, and products of swaps that are known. */
-import { exchangeSymmetry } from "../actions/exchange";
+import { exchangeOf, exchangeSymmetry } from "../actions/exchange";
 import { UnionFind } from "../../numerics/unionFind";
 import { type BranchSwap, namesOf } from "../swaps";
 import type { Symmetry } from "../symmetry";
@@ -31,8 +31,7 @@ export function newExchanges(
   const joined = new UnionFind(numbers.size);
   for (const [p, q] of swaps.flatMap((s) => s.pairs)) joined.union(of(p), of(q));
   return families.flatMap((family): NewExchange[] => {
-    const own = exchangeSymmetry(family, 0, shape, () => [], true);
-    const pairs = own.exchange?.().parameters ?? [];
+    const pairs = exchangeOf(family, shape).parameters;
     if (pairs.length === 0) return [{ family, isSwap: false }];
     const isKnown = pairs.every(([p, q]) => joined.find(of(p)) === joined.find(of(q)));
     if (family.elements.length > 1) return [{ family, isSwap: false }];
