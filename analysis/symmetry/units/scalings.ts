@@ -80,8 +80,8 @@ export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node:
 }
 
 /** Places are atoms of another inference, which mean nothing outside of it. */
-function withoutAtoms(scaling: Scaling): Scaling {
-  return { ...scaling, atoms: NO_SLOTS };
+function withoutAtoms({ family, sizes, entries }: Scaling): Scaling {
+  return { family, sizes, entries, atoms: NO_SLOTS };
 }
 
 /** Solves for the scalings, or the signs, of a graph in normal form. */

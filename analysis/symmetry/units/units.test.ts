@@ -14,7 +14,7 @@ import { inferAxes, type InferredAxes } from "../spaces/infer";
 import { atomSpaces } from "../spaces/spaces";
 import type { ParameterValues } from "../symmetry";
 import { mergePieces } from "./merge";
-import { findScalings, type Scaling, scalingDimension, scalingVectors } from "./scalings";
+import { findScalings, findUnits, type Scaling, scalingDimension, scalingVectors } from "./scalings";
 
 const equivariance = (node: Node) => operatorTable(node.operator, node.domain)?.equivariance;
 const axesOf = (graph: Graph): InferredAxes => inferAxes(graph, { equivariance, softPins: false });
@@ -192,6 +192,44 @@ describe("scalings of a table in many pieces", () => {
     const scalings = findScalings(graph, axesOf(graph), "scales", equivariance);
     // Per coordinate: the table against w, and either against o.
     assert.equal(scalingDimension(scalings), 10);
+    const weights = weightsOf(graph);
+    assert.ok(certifyGenerators(graph, weights, vectors(graph, scalings, weights)) < 1e-9);
+  });
+});
+
+/** Gains for each channel and step, steps mixed by what follows: a matrix of them, or a convolution and then a matrix. */
+function gainsOfSteps(convolved: boolean): Graph {
+  return sketch({
+    inputs: { x: [9, 3, 5] },
+    parameters: { gain: [3, 5], w: [5, 2], ...(convolved ? { kernel: [2, 3, 3] } : {}) },
+    lines: [
+      ["m", "Mul", ["x", "gain"]],
+      ["h", "Relu", ["m"]],
+      ...(convolved ? ([["c", "Conv", ["h", "kernel"], { pads: [1, 1] }]] as const) : []),
+      ["y", "MatMul", [convolved ? "c" : "h", "w"]],
+    ],
+    outputs: ["y"],
+  });
+}
+
+describe("scalings that differ from place to place", () => {
+  const scalingsOf = (graph: Graph) => findUnits(graph, axesOf(graph), equivariance).scalings;
+
+  it("one for each step where every step is read by weights of its own", () => {
+    const graph = gainsOfSteps(false);
+    const scalings = scalingsOf(graph);
+    assert.equal(scalingDimension(scalings), 5);
+    const weights = weightsOf(graph);
+    const all = vectors(graph, scalings, weights);
+    assert.ok(certifyGenerators(graph, weights, all) < 1e-9);
+    assert.equal(spanned(graph, all), 5);
+  });
+
+  it("one for all steps where a convolution mixes them", () => {
+    const graph = gainsOfSteps(true);
+    const scalings = scalingsOf(graph);
+    // Per channel the gains against the kernel, and the kernel against w.
+    assert.equal(scalingDimension(scalings), 4);
     const weights = weightsOf(graph);
     assert.ok(certifyGenerators(graph, weights, vectors(graph, scalings, weights)) < 1e-9);
   });
