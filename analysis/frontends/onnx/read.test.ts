@@ -283,6 +283,19 @@ test("open sizes get witnesses that fit the weights; inputShapes overrides them"
   assert.equal(found.graph.symbols?.get(224), "height");
 });
 
+test("a batch that is declared open, but that a trace has left in an initial state, is the traced one", () => {
+  const open = changed(join("testFixtures", "architectures", "onnx", "MinimalGatedUnit.onnx"), (m) => {
+    const type = m.graph!.input[0]!.type!.value;
+    assert.equal(type.case, "tensorType");
+    const [batch] = type.case === "tensorType" ? type.value.shape!.dim : [];
+    assert.deepEqual(batch!.value, { case: "dimValue", value: 6n });
+    batch!.value = { case: "dimParam", value: "batch" };
+  });
+  const { graph, problems } = readOnnx({ name: "open", bytes: open });
+  assert.deepEqual(problems, []);
+  assert.equal(graph.inputs[0]!.shape[0], 6);
+});
+
 test("frozen names and patterns", () => {
   const trained = (frozen: string[]) =>
     [...readOnnx({ path: join(ZOO, "MlpRelu.onnx") }, { frozen }).graph.parameters.values()]

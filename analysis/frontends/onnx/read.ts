@@ -165,7 +165,7 @@ function assemble(
 
   const nodes = raw.nodes.map((node) => withScope(node, raw, parameters));
   const shapeOf = (value: string) => parameters.get(value)?.shape ?? constants.get(value)?.shape;
-  const search = new WitnessSearch(file, raw.inputs, options.inputShapes ?? [], uses, shapeOf);
+  const search = new WitnessSearch(file, raw.inputs, options.inputShapes ?? [], uses, shapeOf, constants);
   const build = (
     inputs: readonly GraphInput[],
     symbols: ReadonlyMap<number, string>,

@@ -3,7 +3,7 @@
  * what channel sizes must be; the rest is tried until shape inference finds no contradiction.
  */
 import type { GraphInput } from "../../graph/graph";
-import type { Shape } from "../../graph/tensor";
+import { isFloating, type Shape, type Tensor } from "../../graph/tensor";
 import type { Use, Uses } from "./classify";
 import { OnnxError } from "./error";
 import type { DeclaredType } from "./types";
@@ -35,6 +35,7 @@ export class WitnessSearch {
   private readonly forced = new Map<string, number>();
 
   /**
+   * @param constants what the model knows: sizes of the example that it was traced with may have stayed in there
    * @param shapes sizes that the user asks for, by position; an undefined entry leaves an input as declared
    * @throws OnnxError when a wanted shape has another rank than the input
    */
@@ -44,6 +45,7 @@ export class WitnessSearch {
     shapes: readonly (readonly number[])[],
     private readonly uses: Uses,
     private readonly shapeOf: (name: string) => Shape | undefined,
+    private readonly constants: ReadonlyMap<string, Tensor>,
   ) {
     this.slots = declared.map((input, i) => this.slotsOf(input, shapes[i]));
   }
@@ -156,6 +158,27 @@ export class WitnessSearch {
     }
   }
 
+  /**
+   * Batch sizes that a trace may have left behind, most frequent first: PyTorch writes zeros of an initial state, or a shape to
+   * expand to, with the batch of the example, even where the batch is declared open.
+   */
+  private tracedSizes(): readonly number[] {
+    const counts = new Map<number, number>();
+    const count = (size: number): void => {
+      const plausible = Number.isInteger(size) && size > 1 && size <= MOST_TRACED.size && !BATCH_SIZES.includes(size);
+      if (plausible) counts.set(size, (counts.get(size) ?? 0) + 1);
+    };
+    for (const tensor of this.constants.values()) {
+      const { type, shape } = tensor;
+      if (type === "int64" && shape.length === 1 && shape[0]! <= MOST_TRACED.axes) tensor.data.forEach(count);
+      else if (isFloating(type) && shape.length > 1) count(shape[0]!);
+    }
+    return [...counts]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, MOST_TRACED.tried)
+      .map(([size]) => size);
+  }
+
   /** First whole kinds, then single sizes; stops as soon as nothing contradicts. */
   private search(assignment: Map<string, number>, problems: (inputs: readonly GraphInput[]) => number): void {
     let best = problems(this.inputs(assignment));
@@ -175,12 +198,18 @@ export class WitnessSearch {
     ]);
     for (const [kind, keys] of groups) {
       if (keys.length > 0) for (const size of candidates(kind)) if (best > 0) attempt(keys, size);
+      if (kind === "batch" && keys.length > 0 && best > 0) {
+        for (const size of this.tracedSizes()) if (best > 0) attempt(keys, size);
+      }
     }
     for (const [kind, keys] of groups) {
       for (const key of keys) for (const size of candidates(kind)) if (best > 0 && keys.length > 1) attempt([key], size);
     }
   }
 }
+
+/** Sizes above that are hardly a batch's, lists longer than that hardly a shape, and how many sizes are tried. */
+const MOST_TRACED = { size: 1024, axes: 8, tried: 12 } as const;
 
 function attributeNumber(use: Use, name: string, fallback: number): number {
   const value = use.node.attributes[name];
