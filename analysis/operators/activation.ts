@@ -1,7 +1,7 @@
 /** @file Activation functions, elementwise, with their attributes (alpha, gamma, approximate, ...). */
 import { numberAttribute, stringAttribute } from "../graph/graph";
 import type { Node } from "../graph/graph";
-import type { Tensor } from "../graph/tensor";
+import { elementCount, type Tensor } from "../graph/tensor";
 import { type Curve, binary, pointwise, pointwiseWith } from "./factories";
 import { normalCdf, normalDensity, sigmoid, softplus } from "./kernels/special";
 import { sameShape } from "./kernels/strided";
@@ -105,6 +105,13 @@ export const activationOperators: readonly Operator[] = [
       infer(node, context) {
         const x = inputShape(context, 0);
         const slope = inputShape(context, 1);
+        // Up to operator set 6 slopes were those of the second axis, wherever that stood.
+        if (context.opset < 7 && slope !== undefined && elementCount(slope) > 1) {
+          fail(
+            node,
+            `slopes by channel, as in operator set ${context.opset}, are not understood: convert the model to 7 or later`,
+          );
+        }
         // The slope broadcasts to x, never the other way round.
         if (x !== undefined && slope !== undefined && !sameShape(broadcastShape(node, [x, slope]), x)) {
           fail(node, `a slope of shape ${showShape(slope)} does not broadcast to ${showShape(x)}`);

@@ -180,6 +180,14 @@ describe("arithmetic rules", () => {
     assert.throws(() => valueOf(c), /Add: shapes \[2, 3\] and \[2, 4\] cannot be broadcast together \(sizes 3 and 4\)/);
   });
 
+  it("refuses what operator set 6 meant by an axis", () => {
+    const add = nodeOf({ operator: "Add", attributes: { axis: 1, broadcast: 1 }, inputs: [floats([2, 3, 3]), floats([3])] });
+    const types = [[2, 3, 3], [3]].map((shape) => ({ type: "float32" as const, shape }));
+    const infer = (opset: number) => entryOf("Add").infer(add, { inputs: types, opset, constant: () => undefined });
+    assert.throws(() => infer(6), /Add: broadcasting from an axis, as in operator set 6/);
+    assert.deepEqual(infer(7), [{ type: "float32", shape: [2, 3, 3] }]);
+  });
+
   it("leaves the shape open behind an unknown one", () => {
     const context = {
       inputs: [

@@ -117,6 +117,13 @@ export function broadcastShape(node: Node, shapes: readonly Shape[]): number[] {
 
 /** The broadcast of the shapes of all inputs that are there, or undefined where one is unknown. */
 export function broadcastInputs(node: Node, context: InferenceContext, indices?: readonly number[]): number[] | undefined {
+  // Up to operator set 6 the second input stood at an axis of the first, which exporters of that time wrote for biases.
+  if (context.opset < 7 && node.attributes["axis"] !== undefined) {
+    fail(
+      node,
+      `broadcasting from an axis, as in operator set ${context.opset}, is not understood: convert the model to 7 or later`,
+    );
+  }
   const shapes: Shape[] = [];
   for (const index of indices ?? node.inputs.keys()) {
     if (!hasInput(node, index)) continue;

@@ -50,7 +50,7 @@ export interface OnnxModel {
 }
 
 /** Versions of the standard operator set whose semantics are known. */
-const OPSETS = { first: 9, last: 23 } as const;
+const OPSETS = { first: 7, last: 23 } as const;
 /** No version of the standard operator set will be this large; a file that says so is damaged. */
 const MAX_OPSET = 10_000;
 
