@@ -116,14 +116,15 @@ export class Applications {
       } else operands.push(value);
     }
     const isOne = numbering.outputs[at]!.filter((o) => o !== ABSENT).length === 1;
-    return { at, node, operands, output: numbering.outputs[at]![0]!, passing: isOne ? this.passing(node, operands) : WHOLE };
+    return { at, node, operands, output: numbering.outputs[at]![0]!, passing: isOne ? this.passing(at, node, operands) : WHOLE };
   }
 
-  private passing(node: Node, operands: readonly number[]): Passing {
+  private passing(at: number, node: Node, operands: readonly number[]): Passing {
     if (node.domain !== "") return WHOLE;
     const { operator } = node;
     const shapes = operands.map((o) => this.slots.shape(o));
-    if (shapes.some((s) => s === undefined)) return WHOLE;
+    const output = this.slots.numbering.outputs[at]![0]!;
+    if (shapes.some((s) => s === undefined) || this.slots.shape(output) === undefined) return WHOLE;
     const first = shapes[0]!;
     if (REDUCTIONS.has(operator)) {
       const listed = numbersAttribute(node, "axes") ?? this.slots.numbering.constants[operands[1] ?? ABSENT]?.data;

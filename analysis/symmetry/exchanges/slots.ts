@@ -190,10 +190,10 @@ export class Slots {
     if (k === ABSENT || !this.isMovement(k)) return undefined;
     const { operator } = this.graph.nodes[k]!;
     const first = this.numbering.inputs[k]![0]!;
-    const [own, shape] = [this.shape(first), this.shape(value)!];
+    const [own, shape] = [this.shape(first), this.shape(value)];
     const affine = this.affine(k);
     if (affine) return { ...affine, at: new Map(at), layout: "" };
-    if (!own) return undefined;
+    if (!own || !shape) return undefined;
     const place = (to: Map<number, number>, layout: string): Place => ({ value: first, at: to, layout, sign: 1, offset: 0 });
     if (operator === "Identity") return place(new Map(at), "");
     if (operator === "Transpose") {

@@ -228,7 +228,8 @@ export class ExchangeState {
         const next = slots.forward(reader, v, along);
         if (!next) return undefined;
         for (const o of numbering.outputs[reader]!) {
-          if (o === ABSENT || slots.shape(o) === undefined) continue;
+          if (o === ABSENT) continue;
+          if (slots.shape(o) === undefined) return undefined;
           const own = next.filter((a) => slots.shape(o)![a]! > 1);
           if (!this.isFollowed(o, own)) return undefined;
           pending.push([o, own]);
