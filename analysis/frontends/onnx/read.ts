@@ -139,13 +139,16 @@ function assemble(
   const parameters = new Map<string, Parameter>();
   const missing: string[] = [];
   const tensors = [...raw.initializers.values()];
+  // Before IR version 4 the inputs are where parameters are listed; later files list constants there too, when asked to.
+  const listsParameters = model.irVersion < 4n;
   for (const [name, t] of raw.constants) {
     // Some exporters write weights as Constant nodes; where roles are stated, everything is.
     if (stated.size === 0 && isWeight(name, t, uses)) tensors.push(fileTensor(name, t));
     else constants.set(name, t);
   }
   for (const tensor of tensors) {
-    const found = (): Role => (record ? exportedRole(tensor, record, uses) : classify(tensor, uses, raw.listed.has(tensor.name)));
+    const found = (): Role =>
+      record ? exportedRole(tensor, record, uses) : classify(tensor, uses, listsParameters && raw.listed.has(tensor.name));
     let role = stated.get(tensor.name) ?? found();
     if (tensor.missing) missing.push(tensor.name);
     // Unknown values cannot be a constant; they are as good as generic ones that do not train.
