@@ -117,43 +117,6 @@ function readersOf({ count, inputs }: Numbering): Readers {
   return { starts, nodes };
 }
 
-/** The types of numbered values by name, without a second table of all names. */
-export class TypesByName implements ReadonlyMap<string, TensorType> {
-  constructor(private readonly of: Pick<NumberedValues, "names" | "types" | "of">) {}
-
-  get size(): number {
-    return this.of.names.length;
-  }
-
-  get(name: string): TensorType | undefined {
-    return this.of.types[this.of.of(name)];
-  }
-
-  has(name: string): boolean {
-    return this.of.of(name) !== ABSENT;
-  }
-
-  keys(): MapIterator<string> {
-    return this.of.names.values();
-  }
-
-  *values(): MapIterator<TensorType> {
-    for (const type of this.of.types) yield type!;
-  }
-
-  *entries(): MapIterator<[string, TensorType]> {
-    for (let k = 0; k < this.size; k++) yield [this.of.names[k]!, this.of.types[k]!];
-  }
-
-  [Symbol.iterator](): MapIterator<[string, TensorType]> {
-    return this.entries();
-  }
-
-  forEach(visit: (type: TensorType, name: string, types: ReadonlyMap<string, TensorType>) => void): void {
-    for (let k = 0; k < this.size; k++) visit(this.of.types[k]!, this.of.names[k]!, this);
-  }
-}
-
 /** Numbers the values of a graph by their names. */
 class NamedValues implements NumberedValues {
   readonly #ids = new Map<string, number>();
@@ -213,4 +176,10 @@ export function numberingOf(graph: Graph): Numbering {
 /** Lets a graph have the numbers that its values had while it was made, which saves looking all of its names up. */
 export function keepNumbers(graph: Graph, values: NumberedValues): void {
   NUMBERINGS.set(graph, new Numbering(values));
+}
+
+/** The type of a value, without the table of all names that `graph.types` may have to make first. */
+export function typeOf(graph: Graph, value: string): TensorType | undefined {
+  const numbering = numberingOf(graph);
+  return numbering.types[numbering.of(value)];
 }

@@ -44,6 +44,12 @@ export interface ModelJson {
   }[];
   readonly risk: RiskJson;
   readonly swaps: readonly (readonly [string, string])[];
+  /** Exchanges that no swap tells of, with the indices in `spaces` of those whose units they exchange parts of. */
+  readonly exchanges: readonly {
+    readonly group: string;
+    readonly parameters: readonly string[];
+    readonly spaces: readonly number[];
+  }[];
   readonly opaque: readonly { readonly operator: string; readonly where: string }[];
   readonly notes: readonly string[];
   readonly certificate: {
@@ -105,6 +111,9 @@ export function modelJson(model: ReportedModel): ModelJson {
     }),
     risk: riskJson(risk),
     swaps: analysis.swaps,
+    exchanges: analysis.exchanges.map(({ group, parameters, spaces }) => {
+      return { group, parameters, spaces: spaces.flatMap((id) => index.get(id) ?? []) };
+    }),
     opaque: analysis.opaque.map(({ operator, where }) => ({ operator, where })),
     notes: allNotes(model),
     certificate: certificateJson(certificate, analysis),

@@ -110,11 +110,7 @@ function spaceLines(spaces: readonly ChannelSpace[], width: number, most: number
 
 /** Exchanges that belong to no channel space: of nodes of a soft decision tree, of places. */
 function exchangeLines(analysis: ModelAnalysis, style: Style): string[] {
-  const isSwap = (parameters: readonly string[]): boolean =>
-    analysis.swaps.some(([a]) => parameters.some((p) => p.startsWith(a)));
-  const alone = analysis.symmetries.filter(
-    (s) => s.kind === "swap" && s.exchange === undefined && s.spaces.length === 0 && !isSwap(s.parameters),
-  );
+  const alone = analysis.exchanges.filter((s) => s.spaces.length === 0);
   if (alone.length === 0) return [];
   return [
     `  ${style.title(plural(alone.length, "exchange"))}: entries that may change places, some with their signs`,

@@ -257,6 +257,9 @@ function analyseNormal(
     get swaps() {
       return [...swaps().map((s) => s.names), ...exchanges().flatMap((e) => (e.swap ? [e.swap] : []))];
     },
+    get exchanges() {
+      return exchanges().flatMap((e) => (e.swap ? [] : [e.symmetry]));
+    },
     continuous: numeric?.continuous ?? scalingCounts(scalings),
     countOrigin: numeric ? "model" : "scalings",
     ...(numeric ? { measurable: numeric.graph, genericWeights: numeric.weights } : {}),

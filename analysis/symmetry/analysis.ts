@@ -27,6 +27,8 @@ export interface ModelAnalysis {
   readonly spaces: readonly ChannelSpace[];
   readonly symmetries: readonly Symmetry[];
   readonly swaps: readonly Swap[];
+  /** The exchanges among the symmetries that no swap tells of: of the parts of units, some with their signs. */
+  readonly exchanges: readonly Symmetry[];
   readonly continuous: ContinuousCounts;
   readonly countOrigin: CountOrigin;
   /** The normal form on inputs small enough for ranks, where numeric engines ran. */

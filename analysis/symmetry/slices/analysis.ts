@@ -9,7 +9,8 @@ import { joinWeights } from "./weights";
 
 /** The analysis with actions, addresses and graphs on the parameters that the model has. */
 export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices): ModelAnalysis {
-  let symmetries: readonly Symmetry[] | undefined;
+  let known: readonly Symmetry[] | undefined;
+  const symmetries = (): readonly Symmetry[] => (known ??= found.symmetries.map((s) => onWholes(s, slices)));
   const { graph, normal, continuous, countOrigin, measurable, genericWeights, opaque, parameters, notes } = found;
   return {
     graph,
@@ -28,10 +29,14 @@ export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices)
       };
     }),
     get symmetries() {
-      return (symmetries ??= found.symmetries.map((s) => onWholes(s, slices)));
+      return symmetries();
     },
     get swaps() {
       return found.swaps;
+    },
+    get exchanges() {
+      const ids = new Set(found.exchanges.map((s) => s.id));
+      return symmetries().filter((s) => ids.has(s.id));
     },
     continuous,
     countOrigin,

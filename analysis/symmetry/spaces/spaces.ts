@@ -2,6 +2,7 @@
  * @file Reads channel spaces off inferred axes: classes of interchangeable coordinates, where they act, and how they nest
  * (ALGORITHM.md 2.4).
  */
+import { typeOf } from "../../graph/numbering";
 import type { AxisFactor, AxisLayout, AxisSegment } from "../../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../../graph/graph";
 import type { Address } from "../symmetry";
@@ -255,8 +256,8 @@ const PLACEMENT: ReadonlySet<string> = new Set(["Reshape", "Slice", "Concat", "G
 
 /** For which axes of its output a node does nothing but place entries along that same axis. */
 function placement(graph: Graph, node: Node): (axis: number) => boolean {
-  const from = graph.types.get(node.inputs[0] ?? "")?.shape ?? [];
-  const to = graph.types.get(node.outputs[0] ?? "")?.shape ?? [];
+  const from = typeOf(graph, node.inputs[0] ?? "")?.shape ?? [];
+  const to = typeOf(graph, node.outputs[0] ?? "")?.shape ?? [];
   switch (node.operator) {
     case "Reshape":
     case "Identity":

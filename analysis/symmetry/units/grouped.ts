@@ -1,4 +1,5 @@
 /** @file Joint cells of grouped convolutions, where one axis of a tensor is two virtual axes. */
+import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { type Cell, type CellTable, segmentCount } from "./cells";
 import type { JointCell, LabelledCell } from "./labels";
@@ -11,7 +12,7 @@ export function groupedConvolution(graph: Graph, table: CellTable, node: Node): 
   const [z, x, w] = [node.outputs[0]!, node.inputs[0]!, node.inputs[1]!].map((v) => table.of(v));
   if (!z || !x || !w) return undefined;
   const group = numberAttribute(node, "group", 1);
-  const size = (v: string, axis: number) => graph.types.get(v)!.shape![axis]!;
+  const size = (v: string, axis: number) => typeOf(graph, v)!.shape![axis]!;
   const transposed = node.operator === "ConvTranspose";
   const insideX = size(node.inputs[0]!, 1) / group;
   const insideZ = size(node.outputs[0]!, 1) / group;

@@ -1,6 +1,7 @@
 /**
  * @file Joint cells of movement: Slice, Concat, Gather and Reshape keep what segments hold and change their place.
  */
+import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
 import type { Cell, CellTable, SegmentPlace, Slot, TensorCells } from "./cells";
@@ -46,7 +47,7 @@ export function sameAtoms(table: CellTable, out: string, input: string): readonl
 export function placements(graph: Graph, table: CellTable, node: Node): readonly JointCell[] | undefined {
   const to = table.of(node.outputs[0]!);
   if (!to) return undefined;
-  const shape = graph.types.get(node.inputs[0]!)!.shape!;
+  const shape = typeOf(graph, node.inputs[0]!)!.shape!;
   if (node.operator === "Concat") {
     const axis = numberAttribute(node, "axis", 0);
     const at = axis < 0 ? axis + shape.length : axis;
@@ -59,7 +60,7 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
       const part = placed(to, from, (k) => (k === at ? shift : 0));
       if (!part) return undefined;
       for (const cells of part) joint.push(cells);
-      offset += graph.types.get(input)!.shape![at]!;
+      offset += typeOf(graph, input)!.shape![at]!;
     }
     return joint;
   }
@@ -70,7 +71,7 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
     const parts = sliceParts({ node, shape: () => shape, absent: (i) => (node.inputs[i] ?? "") === "", constant });
     const strided = parts?.find((p) => p.step !== 1);
     if (!parts || strided) {
-      const count = graph.types.get(node.outputs[0]!)!.shape![strided?.axis ?? 0]!;
+      const count = typeOf(graph, node.outputs[0]!)!.shape![strided?.axis ?? 0]!;
       const list = strided && Array.from({ length: count }, (_, i) => strided.start + i * strided.step);
       const single = list && parts?.length === 1 ? gathered(to, from, strided.axis, list) : undefined;
       return single ?? rowMajor(table, node.outputs[0]!, node.inputs[0]!);

@@ -5,6 +5,7 @@
  * scalings are taken from there that depend on places. They are independent of the others: a scaling over D is the pure
  * interaction of the indices in D, which is orthogonal to all that does not depend on the place.
  */
+import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
@@ -51,7 +52,7 @@ function multipliesEach(table: CellTable, graph: Graph, value: number, moves: nu
   if (held.length === 0) return false;
   return numbering.readers(value).some((k) => {
     const node = graph.nodes[k]!;
-    const along = axesOfEach(node, numbering.inputs[k]!.indexOf(value), (v) => graph.types.get(v)?.shape?.length ?? 0);
+    const along = axesOfEach(node, numbering.inputs[k]!.indexOf(value), (v) => typeOf(graph, v)?.shape?.length ?? 0);
     if (held.some(along)) return true;
     return moves > 0 && MOVING.has(node.operator) && multipliesEach(table, graph, numbering.outputs[k]![0]!, moves - 1);
   });

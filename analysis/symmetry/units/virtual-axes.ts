@@ -1,4 +1,5 @@
 /** @file Virtual axes: which axes of an operator's tensors are one axis, operator by operator. */
+import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../../operators/einsum";
 import { upTo } from "./lists";
@@ -44,8 +45,8 @@ export function matMulAxes(a: number, b: number, n: number): VirtualAxes {
 
 /** The virtual axes of each operand (output first), by operator. */
 export function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
-  const rank = (v: string | undefined) => (v ? graph.types.get(v)?.shape?.length : undefined);
-  const shape = (v: string) => graph.types.get(v)!.shape!;
+  const rank = (v: string | undefined) => (v ? typeOf(graph, v)?.shape?.length : undefined);
+  const shape = (v: string) => typeOf(graph, v)!.shape!;
   const out = node.outputs[0]!;
   const n = rank(out)!;
   const own = (k: number) => new Array<number>(k).fill(-1);
@@ -121,7 +122,7 @@ export function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
     upTo(n),
     ...node.inputs.map((v, k) => {
       if (k > 0 && INDEX_OPERANDS.has(node.operator)) return undefined;
-      const s = v ? graph.types.get(v)?.shape : undefined;
+      const s = v ? typeOf(graph, v)?.shape : undefined;
       return s?.map((size, i) => (size === target[i + n - s.length] && size > 1 ? i + n - s.length : -1));
     }),
   ];
