@@ -274,6 +274,16 @@ describe("axis labels", () => {
   });
 });
 
+describe("exported exchanges", () => {
+  it("say what changes places and of which space's units", () => {
+    const { exchanges, spaces } = modelJson(model("architectures/onnx/ConcatenatedRelu.onnx"));
+    assert.deepEqual(
+      exchanges.map((e) => [e.group, [...e.parameters].sort(), e.spaces.map((i) => spaces[i]!.size)]),
+      [["S(2)^3", ["a.bias", "a.weight", "b.weight"], [3]]],
+    );
+  });
+});
+
 describe("exported swaps", () => {
   it("say which parameters change places, and which rows of a router", () => {
     const { swaps } = axisLabels("TwinBranches", model("zoo/onnx/TwinBranches.onnx").analysis);
