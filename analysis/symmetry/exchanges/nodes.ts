@@ -61,6 +61,8 @@ export function reflection(node: Node): { readonly sign: number; readonly offset
 export class Applications {
   private readonly known = new Map<number, Application>();
   private readonly isOutput = new Set<number>();
+  /** The last node of the chain by an inner one of it. */
+  private readonly ends = new Map<number, number>();
   /** How many were looked at while exchanges were followed. */
   looks = 0;
 
@@ -72,10 +74,19 @@ export class Applications {
     return this.isOutput.has(value);
   }
 
+  /** The last node of the chain that a node is in, found once for all nodes on the way: sums have thousands of terms. */
   private outermost(at: number): number {
+    const passed: number[] = [];
     let outer = at;
-    for (let next = this.outer(outer); next !== undefined; next = this.outer(outer)) outer = next;
-    return outer;
+    let known = this.ends.get(outer);
+    for (let next = this.outer(outer); known === undefined && next !== undefined; next = this.outer(outer)) {
+      passed.push(outer);
+      outer = next;
+      known = this.ends.get(outer);
+    }
+    const end = known ?? outer;
+    for (const p of passed) this.ends.set(p, end);
+    return end;
   }
 
   /** The application that a node belongs to. */
