@@ -17,7 +17,7 @@ import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
 import { exchangeSymmetry } from "./actions/exchange";
 import { findExchanges } from "./exchanges/exchanges";
-import { isPermutation, newExchanges } from "./exchanges/implied";
+import { isPermutation, isSmall, newExchanges } from "./exchanges/implied";
 import { familyRegions, familySymmetries } from "./families/families";
 import { matrixFamilies } from "./families/matrix-families";
 import { isWithinReach } from "./families/reach";
@@ -214,7 +214,9 @@ function analyseNormal(
     ),
   );
   const exchanges = once(() => {
-    const families = isHuge ? [] : findExchanges(normal).filter((f) => !isPermutation(f, permutations(), shape));
+    const families = isHuge
+      ? []
+      : findExchanges(normal).filter((f) => isSmall(f, shape) && !isPermutation(f, permutations(), shape));
     return newExchanges(families, swaps(), shape).map(({ family, isSwap }, i) => ({
       symmetry: exchangeSymmetry(family, i, shape, spacesAt, isSwap),
       swap: isSwap ? family.names : undefined,

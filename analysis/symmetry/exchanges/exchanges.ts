@@ -30,7 +30,10 @@ export interface ExchangeFamily {
 }
 
 /** Units of a layer of which exchanges are looked for one by one. */
-const MOST_UNITS = 4096;
+const MOST_UNITS = 128;
+
+/** Exchanges of single units that are followed in all: each of them goes through the network on its own. */
+const MOST_SINGLE = 1000;
 /** Operands of which any two are tried. */
 const MOST_ALIKE = 16;
 /** Parts of a concatenation of which pairs are tried. */
@@ -64,6 +67,8 @@ class ExchangeFinder {
   private readonly views: Views = new Map();
   private readonly seen = new Set<string>();
   private structures: Int32Array | undefined;
+  /** How many exchanges of single units were followed. */
+  private singles = 0;
 
   constructor(private readonly graph: Graph) {
     this.slots = new Slots(graph);
@@ -73,9 +78,11 @@ class ExchangeFinder {
   *families(): Iterable<ExchangeFamily> {
     for (const starts of this.starts()) {
       if (starts.count === 0 || starts.isCovered?.() === true) continue;
+      if (starts.count > 1 && this.singles + starts.count > MOST_SINGLE) continue;
       const first = this.element(starts.at(0));
       if (!first || !isExchange(first)) continue;
       starts.found?.();
+      if (starts.count > 1) this.singles += starts.count;
       if (this.seen.has(keyOf(first))) continue;
       const elements: WeightExchange[] = [];
       for (let i = 0; i < starts.count; i++) {

@@ -41,6 +41,15 @@ export function newExchanges(
   });
 }
 
+/** Entries of the weights that an exchange moves up to which it is told: its order is found by making it. */
+const MOST_MOVED = 1_000_000;
+
+/** Whether the weights that a family moves are few enough to be told of. */
+export function isSmall({ elements }: ExchangeFamily, shape: (parameter: string) => readonly number[]): boolean {
+  const moved = new Set(elements[0]!.map((s) => s.parameter));
+  return [...moved].reduce((n, p) => n + shape(p).reduce((m, d) => m * d, 1), 0) <= MOST_MOVED;
+}
+
 /** Whether the first exchange of a family only permutes the units of a space. */
 export function isPermutation(
   family: ExchangeFamily,
@@ -48,6 +57,8 @@ export function isPermutation(
   shape: (parameter: string) => readonly number[],
 ): boolean {
   const exchange = family.elements[0]!;
+  // A permutation of units leaves entries in their parameter.
+  if (exchange.some((s) => [...s.images.values()].some((m) => m.parameter !== s.parameter))) return false;
   if (exchange.some((s) => [...s.images.values()].some((m) => m.sign !== 1))) return false;
   const moved = exchange.map((s) => s.parameter);
   const own = exchangeSymmetry({ ...family, elements: [exchange] }, 0, shape, () => []);
