@@ -5,7 +5,8 @@
 import type { Node } from "../graph/graph";
 import type { Shape } from "../graph/tensor";
 import { sameShape } from "./simplify";
-import type { Item, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item } from "./values";
 
 const BINARY: ReadonlySet<string> = new Set(
   "Add Sub Mul Div Pow Max Min Mod And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual Where".split(" "),

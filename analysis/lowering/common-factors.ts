@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import { isFloating, scalar } from "../graph/tensor";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** A summand and its sign. */
 interface Term {

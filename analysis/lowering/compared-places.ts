@@ -4,7 +4,8 @@
  * than in s: experts that a router chooses by comparing may change places.
  */
 import { type Node, numberAttribute } from "../graph/graph";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Operators that look along an axis for the largest or smallest entries; which output holds their places. */
 const SEARCHES: ReadonlyMap<string, number> = new Map([

@@ -6,7 +6,8 @@
 import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../graph/graph";
 import { elementCount, isFloating, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Comparisons of two tensors; equality of two numbers is that of their difference and zero. */
 const COMPARISONS: ReadonlySet<string> = new Set(["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"]);

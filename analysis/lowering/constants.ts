@@ -1,6 +1,6 @@
 /** @file Looking into constants. */
 import { elementCount } from "../graph/tensor";
-import type { Value } from "./workspace";
+import type { Value } from "./values";
 
 /** Larger constants are not looked into: they are tables and frozen weights, read from the file on demand. */
 const LARGEST_READ = 65_536;

@@ -5,7 +5,8 @@
  */
 import type { Node } from "../graph/graph";
 import { demandOf, hull, isWhole, type Part, wholeOf } from "./ranges";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Computes only the parts of values that are read in the end; true if some value became smaller. Linear in the nodes. */
 export function computeWhatIsRead(w: Workspace): boolean {

@@ -5,7 +5,8 @@
 import type { Node } from "../graph/graph";
 import { smallConstant } from "./constants";
 import { isNonNegative, sameShape } from "./simplify";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** The largest summand that counts as an epsilon: 1e-3, which in float32 is a little more. */
 const LARGEST_SUMMAND = 1e-3 * (1 + 1e-6);

@@ -15,7 +15,8 @@ import { freeValues, substitute } from "./bodies";
 import { SequenceUses, stepsToUnroll } from "./recurrence";
 import { SEQUENCE_OPERATORS, Sequences } from "./sequences";
 import type { ValueAxis } from "./uniform";
-import { INVALID_DOMAIN, isGraph, type Item, NORMAL_OPSET, type Value, type Workspace } from "./workspace";
+import { INVALID_DOMAIN, isGraph, NORMAL_OPSET, type Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Lowerings nest a handful of levels; far more means that one of them makes itself. */
 const DEEPEST = 48;

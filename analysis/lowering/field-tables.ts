@@ -5,7 +5,8 @@
 import type { Node } from "../graph/graph";
 import { int64Vector } from "../graph/tensor";
 import { smallConstant } from "./constants";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Fields up to which a table is taken apart. */
 const MOST_FIELDS = 64;

@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import { elementCount, int64Vector } from "../graph/tensor";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Parts up to which a stack is written as a concatenation. */
 const MOST_PARTS = 64;

@@ -5,7 +5,8 @@
 import type { Node } from "../graph/graph";
 import { elementCount, int64Vector, type Shape, type Tensor } from "../graph/tensor";
 import { operatorTable } from "../operators/table";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Pairs up to which they are written one by one. */
 const MOST_PAIRS = 400;

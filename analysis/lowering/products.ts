@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import { elementCount, int64Vector, scalar, type Shape } from "../graph/tensor";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 

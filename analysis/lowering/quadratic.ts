@@ -6,7 +6,8 @@ import type { Node } from "../graph/graph";
 import { elementCount, scalar } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { sameShape } from "./simplify";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** x where the value is x * x or x to the power of 2; also of |x| and -x. */
 function squareRoot(value: Value): Value | undefined {

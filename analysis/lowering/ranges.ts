@@ -5,7 +5,7 @@
 import { elementCount, type Shape } from "../graph/tensor";
 import { parseEinsum } from "../operators/einsum";
 import { smallConstant } from "./constants";
-import type { Item, Value } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Entries [start, end) of one axis. */
 export type Range = readonly [start: number, end: number];

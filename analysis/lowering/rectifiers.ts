@@ -4,7 +4,7 @@
  */
 import type { Node } from "../graph/graph";
 import { smallConstant } from "./constants";
-import type { Item, Value } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** The number that all entries of a small constant are. */
 function numberOf(value: Value | undefined): number | undefined {

@@ -5,7 +5,8 @@
 import { elementCount, int64Vector, type Shape } from "../graph/tensor";
 import { sliceParts } from "../operators/axes/movement";
 import { sameShape } from "./simplify";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Copies of one entry of an axis, next to each other. */
 interface Copies {

@@ -3,7 +3,8 @@ import type { Node } from "../graph/graph";
 import { elementCount, filled, isFloating, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { asRectifier } from "./rectifiers";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 function isAll(value: Value | undefined, number: number): boolean {
   const data = smallConstant(value);

@@ -8,7 +8,8 @@ import type { Parameter } from "../graph/graph";
 import { elementCount, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { pickBeforeTransposing } from "./transposed-picks";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Slices into which one parameter is cut at most. */
 const MOST_SLICES = 512;

@@ -6,7 +6,8 @@
 import { int64Vector, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { sameShape } from "./simplify";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Branches up to which a stack is written as a sum; longer ones are no branches that somebody wrote one by one. */
 const MOST_BRANCHES = 32;

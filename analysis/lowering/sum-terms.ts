@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import { elementCount, int64Vector, type Shape } from "../graph/tensor";
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** A sum or mean whose input has several terms, at least one of them a product. */
 interface Summed {

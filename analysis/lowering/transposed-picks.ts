@@ -4,7 +4,8 @@
  */
 import type { Node } from "../graph/graph";
 import { smallConstant } from "./constants";
-import type { Item, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item } from "./values";
 
 /** Moves selections along one axis in front of transposes of parameters; true if there was one. */
 export function pickBeforeTransposing(w: Workspace): boolean {

@@ -2,7 +2,8 @@
  * @file Gains multiply last: a (g b) is (a b) g. A gain that is multiplied into the reciprocal of a norm first (Keras, folding
  * exporters) hides what is normalised; behind it, it is a change of frame like any other gain.
  */
-import type { Item, Value, Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
+import type { Item, Value } from "./values";
 
 /** Operators that only carry a weight to where it is used. */
 const CARRIERS: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Identity", "Cast"]);

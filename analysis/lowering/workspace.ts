@@ -12,8 +12,6 @@ import { constantHash, hashOf, sameComputation, sameConstant } from "./sameness"
 import { simplify } from "./simplify";
 import { ABSENT, type Item, UNKNOWN, type Value } from "./values";
 
-export type { Item, Value } from "./values";
-
 /** The operator set version whose forms the normal form uses. */
 export const NORMAL_OPSET = 21;
 

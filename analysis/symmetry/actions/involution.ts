@@ -22,7 +22,10 @@ export function mirrorOf(act: Act, element: Element, orthogonal = true): Mirror 
   };
 }
 
-/** A fixed set that averages entries: those that some of the elements exchange are equal in it. */
+/**
+ * The fixed set of elements that move entries and may change their signs: entries are equal up to the sign that led from one
+ * to the other, and zero where signs contradict.
+ */
 export function averagingSet(
   act: Act,
   parameters: readonly string[],
@@ -35,96 +38,37 @@ export function averagingSet(
     offsets.set(p, total);
     total += sizes(p);
   }
-  // Entries that carry their own number show where they went.
-  const numbered: ParameterValues = new Map(
-    parameters.map((p) => [p, Float64Array.from({ length: sizes(p) }, (_, i) => offsets.get(p)! + i)]),
-  );
-  const sets = new UnionFind(total);
-  for (const element of by) {
-    for (const [p, moved] of act(numbered, element)) moved.forEach((from, i) => void sets.union(from, offsets.get(p)! + i));
-  }
-  const orbit = Int32Array.from({ length: total }, (_, i) => sets.find(i));
-  const size = new Int32Array(total);
-  for (const root of orbit) size[root]!++;
-  return {
-    codimension: total - size.reduce((n, s) => n + (s > 0 ? 1 : 0), 0),
-    project(weights) {
-      const sums = new Float64Array(total);
-      for (const [p, offset] of offsets) weights.get(p)?.forEach((x, i) => void (sums[orbit[offset + i]!]! += x));
-      const out = new Map<string, Float64Array>();
-      for (const [p, offset] of offsets) {
-        const own = weights.get(p);
-        if (!own) continue;
-        const mean = own.map((x, i) => {
-          const root = orbit[offset + i]!;
-          return size[root] === 1 ? x : sums[root]! / size[root]!;
-        });
-        if (mean.some((x, i) => x !== own[i])) out.set(p, mean);
-      }
-      return out;
-    },
-  };
-}
-
-/**
- * The fixed set of elements that move entries and change signs: entries are equal up to the sign that led from one to the
- * other, and zero where signs contradict.
- */
-export function signedAveragingSet(
-  act: Act,
-  parameters: readonly string[],
-  sizes: (p: string) => number,
-  by: Iterable<Element>,
-): FixedSet {
-  const offsets = new Map<string, number>();
-  let total = 0;
-  for (const p of parameters) {
-    offsets.set(p, total);
-    total += sizes(p);
-  }
+  // Entries that carry their own number, from 1 on, show where they went and with which sign.
   const numbered: ParameterValues = new Map(
     parameters.map((p) => [p, Float64Array.from({ length: sizes(p) }, (_, i) => offsets.get(p)! + i + 1)]),
   );
-  const edges: { readonly to: number; readonly sign: number }[][] = Array.from({ length: total }, () => []);
+  // Each entry twice, as it is and with the other sign: an orbit that holds both of one is zero.
+  const sets = new UnionFind(2 * total);
   for (const element of by) {
     for (const [p, moved] of act(numbered, element)) {
       moved.forEach((from, i) => {
-        const [a, b, sign] = [Math.abs(from) - 1, offsets.get(p)! + i, Math.sign(from)];
-        if (a === b && sign === 1) return;
-        edges[a]!.push({ to: b, sign });
-        edges[b]!.push({ to: a, sign });
+        const [a, b, flips] = [Math.abs(from) - 1, offsets.get(p)! + i, from < 0 ? 1 : 0];
+        if (a === b && flips === 0) return;
+        sets.union(2 * a, 2 * b + flips);
+        sets.union(2 * a + 1, 2 * b + 1 - flips);
       });
     }
   }
-  // The sign of each entry against the first of its orbit; orbits with a contradiction vanish.
-  const orbit = new Int32Array(total).fill(-1);
+  const orbit = new Int32Array(total);
   const signs = new Int8Array(total);
-  const vanishing: boolean[] = [];
-  const members: number[] = [];
-  for (let first = 0; first < total; first++) {
-    if (orbit[first] !== -1) continue;
-    const own = vanishing.length;
-    vanishing.push(false);
-    members.push(0);
-    orbit[first] = own;
-    signs[first] = 1;
-    const pending = [first];
-    while (pending.length > 0) {
-      const at = pending.pop()!;
-      members[own]!++;
-      for (const { to, sign } of edges[at]!) {
-        if (orbit[to] === -1) {
-          orbit[to] = own;
-          signs[to] = signs[at]! * sign;
-          pending.push(to);
-        } else if (signs[to] !== signs[at]! * sign) vanishing[own] = true;
-      }
-    }
+  const size = new Int32Array(2 * total);
+  for (let i = 0; i < total; i++) {
+    const [own, mirrored] = [sets.find(2 * i), sets.find(2 * i + 1)];
+    orbit[i] = Math.min(own, mirrored);
+    signs[i] = own === mirrored ? 0 : own < mirrored ? 1 : -1;
+    size[orbit[i]!]!++;
   }
+  let dimension = 0;
+  for (let o = 0; o < 2 * total; o++) if (size[o]! > 0 && sets.find(o) !== sets.find(o ^ 1)) dimension++;
   return {
-    codimension: total - vanishing.filter((v) => !v).length,
+    codimension: total - dimension,
     project(weights) {
-      const sums = new Float64Array(members.length);
+      const sums = new Float64Array(2 * total);
       for (const [p, offset] of offsets)
         weights.get(p)?.forEach((x, i) => void (sums[orbit[offset + i]!]! += signs[offset + i]! * x));
       const out = new Map<string, Float64Array>();
@@ -132,9 +76,9 @@ export function signedAveragingSet(
         const own = weights.get(p);
         if (!own) continue;
         const mean = own.map((x, i) => {
-          const o = orbit[offset + i]!;
-          if (vanishing[o]) return 0;
-          return members[o] === 1 ? x : (signs[offset + i]! * sums[o]!) / members[o]!;
+          const [o, sign] = [orbit[offset + i]!, signs[offset + i]!];
+          if (sign === 0) return 0;
+          return size[o] === 1 ? x : (sign * sums[o]!) / size[o]!;
         });
         if (mean.some((x, i) => x !== own[i])) out.set(p, mean);
       }
