@@ -17,7 +17,8 @@ import { inferShapes } from "../operators/inference";
 import { operatorTable } from "../operators/table";
 import { inferAxes } from "../symmetry/spaces/infer";
 import { commutant, drawInputs, isFree, type OperatorCase, valueAt } from "../symmetry/testing/commutant";
-import { LINES, type Line, LOWERED, normal, VARIANTS } from "../symmetry/testing/operator-lines";
+import { LOWERED } from "../symmetry/testing/lowered-lines";
+import { LINES, type Line, normal, VARIANTS } from "../symmetry/testing/operator-lines";
 import { findScalings, scalingVectors } from "../symmetry/units/scalings";
 
 /** What there is besides what a rule claims, and why the rule leaves it: `kinds: reason`. */
