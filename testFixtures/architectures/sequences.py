@@ -396,3 +396,17 @@ class StepGains(nn.Module):
 
     def forward(self, x):
         return self.mix(torch.relu(x * self.gain).transpose(1, 2))
+
+
+class SpatialGatingUnit(nn.Module):
+    """gMLP (2105.08050): half of the features times the other half, normed and mixed over tokens by a convolution with one tap."""
+    shape = (4, 4, 5)
+
+    def __init__(self, c=4, tokens=4):
+        super().__init__()
+        self.up, self.norm = nn.Linear(5, 2 * c), nn.LayerNorm(c)
+        self.mix, self.down = nn.Conv1d(tokens, tokens, 1), nn.Linear(c, 3)
+
+    def forward(self, x):
+        u, v = F.gelu(self.up(x)).chunk(2, -1)
+        return self.down(u * self.mix(self.norm(v)))

@@ -1,6 +1,6 @@
 /** @file Axis rules of contractions: the contracted pair is one coordinate system, the outer axes pass. */
 import type { Axis, AxisRuleContext } from "../../graph/axes";
-import { type Node, numberAttribute, stringAttribute } from "../../graph/graph";
+import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../einsum";
 import { resizedAxes } from "../resizing";
 
@@ -53,12 +53,35 @@ export function einsumAxes(context: AxisRuleContext): void {
   context.output(output.map((letter) => byLetter.get(letter)!));
 }
 
+/**
+ * Spatial axes of a convolution's output. One along which the kernel has a single entry, with stride 1 and nothing added, is the
+ * same axis before and after (a map of tokens written as a convolution, gMLP 2105.08050); along any other entries are places.
+ */
+function spatialAxes(context: AxisRuleContext, spatial: readonly Axis[]): Axis[] {
+  const { node } = context;
+  const strides = numbersAttribute(node, "strides");
+  const sizes = context.shape(1).slice(2);
+  const before = context.shape(0).slice(2);
+  const after = context.outputShape().slice(2);
+  // A padded window of one entry makes more places.
+  return spatial.map((axis, i) => {
+    if (sizes[i] === 1 && (strides?.[i] ?? 1) === 1 && before[i] === after[i] && !movesPlaces(node, i)) return axis;
+    context.pinPlaces(axis);
+    return context.places(after[i]!);
+  });
+}
+
+/** Whether padding shifts the places of a spatial axis: added on one side, cut off on the other, so that their number stays. */
+function movesPlaces(node: Node, axis: number): boolean {
+  if (numbersAttribute(node, "output_padding")?.[axis]) return true;
+  return stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET" && !!numbersAttribute(node, "pads")?.[axis];
+}
+
 /** Conv: weight (O, I / group, kernel..); groups are a factor shared by input and output channels. */
 export function convAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   const [out, inside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of spatial) context.pinPlaces(a);
   for (const a of kernel) context.pin(a);
   if (group === 1) context.unify(channels, inside);
   else {
@@ -67,14 +90,7 @@ export function convAxes(context: AxisRuleContext): void {
     context.unify(inputGroups, outputGroups);
     context.unify(within, inside);
   }
-  context.output([
-    batch,
-    out,
-    ...context
-      .outputShape()
-      .slice(2)
-      .map((n) => context.places(n)),
-  ]);
+  context.output([batch, out, ...spatialAxes(context, spatial)]);
 }
 
 /** ConvTranspose: weight (I, O / group, kernel..). */
@@ -82,7 +98,6 @@ export function convTransposeAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
   const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
   const [input, outside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of spatial) context.pinPlaces(a);
   for (const a of kernel) context.pin(a);
   context.unify(channels, input);
   let out = outside;
@@ -90,14 +105,7 @@ export function convTransposeAxes(context: AxisRuleContext): void {
     const [groups] = context.split(channels, [group, context.shape(1)[0]! / group]) as [Axis, Axis];
     out = context.product([groups, outside]);
   }
-  context.output([
-    batch,
-    out,
-    ...context
-      .outputShape()
-      .slice(2)
-      .map((n) => context.places(n)),
-  ]);
+  context.output([batch, out, ...spatialAxes(context, spatial)]);
 }
 
 /** Pooling: batch and channels pass, space is pinned. */
