@@ -3,7 +3,7 @@ import type { ModelAnalysis } from "../../symmetry/analysis";
 import type { Symmetry } from "../../symmetry/symmetry";
 import { measuredRisk, type MeasuredSymmetry } from "./measured";
 import { type CollapseRisk, collapseRisk, type RiskLevel } from "./risk";
-import { settingsFor, type TrainingFactsLike, type TrainingSettings } from "./settings";
+import { settingsReader, type TrainingFactsLike, type TrainingSettings } from "./settings";
 
 /** Symmetries of one kind that train under the same settings: their risk is one. */
 export interface RiskGroup {
@@ -12,6 +12,8 @@ export interface RiskGroup {
   readonly risk: CollapseRisk;
   readonly symmetries: readonly Symmetry[];
 }
+
+type OpenGroup = RiskGroup & { readonly symmetries: Symmetry[] };
 
 /** The risks of a model. */
 export interface ModelRisk {
@@ -45,28 +47,28 @@ const NO_TRAINING: TrainingFactsLike = { optimisers: [] };
 export function modelRisk(name: string, analysis: ModelAnalysis, trained: TrainedBy = {}): ModelRisk {
   const facts = factsOf(name, trained.facts ?? NO_TRAINING);
   const rank = (p: string): number | undefined => analysis.graph.parameters.get(p)?.shape.length;
-  const groups = new Map<
-    string,
-    { kind: Symmetry["kind"]; settings: TrainingSettings; risk: CollapseRisk; symmetries: Symmetry[] }
-  >();
+  const settingsOf = settingsReader(facts, rank);
+  const groups: OpenGroup[] = [];
+  const ofSettings = new Map<TrainingSettings, Map<Symmetry["kind"], OpenGroup>>();
   const of = new Map<string, CollapseRisk>();
   const measured = new Map((trained.measured ?? []).map((m) => [nameOf(m.symmetry), m]));
   for (const symmetry of analysis.symmetries) {
-    const settings = settingsFor(symmetry.parameters, facts, rank);
+    const settings = settingsOf(symmetry.parameters);
     const summary = measured.size > 0 ? measured.get(nameOf(symmetry)) : undefined;
-    const key = `${symmetry.kind} ${JSON.stringify(settings)}${summary ? ` ${symmetry.id}` : ""}`;
-    let group = groups.get(key);
+    const alike = ofSettings.get(settings) ?? new Map<Symmetry["kind"], OpenGroup>();
+    ofSettings.set(settings, alike);
+    // What was measured is measured of one symmetry: it is a group of its own.
+    let group = summary ? undefined : alike.get(symmetry.kind);
     if (!group) {
       const closed = collapseRisk(symmetry, settings);
       group = { kind: symmetry.kind, settings, risk: summary ? measuredRisk(closed, summary) : closed, symmetries: [] };
-      groups.set(key, group);
+      groups.push(group);
+      if (!summary) alike.set(symmetry.kind, group);
     }
     group.symmetries.push(symmetry);
     of.set(symmetry.id, group.risk);
   }
-  const ordered = [...groups.values()].sort(
-    (a, b) => HEIGHT[b.risk.level] - HEIGHT[a.risk.level] || b.symmetries.length - a.symmetries.length,
-  );
+  const ordered = groups.sort((a, b) => HEIGHT[b.risk.level] - HEIGHT[a.risk.level] || b.symmetries.length - a.symmetries.length);
   return { level: ordered[0]?.risk.level ?? "low", groups: ordered, of: (s) => of.get(s.id) };
 }
 

@@ -72,12 +72,48 @@ export function settingsFor(
   facts: TrainingFactsLike,
   rank?: (parameter: string) => number | undefined,
 ): TrainingSettings {
+  const optimiser = optimiserOf(parameters, facts);
+  return settingsUnder(facts, optimiser, groupsOf(parameters, optimiser, rank));
+}
+
+/** The same for many sets of parameters: one object for equal settings, made once for each set of groups. */
+export function settingsReader(
+  facts: TrainingFactsLike,
+  rank?: (parameter: string) => number | undefined,
+): (parameters: readonly string[]) => TrainingSettings {
+  const numbers = new Map<Group | OptimiserLike | undefined, number>([[undefined, 0]]);
+  const numberOf = (part: Group | OptimiserLike | undefined): number => {
+    if (!numbers.has(part)) numbers.set(part, numbers.size);
+    return numbers.get(part)!;
+  };
+  const known = new Map<string, TrainingSettings>();
+  const equal = new Map<string, TrainingSettings>();
+  return (parameters) => {
+    const optimiser = optimiserOf(parameters, facts);
+    const groups = [...groupsOf(parameters, optimiser, rank)];
+    const key = [numberOf(optimiser), ...groups.map(numberOf).sort((a, b) => a - b)].join(" ");
+    let settings = known.get(key);
+    if (!settings) {
+      const made = settingsUnder(facts, optimiser, groups);
+      const text = JSON.stringify(made);
+      settings = equal.get(text) ?? made;
+      equal.set(text, settings);
+      known.set(key, settings);
+    }
+    return settings;
+  };
+}
+
+function settingsUnder(
+  facts: TrainingFactsLike,
+  optimiser: OptimiserLike | undefined,
+  groups: Iterable<Group | undefined>,
+): TrainingSettings {
   const assumed: string[] = [...(facts.assumed ?? [])];
-  const optimiser = facts.optimisers.find((o) => parameters.some((p) => groupOf(o, p))) ?? facts.optimisers[0];
   const kind = optimiser?.kind ?? "SGD";
   if (!optimiser) assumed.push(say`no optimiser was found: plain SGD without weight decay`);
   const adaptive = ADAPTIVE.has(kind);
-  const per = deciding(parameters, rank).map((p) => (optimiser ? groupOf(optimiser, p) : undefined));
+  const per = [...groups];
   const rates = per.map((g) => g?.learningRate ?? optimiser?.learningRate?.value).filter((v) => v !== undefined);
   const decays = per.map((g) => g?.weightDecay ?? optimiser?.weightDecay?.value).filter((v) => v !== undefined);
   const learningRate = rates.length > 0 ? Math.max(...rates) : ASSUMED_RATE[adaptive ? "adaptive" : "plain"];
@@ -119,6 +155,22 @@ function groupOf(optimiser: OptimiserLike, parameter: string): Group | undefined
     OWNERS.set(optimiser, owners);
   }
   return owners.get(parameter) ?? optimiser.groups.find((g) => g.parameters === undefined);
+}
+
+/** The optimiser that moves some of the parameters; the first one where none does. */
+function optimiserOf(parameters: readonly string[], facts: TrainingFactsLike): OptimiserLike | undefined {
+  return facts.optimisers.find((o) => parameters.some((p) => groupOf(o, p))) ?? facts.optimisers[0];
+}
+
+/** The groups in which the parameters that decide train, each once. */
+function groupsOf(
+  parameters: readonly string[],
+  optimiser: OptimiserLike | undefined,
+  rank?: (parameter: string) => number | undefined,
+): ReadonlySet<Group | undefined> {
+  const out = new Set<Group | undefined>();
+  for (const p of deciding(parameters, rank)) out.add(optimiser && groupOf(optimiser, p));
+  return out;
 }
 
 function deciding(parameters: readonly string[], rank?: (p: string) => number | undefined): readonly string[] {
