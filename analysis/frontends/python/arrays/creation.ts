@@ -2,7 +2,9 @@
 import type { ElementType } from "../../../graph/tensor";
 import { NotUnderstood, notUnderstood } from "../evaluator/errors";
 import { filledConstant } from "../values/constant";
-import { int, is, type TensorValue, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { int, unknown } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { type Reader, shapeOf } from "../torch/arguments";
 import type { OperationTable } from "../torch/operation";
 import { drawnTensor, tensorFrom } from "../torch/operations/creation";

@@ -5,7 +5,9 @@ import { tensorBinary } from "../torch/arithmetic";
 import type { OperationTable } from "../torch/operation";
 import { einsum } from "../torch/operations/contractions";
 import { gelu, glu, like } from "../torch/operations/pointwise";
-import { int, is, numberOf, type TensorValue, tuple, type Value } from "../values/value";
+import { is, numberOf } from "../values/inspect";
+import { int, tuple } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { elementType, floating, rankOf, torch } from "./support";
 
 /** Functions of one array that torch has under the same name. */

@@ -5,7 +5,8 @@ import { axisOf, type Reader } from "../torch/arguments";
 import type { OperationTable } from "../torch/operation";
 import { like } from "../torch/operations/pointwise";
 import { reduce } from "../torch/operations/reductions";
-import { int, type TensorValue, tuple, type Value } from "../values/value";
+import { int, tuple } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { axesOf, elementType, floating, rankOf, torch } from "./support";
 
 const PARAMS = "x axis keepdims";

@@ -7,7 +7,9 @@ import { concat, splitSizes } from "../torch/operations/parts";
 import { MOST_PARTS } from "../torch/operations/shapes";
 import { pad } from "../torch/operations/padding";
 import { permute } from "../torch/operations/views";
-import { int, intOf, is, list, type TensorValue, tuple, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, list, tuple } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { rankOf, torch, torchTensor } from "./support";
 
 /** `transpose(x, axes)`; as a method also `x.transpose(0, 2, 1)`. Without axes their order is reversed. */

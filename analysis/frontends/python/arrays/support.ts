@@ -5,7 +5,8 @@ import { notUnderstood } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { axisOf, type Reader, shapeOf } from "../torch/arguments";
 import { operations } from "../torch/operations/index";
-import { is, type TensorValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import type { TensorValue, Value } from "../values/value";
 
 /** Calls an operation of torch's table; it is not counted, because its caller was. */
 export function torch(

@@ -1,6 +1,8 @@
 /** @file Assignments: names, targets that are taken apart, and what a scope declares. */
 import type { Expr, StmtOf } from "../parser/syntax";
-import { is, list, type Scope, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { list, unknown } from "../values/make";
+import type { Scope, Value } from "../values/value";
 import { setAttribute } from "./attributes";
 import { PythonError, raise } from "./errors";
 import { evaluate } from "./expressions";

@@ -5,21 +5,9 @@ import { raise } from "./errors";
 import { call } from "./functions";
 import type { Interpreter } from "./interpreter";
 import { readTensorAttribute, writeTensorAttribute } from "../torch/tensor-attributes";
-import {
-  type ClassValue,
-  dict,
-  type InstanceValue,
-  int,
-  is,
-  isObject,
-  native,
-  positional,
-  type SuperValue,
-  tuple,
-  typeName,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is, isObject, typeName } from "../values/inspect";
+import { dict, int, native, positional, tuple, unknown } from "../values/make";
+import type { ClassValue, InstanceValue, SuperValue, Value } from "../values/value";
 
 /** An attribute of a class or its bases, in method resolution order. */
 export function findInClass(cls: ClassValue, name: string): Value | undefined {

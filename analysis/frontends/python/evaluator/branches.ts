@@ -1,6 +1,8 @@
 /** @file Tests that cannot be decided: both sides run, and what they leave behind is joined. */
 import type { Written } from "../values/journal";
-import { equal, is, isObject, list, type TensorValue, tuple, unknown, type Value } from "../values/value";
+import { equal, is, isObject } from "../values/inspect";
+import { list, tuple, unknown } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { NotUnderstood, notUnderstood, PythonError } from "./errors";
 import type { Frame, Interpreter } from "./interpreter";
 

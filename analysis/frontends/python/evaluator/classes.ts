@@ -1,16 +1,8 @@
 /** @file Classes: their definition, method resolution order, construction, dataclasses, enumerations and named tuples. */
 import type { Expr, StmtOf } from "../parser/syntax";
-import {
-  type Arguments,
-  type ClassValue,
-  type InstanceValue,
-  is,
-  isObject,
-  native,
-  positional,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is, isObject } from "../values/inspect";
+import { native, positional, unknown } from "../values/make";
+import type { Arguments, ClassValue, InstanceValue, Value } from "../values/value";
 import { findInClass, getAttribute } from "./attributes";
 import { PythonError, raise } from "./errors";
 import { evaluateArguments } from "./expressions";

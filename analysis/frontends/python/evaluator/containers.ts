@@ -1,5 +1,7 @@
 /** @file Methods of strings, lists, dictionaries, sets and tuples. */
-import { type Arguments, dictKey, equal, int, intOf, is, list, native, tuple, unknown, type Value } from "../values/value";
+import { dictKey, equal, intOf, is } from "../values/inspect";
+import { int, list, native, tuple, unknown } from "../values/make";
+import type { Arguments, Value } from "../values/value";
 import { PythonError, raise } from "./errors";
 import { braceFormat, textOf } from "./format";
 import type { Interpreter } from "./interpreter";

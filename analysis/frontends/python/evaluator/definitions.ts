@@ -1,6 +1,8 @@
 /** @file Functions as `def` makes them, and decorators. */
 import type { Block, Expr, StmtOf } from "../parser/syntax";
-import { type FunctionValue, is, positional, type Scope, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { positional } from "../values/make";
+import type { FunctionValue, Scope, Value } from "../values/value";
 import { PythonError } from "./errors";
 import { evaluate } from "./expressions";
 import { guardedCall } from "./functions";

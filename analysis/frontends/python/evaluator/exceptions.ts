@@ -1,5 +1,7 @@
 /** @file Python's exception classes, and which handler catches what. */
-import { type ClassValue, type InstanceValue, is, native, tuple, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native, tuple } from "../values/make";
+import type { ClassValue, InstanceValue, Value } from "../values/value";
 import type { PythonError } from "./errors";
 import type { Interpreter } from "./interpreter";
 

@@ -1,20 +1,8 @@
 /** @file Expressions. */
 import type { Argument, Expr, ExprOf, StringPart } from "../parser/syntax";
-import {
-  type Arguments,
-  dictKey,
-  ELLIPSIS,
-  float,
-  type FunctionValue,
-  int,
-  is,
-  isObject,
-  list,
-  type SetValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, is, isObject } from "../values/inspect";
+import { ELLIPSIS, float, int, list, tuple, unknown } from "../values/make";
+import type { Arguments, FunctionValue, SetValue, Value } from "../values/value";
 import { getAttribute } from "./attributes";
 import { joinValues, truth } from "./branches";
 import { NotUnderstood, PythonError, raise } from "./errors";

@@ -1,5 +1,6 @@
 /** @file Text made from values: f-strings, `%` and `str.format`, as far as names of modules need them. */
-import { intOf, is, isObject, numberOf, type Value } from "../values/value";
+import { intOf, is, isObject, numberOf } from "../values/inspect";
+import type { Value } from "../values/value";
 
 /** Python's `str()`; undefined where it is not known. */
 export function textOf(v: Value): string | undefined {

@@ -1,20 +1,8 @@
 /** @file Calls: binding arguments, running functions, and what happens when something that is called is not known. */
 import type { Block, Expr, Param } from "../parser/syntax";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  type FunctionValue,
-  type InstanceValue,
-  is,
-  isObject,
-  numberOf,
-  type Scope,
-  type TensorValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is, isObject, numberOf } from "../values/inspect";
+import { dict, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, FunctionValue, InstanceValue, Scope, TensorValue, Value } from "../values/value";
 import { findInClass, getAttribute } from "./attributes";
 import { joinValues } from "./branches";
 import { construct } from "./classes";

@@ -1,6 +1,8 @@
 /** @file Import statements. */
 import type { StmtOf } from "../parser/syntax";
-import { is, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { unknown } from "../values/make";
+import type { Value } from "../values/value";
 import { raise } from "./errors";
 import type { Frame, Interpreter } from "./interpreter";
 import { assignName } from "./assignment";

@@ -7,17 +7,17 @@ import type { GraphBuilder } from "../emit/builder";
 import type { Chunk } from "../parser/document";
 import type { Span } from "../parser/syntax";
 import { Journal } from "../values/journal";
-import {
-  type Arguments,
-  type ClassValue,
-  collectTensors,
-  type Construction,
-  type FunctionValue,
-  type GlobalScope,
-  type InstanceValue,
-  type Scope,
-  type TensorValue,
-  type Value,
+import { collectTensors } from "../values/inspect";
+import type {
+  Arguments,
+  ClassValue,
+  Construction,
+  FunctionValue,
+  GlobalScope,
+  InstanceValue,
+  Scope,
+  TensorValue,
+  Value,
 } from "../values/value";
 import { BudgetExceeded, type PythonError, type SizeConflict } from "./errors";
 

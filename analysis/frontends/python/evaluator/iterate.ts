@@ -1,5 +1,7 @@
 /** @file The members of anything that can be iterated. */
-import { type InstanceValue, int, is, isObject, positional, type TensorValue, type Value } from "../values/value";
+import { is, isObject } from "../values/inspect";
+import { int, positional } from "../values/make";
+import type { InstanceValue, TensorValue, Value } from "../values/value";
 import { tryAttribute } from "./attributes";
 import { PythonError, raise } from "./errors";
 import { call } from "./functions";

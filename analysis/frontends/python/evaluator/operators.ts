@@ -1,19 +1,7 @@
 /** @file Operators on Python values; tensors are handed to the torch tables. */
-import {
-  dictKey,
-  equal,
-  float,
-  int,
-  intOf,
-  is,
-  isObject,
-  list,
-  numberOf,
-  positional,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, equal, intOf, is, isObject, numberOf } from "../values/inspect";
+import { float, int, list, positional, tuple, unknown } from "../values/make";
+import type { Value } from "../values/value";
 import { tryAttribute } from "./attributes";
 import { truth } from "./branches";
 import { raise } from "./errors";

@@ -1,5 +1,6 @@
 /** @file Sorting, as `sorted`, `list.sort`, `min` and `max` need it. */
-import { positional, type Value } from "../values/value";
+import { positional } from "../values/make";
+import type { Value } from "../values/value";
 import { truth } from "./branches";
 import { call } from "./functions";
 import type { Interpreter } from "./interpreter";

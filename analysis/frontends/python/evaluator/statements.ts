@@ -1,6 +1,8 @@
 /** @file Statements. */
 import type { Block, Expr, Stmt, StmtOf } from "../parser/syntax";
-import { intOf, is, isObject, positional, unknown, type Value } from "../values/value";
+import { intOf, is, isObject } from "../values/inspect";
+import { positional, unknown } from "../values/make";
+import type { Value } from "../values/value";
 import { deleteAttribute, tryAttribute } from "./attributes";
 import { fork, NORMAL, type Outcome, truth } from "./branches";
 import { defineClass } from "./classes";

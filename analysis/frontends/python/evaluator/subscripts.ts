@@ -1,18 +1,7 @@
 /** @file Subscripts: reading, storing and deleting items. */
-import {
-  dictKey,
-  int,
-  intOf,
-  is,
-  isObject,
-  type ListValue,
-  list,
-  positional,
-  type SliceValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, intOf, is, isObject } from "../values/inspect";
+import { int, list, positional, tuple, unknown } from "../values/make";
+import type { ListValue, SliceValue, Value } from "../values/value";
 import { tryAttribute } from "./attributes";
 import { raise } from "./errors";
 import { call } from "./functions";

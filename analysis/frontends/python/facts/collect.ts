@@ -15,18 +15,9 @@ import type { World } from "../modules/world";
 import type { Stmt } from "../parser/syntax";
 import { ADAM_PARAMETERS, OPTIMISER_PARAMETERS } from "../torch/optimisers";
 import { children, isModule, namedTensors } from "../torch/layers/module";
-import {
-  type Arguments,
-  type ClassValue,
-  type FunctionValue,
-  type InstanceValue,
-  is,
-  isObject,
-  numberOf,
-  positional,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is, isObject, numberOf } from "../values/inspect";
+import { positional, unknown } from "../values/make";
+import type { Arguments, ClassValue, FunctionValue, InstanceValue, Value } from "../values/value";
 import { readFrameworkCall } from "./frameworks";
 import { loopedSteps, STEPS_ARGUMENTS, STEPS_NAME } from "./steps";
 import type { Fact, NamedFact, OptimiserFact, ParameterGroup, TrainingFacts } from "./facts";

@@ -2,7 +2,8 @@
  * @file Training facts of Keras and optax: what `compile`, `fit` and optimisers there say, in the terms of facts.ts. Which
  * parameters an optimiser moves is decided where training starts, not where it is made, so its groups name none.
  */
-import { type Arguments, is, numberOf, type Value } from "../values/value";
+import { is, numberOf } from "../values/inspect";
+import type { Arguments, Value } from "../values/value";
 import type { Certainty, Fact, NamedFact, OptimiserFact } from "./facts";
 
 /** Where a call is, and whether one of its arguments is written as a number. */

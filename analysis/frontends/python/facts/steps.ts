@@ -2,7 +2,7 @@
 import { blocksOf } from "../parser/blocks";
 import type { Expr, Param, Stmt } from "../parser/syntax";
 import type { SourceScope } from "../modules/scope";
-import { numberOf } from "../values/value";
+import { numberOf } from "../values/inspect";
 import type { Fact } from "./facts";
 
 /** Names under which code keeps the number of optimiser steps. */

@@ -5,7 +5,9 @@ import { getItem } from "../evaluator/subscripts";
 import { makeClass } from "../evaluator/classes";
 import { shapeOf } from "../torch/arguments";
 import { tensorBinary } from "../torch/arithmetic";
-import { int, is, native, type TensorValue, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { int, native, unknown } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 
 /** Methods that take what NumPy's functions of the same name take. */
 const METHODS = new Set(

@@ -4,7 +4,9 @@ import type { Interpreter } from "../evaluator/interpreter";
 import { projectFromHeads, projectToHeads, softmaxAttention } from "../keras/attention";
 import { Reader, shapeOf } from "../torch/arguments";
 import { lowerTriangle } from "../values/constant";
-import { type Arguments, intOf, native, type TensorValue, type Value } from "../values/value";
+import { intOf } from "../values/inspect";
+import { native } from "../values/make";
+import type { Arguments, TensorValue, Value } from "../values/value";
 import { type FlaxContext, type FlaxSpec, KERNEL, ZEROS } from "./context";
 
 function head(c: FlaxContext): { heads: number; size: number } {

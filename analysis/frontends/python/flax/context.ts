@@ -2,17 +2,9 @@
 import { notUnderstood, raise, type ShapeHint } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { Reader, shapeOf } from "../torch/arguments";
-import {
-  float,
-  type Arguments,
-  type InstanceValue,
-  int,
-  is,
-  native,
-  type ParameterCell,
-  type TensorValue,
-  type Value,
-} from "../values/value";
+import { is } from "../values/inspect";
+import { float, int, native } from "../values/make";
+import type { Arguments, InstanceValue, ParameterCell, TensorValue, Value } from "../values/value";
 
 /** How a variable starts. */
 export type Start = NonNullable<ParameterCell["initialisation"]>;

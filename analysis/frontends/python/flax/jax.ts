@@ -11,7 +11,9 @@ import { drawnTensor } from "../torch/operations/creation";
 import { gelu } from "../torch/operations/pointwise";
 import { reduce } from "../torch/operations/reductions";
 import { namespaceOf } from "../values/namespaces";
-import { float, int, intOf, is, list, native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { float, int, list, native, tuple, unknown } from "../values/make";
+import type { NamespaceValue, Value } from "../values/value";
 import { ATTENTION_FUNCTIONS } from "./attention";
 import { ONES, type Start, STARTS, ZEROS } from "./context";
 

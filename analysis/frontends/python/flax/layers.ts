@@ -10,7 +10,9 @@ import { batchNormAlong, groupNormAlong, layerNormOver, rmsNormOver } from "../k
 import { axisOf, shapeOf } from "../torch/arguments";
 import { einsum } from "../torch/operations/contractions";
 import { embedding } from "../torch/operations/normalisation";
-import { int, intOf, is, positional, type TensorValue, tuple, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, positional, tuple } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { type FlaxContext, type FlaxSpec, KERNEL, ONES, ZEROS } from "./context";
 
 const MORE = "dtype param_dtype precision kernel_init bias_init";

@@ -9,17 +9,9 @@ import { raise } from "../evaluator/errors";
 import { call, opaqueCall } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import type { Framework } from "../models/framework";
-import {
-  type Arguments,
-  type ClassValue,
-  type InstanceValue,
-  intOf,
-  is,
-  positional,
-  type TensorValue,
-  unknown,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { positional, unknown } from "../values/make";
+import type { Arguments, ClassValue, InstanceValue, TensorValue, Value } from "../values/value";
 import { arrays } from "../arrays/index";
 import { arrayAttribute } from "./array";
 import { FlaxContext, type FlaxSpec, method, readParams, type Start, type VariableStore } from "./context";

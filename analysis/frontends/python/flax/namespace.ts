@@ -5,17 +5,9 @@ import { call } from "../evaluator/functions";
 import { Reader } from "../torch/arguments";
 import { tensorBinary } from "../torch/arithmetic";
 import { namespaceOf } from "../values/namespaces";
-import {
-  type ClassValue,
-  dict,
-  is,
-  list,
-  native,
-  type NamespaceValue,
-  type TensorValue,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is } from "../values/inspect";
+import { dict, list, native, unknown } from "../values/make";
+import type { ClassValue, NamespaceValue, TensorValue, Value } from "../values/value";
 import { ATTENTION_LAYERS, attentionFunctions } from "./attention";
 import { INITIALIZERS, jaxModules, neuralFunction, poolFunctions } from "./jax";
 import { BASIC_LAYERS } from "./layers";

@@ -1,6 +1,7 @@
 /** @file optax: optimisers are functions of their settings, reported as training facts. */
 import { namespaceOf } from "../values/namespaces";
-import { native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
+import { native, tuple, unknown } from "../values/make";
+import type { NamespaceValue, Value } from "../values/value";
 
 /** The module `optax`. Losses and optimisers are reported; what they give is not computed. */
 export function optaxModule(): NamespaceValue {

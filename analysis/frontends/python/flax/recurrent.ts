@@ -4,7 +4,9 @@ import { notUnderstood } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import { dense } from "../keras/basic";
 import { shapeOf } from "../torch/arguments";
-import { type InstanceValue, intOf, is, positional, type TensorValue, tuple, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { positional, tuple } from "../values/make";
+import type { InstanceValue, TensorValue, Value } from "../values/value";
 import { type FlaxContext, type FlaxSpec, KERNEL, ZEROS } from "./context";
 
 function affine(c: FlaxContext, name: string, x: TensorValue, features: number, bias: boolean): TensorValue {

@@ -6,7 +6,9 @@ import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { Reader, shapeOf } from "../torch/arguments";
 import { gelu } from "../torch/operations/pointwise";
-import { type ClassValue, int, is, native, positional, type TensorValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { int, native, positional } from "../values/make";
+import type { ClassValue, TensorValue, Value } from "../values/value";
 import { type KerasContext, kerasLayer, type KerasSpec } from "./spec";
 
 /** Names of keras.activations that the array table knows under the same or another name. */

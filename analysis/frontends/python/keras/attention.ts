@@ -5,7 +5,9 @@ import type { Interpreter } from "../evaluator/interpreter";
 import { shapeOf } from "../torch/arguments";
 import { like } from "../torch/operations/pointwise";
 import { lowerTriangle } from "../values/constant";
-import { type ClassValue, type InstanceValue, intOf, is, type TensorValue, tuple, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { tuple } from "../values/make";
+import type { ClassValue, InstanceValue, TensorValue, Value } from "../values/value";
 import { type KerasContext, kerasLayer, type KerasSpec } from "./spec";
 import { addVariable, startOf } from "./weights";
 

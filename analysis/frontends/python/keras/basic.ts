@@ -1,6 +1,8 @@
 /** @file Core layers of Keras: dense, embedding, dropout, reshaping, lambda, and what only prepares data. */
 import type { TensorValue } from "../values/value";
-import { type ClassValue, int, intOf, is, positional, tuple, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, positional, tuple } from "../values/make";
+import type { ClassValue, Value } from "../values/value";
 import { torch, torchTensor } from "../arrays/support";
 import { notUnderstood, raise, raiseConflict } from "../evaluator/errors";
 import { call } from "../evaluator/functions";

@@ -1,6 +1,8 @@
 /** @file Keras as a framework: layers by their paths, models that declare their inputs, graphs that are there already. */
 import type { Framework } from "../models/framework";
-import { is, list, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { list } from "../values/make";
+import type { Value } from "../values/value";
 import { allLayers, callLayer } from "./layer";
 import { declaredArguments, functionalGraph, saysWhatItComputes } from "./model";
 import { PATH, pathOf } from "./naming";

@@ -6,24 +6,9 @@ import { call, opaqueCall } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import type { Framework } from "../models/framework";
 import { shapeOf } from "../torch/arguments";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  type FunctionValue,
-  type InstanceValue,
-  int,
-  is,
-  isObject,
-  list,
-  native,
-  positional,
-  type PropertyValue,
-  type TensorValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is, isObject } from "../values/inspect";
+import { dict, int, list, native, positional, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, FunctionValue, InstanceValue, PropertyValue, TensorValue, Value } from "../values/value";
 import { automaticName, nameOf, PATH, pathOf, snakeCase, stateOf } from "./naming";
 import { addVariable, ownVariables, shapeValue, startOf, typeArgument } from "./weights";
 

@@ -5,7 +5,9 @@ import { axisOf, Reader, shapeOf } from "../torch/arguments";
 import { concat } from "../torch/operations/parts";
 import { call } from "../evaluator/functions";
 import { construct } from "../evaluator/classes";
-import { type ClassValue, intOf, is, native, positional, type TensorValue, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { native, positional } from "../values/make";
+import type { ClassValue, TensorValue, Value } from "../values/value";
 import { tensorBinary } from "../torch/arithmetic";
 import { type KerasContext, kerasLayer, type KerasSpec } from "./spec";
 

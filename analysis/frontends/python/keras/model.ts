@@ -8,22 +8,9 @@ import { iterate } from "../evaluator/iterate";
 import { BATCH, STEPS } from "../models/suppositions";
 import { elementType } from "../arrays/support";
 import { shapeOf } from "../torch/arguments";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  type InstanceValue,
-  int,
-  intOf,
-  is,
-  list,
-  native,
-  positional,
-  type TensorValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { dict, int, list, native, positional, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, InstanceValue, TensorValue, Value } from "../values/value";
 import { initialiseLayer, isLayer, sublayers } from "./layer";
 import { nameOf, stateOf, automaticName } from "./naming";
 

@@ -2,7 +2,9 @@
 import { arrays } from "../arrays/index";
 import { Reader } from "../torch/arguments";
 import { namespaceOf } from "../values/namespaces";
-import { type ClassValue, float, is, native, type NamespaceValue, tuple, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { float, native, tuple, unknown } from "../values/make";
+import type { ClassValue, NamespaceValue, Value } from "../values/value";
 import { activationEntries, activationLayers, activationNamed } from "./activations";
 import { attentionLayers } from "./attention";
 import { basicLayers } from "./basic";

@@ -5,7 +5,8 @@ import { axisOf, shapeOf } from "../torch/arguments";
 import { batchNorm, groupNorm, layerNorm } from "../torch/operations/normalisation";
 import { like } from "../torch/operations/pointwise";
 import { reduce } from "../torch/operations/reductions";
-import { type ClassValue, is, type TensorValue } from "../values/value";
+import { is } from "../values/inspect";
+import type { ClassValue, TensorValue } from "../values/value";
 import { channelsBack, channelsFirst } from "./layout";
 import { type KerasContext, kerasLayer, type KerasSpec } from "./spec";
 

@@ -1,7 +1,9 @@
 /** @file Objects of Keras that compute nothing in the graph: initialisers, optimisers, losses, callbacks and the like. */
 import { makeClass } from "../evaluator/classes";
 import { namespaceOf } from "../values/namespaces";
-import { type ClassValue, is, native, type NamespaceValue, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native, unknown } from "../values/make";
+import type { ClassValue, NamespaceValue, Value } from "../values/value";
 
 /** First constructor parameters by class, where they are given by position. */
 const POSITIONAL: Readonly<Record<string, readonly string[]>> = {

@@ -2,7 +2,9 @@
 import { makeClass } from "../evaluator/classes";
 import { notUnderstood, raise, type ShapeHint } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
-import { type ClassValue, float, type InstanceValue, int, is, native, type TensorValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { float, int, native } from "../values/make";
+import type { ClassValue, InstanceValue, TensorValue, Value } from "../values/value";
 import { Reader } from "../torch/arguments";
 import { addVariable, startOf } from "./weights";
 import { initialiseLayer, isTraining, NATIVE_LAYERS } from "./layer";

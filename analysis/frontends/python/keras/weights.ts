@@ -4,7 +4,8 @@ import { uniformValue } from "../emit/initialisation";
 import { raise } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { elementType } from "../arrays/support";
-import { intOf, type InstanceValue, is, numberOf, type ParameterCell, type TensorValue, type Value } from "../values/value";
+import { intOf, is, numberOf } from "../values/inspect";
+import type { InstanceValue, ParameterCell, TensorValue, Value } from "../values/value";
 import { VARIABLE } from "./naming";
 
 /** How a variable starts. */

@@ -1,5 +1,5 @@
 /** @file The call that makes a model, as Python text: what an export runs to make the same model as was analysed. */
-import { type Arguments, type ClassValue, type InstanceValue, type Value } from "../values/value";
+import type { Arguments, ClassValue, InstanceValue, Value } from "../values/value";
 
 /** Instances with what made them. */
 export type Constructions = ReadonlyMap<InstanceValue, { readonly cls: ClassValue; readonly args: Arguments }>;

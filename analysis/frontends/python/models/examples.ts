@@ -7,7 +7,9 @@ import { isFloating } from "../../../graph/tensor";
 import type { SourceScope } from "../modules/scope";
 import { BudgetExceeded, PythonError } from "../evaluator/errors";
 import { makeTensor } from "../emit/known";
-import { type Arguments, type ClassValue, intOf, is, isObject, list, positional, tuple, type Value } from "../values/value";
+import { intOf, is, isObject } from "../values/inspect";
+import { list, positional, tuple } from "../values/make";
+import type { Arguments, ClassValue, Value } from "../values/value";
 import { BATCH } from "./suppositions";
 
 /** Attributes that hold an example: tensors, or one shape or several. */

@@ -6,21 +6,9 @@ import type { ShapeHint } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import type { Expr, Param } from "../parser/syntax";
 import { witnessFor } from "../stdlib/witnesses";
-import {
-  type Arguments,
-  dict,
-  type FunctionValue,
-  float,
-  type InstanceValue,
-  int,
-  is,
-  isObject,
-  list,
-  native,
-  type TensorValue,
-  tuple,
-  type Value,
-} from "../values/value";
+import { is, isObject } from "../values/inspect";
+import { dict, float, int, list, native, tuple } from "../values/make";
+import type { Arguments, FunctionValue, InstanceValue, TensorValue, Value } from "../values/value";
 import { type DocumentedShape, documentedShapes } from "./documented";
 import type { EvaluationOptions, GivenInput } from "./evaluation-options";
 import type { Framework } from "./framework";

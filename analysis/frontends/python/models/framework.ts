@@ -5,7 +5,8 @@
 import { callModule } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { namedModules } from "../torch/layers/module";
-import { type Arguments, type ClassValue, type InstanceValue, is, type TensorValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import type { Arguments, ClassValue, InstanceValue, TensorValue, Value } from "../values/value";
 
 /** A framework. */
 export interface Framework {

@@ -6,16 +6,9 @@ import { call } from "../evaluator/functions";
 import type { Frame, Interpreter } from "../evaluator/interpreter";
 import type { SourceScope } from "../modules/scope";
 import type { TopLevel } from "../modules/bindings";
-import {
-  type Arguments,
-  type ClassValue,
-  type InstanceValue,
-  is,
-  isObject,
-  NO_ARGUMENTS,
-  positional,
-  type Value,
-} from "../values/value";
+import { is, isObject } from "../values/inspect";
+import { NO_ARGUMENTS, positional } from "../values/make";
+import type { Arguments, ClassValue, InstanceValue, Value } from "../values/value";
 import { annotationName, constructorParams, inventInstance, required } from "./invent";
 import type { Pragma } from "./pragma";
 

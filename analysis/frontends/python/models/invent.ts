@@ -10,17 +10,9 @@ import type { Chunk } from "../parser/document";
 import { SourceScope } from "../modules/scope";
 import { namespaceMissing, recordSymbol, witnessIn } from "../stdlib/witnesses";
 import { requiredLayerParameters } from "../torch/layers/layer";
-import {
-  type ClassValue,
-  type FunctionValue,
-  type GlobalScope,
-  int,
-  intOf,
-  is,
-  list,
-  NO_ARGUMENTS,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, list, NO_ARGUMENTS } from "../values/make";
+import type { ClassValue, FunctionValue, GlobalScope, Value } from "../values/value";
 import { type ParameterUse, useOf } from "./parameter-use";
 
 /** The constructor of a class written in Python, if it has one of its own. */

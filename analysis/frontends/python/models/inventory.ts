@@ -6,7 +6,8 @@ import type { Graph, Initialisation } from "../../../graph/graph";
 import type { SourceRange } from "../../../graph/source";
 import type { Interpreter } from "../evaluator/interpreter";
 import { children, isModule, namedModules } from "../torch/layers/module";
-import { type InstanceValue, is, type ParameterCell } from "../values/value";
+import { is } from "../values/inspect";
+import type { InstanceValue, ParameterCell } from "../values/value";
 import { type Framework, frameworkOf, tensorsBelow, TORCH } from "./framework";
 import { layerKind } from "./layers";
 

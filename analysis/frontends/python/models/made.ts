@@ -11,15 +11,8 @@ import type { TopLevel } from "../modules/bindings";
 import type { SourceScope } from "../modules/scope";
 import { witnessIn } from "../stdlib/witnesses";
 import type { Expr, Stmt } from "../parser/syntax";
-import {
-  type Arguments,
-  type ClassValue,
-  type FunctionValue,
-  type InstanceValue,
-  is,
-  isObject,
-  type Value,
-} from "../values/value";
+import { is, isObject } from "../values/inspect";
+import type { Arguments, ClassValue, FunctionValue, InstanceValue, Value } from "../values/value";
 import { moduleFrame, type Recipe } from "./instantiate";
 import { constructorParams, inventArgument, required } from "./invent";
 

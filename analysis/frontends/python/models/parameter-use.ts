@@ -1,7 +1,7 @@
 /** @file What a constructor does with a parameter: calls it, reads its attributes, or keeps it as a layer. */
 import type { Expr, Stmt } from "../parser/syntax";
 import type { FunctionValue } from "../values/value";
-import { is } from "../values/value";
+import { is } from "../values/inspect";
 
 /** How a parameter is used. */
 export interface ParameterUse {

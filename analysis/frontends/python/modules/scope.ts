@@ -5,7 +5,8 @@
 import { BudgetExceeded, PythonError } from "../evaluator/errors";
 import type { Frame, Interpreter } from "../evaluator/interpreter";
 import { runStatement } from "../evaluator/statements";
-import { type GlobalScope, type NamespaceValue, unknown, type Value } from "../values/value";
+import { unknown } from "../values/make";
+import type { GlobalScope, NamespaceValue, Value } from "../values/value";
 import type { Bindings, TopLevel } from "./bindings";
 
 /** The variables of one module, whose statements are run when a name that they bind is asked for. */

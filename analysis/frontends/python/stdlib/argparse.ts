@@ -3,7 +3,9 @@ import { makeClass } from "../evaluator/classes";
 import { iterate } from "../evaluator/iterate";
 import { call } from "../evaluator/functions";
 import { namespaceOf } from "../values/namespaces";
-import { type ClassValue, type InstanceValue, is, native, positional, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native, positional, unknown } from "../values/make";
+import type { ClassValue, InstanceValue, Value } from "../values/value";
 import { namespaceMissing } from "./witnesses";
 
 function destination(names: readonly Value[], explicit: Value | undefined): string | undefined {

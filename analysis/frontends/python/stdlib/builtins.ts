@@ -7,21 +7,9 @@ import { textOf } from "../evaluator/format";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
-import {
-  type Arguments,
-  type ClassValue,
-  dictKey,
-  ELLIPSIS,
-  float,
-  int,
-  intOf,
-  is,
-  list,
-  native,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, intOf, is } from "../values/inspect";
+import { ELLIPSIS, float, int, list, native, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, Value } from "../values/value";
 import { scalarTensor } from "../torch/arguments";
 import { FUNCTIONS, makeDict, toFloat, toInt } from "./functions";
 

@@ -4,21 +4,9 @@ import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { functions, namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  dictKey,
-  int,
-  intOf,
-  is,
-  list,
-  native,
-  positional,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, intOf, is } from "../values/inspect";
+import { dict, int, list, native, positional, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, Value } from "../values/value";
 import type { Builtins } from "./builtins";
 import { identity, wrapper } from "./wrappers";
 import { abstractClasses } from "./typing";

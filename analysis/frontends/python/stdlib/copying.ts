@@ -1,7 +1,9 @@
 /** @file copy.deepcopy: containers, modules and their parameters are copied, shared parts stay shared. */
 import { copyOf } from "../emit/initialisation";
 import type { Interpreter } from "../evaluator/interpreter";
-import { type InstanceValue, isObject, type ListValue, type TensorValue, tuple, type Value } from "../values/value";
+import { isObject } from "../values/inspect";
+import { tuple } from "../values/make";
+import type { InstanceValue, ListValue, TensorValue, Value } from "../values/value";
 
 /** A deep copy. Copied parameters start with the same entries as the originals, which their initialisation says. */
 export function deepCopy(interpreter: Interpreter, value: Value): Value {

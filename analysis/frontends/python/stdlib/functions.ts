@@ -9,24 +9,9 @@ import type { Interpreter } from "../evaluator/interpreter";
 import { iterate, rangeLength } from "../evaluator/iterate";
 import { binary, compare } from "../evaluator/operators";
 import { sortValues } from "../evaluator/sorting";
-import {
-  type Arguments,
-  dictKey,
-  float,
-  identity,
-  int,
-  intOf,
-  is,
-  isObject,
-  list,
-  type NativeCall,
-  numberOf,
-  positional,
-  tuple,
-  typeName,
-  unknown,
-  type Value,
-} from "../values/value";
+import { dictKey, identity, intOf, is, isObject, numberOf, typeName } from "../values/inspect";
+import { float, int, list, positional, tuple, unknown } from "../values/make";
+import type { Arguments, NativeCall, Value } from "../values/value";
 import { scalarTensor } from "../torch/arguments";
 import { instanceOf } from "./instances";
 

@@ -1,16 +1,9 @@
 /** @file What needs a look at running frames and functions: `inspect`, and helpers for the prelude. */
 import { makeClass } from "../evaluator/classes";
 import { functions, namespaceOf } from "../values/namespaces";
-import {
-  type ClassValue,
-  dict,
-  type FunctionValue,
-  isObject,
-  native,
-  type NamespaceValue,
-  type Value,
-  unknown,
-} from "../values/value";
+import { isObject } from "../values/inspect";
+import { dict, native, unknown } from "../values/make";
+import type { ClassValue, FunctionValue, NamespaceValue, Value } from "../values/value";
 
 function functionOf(v: Value | undefined): FunctionValue | undefined {
   if (!isObject(v)) return undefined;

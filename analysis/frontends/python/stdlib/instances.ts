@@ -1,6 +1,7 @@
 /** @file What `isinstance` says. */
 import type { Interpreter } from "../evaluator/interpreter";
-import { intOf, is, isObject, numberOf, type Value } from "../values/value";
+import { intOf, is, isObject, numberOf } from "../values/inspect";
+import type { Value } from "../values/value";
 
 /** Whether a value is an instance of a class or of one in a tuple; undefined where that is not known. */
 export function instanceOf(i: Interpreter, v: Value, cls: Value): boolean | undefined {

@@ -6,7 +6,9 @@ import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { binary } from "../evaluator/operators";
 import { functions, namespaceOf } from "../values/namespaces";
-import { int, intOf, positional, tuple, unknown, type Value } from "../values/value";
+import { intOf } from "../values/inspect";
+import { int, positional, tuple, unknown } from "../values/make";
+import type { Value } from "../values/value";
 
 /** Combinations beyond which a product is not made. */
 const MOST_ROWS = 20_000;

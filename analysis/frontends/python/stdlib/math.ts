@@ -3,7 +3,9 @@ import { raise } from "../evaluator/errors";
 import { iterate } from "../evaluator/iterate";
 import { binary } from "../evaluator/operators";
 import { functions, namespaceOf } from "../values/namespaces";
-import { float, int, intOf, is, native, numberOf, unknown, type Value } from "../values/value";
+import { intOf, is, numberOf } from "../values/inspect";
+import { float, int, native, unknown } from "../values/make";
+import type { Value } from "../values/value";
 import { scalarTensor } from "../torch/arguments";
 
 function unary(name: string, f: (x: number) => number, isInt = false): [string, Value] {

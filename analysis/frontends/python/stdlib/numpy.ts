@@ -1,7 +1,8 @@
 /** @file numpy, as far as model code uses it at construction time: arrays are tensors. */
 import { operations } from "../torch/operations/index";
 import { namespaceOf } from "../values/namespaces";
-import { float, type NamespaceValue, native, type Value } from "../values/value";
+import { float, native } from "../values/make";
+import type { NamespaceValue, Value } from "../values/value";
 
 /** numpy's names for operations that torch calls otherwise. */
 const NAMES: Readonly<Record<string, string>> = {

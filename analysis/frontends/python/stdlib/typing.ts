@@ -3,17 +3,9 @@ import { setAttribute } from "../evaluator/attributes";
 import { type FieldDefault, makeClass, recordFields } from "../evaluator/classes";
 import type { Interpreter } from "../evaluator/interpreter";
 import { functions, namespaceOf } from "../values/namespaces";
-import {
-  type ClassValue,
-  dict,
-  type InstanceValue,
-  is,
-  native,
-  type NativeCall,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { is } from "../values/inspect";
+import { dict, native, tuple, unknown } from "../values/make";
+import type { ClassValue, InstanceValue, NativeCall, Value } from "../values/value";
 import type { Builtins } from "./builtins";
 import { identity } from "./wrappers";
 

@@ -4,7 +4,9 @@
  * (heads divide widths), and differ where equality would suggest a coupling that is not there.
  */
 import type { Interpreter } from "../evaluator/interpreter";
-import { type ClassValue, float, type InstanceValue, int, is, list, tuple, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { float, int, list, tuple } from "../values/make";
+import type { ClassValue, InstanceValue, Value } from "../values/value";
 
 /** A rule: names that it matches, and the value. The first match wins. */
 const RULES: readonly (readonly [RegExp, () => Value])[] = [

@@ -1,5 +1,7 @@
 /** @file Functions and decorators that give back what they are given. */
-import { isObject, native, type NativeCall } from "../values/value";
+import { isObject } from "../values/inspect";
+import { native } from "../values/make";
+import type { NativeCall } from "../values/value";
 
 /** What is given. */
 export const identity: NativeCall = (_, a) => a.positional[0] ?? null;

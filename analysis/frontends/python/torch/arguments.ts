@@ -5,7 +5,9 @@ import { notUnderstood, raise, raiseRank } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { truth } from "../evaluator/branches";
-import { type Arguments, intOf, is, native, numberOf, type TensorValue, type Value } from "../values/value";
+import { intOf, is, numberOf } from "../values/inspect";
+import { native } from "../values/make";
+import type { Arguments, TensorValue, Value } from "../values/value";
 
 /** Other spellings of parameters that torch accepts. */
 const ALIASES: Readonly<Record<string, string>> = {

@@ -4,7 +4,9 @@ import { notUnderstood } from "../evaluator/errors";
 import type { Interpreter } from "../evaluator/interpreter";
 import { tryAttribute } from "../evaluator/attributes";
 import { call } from "../evaluator/functions";
-import { is, isObject, numberOf, positional, type TensorValue, type Value } from "../values/value";
+import { is, isObject, numberOf } from "../values/inspect";
+import { positional } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { scalarTensor } from "./arguments";
 
 function category(t: ElementType): number {

@@ -4,7 +4,9 @@ import { makeClass } from "../evaluator/classes";
 import { notUnderstood } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
-import { type Arguments, is, native, tuple, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native, tuple } from "../values/make";
+import type { Arguments, Value } from "../values/value";
 
 /** `autograd.Function.apply`: opaque, with the shape of the first tensor. */
 export function applyFunction(i: Interpreter, args: Arguments): Value {

@@ -1,5 +1,5 @@
 /** @file torch.device values: every tensor is on one device that nothing depends on. */
-import { type ClassValue, type InstanceValue, type Value } from "../values/value";
+import type { ClassValue, InstanceValue, Value } from "../values/value";
 
 const deviceClass: ClassValue = { k: "class", name: "device", bases: [], order: [], attributes: new Map(), fields: [] };
 (deviceClass.order as ClassValue[]).push(deviceClass);

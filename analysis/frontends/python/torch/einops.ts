@@ -5,20 +5,9 @@ import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { call } from "../evaluator/functions";
 import { namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  type ClassValue,
-  int,
-  intOf,
-  is,
-  list,
-  native,
-  positional,
-  type TensorValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, list, native, positional, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, TensorValue, Value } from "../values/value";
 import { shapeOf } from "./arguments";
 import { einsum } from "./operations/contractions";
 import { reduce } from "./operations/reductions";

@@ -1,6 +1,8 @@
 /** @file torch.nn.init: how parameters start. */
 import { elementCount } from "../../../graph/tensor";
-import { is, native, type NativeValue, type TensorValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native } from "../values/make";
+import type { NativeValue, TensorValue, Value } from "../values/value";
 import { Reader } from "./arguments";
 
 /** Fan in and fan out of a weight, as torch counts them. */

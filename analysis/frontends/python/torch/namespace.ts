@@ -7,19 +7,9 @@ import { iterate } from "../evaluator/iterate";
 import { COMPLEX_FUNCTIONS } from "../modules/prelude/complex";
 import { instanceOf } from "../stdlib/instances";
 import { functions, namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  type ClassValue,
-  float,
-  int,
-  intOf,
-  is,
-  native,
-  positional,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { float, int, native, positional, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, Value } from "../values/value";
 import { applyFunction } from "./autograd";
 import { DEVICE_CLASS } from "./devices";
 import { activationLayers } from "./layers/activations";

@@ -1,5 +1,6 @@
 /** @file Makers of the small functions that the tree `torch` is full of. */
-import { native, unknown, type Value } from "../values/value";
+import { native, unknown } from "../values/make";
+import type { Value } from "../values/value";
 
 /** A function that returns its first argument. */
 export function identity(name: string): Value {

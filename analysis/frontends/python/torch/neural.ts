@@ -2,18 +2,9 @@
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { functions, namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  type ClassValue,
-  int,
-  intOf,
-  is,
-  native,
-  type NamespaceValue,
-  tuple,
-  unknown,
-  type Value,
-} from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { int, native, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, NamespaceValue, Value } from "../values/value";
 import { Reader, shapeOf } from "./arguments";
 import { initialisers } from "./initialisation";
 import { factCall, identity } from "./natives";

@@ -4,7 +4,9 @@ import { tryAttribute } from "../evaluator/attributes";
 import { notUnderstood } from "../evaluator/errors";
 import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
-import { type Arguments, type InstanceValue, is, native, type NativeValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { native } from "../values/make";
+import type { Arguments, InstanceValue, NativeValue, Value } from "../values/value";
 import { Reader } from "./arguments";
 
 /** Functions whose calls are training facts. */

@@ -2,7 +2,9 @@
 import { makeClass } from "../evaluator/classes";
 import { iterate } from "../evaluator/iterate";
 import { namespaceOf } from "../values/namespaces";
-import { type ClassValue, dict, int, is, list, native, type NamespaceValue, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { dict, int, list, native } from "../values/make";
+import type { ClassValue, NamespaceValue, Value } from "../values/value";
 
 /** Classes of `torch.optim`. */
 export const OPTIMISERS =

@@ -1,6 +1,8 @@
 /** @file torch.nn.utils.rnn: packed sequences are the padded tensors themselves, taken at full length. */
 import { functions } from "../values/namespaces";
-import { int, is, native, type TensorValue, tuple, unknown, type Value } from "../values/value";
+import { is } from "../values/inspect";
+import { int, native, tuple, unknown } from "../values/make";
+import type { TensorValue, Value } from "../values/value";
 import { Reader, shapeOf } from "./arguments";
 import { concat } from "./operations/parts";
 

@@ -3,7 +3,9 @@ import { elementCount } from "../../../graph/tensor";
 import type { Interpreter } from "../evaluator/interpreter";
 import { findInClass, getAttribute } from "../evaluator/attributes";
 import { call, callModule } from "../evaluator/functions";
-import { type InstanceValue, intOf, is, positional, type TensorValue, type Value } from "../values/value";
+import { intOf, is } from "../values/inspect";
+import { positional } from "../values/make";
+import type { InstanceValue, TensorValue, Value } from "../values/value";
 
 /** Weights that are computed whenever they are read. */
 export interface Computed {

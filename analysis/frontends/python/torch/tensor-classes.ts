@@ -5,18 +5,9 @@ import { makeClass } from "../evaluator/classes";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { namespaceOf } from "../values/namespaces";
-import {
-  type Arguments,
-  type ClassValue,
-  float,
-  int,
-  is,
-  type TensorValue,
-  tuple,
-  unknown,
-  type Value,
-  intOf,
-} from "../values/value";
+import { is, intOf } from "../values/inspect";
+import { float, int, tuple, unknown } from "../values/make";
+import type { Arguments, ClassValue, TensorValue, Value } from "../values/value";
 import { Reader } from "./arguments";
 import { drawnTensor, tensorFrom } from "./operations/creation";
 

@@ -1,5 +1,6 @@
 /** @file Namespaces made of tables: built-in modules. */
-import { native, type NamespaceValue, type NativeCall, type Value } from "./value";
+import { native } from "./make";
+import type { NamespaceValue, NativeCall, Value } from "./value";
 
 /** A module with the given members; `fallback` makes others on demand. */
 export function namespaceOf(

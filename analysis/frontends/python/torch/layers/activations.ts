@@ -1,5 +1,7 @@
 /** @file Activation layers and losses. */
-import { is, type ClassValue, float, int, type TensorValue, type Value } from "../../values/value";
+import { is } from "../../values/inspect";
+import { float, int } from "../../values/make";
+import type { ClassValue, TensorValue, Value } from "../../values/value";
 import { operations } from "../operations/index";
 import { prelu } from "../operations/pointwise";
 import { functional } from "./basic";

@@ -1,6 +1,8 @@
 /** @file Linear, embedding, convolution, pooling, dropout and reshaping layers. */
 import { notUnderstood } from "../../evaluator/errors";
-import { type ClassValue, float, int, intOf, is, native, positional, tuple, type Value } from "../../values/value";
+import { intOf, is } from "../../values/inspect";
+import { float, int, native, positional, tuple } from "../../values/make";
+import type { ClassValue, Value } from "../../values/value";
 import { convolution, linear, transposedConvolution } from "../operations/contractions";
 import { embedding } from "../operations/normalisation";
 import { operations } from "../operations/index";

@@ -5,20 +5,9 @@ import { guardedCall } from "../../evaluator/functions";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { iterate } from "../../evaluator/iterate";
 import { sliceBounds } from "../../evaluator/subscripts";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  type InstanceValue,
-  int,
-  intOf,
-  is,
-  native,
-  positional,
-  tuple,
-  unknown,
-  type Value,
-} from "../../values/value";
+import { intOf, is } from "../../values/inspect";
+import { dict, int, native, positional, tuple, unknown } from "../../values/make";
+import type { Arguments, ClassValue, InstanceValue, Value } from "../../values/value";
 import { isModule } from "./module";
 
 type Method = (interpreter: Interpreter, self: InstanceValue, args: readonly Value[], all: Arguments) => Value;

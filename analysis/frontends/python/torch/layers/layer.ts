@@ -3,15 +3,9 @@ import type { ElementType } from "../../../../graph/tensor";
 import { makeClass } from "../../evaluator/classes";
 import { raise } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
-import {
-  type ClassValue,
-  type InstanceValue,
-  is,
-  native,
-  type ParameterCell,
-  type TensorValue,
-  type Value,
-} from "../../values/value";
+import { is } from "../../values/inspect";
+import { native } from "../../values/make";
+import type { ClassValue, InstanceValue, ParameterCell, TensorValue, Value } from "../../values/value";
 import { Reader } from "../arguments";
 import { computedWeight } from "../parametrise";
 

@@ -7,19 +7,9 @@ import { call, callModule } from "../../evaluator/functions";
 import type { Interpreter } from "../../evaluator/interpreter";
 import { iterate } from "../../evaluator/iterate";
 import { computedWeight } from "../parametrise";
-import {
-  type Arguments,
-  type ClassValue,
-  dict,
-  type InstanceValue,
-  is,
-  isObject,
-  native,
-  positional,
-  type TensorValue,
-  tuple,
-  type Value,
-} from "../../values/value";
+import { is, isObject } from "../../values/inspect";
+import { dict, native, positional, tuple } from "../../values/make";
+import type { Arguments, ClassValue, InstanceValue, TensorValue, Value } from "../../values/value";
 
 /** Whether a value is an instance of nn.Module. */
 export function isModule(v: Value | undefined): v is InstanceValue {

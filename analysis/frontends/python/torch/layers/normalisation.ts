@@ -1,6 +1,8 @@
 /** @file Normalisation layers. */
 import { notUnderstood } from "../../evaluator/errors";
-import { type ClassValue, float, int, intOf, is, numberOf, tuple, type Value } from "../../values/value";
+import { intOf, is, numberOf } from "../../values/inspect";
+import { float, int, tuple } from "../../values/make";
+import type { ClassValue, Value } from "../../values/value";
 import { batchNorm, groupNorm, instanceNorm, layerNorm, rmsNorm } from "../operations/normalisation";
 import { functional } from "./basic";
 import { layerClass, type LayerContext, ONES, ZEROS } from "./layer";

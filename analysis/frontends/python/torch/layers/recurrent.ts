@@ -1,7 +1,9 @@
 /** @file RNN, LSTM and GRU: ONNX's recurrent operators over weights put in ONNX's order. */
 import { filled } from "../../../../graph/tensor";
 import { notUnderstood, raiseConflict } from "../../evaluator/errors";
-import { type ClassValue, int, intOf, is, type TensorValue, tuple, type Value } from "../../values/value";
+import { intOf, is } from "../../values/inspect";
+import { int, tuple } from "../../values/make";
+import type { ClassValue, TensorValue, Value } from "../../values/value";
 import { shapeOf } from "../arguments";
 import { markPacked, packedLayout } from "../packing";
 import { DEFAULT, layerClass, type LayerContext } from "./layer";

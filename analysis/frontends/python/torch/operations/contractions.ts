@@ -1,7 +1,8 @@
 /** @file Contractions: linear, einsum, convolutions, and products of several tensors. */
 import { PythonError, notUnderstood, raiseConflict, raiseRank } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
-import { intOf, is, type TensorValue, type Value } from "../../values/value";
+import { intOf, is } from "../../values/inspect";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { promote, promotedType, tensorBinary } from "../arithmetic";
 import type { OperationTable } from "../operation";

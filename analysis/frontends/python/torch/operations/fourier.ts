@@ -2,7 +2,8 @@
 import { elementCount } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
-import { type TensorValue, tuple, type Value } from "../../values/value";
+import { tuple } from "../../values/make";
+import type { TensorValue, Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
 import type { OperationTable } from "../operation";
 

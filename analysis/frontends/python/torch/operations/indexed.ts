@@ -1,7 +1,8 @@
 /** @file Writes and reads along one axis at given indices, and rearrangements that need no operator of their own. */
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
-import { is, type TensorValue, type Value } from "../../values/value";
+import { is } from "../../values/inspect";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { tensorBinary } from "../arithmetic";
 import type { OperationTable } from "../operation";

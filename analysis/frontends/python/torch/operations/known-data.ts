@@ -2,7 +2,9 @@
 import { elementCount, strides } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
-import { int, is, tuple, type TensorValue, type Value } from "../../values/value";
+import { is } from "../../values/inspect";
+import { int, tuple } from "../../values/make";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { indexTensor } from "../indexing";
 import { tensorBinary } from "../arithmetic";

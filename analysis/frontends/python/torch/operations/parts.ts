@@ -1,6 +1,8 @@
 /** @file Tensors in parts, and parts as tensors. */
 import { listLength, notUnderstood, raise, raiseConflict } from "../../evaluator/errors";
-import { intOf, tuple, type TensorValue, type Value } from "../../values/value";
+import { intOf } from "../../values/inspect";
+import { tuple } from "../../values/make";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { promotedType } from "../arithmetic";
 import { MOST_PARTS } from "./shapes";

@@ -2,7 +2,8 @@
 import { isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
-import { is, numberOf, type TensorValue, type Value } from "../../values/value";
+import { is, numberOf } from "../../values/inspect";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, Reader, shapeOf } from "../arguments";
 import { promote, tensorBinary } from "../arithmetic";
 import { nonzero } from "./known-data";

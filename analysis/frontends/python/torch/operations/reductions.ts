@@ -2,7 +2,9 @@
 import { isFloating } from "../../../../graph/tensor";
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood } from "../../evaluator/errors";
-import { is, tuple, type TensorValue, type Value } from "../../values/value";
+import { is } from "../../values/inspect";
+import { tuple } from "../../values/make";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 import { promote } from "../arithmetic";
 import type { OperationTable } from "../operation";

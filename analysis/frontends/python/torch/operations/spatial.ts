@@ -2,7 +2,9 @@
 import type { GraphBuilder } from "../../emit/builder";
 import { notUnderstood, raiseRank } from "../../evaluator/errors";
 import type { Interpreter } from "../../evaluator/interpreter";
-import { int, is, tuple, type TensorValue, type Value } from "../../values/value";
+import { is } from "../../values/inspect";
+import { int, tuple } from "../../values/make";
+import type { TensorValue, Value } from "../../values/value";
 import { type Reader, shapeOf } from "../arguments";
 import { elementCount } from "../../../../graph/tensor";
 import type { OperationTable } from "../operation";

@@ -1,7 +1,7 @@
 /** @file Shapes of views, and axes in another order. */
 import { elementCount } from "../../../../graph/tensor";
 import { PythonError } from "../../evaluator/errors";
-import { type TensorValue, type Value } from "../../values/value";
+import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
 
 /** Raises a RuntimeError about the number of entries. */
