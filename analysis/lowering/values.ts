@@ -1,7 +1,7 @@
 /** @file Values and nodes under rewriting (workspace.ts): all that is known of a value in one place, found by one look-up. */
 import type { Node } from "../graph/graph";
 import { ABSENT as NUMBER_OF_NONE } from "../graph/numbering";
-import type { Tensor, TensorType } from "../graph/tensor";
+import type { Shape, Tensor, TensorType } from "../graph/tensor";
 
 export const UNKNOWN: TensorType = { type: "other", shape: undefined };
 
@@ -50,3 +50,8 @@ export const ABSENT: Value = {
   reader: undefined,
   number: NUMBER_OF_NONE,
 };
+
+/** A shape as messages show it. */
+export function showShape(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}

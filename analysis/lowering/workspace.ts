@@ -2,24 +2,21 @@
  * @file The graph while passes rewrite it. Nodes are added from inputs to outputs; adding one folds it if its inputs are
  * constants, drops it if it does nothing, shares it if it was computed before, and infers the types of its outputs.
  */
-import { GraphError } from "../graph/error";
 import type { Attribute, Graph, GraphInput, Node, Parameter } from "../graph/graph";
 import { ABSENT as NUMBER_OF_NONE, keepNumbers } from "../graph/numbering";
 import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
-import { constantHash, hashOf, sameComputation, sameConstant } from "./sameness";
+import { NamedValues } from "./named-values";
+import { hashOf, sameComputation } from "./sameness";
 import { simplify } from "./simplify";
-import { ABSENT, type Item, UNKNOWN, type Value } from "./values";
+import { ABSENT, type Item, showShape, UNKNOWN, type Value } from "./values";
 
 /** The operator set version whose forms the normal form uses. */
 export const NORMAL_OPSET = 21;
 
 /** Constants above this number of elements are not computed ahead. */
 export const LARGEST_FOLDED = 4_000_000;
-
-/** Up to this number of elements, equal constants are one constant. */
-const LARGEST_SHARED = 64;
 
 /** The domain of nodes that contradict their operator: no engine knows it, so that they are opaque. */
 export const INVALID_DOMAIN = "invalid";
@@ -30,138 +27,28 @@ export function isGraph(attribute: Attribute): attribute is Graph {
 }
 
 /** A graph under rewriting. */
-export class Workspace {
+export class Workspace extends NamedValues {
   items: Item[] = [];
   outputs: string[];
   readonly inputs: readonly GraphInput[];
   readonly notes: string[] = [];
-  readonly #values = new Map<string, Value>();
   #parameters: ReadonlyMap<string, Parameter>;
   /** The values of the source graph's parameters. */
   readonly #given: readonly Value[];
   /** The first item of each hash; the rare others that share it are not found again, which costs a node and no more. */
   #computed = new Map<number, Item>();
-  /** Small constants by hash. */
-  readonly #shared = new Map<number, Value[]>();
-  /** Occurs in no name of the source graph, so that names with it and a counter are new. */
-  readonly #mark: string;
-  #counter = 0;
   #sweeps = 0;
 
-  constructor(readonly source: Graph) {
+  constructor(source: Graph) {
+    super(source);
     this.inputs = source.inputs;
     this.outputs = [...source.outputs];
     this.#parameters = source.parameters;
-    for (const i of source.inputs) this.#give("input", i.name, i);
+    for (const i of source.inputs) this.give("input", i.name, i);
     const given: Value[] = [];
-    source.parameters.forEach((p, name) => given.push(this.#give("parameter", name, p)));
+    source.parameters.forEach((p, name) => given.push(this.give("parameter", name, p)));
     this.#given = given;
-    source.constants.forEach((c, name) => this.#give("constant", name, c, c));
-    this.#mark = markFor(source);
-  }
-
-  #define(name: string, type: TensorType = UNKNOWN, constant?: Tensor, isGiven = constant !== undefined): Value {
-    const id = this.#values.size;
-    const value: Value = {
-      name,
-      id,
-      type,
-      constant,
-      writer: undefined,
-      alias: undefined,
-      isGiven,
-      isRead: false,
-      seen: 0,
-      reads: 0,
-      reader: undefined,
-      number: NUMBER_OF_NONE,
-    };
-    this.#values.set(name, value);
-    return value;
-  }
-
-  /** Defines a value that is there from the start. Throws GraphError where its shape is none. */
-  #give(kind: string, name: string, { type, shape }: Pick<Tensor, "type" | "shape">, constant?: Tensor): Value {
-    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-      const expected = "sizes that are whole numbers from 0 on";
-      throw new GraphError({
-        graph: this.source.name,
-        place: `${kind} ${name}`,
-        problem: `its shape is ${show(shape)}`,
-        expected,
-      });
-    }
-    return this.#define(name, { type, shape }, constant, true);
-  }
-
-  /** Whether anything has given or written a value so far. */
-  isDefined(value: Value): boolean {
-    const root = this.root(value);
-    return root.isGiven || root.writer !== undefined || root.constant !== undefined;
-  }
-
-  /** The value of this name, made if there is none yet. */
-  value(name: string): Value {
-    return name === "" ? ABSENT : (this.#values.get(name) ?? this.#define(name));
-  }
-
-  /** The value that stands for this one now. */
-  root(value: Value): Value {
-    if (value.alias === undefined) return value;
-    let root = value.alias;
-    while (root.alias !== undefined) root = root.alias;
-    // Path compression keeps chains of vanished nodes from being walked again and again.
-    for (let v = value; v !== root; ) {
-      const next = v.alias!;
-      v.alias = root;
-      v = next;
-    }
-    return root;
-  }
-
-  /** The name of the value that stands for this one now. */
-  resolve(value: string): string {
-    return this.root(this.value(value)).name;
-  }
-
-  /** Lets another value stand for this one from here on. */
-  replace(value: string, by: string): void {
-    if (value === "" || by === "") return;
-    const from = this.value(value);
-    const to = this.root(this.value(by));
-    if (from !== to) from.alias = to;
-  }
-
-  type(value: string): TensorType {
-    return this.#values.get(value)?.type ?? UNKNOWN;
-  }
-
-  constant(value: string): Tensor | undefined {
-    return this.#values.get(value)?.constant;
-  }
-
-  /** The node added so far that writes a value. */
-  writer(value: string): Node | undefined {
-    return this.#values.get(value)?.writer?.node;
-  }
-
-  /** A name for a value or node that is not in use. */
-  fresh(base: string): string {
-    return base + this.#mark + this.#counter++;
-  }
-
-  /** Adds a constant, or finds an equal small one. */
-  addConstant(tensor: Tensor, base = "constant"): string {
-    const isSmall = elementCount(tensor.shape) <= LARGEST_SHARED;
-    const hash = isSmall ? constantHash(tensor) : 0;
-    const alike = this.#shared.get(hash);
-    const known = isSmall ? alike?.find((v) => sameConstant(v.constant!, tensor)) : undefined;
-    if (known !== undefined) return known.name;
-    const name = this.fresh(base);
-    const value = this.#define(name, { type: tensor.type, shape: tensor.shape }, tensor);
-    if (isSmall && alike === undefined) this.#shared.set(hash, [value]);
-    else if (isSmall) alike!.push(value);
-    return name;
+    source.constants.forEach((c, name) => this.give("constant", name, c, c));
   }
 
   get parameters(): ReadonlyMap<string, Parameter> {
@@ -184,14 +71,14 @@ export class Workspace {
   addParameter(parameter: Parameter): string {
     let name = parameter.name;
     const own = this.parameters.get(name);
-    if (own !== parameter && (own !== undefined || this.#values.has(name) || this.source.types.has(name))) {
+    if (own !== parameter && (own !== undefined || this.all.has(name) || this.source.types.has(name))) {
       name = this.fresh(name);
     }
     const named = name === parameter.name ? parameter : { ...parameter, name };
     // The source graph's own map is not written to.
     if (this.#parameters === this.source.parameters) this.#parameters = new Map(this.#parameters);
     (this.#parameters as Map<string, Parameter>).set(name, named);
-    if (!this.#values.has(name)) this.#define(name, { type: parameter.type, shape: parameter.shape }, undefined, true);
+    if (!this.all.has(name)) this.define(name, { type: parameter.type, shape: parameter.shape }, undefined, true);
     return name;
   }
 
@@ -413,7 +300,7 @@ export class Workspace {
     const typeList: TensorType[] = [];
     const constantList: (Tensor | undefined)[] = [];
     const constants = new Map<string, Tensor>();
-    this.#values.forEach((value) => {
+    this.all.forEach((value) => {
       value.number = NUMBER_OF_NONE;
       // What is left of it is kept with the numbers: nodes that are gone must not be.
       value.writer = value.reader = undefined;
@@ -442,7 +329,7 @@ export class Workspace {
       outputs[k] = item.outputs.map(use);
     }
     for (const o of this.outputs) use(this.value(o));
-    const values = this.#values;
+    const values = this.all;
     const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
     const { name, symbols } = this.source;
     let types: ReadonlyMap<string, TensorType> | undefined;
@@ -489,26 +376,6 @@ class RuleInputs implements InferenceContext {
 function checkSizes(node: Node, shape: Shape): void {
   for (let i = 0; i < shape.length; i++) {
     if (!Number.isSafeInteger(shape[i]) || shape[i]! < 0)
-      throw new Error(`${node.operator}: the output would have the shape ${show(shape)}`);
+      throw new Error(`${node.operator}: the output would have the shape ${showShape(shape)}`);
   }
-}
-
-function show(shape: Shape): string {
-  return `[${shape.join(", ")}]`;
-}
-
-/** A mark that occurs in no name of a graph. */
-function markFor(graph: Graph): string {
-  let mark = "~";
-  const avoid = (name: string) => {
-    while (name.includes(mark)) mark += "~";
-  };
-  for (const { name, outputs } of graph.nodes) {
-    avoid(name);
-    outputs.forEach(avoid);
-  }
-  for (const i of graph.inputs) avoid(i.name);
-  graph.parameters.forEach((_, name) => avoid(name));
-  graph.constants.forEach((_, name) => avoid(name));
-  return mark;
 }
