@@ -16,7 +16,7 @@ import { type Skeleton, scanModel } from "./scanner";
 import { nodeScope, parameterScope } from "./scopes";
 import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors";
 import type { FileHeader } from "./text/text";
-import { exportedRole, readTorchExport, separateEquals, type TorchExport, unfoldFirstSteps, untranspose } from "./torch-export";
+import { exportedRoles, readTorchExport, separateEquals, type TorchExport, unfoldFirstSteps, untranspose } from "./torch-export";
 import type { DeclaredType } from "./types";
 import { untie } from "./untie";
 import { WitnessSearch } from "./witness";
@@ -146,9 +146,10 @@ function assemble(
     if (stated.size === 0 && isWeight(name, t, uses)) tensors.push(fileTensor(name, t));
     else constants.set(name, t);
   }
+  const exported = record && exportedRoles(record, uses);
   for (const tensor of tensors) {
     const found = (): Role =>
-      record ? exportedRole(tensor, record, uses) : classify(tensor, uses, listsParameters && raw.listed.has(tensor.name));
+      exported ? exported(tensor) : classify(tensor, uses, listsParameters && raw.listed.has(tensor.name));
     let role = stated.get(tensor.name) ?? found();
     if (tensor.missing) missing.push(tensor.name);
     // Unknown values cannot be a constant; they are as good as generic ones that do not train.

@@ -197,3 +197,30 @@ test("the first step of a cell whose state is zero was folded: zeros are no weig
   assert.deepEqual([...graph.parameters.keys()].sort(), ["b", "u"]);
   assert.equal(graph.nodes.filter((n) => n.inputs.includes("b")).length, 2);
 });
+
+test("a buffer that was computed is what it is; one that training starts from, all entries equal, is as good as any", () => {
+  const buffers = [
+    { ...weight("table", [4]), from: entry(KIND, "BUFFER") },
+    { ...weight("state", [4]), floatData: [0, 0, 0, 0], from: entry(KIND, "BUFFER") },
+    { ...weight("folded", [4]), from: entry(FOLDED, "['table', 'state']") },
+    { ...weight("ones", [4]), floatData: [1, 1, 1, 1], from: entry(FOLDED, "['state']") },
+  ];
+  const proto = create(ModelProtoSchema, {
+    irVersion: 10n,
+    producerName: "pytorch",
+    opsetImport: [{ domain: "", version: 18n }],
+    graph: {
+      metadataProps: [entry("pkg.torch.export.ExportedProgram.graph_signature", "\n# inputs\nx: USER_INPUT\n")],
+      input: [info("y0", [2, 4])],
+      output: [info("y4", [2, 4])],
+      initializer: buffers.map(({ from: _, ...tensor }) => tensor),
+      valueInfo: buffers.map(({ name, from }) => info(name, [4], [from])),
+      node: buffers.map(({ name }, k) => ({ opType: "Mul", name: `by_${name}`, input: [`y${k}`, name], output: [`y${k + 1}`] })),
+    },
+  });
+  const graph = read(proto);
+  assert.deepEqual(
+    buffers.map(({ name }) => (graph.constants.has(name) ? "constant" : graph.parameters.get(name)?.trainable)),
+    ["constant", false, "constant", false],
+  );
+});

@@ -57,21 +57,35 @@ function quoted(list: string): string[] {
   return [...list.matchAll(/'([^']*)'/g)].map((m) => m[1]!);
 }
 
-/** What an initializer is, by the export's record: what was made of weights is one, what was made of nothing else is known. */
-export function exportedRole(tensor: FileTensor, record: TorchExport, uses: Uses): Role {
-  // Integers, running statistics and settings are told by their uses. All names that modules do not have were made up.
-  const kind = record.kinds.get(tensor.name);
-  const byUse = classify(tensor, uses, false, kind !== undefined);
-  if (byUse === "buffer") return byUse;
-  if (kind === "PARAMETER" || kind === "CONSTANT_TENSOR")
-    return byUse === "parameter" && kind !== "PARAMETER" ? "constant" : byUse;
-  if (kind === "BUFFER") return byUse === "parameter" ? "frozen" : byUse;
-  const sources = record.folded.get(tensor.name);
-  // A mask that was compared with zero is as it is: drawn at random it may hide everything.
-  if (sources === undefined || byUse === "frozen" || !isFloating(tensor.type)) return byUse;
-  const from = new Set(sources.map((s) => record.kinds.get(s)));
-  if (from.has("PARAMETER")) return "parameter";
-  return from.has("BUFFER") ? "frozen" : "constant";
+/** Entries that are read in all to tell what a tensor holds: opening a large file must not read its weights. */
+const MOST_READ = 1_000_000;
+
+/** What initializers are, by the export's record: what was made of weights is one, what was made of nothing else is known. */
+export function exportedRoles(record: TorchExport, uses: Uses): (tensor: FileTensor) => Role {
+  let left = MOST_READ;
+  // Entries that are all equal are what a buffer starts with that training changes: any entries may take their place. Others were
+  // computed when the model was made, as rotary tables, masks and coordinates are, and are what they are.
+  const isComputed = (tensor: FileTensor): boolean => {
+    left -= tensor.count;
+    const data = left < 0 || !tensor.available ? undefined : tensor.read()?.data;
+    return data !== undefined && data.some((x) => x !== data[0]);
+  };
+  const ofBuffer = (tensor: FileTensor): Role => (isComputed(tensor) ? "constant" : "frozen");
+  return (tensor) => {
+    // Integers, running statistics and settings are told by their uses. All names that modules do not have were made up.
+    const kind = record.kinds.get(tensor.name);
+    const byUse = classify(tensor, uses, false, kind !== undefined);
+    if (byUse === "buffer") return byUse;
+    if (kind === "PARAMETER" || kind === "CONSTANT_TENSOR")
+      return byUse === "parameter" && kind !== "PARAMETER" ? "constant" : byUse;
+    if (kind === "BUFFER") return byUse === "parameter" ? ofBuffer(tensor) : byUse;
+    const sources = record.folded.get(tensor.name);
+    // A mask that was compared with zero is as it is: drawn at random it may hide everything.
+    if (sources === undefined || byUse === "frozen" || !isFloating(tensor.type)) return byUse;
+    const from = new Set(sources.map((s) => record.kinds.get(s)));
+    if (from.has("PARAMETER")) return "parameter";
+    return from.has("BUFFER") ? ofBuffer(tensor) : "constant";
+  };
 }
 
 /** `%linear : call_function[target=torch.ops.aten.linear.default](args = (%x, %p_fc_weight, ..` */
@@ -185,9 +199,6 @@ export function separateEquals(raw: RawGraph, record: TorchExport): RawGraph {
   });
   return initializers.size === raw.initializers.size ? raw : { ...raw, initializers, protos, nodes };
 }
-
-/** Entries that are read in all to tell what was folded: opening a large file must not read its weights. */
-const MOST_READ = 1_000_000;
 
 /**
  * Undoes the folding of a recurrent cell's first step, whose state is zero: a weight times zero is zero, with a bias it is that
