@@ -208,15 +208,14 @@ function analyseNormal(
     };
   });
   const swaps = once(() => findSwaps(normal, equivariance));
-  const permutations = once(() =>
-    permutable.map(({ space, axes, enclosing }, id) =>
-      permutationSymmetry(new PermutationAction(axes, space, enclosing, shape), id, spaces[id]!, shape),
-    ),
+  const actions = once(() =>
+    permutable.map(({ space, axes, enclosing }) => new PermutationAction(axes, space, enclosing, shape)),
   );
+  const permutations = once(() => actions().map((action, id) => permutationSymmetry(action, id, spaces[id]!, shape)));
   const exchanges = once(() => {
     const families = isHuge
       ? []
-      : findExchanges(normal).filter((f) => isSmall(f, shape) && !isPermutation(f, permutations(), shape));
+      : findExchanges(normal, actions()).filter((f) => isSmall(f, shape) && !isPermutation(f, actions(), shape));
     return newExchanges(families, swaps(), shape).map(({ family, isSwap }, i) => ({
       symmetry: exchangeSymmetry(family, i, shape, spacesAt, isSwap),
       swap: isSwap ? family.names : undefined,

@@ -1,6 +1,6 @@
 /** @file The Symmetry of a family of exchanges: weights change places, some with their signs, for each unit on its own. */
-import { coordinatesOf } from "../exchanges/slots";
-import type { ExchangeFamily, WeightExchange } from "../exchanges/exchanges";
+import { coordinatesOf, indexOf } from "../exchanges/movements";
+import type { ExchangeFamily, WeightExchange } from "../exchanges/weights";
 import type { Element, Exchange, Mirror, ParameterValues, Symmetry } from "../symmetry";
 import { mirrorOf, averagingSet } from "./involution";
 
@@ -20,29 +20,39 @@ export function exchangeSymmetry(
   spacesAt: (parameter: string, axis: number) => readonly number[],
   isSwap = false,
 ): Symmetry {
-  const { elements } = family;
-  const count = elements.length;
-  const parameters = [...new Set(elements.flatMap((e) => e.map((s) => s.parameter)))];
+  const { count } = family;
+  const first = family.element(0);
+  const moved = movedBy(family);
+  const parameters = [...new Set(moved.map((s) => s.parameter))];
   const act: Symmetry["act"] = (weights, element, owned) => {
     const out = new Map<string, Float64Array>();
-    elements.forEach((exchange, k) => {
+    for (let k = 0; k < count; k++) {
+      if (element[k] === 0) continue;
+      const exchange = family.element(k);
       for (let times = element[k]!; times > 0; times--) {
         for (const images of exchange) copyOnce(images.parameter, weights, out, owned);
         apply(exchange, out, shape);
       }
-    });
+    }
     return out;
   };
   const single = (k: number): Element => Float64Array.from({ length: count }, (_, i) => (i === k ? 1 : 0));
-  const order = orderOf(elements[0]!, shape);
+  const order = orderOf(first, shape);
+  // What several move along one axis each stays as it is under all of them at once where it does under each.
+  const isApart =
+    family.isDisjoint && moved.every((s) => moved.every((o) => o.parameter !== s.parameter || o.axes.join() === s.axes.join()));
+  const generating = function* (): Iterable<Element> {
+    if (isApart) yield new Float64Array(count).fill(1);
+    else for (let k = 0; k < count; k++) yield single(k);
+  };
   return {
     id: `exchange:${index}`,
     kind: "swap",
     origin: "rule",
-    group: nameOf(elements, order),
+    group: nameOf(family, order),
     dimension: 0,
     parameters,
-    spaces: [...new Set(elements[0]!.flatMap((s) => (s.axes.length === 1 ? spacesAt(s.parameter, s.axes[0]!) : [])))].sort(
+    spaces: [...new Set(first.flatMap((s) => (s.axes.length === 1 ? spacesAt(s.parameter, s.axes[0]!) : [])))].sort(
       (a, b) => a - b,
     ),
     randomElement(random) {
@@ -56,15 +66,14 @@ export function exchangeSymmetry(
     *mirrors(): Iterable<Mirror> {
       if (order === 2) for (let k = 0; k < count; k++) yield mirrorOf(act, single(k));
     },
-    fixedSet: () =>
-      averagingSet(
-        act,
-        parameters,
-        (p) => shape(p).reduce((n, d) => n * d, 1),
-        elements.map((_, k) => single(k)),
-      ),
-    ...(isSwap && isPlain(family) ? { exchange: () => exchangeOf(family, shape) } : {}),
+    fixedSet: () => averagingSet(act, parameters, (p) => shape(p).reduce((n, d) => n * d, 1), generating()),
+    ...(isSwap && isPlain(first) ? { exchange: () => exchangeOf(first, family.names, shape) } : {}),
   };
+}
+
+/** What the exchanges of a family move: conjugates move the same weights along the same axes. */
+function movedBy(family: ExchangeFamily): WeightExchange {
+  return family.isConjugate ? family.element(0) : Array.from({ length: family.count }, (_, k) => family.element(k)).flat();
 }
 
 function copyOnce(
@@ -75,6 +84,14 @@ function copyOnce(
 ): void {
   const values = weights.get(parameter);
   if (values && !out.has(parameter)) out.set(parameter, owned?.has(values) ? values : values.slice());
+}
+
+/** The weights that an exchange moves, after it was made. */
+export function actExchange(exchange: WeightExchange, weights: ParameterValues, shape: Shape): ParameterValues {
+  const out = new Map<string, Float64Array>();
+  for (const { parameter } of exchange) copyOnce(parameter, weights, out, undefined);
+  apply(exchange, out, shape);
+  return out;
 }
 
 /** Makes an exchange in place; one of whose weights some are not there leaves the others as they are. */
@@ -123,47 +140,94 @@ function positions(shape: readonly number[], axes: readonly number[], index: num
 }
 
 /** The group that the exchanges of a family make. Where they move the same weights they need not commute. */
-function nameOf(elements: readonly WeightExchange[], order: number | undefined): string {
+function nameOf({ count, isDisjoint }: ExchangeFamily, order: number | undefined): string {
   const one = order === 2 ? "S(2)" : `Z${order ?? ""}`;
-  if (elements.length === 1) return one;
-  const taken = new Set<string>();
-  for (const exchange of elements) {
-    const own = exchange.flatMap(({ parameter, axes, images }) =>
-      [...images.keys()].map((i) => `${parameter}/${axes.join()}/${i}`),
-    );
-    if (own.some((slot) => taken.has(slot))) return `generated by ${elements.length} ${one}`;
-    for (const slot of own) taken.add(slot);
-  }
-  return `${one}^${elements.length}`;
+  if (count === 1) return one;
+  return isDisjoint ? `${one}^${count}` : `generated by ${count} ${one}`;
 }
 
 /** How many times in a row an exchange leaves everything as it was; undefined where that is more often than is looked. */
 function orderOf(exchange: WeightExchange, shape: Shape): number | undefined {
+  const small = compressed(exchange, shape);
   const parameters = [...new Set(exchange.map((s) => s.parameter))];
   let next = 1;
   const first = new Map(
-    parameters.map((p) => [p, Float64Array.from({ length: shape(p).reduce((n, d) => n * d, 1) }, () => next++)] as const),
+    parameters.map((p) => [p, Float64Array.from({ length: entries(small.shape(p)) }, () => next++)] as const),
   );
   const values = new Map([...first].map(([p, v]) => [p, v.slice()] as const));
   for (let order = 1; order <= MOST_ORDER; order++) {
-    apply(exchange, values, shape);
+    apply(small.exchange, values, small.shape);
     if ([...values].every(([p, v]) => v.every((x, i) => x === first.get(p)![i]))) return order;
   }
   return undefined;
 }
 
-function isPlain(family: ExchangeFamily): boolean {
-  return family.elements.every((e) =>
-    e.every(({ axes, images }) => axes.length < 2 && [...images.values()].every((m) => m.sign === 1)),
-  );
+/** Entries of the weights that an exchange moves, of those alike only one. */
+export function movedEntries(exchange: WeightExchange, shape: Shape): number {
+  const small = compressed(exchange, shape);
+  return [...new Set(exchange.map((s) => s.parameter))].reduce((n, p) => n + entries(small.shape(p)), 0);
 }
 
-/** All exchanges of a family at once, as what changes places. */
-export function exchangeOf({ elements, names }: ExchangeFamily, shape: Shape): Exchange {
+/**
+ * The same exchange of smaller weights: along each axis the positions that it moves, and one of those that it does not. What
+ * it does to all others is the same.
+ */
+function compressed(exchange: WeightExchange, shape: Shape): { readonly exchange: WeightExchange; readonly shape: Shape } {
+  // Weights that exchange entries have one shape; weights of one shape have one list of positions along each axis.
+  const used = new Map<string, Set<number>>();
+  const usedOf = (p: string, axis: number): Set<number> => {
+    const key = `${shape(p).join()}/${axis}`;
+    const own = used.get(key) ?? new Set<number>();
+    used.set(key, own);
+    return own;
+  };
+  const at = (p: string, axes: readonly number[], index: number): number[] =>
+    coordinatesOf(
+      index,
+      axes.map((a) => shape(p)[a]!),
+    );
+  for (const { parameter, axes, images } of exchange)
+    for (const [index, m] of images) {
+      at(parameter, axes, index).forEach((c, i) => usedOf(parameter, axes[i]!).add(c));
+      at(m.parameter, axes, m.index).forEach((c, i) => usedOf(m.parameter, axes[i]!).add(c));
+    }
+  const order = new Map([...used].map(([key, own]) => [key, new Map([...own].map((c, i) => [c, i] as const))] as const));
+  const small = (p: string): number[] =>
+    shape(p).map((n, axis) => {
+      const own = usedOf(p, axis).size;
+      return own < n ? own + 1 : own;
+    });
+  const moved = (p: string, axes: readonly number[], index: number): number =>
+    indexOf(
+      at(p, axes, index).map((c, i) => order.get(`${shape(p).join()}/${axes[i]!}`)!.get(c)!),
+      axes.map((a) => small(p)[a]!),
+    );
+  return {
+    shape: small,
+    exchange: exchange.map(({ parameter, axes, images }) => ({
+      parameter,
+      axes,
+      images: new Map(
+        [...images].map(([i, m]) => [moved(parameter, axes, i), { ...m, index: moved(m.parameter, axes, m.index) }] as const),
+      ),
+    })),
+  };
+}
+
+function entries(shape: readonly number[]): number {
+  return shape.reduce((n, d) => n * d, 1);
+}
+
+function isPlain(exchange: WeightExchange): boolean {
+  return exchange.every(({ axes, images }) => axes.length < 2 && [...images.values()].every((m) => m.sign === 1));
+}
+
+/** An exchange as what changes places. */
+export function exchangeOf(exchange: WeightExchange, names: readonly [string, string], shape: Shape): Exchange {
   const parameters = new Map<string, readonly [string, string]>();
   const entries = new Map<string, { parameter: string; axis: number; positions: [number[], number[]] }>();
   const taken = new Map<string, { readonly other: string; count: number }>();
-  for (const { parameter, axes, images } of elements.flat()) {
+  for (const { parameter, axes, images } of exchange) {
     const axis = axes[0];
     for (const [index, image] of images) {
       if (image.parameter === parameter) {

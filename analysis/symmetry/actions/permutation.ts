@@ -44,6 +44,8 @@ export class PermutationAction {
   /** First entry of each atom within the space. */
   private readonly offsets = new Map<number, number>();
   private readonly byParameter = new Map<string, Map<number, Occurrence[]>>();
+  /** The segments that answer to one, by atom. */
+  private readonly known = new Map<Occurrence, ReadonlyMap<number, Occurrence>>();
   readonly copies: number;
 
   /** `enclosing` is the atom that the space is fibred over, if any. */
@@ -183,33 +185,90 @@ export class PermutationAction {
   /** Where each position of an axis goes, for a fixed index of the enclosing space along another axis. */
   private targets(length: number, occurrences: readonly Occurrence[], element: PermutationElement, copy: number): Int32Array {
     const to = Int32Array.from({ length }, (_, i) => i);
-    // Pieces of one space in equal roles: the r-th segment of one atom answers to the r-th of another.
-    const role = (o: Occurrence) => `${o.factor}:${o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join()}`;
-    const byRole = new Map<string, Map<number, Occurrence[]>>();
     for (const o of occurrences) {
-      const atom = o.atoms[o.factor]!;
-      const roles = byRole.get(role(o)) ?? new Map<number, Occurrence[]>();
-      byRole.set(role(o), roles);
-      const list = roles.get(atom);
-      if (list) list.push(o);
-      else roles.set(atom, [o]);
-    }
-    for (const o of occurrences) {
-      const atom = o.atoms[o.factor]!;
-      const repeats = byRole.get(role(o))!;
-      const turn = repeats.get(atom)!.indexOf(o);
-      const inner = o.factors.slice(o.factor + 1).reduce((n, d) => n * d, 1);
+      const inner = innerOf(o);
       const size = o.factors[o.factor]!;
+      const start = this.offsets.get(o.atoms[o.factor]!)!;
       for (let p = 0; p < o.end - o.start; p++) {
-        const coordinate = Math.floor(p / inner) % size;
-        const inSpace = this.offsets.get(atom)! + coordinate;
-        const target = element[this.copyInSegment(o, p) ?? copy]![inSpace]!;
-        const [targetAtom, targetCoordinate] = this.locate(target);
-        const other = targetAtom === atom ? o : repeats.get(targetAtom)![turn]!;
-        to[o.start + p] = other.start + p + (targetCoordinate - coordinate) * inner;
+        const unit = start + (Math.floor(p / inner) % size);
+        to[o.start + p] = this.goal(occurrences, o, p, element[this.copyInSegment(o, p) ?? copy]![unit]!);
       }
     }
     return to;
+  }
+
+  /** Where position p of a segment goes when its entry of the space becomes another one. */
+  private goal(occurrences: readonly Occurrence[], o: Occurrence, p: number, unit: number): number {
+    const atom = o.atoms[o.factor]!;
+    const inner = innerOf(o);
+    const coordinate = Math.floor(p / inner) % o.factors[o.factor]!;
+    const [targetAtom, targetCoordinate] = this.locate(unit);
+    const other = targetAtom === atom ? o : this.partners(occurrences, o).get(targetAtom)!;
+    return other.start + p + (targetCoordinate - coordinate) * inner;
+  }
+
+  /** The segments of an axis that answer to one: the r-th of one atom to the r-th of another one in an equal role. */
+  private partners(occurrences: readonly Occurrence[], o: Occurrence): ReadonlyMap<number, Occurrence> {
+    if (!this.known.has(o)) {
+      const turns = new Map<string, Map<number, Occurrence>>();
+      const counts = new Map<string, number>();
+      for (const x of occurrences) {
+        const [role, atom] = [roleOf(x), x.atoms[x.factor]!];
+        const turn = counts.get(`${role} ${atom}`) ?? 0;
+        counts.set(`${role} ${atom}`, turn + 1);
+        const own = turns.get(`${role} ${turn}`) ?? new Map<number, Occurrence>();
+        turns.set(`${role} ${turn}`, own.set(atom, x));
+        this.known.set(x, own);
+      }
+    }
+    return this.known.get(o)!;
+  }
+
+  /** The axes that the space is on. */
+  places(): (readonly [parameter: string, axis: number])[] {
+    return [...this.byParameter].flatMap(([p, byAxis]) => [...byAxis.keys()].map((axis) => [p, axis] as const));
+  }
+
+  /** Where each position of an axis goes, where copies lie along no other axis. */
+  along(parameter: string, axis: number, element: PermutationElement): Int32Array {
+    return this.targets(this.shape(parameter)[axis]!, this.byParameter.get(parameter)!.get(axis)!, element, 0);
+  }
+
+  /** Whether positions along each axis tell the copy: none lie along another axis. */
+  areCopiesWithin(): boolean {
+    return this.enclosing === undefined || this.space.occurrences.every((o) => this.copyInSegment(o, 0) !== undefined);
+  }
+
+  /** The copies that entries at a position of an axis belong to, as far as the position tells. */
+  copiesAt(parameter: string, axis: number, position: number): number[] {
+    const occurrences = this.byParameter.get(parameter)?.get(axis) ?? [];
+    return occurrences
+      .filter((o) => o.start <= position && position < o.end)
+      .map((o) => this.copyInSegment(o, position - o.start) ?? 0);
+  }
+
+  /** The entries of the space that a position of an axis of a parameter belongs to: none, one, or several of one product. */
+  unitsAt(parameter: string, axis: number, position: number): number[] {
+    const occurrences = this.byParameter.get(parameter)?.get(axis) ?? [];
+    return occurrences.flatMap((o) =>
+      o.start <= position && position < o.end
+        ? [this.offsets.get(o.atoms[o.factor]!)! + (Math.floor((position - o.start) / innerOf(o)) % o.factors[o.factor]!)]
+        : [],
+    );
+  }
+
+  /** The position of another entry of the space that answers to this one, where it belongs to one entry. */
+  answering(parameter: string, axis: number, position: number, unit: number): number {
+    const occurrences = this.byParameter.get(parameter)!.get(axis)!;
+    const o = occurrences.find((x) => x.start <= position && position < x.end)!;
+    return this.goal(occurrences, o, position - o.start, unit);
+  }
+
+  /** Whether the space is on an axis of two parameters in the same way: whatever permutes it moves the same positions of both. */
+  isAlike(one: string, other: string, axis: number): boolean {
+    const [a, b] = [one, other].map((p) => this.byParameter.get(p)?.get(axis) ?? []);
+    const text = (o: Occurrence): string => `${o.start} ${o.end} ${o.factors.join()} ${o.factor} ${o.atoms.join()}`;
+    return a!.length === b!.length && a!.every((o, i) => text(o) === text(b![i]!));
   }
 
   private locate(index: number): readonly [atom: number, coordinate: number] {
@@ -245,4 +304,16 @@ export class PermutationAction {
     }
     return undefined;
   }
+}
+
+/** Number of positions of a segment for each entry of the factor that is meant. */
+function innerOf(o: Occurrence): number {
+  let n = 1;
+  for (let i = o.factor + 1; i < o.factors.length; i++) n *= o.factors[i]!;
+  return n;
+}
+
+/** What a segment holds besides the atom that is meant. */
+function roleOf(o: Occurrence): string {
+  return `${o.factor}:${o.atoms.map((a, i) => (i === o.factor ? "*" : a)).join()}`;
 }

@@ -1,6 +1,7 @@
 /** @file Looks at sums of products. */
 import type { Application } from "./nodes";
-import { coordinatesOf, indexOf, sameSlot, type Slot, slotKey } from "./slots";
+import { coordinatesOf, indexOf } from "./movements";
+import { sameSlot, type Slot } from "./slots";
 import { type ExchangeState, isSame, NoExchange } from "./state";
 import { slotOf, Step } from "./step";
 import { WholeStep } from "./whole";
@@ -73,7 +74,7 @@ export class ContractionStep extends Step {
     for (const at of terms.values()) {
       const before = operands.map((v, k) => {
         const { axes, index } = this.along(v, all[k]!, at);
-        return slots.origins(v, axes)[index]!;
+        return slots.origin(v, axes, index);
       });
       const after = before.map((s) => state.image(s, true));
       const leader = after.findIndex((s, k) => !isSame(s, before[k]!));
@@ -81,7 +82,7 @@ export class ContractionStep extends Step {
       goals.add(labels.map((l) => goal.get(l)).join());
       const there = operands.map((v, k) => {
         const { axes, index } = this.along(v, all[k]!, goal);
-        return slots.origins(v, axes)[index]!;
+        return slots.origin(v, axes, index);
       });
       const signs = after.map((s, k) => this.signBetween(s, there[k]!));
       const other = 1 - leader;
@@ -102,8 +103,8 @@ export class ContractionStep extends Step {
     const { slots } = this;
     const value = this.own.operands[operand]!;
     const axes = this.axesOf(all[operand]!, labels);
-    for (const i of slots.indices(value, axes).get(slotKey(slot)) ?? []) {
-      if (sameSlot(slots.origins(value, axes)[i]!, slot)) return this.coordinates(value, all[operand]!, axes, i);
+    for (const i of slots.indices(value, axes, slot)) {
+      if (sameSlot(slots.origin(value, axes, i), slot)) return this.coordinates(value, all[operand]!, axes, i);
     }
     throw new NoExchange("not a term of the sum");
   }
@@ -123,7 +124,7 @@ export class ContractionStep extends Step {
     const slotAt = (application: Application, k: number, p: number): Slot => {
       const at = this.coordinates(own.output, output, axes, p);
       const place = this.along(application.operands[k]!, all[k]!, at);
-      return slots.origins(application.operands[k]!, place.axes)[place.index]!;
+      return slots.origin(application.operands[k]!, place.axes, place.index);
     };
     for (const p of positions) {
       const result = slotOf(own.output, axes, p);
@@ -168,7 +169,7 @@ export class ContractionStep extends Step {
     const { own, state, slots } = this;
     if (goal === own) return;
     for (const k of which) {
-      const [before, there] = [slots.origins(own.operands[k]!, [])[0]!, slots.origins(goal.operands[k]!, [])[0]!];
+      const [before, there] = [slots.origin(own.operands[k]!, [], 0), slots.origin(goal.operands[k]!, [], 0)];
       // One value in both is one value after the exchange too.
       if (isSame(before, there)) continue;
       const after = state.image(before);

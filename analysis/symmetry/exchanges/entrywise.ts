@@ -1,8 +1,12 @@
 /** @file Looks at applications that work entry by entry, some of them along some axes only. */
 import { type Application, COMMUTATIVE, reflection } from "./nodes";
-import { coordinatesOf, indexOf, sameSlot, type Slot, slotKey } from "./slots";
+import { coordinatesOf, indexOf } from "./movements";
+import { sameSlot, type Slot } from "./slots";
 import { isSame, NoExchange } from "./state";
 import { PLAIN, type Relation, slotOf, Step } from "./step";
+
+/** Places of one result that are looked at for what changes in an operand. */
+const MOST_PLACES = 65_536;
 
 interface Partner {
   readonly application: Application;
@@ -36,36 +40,39 @@ export class EntrywiseStep extends Step {
       own.map((a) => at[axes.indexOf(a + shift)]!),
       own.map((a) => shape[a]!),
     );
-    return this.slots.origins(value, own)[index]!;
+    return this.slots.origin(value, own, index);
   }
 
   protected changedPositions(axes: readonly number[]): number[] {
-    const { own, state, slots } = this;
-    const sizes = slots.sizes(own.output, axes);
+    const { own, state } = this;
     const out = new Set(state.changed(own.output, axes));
-    const rank = slots.shape(own.output)!.length;
     for (const value of new Set(own.operands)) {
       const along = this.operandAxes(value, axes);
       const changed = state.changed(value, along);
-      if (changed.length === 0) continue;
-      const shift = rank - slots.shape(value)!.length;
-      const others = axes.filter((a) => !along.includes(a - shift));
-      const otherSizes = slots.sizes(own.output, others);
-      const count = otherSizes.reduce((n, d) => n * d, 1);
-      for (const index of changed) {
-        const at = new Map(coordinatesOf(index, slots.sizes(value, along)).map((c, i) => [along[i]! + shift, c]));
-        for (let k = 0; k < count; k++) {
-          coordinatesOf(k, otherSizes).forEach((c, i) => at.set(others[i]!, c));
-          out.add(
-            indexOf(
-              axes.map((a) => at.get(a)!),
-              sizes,
-            ),
-          );
-        }
-      }
+      for (const p of this.spread(value, along, axes, changed)) out.add(p);
     }
     return [...out].sort((a, b) => a - b);
+  }
+
+  /** Indices of the result along some axes that read an operand at one of these indices along its own of them. */
+  private spread(value: number, along: readonly number[], axes: readonly number[], indices: readonly number[]): number[] {
+    const { own, slots } = this;
+    const shift = slots.shape(own.output)!.length - slots.shape(value)!.length;
+    const sizes = slots.sizes(own.output, axes);
+    const others = axes.filter((a) => !along.includes(a - shift));
+    const otherSizes = slots.sizes(own.output, others);
+    const count = otherSizes.reduce((n, d) => n * d, 1);
+    if (indices.length * count > MOST_PLACES) throw new NoExchange("too many places");
+    return indices.flatMap((index) => {
+      const at = new Map(coordinatesOf(index, slots.sizes(value, along)).map((c, i) => [along[i]! + shift, c]));
+      return Array.from({ length: count }, (_, k) => {
+        coordinatesOf(k, otherSizes).forEach((c, i) => at.set(others[i]!, c));
+        return indexOf(
+          axes.map((a) => at.get(a)!),
+          sizes,
+        );
+      });
+    });
   }
 
   take(): void {
@@ -120,26 +127,9 @@ export class EntrywiseStep extends Step {
 
   /** Positions of the result along the axes where an operand is a slot. */
   private positionsOf(value: number, axes: readonly number[], slot: Slot): number[] {
-    const { own, slots } = this;
     const along = this.operandAxes(value, axes);
-    const shift = slots.shape(own.output)!.length - slots.shape(value)!.length;
-    const found = (slots.indices(value, along).get(slotKey(slot)) ?? []).filter((i) =>
-      sameSlot(slots.origins(value, along)[i]!, slot),
-    );
-    const sizes = slots.sizes(own.output, axes);
-    const out: number[] = [];
-    const count = sizes.reduce((n, d) => n * d, 1);
-    const wanted = new Set(found);
-    if (wanted.size === 0 || count > 65_536) return out;
-    for (let p = 0; p < count; p++) {
-      const at = coordinatesOf(p, sizes);
-      const index = indexOf(
-        along.map((a) => at[axes.indexOf(a + shift)]!),
-        slots.sizes(value, along),
-      );
-      if (wanted.has(index)) out.push(p);
-    }
-    return out;
+    const found = this.slots.indices(value, along, slot).filter((i) => sameSlot(this.slots.origin(value, along, i), slot));
+    return this.spread(value, along, axes, found);
   }
 
   private operandsAt(axes: readonly number[], index: number): Slot[] {

@@ -178,6 +178,33 @@ describe("exchanges", () => {
     assert.equal(claimed(gate), bruteForce(gate, { a: 1, o: 0 }));
   });
 
+  it("of layers of any width: the units' permutations carry one exchange to all of them", () => {
+    const wide = (units: number, heads: number): Graph =>
+      network((b, x) => {
+        const h = layer(b, x, "a", 3, 2 * units);
+        const [u, v] = b.addAll("Split", [h, b.constant([2], [units, units], "int64")], 2, { axis: 1 }) as [string, string];
+        const product = b.add("Mul", [b.add("Tanh", [u]), b.add("Tanh", [v])]);
+        if (heads === 1) return layer(b, product, "o", units, 2);
+        const apart = b.add("Reshape", [product, b.constant([3], [SAMPLES, heads, units / heads], "int64")]);
+        return layer(b, b.add("ReduceMax", [apart], { axes: [2], keepdims: 0 }), "o", heads, 2);
+      });
+    for (const [units, heads] of [
+      [700, 1],
+      [600, 20],
+    ] as const) {
+      const graph = wide(units, heads);
+      assert.deepEqual(groups(graph), [`S(2)^${units}`]);
+      const [exchange] = exchangesOf(graph);
+      assert.ok(isKept(graph, exchange!));
+      assert.equal(exchange!.fixedSet(weightsOf(graph))!.codimension, 3 * units);
+      const weights = weightsOf(graph);
+      assert.equal([...exchange!.mirrors!(weights)].length, units);
+      const all = exchange!.act(weights, new Float64Array(units).fill(1)).get("a")!;
+      const own = weights.get("a")!;
+      assert.ok(all.every((value, i) => value === own[i % (2 * units) < units ? i + units : i - units]));
+    }
+  });
+
   it("pieces of a maxout that lie side by side", () => {
     assert.deepEqual(groups(strided), ["S(2)^2"]);
     assert.equal(claimed(strided), bruteForce(strided, { a: 1, o: 0 }));

@@ -6,30 +6,23 @@
  */
 import type { Graph } from "../../graph/graph";
 import { ABSENT } from "../../graph/numbering";
+import type { PermutationAction } from "../actions/permutation";
+import { Conjugates, type UnitSpaces, unitSpaces } from "./conjugates";
 import { follow } from "./follow";
 import { type Application, Applications, COMMUTATIVE } from "./nodes";
 import { ExchangeState, type Image, NoExchange, type Views } from "./state";
 import { type Slot, Slots } from "./slots";
+import {
+  areDisjoint,
+  type ExchangeFamily,
+  exchangeKey,
+  isExchange,
+  sidesOf,
+  type WeightExchange,
+  type WeightImages,
+} from "./weights";
 
-/** What becomes of the slots of one parameter along some axes. */
-export interface WeightImages {
-  readonly parameter: string;
-  readonly axes: readonly number[];
-  /** By index along these axes: the parameter and index that it takes its entries from, and their sign. */
-  readonly images: ReadonlyMap<number, { readonly parameter: string; readonly index: number; readonly sign: number }>;
-}
-
-/** One exchange: what becomes of all weights that change. Sets along several axes of a parameter act one after the other. */
-export type WeightExchange = readonly WeightImages[];
-
-/** Exchanges that may be made independently: one for each unit, or a single one. */
-export interface ExchangeFamily {
-  readonly elements: readonly WeightExchange[];
-  /** What is exchanged at each place, by the first weights of both sides. */
-  readonly names: readonly [string, string];
-}
-
-/** Units of a layer of which exchanges are looked for one by one. */
+/** Exchanges of units that no permutation carries from one to the next are looked for one by one, in layers up to this size. */
 const MOST_UNITS = 128;
 
 /** Exchanges of single units that are followed in all: each of them goes through the network on its own. */
@@ -55,9 +48,12 @@ interface Starts {
   isCovered?(): boolean;
 }
 
-/** All families of exchanges of a graph that more than change signs. */
-export function findExchanges(graph: Graph): ExchangeFamily[] {
-  const finder = new ExchangeFinder(graph);
+/**
+ * All families of exchanges of a graph that more than change signs.
+ * @param actions permutations of units: what is an exchange of one of them is one of all that it may be permuted with
+ */
+export function findExchanges(graph: Graph, actions: readonly PermutationAction[]): ExchangeFamily[] {
+  const finder = new ExchangeFinder(graph, actions);
   return [...finder.families()];
 }
 
@@ -65,35 +61,54 @@ class ExchangeFinder {
   private readonly slots: Slots;
   private readonly applications: Applications;
   private readonly views: Views = new Map();
+  /** Families by the exchange of their first units. */
   private readonly seen = new Set<string>();
+  private readonly spaces: UnitSpaces;
   private structures: Int32Array | undefined;
   /** How many exchanges of single units were followed. */
   private singles = 0;
 
-  constructor(private readonly graph: Graph) {
+  constructor(
+    private readonly graph: Graph,
+    actions: readonly PermutationAction[],
+  ) {
     this.slots = new Slots(graph);
     this.applications = new Applications(this.slots);
+    this.spaces = unitSpaces(actions);
   }
 
   *families(): Iterable<ExchangeFamily> {
     for (const starts of this.starts()) {
       if (starts.count === 0 || starts.isCovered?.() === true) continue;
-      if (starts.count > 1 && this.singles + starts.count > MOST_SINGLE) continue;
       const first = this.element(starts.at(0));
       if (!first || !isExchange(first)) continue;
+      const found = this.conjugates(first);
+      const isAll = (found?.count ?? 0) >= starts.count;
+      if (!isAll && (starts.count > MOST_UNITS || this.singles + starts.count > MOST_SINGLE)) {
+        // Exchanges of some units are true as well, but one of many tells nobody anything.
+        if (!found || found.count === 1) continue;
+      }
       starts.found?.();
-      if (starts.count > 1) this.singles += starts.count;
-      if (this.seen.has(keyOf(first))) continue;
-      const elements: WeightExchange[] = [];
-      for (let i = 0; i < starts.count; i++) {
-        const element = i === 0 ? first : this.element(starts.at(i));
-        if (!element || !isExchange(element) || this.seen.has(keyOf(element))) continue;
-        this.seen.add(keyOf(element));
-        elements.push(element);
+      if (!found) continue;
+      const family = [found];
+      for (let i = 1; !isAll && i < starts.count && this.singles < MOST_SINGLE && starts.count <= MOST_UNITS; i++) {
+        this.singles++;
+        const element = this.element(starts.at(i));
+        const others = element && isExchange(element) ? this.conjugates(element) : undefined;
+        if (others) family.push(others);
       }
       const sides = sidesOf(first);
-      if (sides) yield { elements, names: sides };
+      if (sides) yield familyOf(family, sides);
     }
+  }
+
+  /** An exchange with all that permutations of units make of it; undefined where they are known. */
+  private conjugates(element: WeightExchange): Conjugates | undefined {
+    const out = new Conjugates(element, this.spaces, (p) => this.graph.parameters.get(p)!.shape);
+    const key = exchangeKey(out.representative);
+    if (this.seen.has(key)) return undefined;
+    this.seen.add(key);
+    return out;
   }
 
   /** The exchange that a start leads to. */
@@ -211,7 +226,7 @@ class ExchangeFinder {
     const { slots } = this;
     const count = slots.sizes(x, axes).reduce((n, d) => n * d, 1);
     return {
-      count: count > MOST_UNITS ? 0 : count,
+      count,
       at: (i) => {
         const [slot, held] = [slots.origin(x, axes, i), slots.origin(y, axes, i)];
         if (!this.mayExchange(slot, held, by)) return undefined;
@@ -277,7 +292,7 @@ class ExchangeFinder {
     yield* this.byUnits(shape, (axes) => {
       const count = slots.sizes(output, axes).reduce((n, d) => n * d, 1);
       return {
-        count: count > MOST_UNITS ? 0 : count,
+        count,
         at: (i) => {
           let slot = slots.origin(output, axes, i);
           const node = slots.writer(slot.value);
@@ -293,6 +308,22 @@ class ExchangeFinder {
       };
     });
   }
+}
+
+/** The exchanges of several layers' units, or of units that no permutation exchanges, as one family. */
+function familyOf(parts: readonly Conjugates[], names: readonly [string, string]): ExchangeFamily {
+  const count = parts.reduce((n, p) => n + p.count, 0);
+  const element = (k: number): WeightExchange => {
+    let at = k;
+    for (const part of parts) {
+      if (at < part.count) return part.element(at);
+      at -= part.count;
+    }
+    throw new RangeError(`exchange ${k} of ${count}`);
+  };
+  const isConjugate = parts.length === 1;
+  const isDisjoint = isConjugate || areDisjoint(Array.from({ length: count }, (_, k) => element(k)));
+  return { count, element, isConjugate, isDisjoint, names };
 }
 
 /** What the sets of a parameter along other axes than these do, so that they can be compared. */
@@ -321,30 +352,4 @@ function takers(state: ExchangeState, own: ReadonlyMap<number, Image>, image: Im
       for (const m of s.images.values()) if (m.value === image.value && m.index === image.index) count++;
     }
   return count;
-}
-
-/** Whether anything changes places: what only changes signs is known from units of measure. */
-function isExchange(element: WeightExchange): boolean {
-  return element.some(({ parameter, images }) => [...images].some(([i, m]) => m.parameter !== parameter || m.index !== i));
-}
-
-function keyOf(element: WeightExchange): string {
-  return element
-    .map(
-      ({ parameter, axes, images }) =>
-        `${parameter}/${axes.join()}: ${[...images]
-          .map(([i, m]) => `${i}<${m.parameter}.${m.index}.${m.sign}`)
-          .sort()
-          .join()}`,
-    )
-    .sort()
-    .join(";");
-}
-
-/** The first weights that change places. */
-function sidesOf(element: WeightExchange): readonly [string, string] | undefined {
-  for (const { parameter, images } of element)
-    for (const m of images.values()) if (m.parameter !== parameter) return [parameter, m.parameter];
-  const first = element[0]?.parameter;
-  return first === undefined ? undefined : [first, first];
 }

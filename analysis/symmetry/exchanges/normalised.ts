@@ -1,7 +1,7 @@
 /** @file Looks at softmaxes. */
 import { EntrywiseStep } from "./entrywise";
 import type { Application } from "./nodes";
-import { coordinatesOf, slotKey } from "./slots";
+import { coordinatesOf } from "./movements";
 import { type ExchangeState, isSame, NoExchange } from "./state";
 import { slotOf } from "./step";
 
@@ -20,7 +20,6 @@ export class NormalisedStep extends EntrywiseStep {
     const axes = this.alignedAxes();
     const sizes = slots.sizes(own.output, axes);
     const value = own.operands[0]!;
-    const origins = slots.origins(value, axes);
     for (const p of this.changedPositions(axes)) {
       const result = slotOf(own.output, axes, p);
       const wanted = state.image(result);
@@ -28,7 +27,7 @@ export class NormalisedStep extends EntrywiseStep {
         this.unary(value, axes, p, result, wanted, axes);
         continue;
       }
-      const before = origins[p]!;
+      const before = slots.origin(value, axes, p);
       const after = state.image(before);
       const isOpen = isSame(before, after);
       const isWanted = !isSame(wanted, result);
@@ -36,15 +35,13 @@ export class NormalisedStep extends EntrywiseStep {
         throw new NoExchange("normalised apart");
       const goal = isWanted
         ? wanted.index
-        : slots
-            .indices(value, axes)
-            .get(slotKey(after))
-            ?.find((i) => isSame(origins[i]!, after));
+        : slots.indices(value, axes, after).find((i) => isSame(slots.origin(value, axes, i), after));
       if (goal === undefined) throw new NoExchange("not what is normalised");
+      const there = slots.origin(value, axes, goal);
       const [from, to] = [coordinatesOf(p, sizes), coordinatesOf(goal, sizes)];
       if (axes.some((a, i) => a !== axis && from[i] !== to[i])) throw new NoExchange("normalised apart");
-      if (isOpen && this.signBetween(origins[goal]!, before) === undefined) state.want(before, origins[goal]!, 1, 0);
-      else if (!isSame(after, origins[goal]!)) throw new NoExchange("operands differ");
+      if (isOpen && this.signBetween(there, before) === undefined) state.want(before, there, 1, 0);
+      else if (!isSame(after, there)) throw new NoExchange("operands differ");
       if (!isWanted) state.want(result, slotOf(own.output, axes, goal), 1, 0);
     }
   }

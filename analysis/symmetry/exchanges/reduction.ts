@@ -1,7 +1,8 @@
 /** @file Looks at reductions. */
 import type { Application } from "./nodes";
 import { reflection } from "./nodes";
-import { coordinatesOf, indexOf, sameSlot, slotKey } from "./slots";
+import { coordinatesOf, indexOf } from "./movements";
+import { sameSlot } from "./slots";
 import { type ExchangeState, isSame, NoExchange } from "./state";
 import { PLAIN, slotOf, Step } from "./step";
 
@@ -38,7 +39,7 @@ export class ReductionStep extends Step {
         outSizes,
       );
     };
-    const origins = slots.origins(value, axes);
+    const origins = Array.from({ length: sizes.reduce((n, d) => n * d, 1) }, (_, i) => slots.origin(value, axes, i));
     const groups = new Map<number, number[]>();
     origins.forEach((_, i) => {
       const list = groups.get(outOf(i));
@@ -54,7 +55,7 @@ export class ReductionStep extends Step {
         continue;
       }
       const after = groups.get(q)!.map((i) => state.image(origins[i]!));
-      const found = (slots.indices(value, axes).get(slotKey(after[0]!)) ?? []).find((i) => sameSlot(origins[i]!, after[0]!));
+      const found = slots.indices(value, axes, after[0]!).find((i) => sameSlot(origins[i]!, after[0]!));
       if (found === undefined) throw new NoExchange("not what is reduced");
       const goal = outOf(found);
       const there = groups.get(goal)!.map((i) => origins[i]!);

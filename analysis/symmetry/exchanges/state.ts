@@ -1,7 +1,8 @@
 /** @file What an exchange does to slots: the image of each slot that it changes, and who reads what is changed. */
 import { ABSENT } from "../../graph/numbering";
 import type { Application, Applications } from "./nodes";
-import { coordinatesOf, indexOf, sameSlot, type Slot, slotKey } from "./slots";
+import { coordinatesOf, indexOf } from "./movements";
+import { parseRoot, sameSlot, type Slot } from "./slots";
 
 /** A contradiction: there is no such exchange. */
 export class NoExchange extends Error {}
@@ -30,7 +31,7 @@ interface View {
 /** Readers that were found, by value and axes; null where there are some that cannot be followed. */
 export type Views = Map<string, readonly View[] | null>;
 
-/** Most slots of a value that are looked at. */
+/** Most slots of a value that are looked at one by one. */
 const MOST_SLOTS = 65_536;
 
 /** Images of slots that grow while an exchange is followed; entries are only ever added. */
@@ -39,6 +40,8 @@ export class ExchangeState {
   readonly sets = new Map<number, ImageSet[]>();
   /** Applications to look at. */
   readonly pending = new Set<Application>();
+  /** What reads a changed value, itself or moved. */
+  private readonly isRead = new Set<number>();
   /** Of the applications that read a changed value: along which axes of which operand. */
   private readonly touched = new Map<Application, Map<number, Map<string, readonly number[]>>>();
 
@@ -104,21 +107,23 @@ export class ExchangeState {
   /** Indices of slots of a value along these axes that change. */
   changed(value: number, axes: readonly number[]): number[] {
     const { slots } = this;
-    if (slots.sizes(value, axes).reduce((n, d) => n * d, 1) > MOST_SLOTS) throw new NoExchange("too many slots");
-    const origins = slots.origins(value, axes);
-    const roots = new Map<string, Slot>();
-    for (const o of origins) roots.set(`${o.value}|${o.axes.join()}`, o);
+    const roots = slots.roots(value, axes);
+    // Whoever reads it along fewer axes may have been followed to it.
+    if (!roots && this.isRead.has(value)) throw new NoExchange("cannot be followed along these axes together");
     const out = new Set<number>();
-    for (const { value: root, axes: own } of roots.values()) {
+    for (const key of roots ?? []) {
+      const [root, own] = parseRoot(key);
       for (const set of this.sets.get(root) ?? []) {
         if (set.axes.join() === own.join()) {
-          const indices = slots.indices(value, axes);
           for (const index of set.images.keys())
-            for (const i of indices.get(slotKey({ value: root, axes: own, index })) ?? []) out.add(i);
+            for (const i of slots.indices(value, axes, { value: root, axes: own, index })) out.add(i);
         } else if (set.axes.every((a) => own.includes(a))) {
-          origins.forEach((o, i) => {
+          const count = slots.sizes(value, axes).reduce((n, d) => n * d, 1);
+          if (count > MOST_SLOTS) throw new NoExchange("too many slots");
+          for (let i = 0; i < count; i++) {
+            const o = slots.origin(value, axes, i);
             if (o.value === root && !isSame(this.image(o, true), o)) out.add(i);
-          });
+          }
         }
       }
     }
@@ -183,6 +188,7 @@ export class ExchangeState {
       else this.sets.set(value, [set]);
     }
     for (const view of this.readers(value, axes)) {
+      this.isRead.add(view.value);
       let operands = this.touched.get(view.application);
       if (!operands) this.touched.set(view.application, (operands = new Map()));
       let byAxes = operands.get(view.value);
@@ -231,22 +237,12 @@ export class ExchangeState {
           if (o === ABSENT) continue;
           if (slots.shape(o) === undefined) return undefined;
           const own = next.filter((a) => slots.shape(o)![a]! > 1);
-          if (!this.isFollowed(o, own)) return undefined;
+          if (!slots.roots(o, own)) return undefined;
           pending.push([o, own]);
         }
       }
     }
     return out;
-  }
-
-  /** Whether slots of a movement's result are slots of what it moves. */
-  private isFollowed(value: number, axes: readonly number[]): boolean {
-    const { slots } = this;
-    if (slots.sizes(value, axes).reduce((n, d) => n * d, 1) > MOST_SLOTS) return false;
-    return slots.origins(value, axes).every((o) => {
-      const writer = slots.numbering.writer(o.value);
-      return writer === ABSENT || !slots.isMovement(writer);
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** @file What looks at all kinds of applications share. */
 import { ABSENT } from "../../graph/numbering";
 import { type Application, reflection, sameOperator } from "./nodes";
-import { type Slot, sameSlot, slotKey } from "./slots";
+import { type Slot, sameSlot } from "./slots";
 import { type ExchangeState, isSame, NoExchange } from "./state";
 
 /** f of the operands after the exchange is sign times f of some operands before it, and an offset. */
@@ -71,12 +71,12 @@ export abstract class Step {
     outAxes: readonly number[],
   ): void {
     const { own, state, slots } = this;
-    const before = slots.origins(value, axes)[p]!;
+    const before = slots.origin(value, axes, p);
     const after = state.image(before);
     if (!isSame(wanted, result)) {
       const other = state.applications.of(slots.numbering.writer(wanted.value));
       if (!this.isLike(other) || other.output !== wanted.value) throw new NoExchange("written differently");
-      const there = slots.origins(other.operands[0]!, axes)[wanted.index]!;
+      const there = slots.origin(other.operands[0]!, axes, wanted.index);
       const sign = this.signBetween(after, there);
       const isOpen = isSame(before, after);
       for (const wish of sign === undefined || isOpen ? [sign ?? 1, -(sign ?? 1)] : [sign]) {
@@ -92,9 +92,8 @@ export abstract class Step {
     }
     for (const { application, value: read } of [{ application: own, value }, ...state.readers(after.value, after.axes)]) {
       if (!this.isLike(application) || application.operands[0] !== read) continue;
-      const origins = slots.origins(read, axes);
-      for (const i of slots.indices(read, axes).get(slotKey(after)) ?? []) {
-        const sign = this.signBetween(after, origins[i]!);
+      for (const i of slots.indices(read, axes, after)) {
+        const sign = this.signBetween(after, slots.origin(read, axes, i));
         const r = sign === 1 ? PLAIN : sign === -1 ? reflection(own.node) : undefined;
         if (r) return state.want(result, slotOf(application.output, outAxes, i), r.sign, r.offset);
       }

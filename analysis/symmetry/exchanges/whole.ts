@@ -13,7 +13,7 @@ export class WholeStep extends Step {
     }
     const result = slotOf(own.output, [], 0);
     const isBilinear = own.passing.kind === "contraction";
-    const wholeOf = (v: number): Slot => slots.origins(v, [])[0]!;
+    const wholeOf = (v: number): Slot => slots.origin(v, [], 0);
     const wanted = state.image(result);
     const before = own.operands.map(wholeOf);
     const after = before.map((s) => state.image(s));
