@@ -8,11 +8,16 @@ import type { Cell, CellTable, SegmentPlace, Slot, TensorCells } from "./cells";
 import type { JointCell } from "./labels";
 import { upTo } from "./lists";
 
-/** Row-major order of cells with identical factor sequences; undefined where the two sides differ. */
+/**
+ * Row-major order of cells with identical factor sequences; undefined where the two sides differ. Heads whose coordinates come in
+ * pieces (rotary halves) are one cell where heads and coordinates are one axis, and several where they are two.
+ */
 export function rowMajor(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
   const to = table.of(out);
   const from = table.of(input);
-  if (!to || !from || to.cells.length !== from.cells.length) return undefined;
+  if (!to || !from) return undefined;
+  if (to.cells.length !== from.cells.length)
+    return to.cells.length === 1 || from.cells.length === 1 ? inOneCell(to, from) : undefined;
   const joint: JointCell[] = [];
   for (let i = 0; i < to.cells.length; i++) {
     const a = to.cells[i]!;
@@ -27,6 +32,21 @@ export function rowMajor(table: CellTable, out: string, input: string): readonly
   return joint;
 }
 
+/** Each cell with the only one of the other side, which holds all entries; slots are the same index where they are the same atom. */
+function inOneCell(to: TensorCells, from: TensorCells): readonly JointCell[] {
+  const pair = (a: Cell, b: Cell): JointCell => {
+    const labels = (slots: readonly Slot[]) => slots.map(({ atom }) => (isOnly(a, atom) && isOnly(b, atom) ? atom : -1));
+    return [
+      { cell: a, labels: labels(a.slots) },
+      { cell: b, labels: labels(b.slots) },
+    ];
+  };
+  return to.cells.flatMap((a) => from.cells.map((b) => pair(a, b)));
+}
+
+/** Whether an atom is one slot of a cell, no more. */
+const isOnly = ({ slots }: Cell, atom: number): boolean => slots.filter((s) => s.atom === atom).length === 1;
+
 /** Cells in the same order, whose slots are the same index where they are the same atom, and it is the only slot that is. */
 export function sameAtoms(table: CellTable, out: string, input: string): readonly JointCell[] | undefined {
   const to = table.of(out);
@@ -34,8 +54,7 @@ export function sameAtoms(table: CellTable, out: string, input: string): readonl
   if (!to || !from || to.counts.join() !== from.counts.join()) return undefined;
   return to.cells.map((a, i) => {
     const b = from.cells[i]!;
-    const only = ({ slots }: Cell, atom: number) => slots.filter((s) => s.atom === atom).length === 1;
-    const label = ({ atom }: Slot) => (only(a, atom) && only(b, atom) ? a.slots.findIndex((s) => s.atom === atom) : -1);
+    const label = ({ atom }: Slot) => (isOnly(a, atom) && isOnly(b, atom) ? a.slots.findIndex((s) => s.atom === atom) : -1);
     return [
       { cell: a, labels: a.slots.map(label) },
       { cell: b, labels: b.slots.map(label) },

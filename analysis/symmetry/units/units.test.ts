@@ -103,6 +103,51 @@ describe("scalings of blocks", () => {
   });
 });
 
+/** Queries of four heads that are normalised and then turned by halves, as QK-norm before rotary positions. */
+function normalisedAndTurned(): Graph {
+  const table = {
+    type: "float64" as const,
+    shape: [5, 1, 4],
+    data: Float64Array.from({ length: 20 }, (_, i) => Math.cos(i * i)),
+  };
+  return sketch({
+    inputs: { x: [6, 5, 3] },
+    parameters: { q: [3, 16] },
+    constants: {
+      four: int64Vector([6, 5, 4, 4]),
+      at0: int64Vector([0]),
+      at2: int64Vector([2]),
+      at4: int64Vector([4]),
+      last: int64Vector([3]),
+      table,
+    },
+    lines: [
+      ["qx", "MatMul", ["x", "q"]],
+      ["heads", "Reshape", ["qx", "four"]],
+      ["squares", "ReduceSumSquare", ["heads", "last"], { keepdims: 1 }],
+      ["length", "Sqrt", ["squares"]],
+      ["normed", "Div", ["heads", "length"]],
+      ["first", "Slice", ["normed", "at0", "at2", "last"]],
+      ["second", "Slice", ["normed", "at2", "at4", "last"]],
+      ["negative", "Neg", ["second"]],
+      ["turned", "Concat", ["negative", "first"], { axis: -1 }],
+      ["y", "Mul", ["turned", "table"]],
+      ["z", "Add", ["y", "normed"]],
+    ],
+    outputs: ["z"],
+  });
+}
+
+describe("scalings of heads whose coordinates come in pieces", () => {
+  it("each head's length is forgotten", () => {
+    const graph = normalisedAndTurned();
+    const scalings = findScalings(graph, axesOf(graph), "scales", equivariance);
+    assert.equal(scalingDimension(scalings), 4);
+    const weights = weightsOf(graph);
+    assert.ok(certifyGenerators(graph, weights, vectors(graph, scalings, weights)) < 1e-9);
+  });
+});
+
 /** Two layers side by side, shuffled; halves of the result see different functions, which cuts each layer into two spaces. */
 function shuffled(): Graph {
   return sketch({
