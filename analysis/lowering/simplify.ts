@@ -2,6 +2,7 @@
 import type { Node } from "../graph/graph";
 import { elementCount, filled, isFloating, type Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
+import { isNumber } from "./finite";
 import { asRectifier } from "./rectifiers";
 import type { Workspace } from "./workspace";
 import type { Item, Value } from "./values";
@@ -114,6 +115,9 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
       return item.inputs.length === 1 ? a : undefined;
     case "Where":
       if (isAll(a, 1) && keeps(item, b)) return b;
+      // PyTorch's exporter of attention puts zero where a row of the softmax is no number.
+      if (c !== undefined && a?.writer?.node.operator === "IsNaN" && a.writer.inputs[0] === c && isNumber(c) && keeps(item, c))
+        return c;
       return isAll(a, 0) && keeps(item, c) ? c : asRectifier(item);
     default:
       return undefined;
