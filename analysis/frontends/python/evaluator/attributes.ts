@@ -5,7 +5,7 @@ import { raise } from "./errors";
 import { call } from "./functions";
 import type { Interpreter } from "./interpreter";
 import { readTensorAttribute, writeTensorAttribute } from "../torch/tensor-attributes";
-import { is, isObject, typeName } from "../values/inspect";
+import { dictKey, is, isObject, typeName } from "../values/inspect";
 import { dict, int, native, positional, tuple, unknown } from "../values/make";
 import type { ClassValue, InstanceValue, SuperValue, Value } from "../values/value";
 
@@ -64,8 +64,12 @@ export function instanceAttribute(interpreter: Interpreter, self: InstanceValue,
     const special = c.missing?.(interpreter, self, name);
     if (special !== undefined) return special;
   }
+  // Mostly a class derives from dict so that its items are attributes, by one of many tricks.
+  const item = is(self.contents, "dict") ? self.contents.entries.get(dictKey(name)) : undefined;
+  if (item !== undefined) return item.value;
   const fallback = findInClass(self.cls, "__getattr__");
-  if (is(fallback, "function")) return call(interpreter, { k: "bound", callee: fallback, self }, positional(name));
+  if (is(fallback, "function") || is(fallback, "native"))
+    return call(interpreter, { k: "bound", callee: fallback, self }, positional(name));
   return undefined;
 }
 
@@ -108,6 +112,10 @@ export function tryAttribute(interpreter: Interpreter, object: Value, name: stri
   if (!isObject(object)) return containerMethod(interpreter, object, name);
   switch (object.k) {
     case "instance": {
+      const hook = findInClass(object.cls, "__getattribute__");
+      if (is(hook, "function")) {
+        return call(interpreter, { k: "bound", callee: hook, self: object }, positional(name));
+      }
       const found = instanceAttribute(interpreter, object, name);
       if (found !== undefined) return found;
       const open = openBase(object.cls);
@@ -218,7 +226,7 @@ export function setAttribute(interpreter: Interpreter, object: Value, name: stri
           return;
         }
         const hook = findInClass(object.cls, "__setattr__");
-        if (is(hook, "function")) {
+        if (is(hook, "function") || is(hook, "native")) {
           call(interpreter, { k: "bound", callee: hook, self: object }, positional(name, value));
           return;
         }

@@ -4,6 +4,7 @@ import { is, isObject } from "../values/inspect";
 import { native, positional, unknown } from "../values/make";
 import type { Arguments, ClassValue, InstanceValue, Value } from "../values/value";
 import { findInClass, getAttribute } from "./attributes";
+import { newContents } from "./derived";
 import { PythonError, raise } from "./errors";
 import { evaluateArguments } from "./expressions";
 import { call } from "./functions";
@@ -195,6 +196,7 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     cls,
     attributes: new Map(),
     ...(made ? { made } : {}),
+    ...holding(newContents(interpreter, cls, args)),
   };
   const maker = findInClass(cls, "__new__");
   if (is(maker, "function")) {
@@ -207,6 +209,10 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
   initialise(interpreter, self, args);
   interpreter.made.push(self);
   return self;
+}
+
+function holding(contents: Value | undefined): { readonly contents?: Value } {
+  return contents === undefined ? {} : { contents };
 }
 
 function sameNumber(a: Value, b: Value): boolean {

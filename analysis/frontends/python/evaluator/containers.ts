@@ -223,7 +223,8 @@ const DICT: Readonly<Record<string, Method<Of<"dict">>>> = {
     return value;
   },
   update: (i, s, a) => {
-    const from = a.positional[0];
+    const given = a.positional[0];
+    const from = is(given, "instance") ? (given.contents ?? given) : given;
     if (is(from, "dict")) for (const [k, e] of from.entries) i.journal.set(s.entries, k, e);
     else if (from !== undefined && from !== null) {
       for (const pair of iterate(i, from) ?? []) {
@@ -283,6 +284,18 @@ const SET: Readonly<Record<string, Method<Of<"set">>>> = {
     const keys = new Set((iterate(i, a.positional[0] ?? null) ?? []).map(dictKey));
     return [...s.entries.keys()].every((k) => keys.has(k));
   },
+};
+
+/** The built-in containers. */
+export type ContainerKind = "str" | "list" | "tuple" | "dict" | "set";
+
+/** The names of a container's methods, those with underscores left out. */
+export const METHODS: Readonly<Record<ContainerKind, readonly string[]>> = {
+  str: Object.keys(STRING),
+  list: Object.keys(LIST),
+  tuple: Object.keys(TUPLE),
+  dict: Object.keys(DICT),
+  set: Object.keys(SET),
 };
 
 function bound<T extends Value>(table: Readonly<Record<string, Method<T>>>, self: T, name: string): Value | undefined {

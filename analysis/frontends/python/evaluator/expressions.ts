@@ -2,7 +2,8 @@
 import type { Argument, Expr, ExprOf, StringPart } from "../parser/syntax";
 import { dictKey, is, isObject } from "../values/inspect";
 import { ELLIPSIS, float, int, list, tuple, unknown } from "../values/make";
-import type { Arguments, FunctionValue, SetValue, Value } from "../values/value";
+import type { Arguments, DictValue, FunctionValue, SetValue, Value } from "../values/value";
+import { contentsOf } from "./derived";
 import { getAttribute } from "./attributes";
 import { joinValues, truth } from "./branches";
 import { NotUnderstood, PythonError, raise } from "./errors";
@@ -347,8 +348,9 @@ export function evaluateArguments(interpreter: Interpreter, args: readonly Argum
       const members = iterate(interpreter, value);
       if (members) out.push(...members);
       else open = true;
-    } else if (is(value, "dict")) {
-      for (const e of value.entries.values()) if (typeof e.key === "string") keywords.set(e.key, e.value);
+    } else if (is(contentsOf(value), "dict")) {
+      for (const e of (contentsOf(value) as DictValue).entries.values())
+        if (typeof e.key === "string") keywords.set(e.key, e.value);
     } else if (value !== null && is(value, "unknown")) open = true;
   }
   return open ? { positional: out, keywords, open } : { positional: out, keywords };

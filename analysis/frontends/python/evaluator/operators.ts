@@ -180,7 +180,8 @@ export function unary(interpreter: Interpreter, operator: string, value: Value):
   return unknown(operator, value);
 }
 
-function contains(interpreter: Interpreter, container: Value, item: Value): Value {
+/** `item in container`. */
+export function contains(interpreter: Interpreter, container: Value, item: Value): Value {
   if (typeof container === "string") return typeof item === "string" ? container.includes(item) : unknown("in", item);
   if (is(item, "unknown")) return unknown("in", item);
   if (is(container, "dict") || is(container, "set")) return container.entries.has(dictKey(item));

@@ -1,10 +1,11 @@
 /** @file Built-in functions and types. */
-import { getAttribute, setAttribute } from "../evaluator/attributes";
+import { getAttribute, instanceAttribute, setAttribute } from "../evaluator/attributes";
 import { truth } from "../evaluator/branches";
-import { makeClass, recordItems } from "../evaluator/classes";
+import { instantiate, makeClass, recordItems } from "../evaluator/classes";
+import { raise } from "../evaluator/errors";
+import { inheritMethods, isContainer, newContents } from "../evaluator/derived";
 import { exceptionClasses } from "../evaluator/exceptions";
 import { textOf } from "../evaluator/format";
-import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { dictKey, intOf, is } from "../values/inspect";
@@ -26,16 +27,15 @@ export function makeBuiltins(): Builtins {
   const types: Record<string, ClassValue> = { object };
   const names = new Map<string, Value>();
   const type = (name: string, construct: (i: Interpreter, a: Arguments) => Value, base = object): ClassValue => {
-    // A class written in Python that derives from a built-in type makes plain instances.
     const cls = makeClass({
       name,
       bases: [base],
       fields: [],
       construct: (i, c, a) => {
-        if (!c.module) return construct(i, a);
-        return makeDerived(i, c, a, name);
+        return c.module ? instantiate(i, c, a) : construct(i, a);
       },
     });
+    if (isContainer(name)) inheritMethods(cls, name);
     types[name] = cls;
     names.set(name, cls);
     return cls;
@@ -49,7 +49,12 @@ export function makeBuiltins(): Builtins {
   object.attributes.set("__getattribute__", {
     k: "wrapper",
     form: "static",
-    callee: native("object.__getattribute__", (i, a) => getAttribute(i, a.positional[0] ?? null, String(a.positional[1]))),
+    callee: native("object.__getattribute__", (i, a) => {
+      const [self, name] = [a.positional[0] ?? null, String(a.positional[1])];
+      if (!is(self, "instance")) return getAttribute(i, self, name);
+      const found = instanceAttribute(i, self, name);
+      return found === undefined ? raise("AttributeError", `'${self.cls.name}' object has no attribute '${name}'`) : found;
+    }),
   });
   object.attributes.set("__setattr__", {
     k: "wrapper",
@@ -153,24 +158,13 @@ function newInstance(i: Interpreter, a: Arguments): Value {
   const cls = a.positional[0];
   if (!is(cls, "class")) return unknown("object.__new__");
   const made = i.construction(cls);
-  return { k: "instance", id: i.id(), cls, attributes: new Map(), ...(made ? { made } : {}) };
-}
-
-/** Instances of classes that derive from dict, list, str, ...: attributes plus the methods of the payload where it helps. */
-function makeDerived(i: Interpreter, cls: ClassValue, a: Arguments, base: string): Value {
-  const made = i.construction(cls);
-  const self: Value = { k: "instance", id: i.id(), cls, attributes: new Map(), ...(made ? { made } : {}) };
-  if (base === "dict") {
-    const payload = makeDict(i, { positional: a.positional.filter((p) => is(p, "dict")), keywords: a.keywords });
-    cls.attributes.set(
-      "__getitem__",
-      cls.attributes.get("__getitem__") ??
-        native("__getitem__", (j, b) => getAttribute(j, b.positional[0] ?? null, String(b.positional[1]))),
-    );
-    if (is(payload, "dict"))
-      for (const e of payload.entries.values()) if (typeof e.key === "string") self.attributes.set(e.key, e.value);
-  }
-  const init = cls.order.find((c) => c.module && c.attributes.has("__init__"))?.attributes.get("__init__");
-  if (init !== undefined) call(i, init, { ...a, positional: [self, ...a.positional] });
-  return self;
+  const contents = newContents(i, cls, { ...a, positional: a.positional.slice(1) });
+  return {
+    k: "instance",
+    id: i.id(),
+    cls,
+    attributes: new Map(),
+    ...(made ? { made } : {}),
+    ...(contents === undefined ? {} : { contents }),
+  };
 }

@@ -1,5 +1,6 @@
 /** @file What `isinstance` says. */
 import type { Interpreter } from "../evaluator/interpreter";
+import { contentsOf } from "../evaluator/derived";
 import { intOf, is, isObject, numberOf } from "../values/inspect";
 import type { Value } from "../values/value";
 
@@ -41,8 +42,8 @@ const VIRTUAL: Readonly<Record<string, (v: Value) => boolean | undefined>> = {
   Iterable: (v) => sequence(v) || is(v, "dict") || is(v, "set") || is(v, "iterator") || is(v, "tensor"),
   Sequence: sequence,
   Collection: (v) => sequence(v) || is(v, "dict") || is(v, "set"),
-  Mapping: (v) => is(v, "dict"),
-  MutableMapping: (v) => is(v, "dict"),
+  Mapping: (v) => is(contentsOf(v), "dict"),
+  MutableMapping: (v) => is(contentsOf(v), "dict"),
   Iterator: (v) => is(v, "iterator"),
   Generator: (v) => is(v, "iterator"),
   Number: (v) => numberOf(v) !== undefined,

@@ -1,6 +1,7 @@
 /** @file `typing`, `abc` and `dataclasses`: what declarations are made of. */
 import { setAttribute } from "../evaluator/attributes";
 import { type FieldDefault, makeClass, recordFields } from "../evaluator/classes";
+import { mappingMethods } from "../evaluator/derived";
 import type { Interpreter } from "../evaluator/interpreter";
 import { functions, namespaceOf } from "../values/namespaces";
 import { is } from "../values/inspect";
@@ -8,6 +9,11 @@ import { dict, native, tuple, unknown } from "../values/make";
 import type { ClassValue, InstanceValue, NativeCall, Value } from "../values/value";
 import type { Builtins } from "./builtins";
 import { identity } from "./wrappers";
+
+function abstractClass(name: string, object: ClassValue): ClassValue {
+  const isMapping = name === "Mapping" || name === "MutableMapping";
+  return makeClass({ name, bases: [object], fields: [], ...(isMapping ? { attributes: mappingMethods() } : {}) });
+}
 
 /** A module of abstract classes, such as `collections.abc`. */
 export function abstractClasses(object: ClassValue, name: string): Value {
@@ -17,7 +23,7 @@ export function abstractClasses(object: ClassValue, name: string): Value {
     );
   return namespaceOf(
     name,
-    names.map((n): [string, Value] => [n, makeClass({ name: n, bases: [object], fields: [] })]),
+    names.map((n): [string, Value] => [n, abstractClass(n, object)]),
   );
 }
 
@@ -71,7 +77,7 @@ export function typingModule(builtins: Builtins): Value {
 function abstractNames(object: ClassValue): [string, Value][] {
   return "Callable Iterable Sequence Collection Mapping MutableMapping Iterator Generator Hashable Sized Awaitable Coroutine"
     .split(" ")
-    .map((n): [string, Value] => [n, makeClass({ name: n, bases: [object], fields: [] })]);
+    .map((n): [string, Value] => [n, abstractClass(n, object)]);
 }
 
 /** The module `dataclasses`. */

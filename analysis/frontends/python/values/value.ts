@@ -244,6 +244,8 @@ export interface InstanceValue {
   readonly cls: ClassValue;
   readonly attributes: Map<string, Value>;
   readonly made?: Construction;
+  /** The container that an instance of a class derived from dict, list, tuple, set or str holds. */
+  readonly contents?: Value;
   /** Payload of native classes. */
   native?: unknown;
 }
