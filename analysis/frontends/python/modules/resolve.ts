@@ -24,6 +24,11 @@ function join(folder: string, rest: string): string {
   return folder === "" ? rest : `${folder}/${rest}`;
 }
 
+/** Whether a file lies where package managers put what they install. */
+export function isInstalled(path: string): boolean {
+  return /[\\/](?:site|dist)-packages[\\/]/.test(path);
+}
+
 /** Looks modules up, with a memory of what was not found. */
 export class ModuleResolver {
   private readonly cache = new Map<string, string | undefined>();

@@ -17,7 +17,7 @@ import type { ClassValue, GlobalScope, Value } from "../values/value";
 import type { Bindings } from "./bindings";
 import { COMPLEX_FUNCTIONS } from "./prelude/complex";
 import type { PreludeFile } from "./prelude/index";
-import type { ModuleResolver } from "./resolve";
+import { isInstalled, type ModuleResolver } from "./resolve";
 import { SourceScope } from "./scope";
 
 /** Gives the bindings of a file, parsed. */
@@ -224,10 +224,12 @@ export class World implements Environment {
         ? namespaceOf(name, [], (member) => this.importModule(`${name}.${member}`, undefined))
         : undefined;
     }
-    const own = this.resolver.find(name, fromFile);
-    if (own !== undefined) return this.scope(own, this.resolver.nameOf(own))?.namespace();
     const stub = this.prelude(name);
-    const installed = !stub || READ_WHERE_INSTALLED.test(name) ? this.resolver.findInstalled(name) : undefined;
+    const isReadAsItIs = !stub || READ_WHERE_INSTALLED.test(name);
+    const own = this.resolver.find(name, fromFile);
+    // An installed package's own files import each other as the user's code imports them.
+    if (own !== undefined && (isReadAsItIs || !isInstalled(own))) return this.scope(own, this.resolver.nameOf(own))?.namespace();
+    const installed = isReadAsItIs ? this.resolver.findInstalled(name) : undefined;
     if (installed !== undefined) return this.scope(installed, this.resolver.nameOf(installed))?.namespace();
     if (stub) return this.scope(stub.file, name)?.namespace();
     // A package of which only parts have stand-ins.
