@@ -190,14 +190,6 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     return unknown(`member of ${cls.name}`);
   }
   const made = interpreter.construction(cls);
-  const self: InstanceValue = {
-    k: "instance",
-    id: interpreter.id(),
-    cls,
-    attributes: new Map(),
-    ...(made ? { made } : {}),
-    ...holding(newContents(interpreter, cls, args)),
-  };
   const maker = findInClass(cls, "__new__");
   if (is(maker, "function")) {
     const result = call(interpreter, maker, { ...args, positional: [cls, ...args.positional] });
@@ -205,14 +197,19 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     initialise(interpreter, result, args);
     return result;
   }
+  const contents = newContents(interpreter, cls, args);
+  const self: InstanceValue = {
+    k: "instance",
+    id: interpreter.id(),
+    cls,
+    attributes: new Map(),
+    ...(made ? { made } : {}),
+    ...(contents === undefined ? {} : { contents }),
+  };
   if (cls.chunk) interpreter.onConstruct?.(cls, args, self);
   initialise(interpreter, self, args);
   interpreter.made.push(self);
   return self;
-}
-
-function holding(contents: Value | undefined): { readonly contents?: Value } {
-  return contents === undefined ? {} : { contents };
 }
 
 function sameNumber(a: Value, b: Value): boolean {

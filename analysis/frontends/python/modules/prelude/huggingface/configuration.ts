@@ -6,32 +6,54 @@ class PretrainedConfig:
     model_type = ""
     attribute_map = {}
     base_model_tp_plan = None
+    default_theta = 10000.0
+    return_dict = True
+    output_hidden_states = False
+    output_attentions = False
+    torchscript = False
+    torch_dtype = None
+    dtype = None
+    tie_word_embeddings = True
+    is_encoder_decoder = False
+    is_decoder = False
+    add_cross_attention = False
+    tie_encoder_decoder = False
+    chunk_size_feed_forward = 0
+    problem_type = None
+    num_labels = 2
+    gradient_checkpointing = False
+    pad_token_id = None
+    bos_token_id = None
+    eos_token_id = None
+    decoder_start_token_id = None
 
     def __init__(self, **kwargs):
-        self.return_dict = kwargs.pop("return_dict", True)
-        self.output_hidden_states = kwargs.pop("output_hidden_states", False)
-        self.output_attentions = kwargs.pop("output_attentions", False)
-        self.torchscript = False
-        self.torch_dtype = None
-        self.dtype = None
         self.pruned_heads = {}
-        self.tie_word_embeddings = kwargs.pop("tie_word_embeddings", True)
-        self.is_encoder_decoder = kwargs.pop("is_encoder_decoder", False)
-        self.is_decoder = kwargs.pop("is_decoder", False)
-        self.add_cross_attention = kwargs.pop("add_cross_attention", False)
-        self.tie_encoder_decoder = False
-        self.chunk_size_feed_forward = 0
-        self.problem_type = None
-        self.num_labels = kwargs.pop("num_labels", 2)
         self._attn_implementation = "eager"
         self._experts_implementation = "eager"
-        self.gradient_checkpointing = False
-        self.pad_token_id = kwargs.pop("pad_token_id", None)
-        self.bos_token_id = kwargs.pop("bos_token_id", None)
-        self.eos_token_id = kwargs.pop("eos_token_id", None)
+        further = {}
+        for key, value in kwargs.items():
+            key = self.attribute_map.get(key, key)
+            if hasattr(type(self), key):
+                setattr(self, key, value)
+            else:
+                further[key] = value
+        self.__post_init__(**further)
         self.use_cache = False
+
+    def __post_init__(self, **kwargs):
         for key, value in kwargs.items():
             setattr(self, key, value)
+        if hasattr(type(self), "rope_parameters"):
+            self.rope_parameters = dict(kwargs.get("rope_scaling") or self.rope_parameters or {})
+            kinds = [k for k in self.rope_parameters if k in (getattr(self, "layer_types", None) or ())]
+            for parameters in [self.rope_parameters[k] for k in kinds] or [self.rope_parameters]:
+                if parameters is not None:
+                    parameters.setdefault("rope_type", parameters.get("type", "default"))
+                    parameters.setdefault("rope_theta", getattr(self, "rope_theta", None) or self.default_theta)
+                    factor = getattr(self, "partial_rotary_factor", None)
+                    if factor is not None:
+                        parameters.setdefault("partial_rotary_factor", factor)
 
     @property
     def use_return_dict(self):

@@ -6,9 +6,10 @@ import torch
 
 
 def _compute_default_rope_parameters(config=None, device=None, seq_len=None, **kwargs):
-    base = getattr(config, "rope_theta", None) or 10000.0
+    given = getattr(config, "rope_parameters", None) or {}
+    base = given.get("rope_theta") or getattr(config, "rope_theta", None) or 10000.0
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    dim = int(head_dim * (getattr(config, "partial_rotary_factor", None) or 1.0))
+    dim = int(head_dim * (given.get("partial_rotary_factor") or getattr(config, "partial_rotary_factor", None) or 1.0))
     inv_freq = 1.0 / (base ** (torch.arange(0, dim, 2).to(torch.float32) / dim))
     return inv_freq, 1.0
 
