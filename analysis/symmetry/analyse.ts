@@ -3,6 +3,7 @@ import type { AxisFactor, AxisLayout, AxisSegment } from "../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
+import { mirroredForm } from "../lowering/mirrored-form";
 import { type NormalForm, normalForm } from "../lowering/normal-form";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
@@ -215,7 +216,7 @@ function analyseNormal(
   const exchanges = once(() => {
     const families = isHuge
       ? []
-      : findExchanges(normal, actions()).filter((f) => isSmall(f, shape) && !isPermutation(f, actions(), shape));
+      : findExchanges(mirroredForm(normal), actions()).filter((f) => isSmall(f, shape) && !isPermutation(f, actions(), shape));
     return newExchanges(families, swaps(), shape).map(({ family, isSwap }, i) => ({
       symmetry: exchangeSymmetry(family, i, shape, spacesAt, isSwap),
       swap: isSwap ? family.names : undefined,

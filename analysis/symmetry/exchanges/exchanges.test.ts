@@ -230,6 +230,77 @@ describe("exchanges", () => {
     assert.deepEqual(groups(mixture(true)), []);
   });
 
+  it("what a share of a difference lies between, however it is written", () => {
+    const between = (write: (b: GraphBuilder, t: string, p: string, q: string) => string): Graph =>
+      network((b, x) => {
+        const t = b.add("Sigmoid", [layer(b, x, "t", 3, 2)]);
+        const [p, q] = ["a", "c"].map((name) => b.add("Softplus", [layer(b, x, name, 3, 2)])) as [string, string];
+        return layer(b, write(b, t, p, q), "o", 2, 3);
+      });
+    const from = (b: GraphBuilder, t: string, p: string, q: string): string =>
+      b.add("Add", [q, b.add("Mul", [t, b.add("Sub", [p, q])])]);
+    const back = (b: GraphBuilder, t: string, p: string, q: string): string =>
+      b.add("Sub", [p, b.add("Mul", [b.add("Sub", [p, q]), b.add("Sub", [one(b), t])])]);
+    const half = (b: GraphBuilder, t: string): string => b.add("Less", [t, b.constant([], [0.5])]);
+    for (const graph of [
+      between(from),
+      between(back),
+      // As PyTorch's exporter writes torch.lerp.
+      between((b, t, p, q) => b.add("Where", [half(b, t), from(b, t, p, q), back(b, t, p, q)])),
+    ]) {
+      assert.deepEqual(groups(graph), ["S(2)^2"]);
+      assert.equal(claimed(graph), 2 * 4);
+    }
+    const told = between((b, t, p, q) => b.add("Add", [q, b.add("Mul", [b.add("Sqrt", [t]), b.add("Sub", [p, q])])]));
+    assert.deepEqual(groups(told), []);
+  });
+
+  it("what a trained weight mixes, as the weight changes its sign", () => {
+    const mixed = (units: number): Graph =>
+      network((b, x) => {
+        const s = b.add("Sigmoid", [b.parameter("g", [units])]);
+        const [p, q] = ["a", "c"].map((name) => b.add("Softplus", [layer(b, x, name, 3, 2)])) as [string, string];
+        return layer(b, b.add("Add", [b.add("Mul", [s, p]), b.add("Mul", [b.add("Sub", [one(b), s]), q])]), "o", 2, 3);
+      });
+    assert.deepEqual(groups(mixed(2)), ["S(2)^2"]);
+    assert.equal(claimed(mixed(2)), 2 * 4);
+    assert.deepEqual(groups(mixed(1)), ["S(2)"]);
+    assert.equal(claimed(mixed(1)), 2 * 2);
+  });
+
+  it("weights of a unit and of its mirror image, behind functions made of odd ones", () => {
+    const pair = (told: boolean): Graph =>
+      network((b, x) => {
+        const h = layer(b, x, "a", 3, 2);
+        const gelu = (v: string): string => {
+          const erf = b.add("Erf", [b.add("Mul", [v, b.constant([], [Math.SQRT1_2])])]);
+          return b.add("Mul", [v, b.add("Add", [erf, b.constant([], [told ? 2 : 1])])]);
+        };
+        const weighed = (v: string, name: string): string => b.add("Mul", [b.parameter(name, [2]), gelu(v)]);
+        const sides = [weighed(h, "p"), weighed(told ? b.add("Abs", [b.add("Neg", [h])]) : b.add("Neg", [h]), "n")];
+        return layer(b, b.add("Add", sides), "o", 2, 3);
+      });
+    assert.deepEqual(groups(pair(false)), ["S(2)^2"]);
+    assert.ok(exchangesOf(pair(false)).every((s) => isKept(pair(false), s)));
+    assert.deepEqual(groups(pair(true)), []);
+  });
+
+  it("two towers whose outputs are multiplied and summed, not where each row meets each column", () => {
+    const towers = (equation: string): Graph =>
+      network((b, x) => {
+        const tower = (name: string): string =>
+          layer(b, b.add("Softplus", [layer(b, x, `${name}.in`, 3, 2)]), `${name}.out`, 2, 2);
+        return b.add("Einsum", [tower("p"), tower("q")], { equation });
+      });
+    assert.deepEqual(analyse(towers("nd,nd->n"), { numeric: false }).swaps, [["p", "q"]]);
+    assert.equal(
+      claimed(towers("nd,nd->n")),
+      2 * 2 * 2 * 2 * 4,
+      "units of both, of what they are compared in, its signs, and the towers",
+    );
+    assert.deepEqual(analyse(towers("nd,md->nm"), { numeric: false }).swaps, []);
+  });
+
   it("heads with weights of their own, joined before they are projected", () => {
     const heads = network((b, x) => {
       const head = (k: number): string => {

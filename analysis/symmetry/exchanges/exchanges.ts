@@ -9,7 +9,7 @@ import { ABSENT } from "../../graph/numbering";
 import type { PermutationAction } from "../actions/permutation";
 import { Conjugates, type UnitSpaces, unitSpaces } from "./conjugates";
 import { follow } from "./follow";
-import { type Application, Applications, COMMUTATIVE } from "./nodes";
+import { type Application, Applications, COMMUTATIVE, isSymmetric } from "./nodes";
 import { ExchangeState, type Image, NoExchange, type Views } from "./state";
 import { type Slot, Slots } from "./slots";
 import {
@@ -169,11 +169,14 @@ class ExchangeFinder {
         else if (node.operator === "Neg" || node.operator === "Sub") yield* this.mirrored(at);
         continue;
       }
-      if (!COMMUTATIVE.has(node.operator) && node.operator !== "Sub") continue;
+      const isCommutative = COMMUTATIVE.has(node.operator) || node.operator === "Sub";
+      if (!isCommutative && node.operator !== "Einsum") continue;
       const application = this.applications.of(at);
       if (known.has(application)) continue;
       known.add(application);
-      yield* this.operandsOf(application);
+      if (isCommutative) yield* this.operandsOf(application);
+      else if (isSymmetric(application))
+        yield this.exchanged(application.operands[0]!, application.operands[1]!, [], application);
     }
   }
 
@@ -296,12 +299,12 @@ class ExchangeFinder {
         at: (i) => {
           let slot = slots.origin(output, axes, i);
           const node = slots.writer(slot.value);
-          if (!node) return undefined;
-          if (node.operator === "Sigmoid" || node.operator === "HardSigmoid") {
+          if (node?.operator === "Sigmoid" || node?.operator === "HardSigmoid") {
             const inner = slots.numbering.inputs[slots.numbering.writer(slot.value)]![0]!;
             slot = slots.origin(inner, slot.axes, slot.index);
           }
-          if (slots.numbering.writer(slot.value) === ABSENT) return undefined;
+          const parameter = this.graph.parameters.get(slots.numbering.names[slot.value]!);
+          if (slots.numbering.writer(slot.value) === ABSENT && parameter?.trainable !== true) return undefined;
           const own = { ...slot, sign: 1, offset: 0 };
           return { wants: [{ slot: own, held: own, sign: -1 }] };
         },

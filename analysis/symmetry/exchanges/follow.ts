@@ -23,12 +23,19 @@ const MOST_LOOKS = 300_000;
 export function follow(state: ExchangeState): void {
   let steps = 0;
   for (;;) {
-    const next = state.pending.values().next();
-    if (next.done) return;
-    state.pending.delete(next.value);
+    const next = firstOf(state.pending);
+    if (!next) return;
+    state.pending.delete(next);
     if (steps++ > MOST_STEPS || state.applications.looks++ > MOST_LOOKS) throw new NoExchange("too far");
-    stepOf(state, next.value).take();
+    stepOf(state, next).take();
   }
+}
+
+/** The application that comes first in the graph: what becomes of all of its operands is known best there. */
+function firstOf(pending: ReadonlySet<Application>): Application | undefined {
+  let first: Application | undefined;
+  for (const a of pending) if (!first || a.at < first.at) first = a;
+  return first;
 }
 
 function stepOf(state: ExchangeState, own: Application): Step {

@@ -1,6 +1,7 @@
 /** @file What the search for exchanges knows of operators: how slots pass through each of them. */
 import { type Attribute, type Node, numberAttribute, numbersAttribute } from "../../graph/graph";
 import { ABSENT } from "../../graph/numbering";
+import { EVEN as EVEN_FUNCTIONS, ODD as ODD_FUNCTIONS } from "../../lowering/mirrored-form";
 import { parseEinsum } from "../../operators/einsum";
 import type { Slots } from "./slots";
 
@@ -33,11 +34,8 @@ const CHAINED: ReadonlySet<string> = new Set(["Add", "Mul", "Max", "Min"]);
 /** Operators that give the same when their operands change places. */
 export const COMMUTATIVE: ReadonlySet<string> = new Set([...CHAINED, "Sum", "Mean"]);
 
-const ODD: ReadonlySet<string> = new Set([
-  ...["Tanh", "Erf", "Sin", "Tan", "Asin", "Atan", "Sinh", "Asinh", "Atanh", "Softsign", "Sign", "Reciprocal"],
-  ...["ReduceSum", "ReduceMean", "AveragePool", "GlobalAveragePool"],
-]);
-const EVEN: ReadonlySet<string> = new Set(["Abs", "Cos", "Cosh", "ReduceSumSquare", "ReduceL1", "ReduceL2"]);
+const ODD: ReadonlySet<string> = new Set([...ODD_FUNCTIONS, "ReduceSum", "ReduceMean", "AveragePool", "GlobalAveragePool"]);
+const EVEN: ReadonlySet<string> = new Set([...EVEN_FUNCTIONS, "ReduceSumSquare", "ReduceL1", "ReduceL2"]);
 const UNARY: ReadonlySet<string> = new Set([
   ...["Relu", "Sigmoid", "HardSigmoid", "HardSwish", "Exp", "Log", "Sqrt", "Softplus", "LeakyRelu", "Elu", "Selu", "Celu"],
   ...["ThresholdedRelu", "Mish", "Gelu", "Floor", "Ceil", "Round", "Acos", "Acosh", "Clip", "Swish"],
@@ -215,6 +213,11 @@ export class Applications {
       output: ["sample", "out", ...still],
     };
   }
+}
+
+/** Whether a sum of products stays as it is when its two operands change places. */
+export function isSymmetric({ passing }: Application): boolean {
+  return passing.kind === "contraction" && passing.labels[0]!.join() === passing.labels[1]!.join();
 }
 
 function sizeOf(label: string, inputs: readonly (readonly string[])[], shapes: readonly (readonly number[])[]): number {

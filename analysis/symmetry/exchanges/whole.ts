@@ -1,4 +1,5 @@
 /** @file Looks at applications as wholes. */
+import { isSymmetric } from "./nodes";
 import { sameSlot, type Slot } from "./slots";
 import { isSame, NoExchange } from "./state";
 import { slotOf, Step } from "./step";
@@ -23,17 +24,26 @@ export class WholeStep extends Step {
     else {
       const leader = after.findIndex((s, k) => !isSame(s, before[k]!) && !sameSlot(s, before[k]!));
       if (leader >= 0) {
+        const places = isSymmetric(own) ? [leader, 1 - leader] : [leader];
         const like = state
           .readers(after[leader]!.value, after[leader]!.axes)
-          .find((v) => this.isLike(v.application) && sameSlot(wholeOf(v.application.operands[leader]!), after[leader]!));
+          .find(
+            (v) =>
+              this.isLike(v.application) && places.some((k) => sameSlot(wholeOf(v.application.operands[k]!), after[leader]!)),
+          );
         if (!like) throw new NoExchange("no application of its own");
         goal = like.application;
       }
     }
     if (!this.isLike(goal)) throw new NoExchange("written differently");
-    const there = goal.operands.map(wholeOf);
+    let there = goal.operands.map(wholeOf);
     const mayChange = (k: number): boolean => isSame(before[k]!, after[k]!) && !this.isFixed(before[k]!);
-    const signs = after.map((s, k) => this.signBetween(s, there[k]!));
+    const signsTo = (goals: readonly Slot[]) => after.map((s, k) => this.signBetween(s, goals[k]!));
+    let signs = signsTo(there);
+    if (isSymmetric(own) && signs.some((s, k) => s === undefined && !mayChange(k))) {
+      there = [...there].reverse();
+      signs = signsTo(there);
+    }
     if (signs.some((s, k) => s === undefined && !mayChange(k))) throw new NoExchange("operands differ");
     let product = signs.reduce<number>((n, s) => n * (s ?? 1), 1);
     if (!isBilinear && signs.includes(-1)) throw new NoExchange("signs are seen");
