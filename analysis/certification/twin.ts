@@ -85,7 +85,8 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
   const single = model.normal.inputs.every((i) => i.shape[0] === 1);
   const opened = { draws: 0, opened: true };
   const compact = makeTwin(model.normal, axes, { depth: "shrink", compact: true });
-  let start = await startAt(compact, options, single && isKinked(compact) ? opened : { draws: 2 });
+  // What is gone at each draw is gone for its narrowness, not by chance.
+  let start = await startAt(compact, options, single && isKinked(compact) ? { ...opened, alike: 2 } : { draws: 2 });
   // What is open on a compact twin may be nothing but its narrowness.
   if (typeof start === "object" && start.measured.dimension > start.byRule.total)
     start = await startAt(
@@ -154,7 +155,7 @@ interface Start {
 async function startAt(
   twin: Twin | NoTwin,
   { seed = 1, signal, mostEntries = MOST_ENTRIES }: TwinOptionsOfCheck,
-  how: Pick<MeasureOptions, "draws" | "opened">,
+  how: Pick<MeasureOptions, "draws" | "opened" | "alike">,
   before?: Start,
 ): Promise<Start | string> {
   if ("reason" in twin) return twin.reason;

@@ -21,6 +21,8 @@ export interface MeasureOptions extends NetworkOptions {
   readonly draws?: number;
   /** Whether further draws open rectifiers more where something stays unexplained; they do where `draws` is not told. */
   readonly opened?: boolean;
+  /** Draws in a row that show the same rank after which no other is expected to show more; all are taken unless told. */
+  readonly alike?: number;
   readonly seed?: number;
   /** Weights to measure at in place of generic ones. */
   readonly weights?: ParameterValues;
@@ -74,10 +76,14 @@ export function measureDimension(graph: Graph, options: MeasureOptions = {}): Me
   const left: Draw[] = [];
   let best: MeasuredDimension | undefined;
   const isReached = (): boolean => options.explained !== undefined && best !== undefined && best.dimension <= options.explained;
-  for (let draw = 0; draw < draws + more.length && !isReached(); draw++) {
+  let last = -1;
+  let alike = 0;
+  for (let draw = 0; draw < draws + more.length && !isReached() && alike !== options.alike; draw++) {
     const weights =
       options.weights ?? genericWeights(network, random, more[draw - draws], draw % 2 === 0 ? options.deviation : undefined);
     const drawn = measureAt(network, weights, random, options.explained, options.patience);
+    alike = drawn.rank === last ? alike + 1 : 1;
+    last = drawn.rank;
     if (drawn.isClear) best = clearer(drawn.measured(), best);
     else {
       left.push(drawn);
