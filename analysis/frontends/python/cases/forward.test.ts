@@ -374,3 +374,20 @@ class Good(nn.Module):
   assert.equal(good.opaque[0]!.operator, "self.deform");
   assert.deepEqual([good.understood, good.calls], [2, 3]);
 });
+
+test("Gumbel softmax: noise on the scores, soft or the one best entry", () => {
+  const routed = (hard: string) => `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.route = nn.Linear(4, 3)
+        self.out = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.out(F.gumbel_softmax(self.route(x), tau=0.5, hard=${hard}, dim=-1))
+`;
+  const soft = operatorsOf(model(routed("False"), "Net").graph);
+  assert.ok(soft.includes("RandomUniform") && soft.includes("Softmax") && !soft.includes("ArgMax"), soft.join(" "));
+  const hard = operatorsOf(model(routed("True"), "Net").graph);
+  assert.ok(hard.includes("ArgMax") && hard.includes("OneHot"), hard.join(" "));
+});

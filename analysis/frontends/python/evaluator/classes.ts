@@ -290,7 +290,8 @@ function initialiseRecord(interpreter: Interpreter, self: InstanceValue, args: A
   }
   for (const [k, v] of args.keywords) {
     if (fields.some((f) => f.name === k)) continue;
-    if (self.cls.order.some((c) => c.openBase || c.name === "BaseModel")) interpreter.journal.set(self.attributes, k, v);
+    if (self.cls.order.some((c) => c.openBase || c.name === "BaseModel" || c.name === "ModelOutput"))
+      interpreter.journal.set(self.attributes, k, v);
     else raise("TypeError", `${self.cls.name}() got an unexpected keyword argument '${k}'`);
   }
   const post = findInClass(self.cls, "__post_init__");

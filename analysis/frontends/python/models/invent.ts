@@ -87,7 +87,7 @@ function annotatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue
     try {
       if (x.kind === "Name") {
         const v = owner.module.lookup(x.id);
-        return is(v, "class") && v.module ? v : undefined;
+        return is(v, "class") && v.module && !isOpenConfiguration(v) ? v : undefined;
       }
       if (x.kind === "Attribute") {
         const v = evaluate(interpreter, x, {
@@ -115,9 +115,16 @@ function annotatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue
   return find(p.annotation);
 }
 
-/** The class of an unannotated configuration: what the class says beside it, or what another constructor of the file says. */
+/** Whether a class is the base of all configurations, which names no sizes: it stands in for transformers' own. */
+function isOpenConfiguration(cls: ClassValue): boolean {
+  return cls.module?.file.startsWith("<") === true && OPEN_CONFIGURATION.test(cls.name);
+}
+
+const OPEN_CONFIGURATION = /^Pre[tT]rainedConfig$/;
+
+/** The class of a configuration whose annotation does not name one: what the class says beside it, or what another constructor of the file says. */
 function relatedClass(interpreter: Interpreter, p: Param, owner: FunctionValue): ClassValue | undefined {
-  if (p.annotation || !CONFIGURATION.test(p.name)) return undefined;
+  if (!CONFIGURATION.test(p.name) || (p.annotation && !OPEN_CONFIGURATION.test(annotationName(p.annotation)))) return undefined;
   for (const c of owner.owner?.order ?? []) {
     const declared = c.attributes.get("config_class");
     if (is(declared, "class") && declared.module) return declared;

@@ -6,6 +6,7 @@ import { is } from "../../values/inspect";
 import { tuple } from "../../values/make";
 import type { TensorValue, Value } from "../../values/value";
 import { axisOf, type Reader, shapeOf } from "../arguments";
+import { drawnTensor } from "./creation";
 import { promote } from "../arithmetic";
 import type { OperationTable } from "../operation";
 import { clip, like } from "./pointwise";
@@ -159,6 +160,21 @@ export function addReductions(table: OperationTable): void {
   });
   table.add("softmax", "input dim _stacklevel dtype", (a) => softmax(a, "Softmax"));
   table.add("log_softmax", "input dim _stacklevel dtype", (a) => softmax(a, "LogSoftmax"));
+  table.add("gumbel_softmax", "logits tau hard eps dim", (a, b) => {
+    const logits = a.tensor("logits");
+    const shape = shapeOf(a.interpreter, logits);
+    const axis = axisOf(a.has("dim") ? a.int("dim") : -1, shape.length);
+    const drawn = drawnTensor(shape, logits.type, { scheme: "uniform_", std: Math.sqrt(1 / 12) });
+    const exponential = b.node("Neg", [b.node("Log", [drawn])]);
+    const noisy = b.node("Sub", [logits, b.node("Log", [exponential])]);
+    const tau = a.has("tau") ? a.number("tau") : 1;
+    const soft = b.node("Softmax", [b.node("Div", [noisy, like(b, noisy, tau)])], { axis });
+    if (!a.bool("hard", false)) return soft;
+    // The forward value of the straight-through estimator.
+    const best = b.node("ArgMax", [soft], { axis, keepdims: 0 });
+    const depth = b.scalar(shape[axis] ?? notUnderstood("gumbel_softmax of a scalar"), "int64");
+    return b.cast(b.node("OneHot", [best, depth, b.ints([0, 1])], { axis }), soft.type);
+  });
   table.add("softmin", "input dim", (a, b) => {
     a.set("input", b.node("Neg", [a.tensor("input")]));
     return softmax(a, "Softmax");

@@ -73,7 +73,7 @@ class PretrainedConfig:
         mapped = type(self).attribute_map
         if name in mapped:
             return getattr(self, mapped[name])
-        if name in ("sliding_window", "layer_types", "rope_scaling", "rope_parameters", "head_dim", "quantization_config"):
+        if name in ("sliding_window", "layer_types", "rope_scaling", "quantization_config"):
             return None
         raise AttributeError(name)
 
