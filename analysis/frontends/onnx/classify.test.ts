@@ -67,6 +67,14 @@ test("unnamed tensors are parameters where weights stand", () => {
   assert.equal(role(tensor("onnx::Add_2", [4, 1, 1]), norm), "parameter");
 });
 
+test("unnamed gains behind x * (1 / sqrt(..)), as PyTorch's older exporter folds Gemma's 1 + weight, are parameters", () => {
+  const root = [node("Sqrt", ["square"], "s"), node("Div", ["one", "s"], "r")];
+  const gain = node("Mul", ["normed", "onnx::Mul_3"], "y");
+  const by = (divisor: string) => [...root, node("Mul", ["x", divisor], "normed"), gain];
+  assert.equal(role(tensor("onnx::Mul_3", [8]), by("r")), "parameter");
+  assert.equal(role(tensor("onnx::Mul_3", [8]), by("one")), "constant");
+});
+
 test("unnamed scalars and tables are constants, unless old files list them as inputs", () => {
   assert.equal(role(tensor("/Constant_3_output_0", []), [node("MatMul", ["x", "/Constant_3_output_0"], "y")]), "constant");
   assert.equal(role(tensor("onnx::Mul_99", [5, 4]), [node("Mul", ["x", "onnx::Mul_99"], "y")]), "constant");

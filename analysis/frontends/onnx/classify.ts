@@ -209,6 +209,7 @@ function isNormalised(value: string, uses: Uses): boolean {
     const root = source(name, uses);
     if (root === undefined) return false;
     if (root.operator === "Reciprocal") return isRoot(root.node.inputs[0] ?? "");
+    if (root.operator === "Div") return isRoot(root.node.inputs[1] ?? "");
     return root.operator === "Sqrt" || root.operator === "Pow" || root.operator === "ReduceL2";
   };
   if (node.operator === "Div") return isRoot(node.node.inputs[1] ?? "");
