@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { readOnnx } from "../frontends/onnx/index";
 import { elementCount } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
+import { GraphBuilder } from "../lowering/testing/graph-builder";
 import { inferShapes } from "../operators/inference";
 import { analyse, equivarianceOf } from "../symmetry/analyse";
 import { inferAxes } from "../symmetry/spaces/infer";
@@ -44,6 +45,20 @@ describe("certification on the twin", () => {
     assert.equal(found.measured, found.explained);
     // What the twin with all stages explained, too: streams between two mergers have their rotations as well.
     assert.deepEqual([found.model.exact, found.model.continuous.total], [true, 742_438]);
+  });
+
+  it("blocks that see tokens one by one see enough of them to be more than a table", async () => {
+    const b = new GraphBuilder();
+    const e = b.add("Gather", [b.parameter("table", [500, 64]), b.input("x", [4, 16], "int64")]);
+    const hidden = b.add("Tanh", [b.add("Add", [b.add("MatMul", [e, b.parameter("w", [64, 96])]), b.parameter("b", [96])])]);
+    const alone = b.add("MatMul", [hidden, b.parameter("v", [96, 64])]);
+    const mixed = b.add("Tanh", [b.add("MatMul", [e, b.parameter("mixed", [64, 64])])]);
+    const mean = b.add("ReduceMean", [mixed], { axes: [1], keepdims: 1 });
+    const sum = b.add("Add", [b.add("Add", [e, alone]), mean]);
+    const graph = b.build(b.add("MatMul", [sum, b.parameter("head", [64, 500])]));
+    const found = await certifyTwin(analyse(graph, { numeric: false }));
+    if (typeof found === "string") assert.fail(found);
+    assert.equal(found.measured, found.explained);
   });
 
   it("says why there is none", async () => {

@@ -4,6 +4,7 @@
  * explain. What the twin shows is scaled back up: the same rules find the same groups on the model.
  */
 import type { Graph } from "../graph/graph";
+import { isFloating } from "../graph/tensor";
 import { Random } from "../numerics/random";
 import { analyse, equivarianceOf } from "../symmetry/analyse";
 import type { ModelAnalysis, ModelCounts, TwinCertificate } from "../symmetry/analysis";
@@ -88,13 +89,15 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
   // What is gone at each draw is gone for its narrowness, not by chance.
   let start = await startAt(compact, options, single && isKinked(compact) ? { ...opened, alike: 2 } : { draws: 2 });
   // What is open on a compact twin may be nothing but its narrowness.
-  if (typeof start === "object" && start.measured.dimension > start.byRule.total)
+  if (typeof start === "object" && start.measured.dimension > start.byRule.total) {
+    const isMuch = start.measured.dimension - start.byRule.total > MUCH * start.measured.dimension;
     start = await startAt(
-      makeTwin(model.normal, axes, { depth: "shrink" }),
+      makeTwin(model.normal, axes, { depth: "shrink", ...(isMuch && looksUp(model.normal) ? { undecided: MORE_TOKENS } : {}) }),
       options,
       single && isKinked(compact) ? opened : { draws: 3, opened: true },
       start,
     );
+  }
   if (typeof start === "string") return start;
   const { twin, entries, first, byRule } = start;
   let { measured } = start;
@@ -137,6 +140,18 @@ export async function certifyTwinOf(model: TwinSubject, options: TwinOptionsOfCh
     notes: twin.notes,
     model: counts,
   };
+}
+
+/**
+ * Rows of tables that tokens choose where fewer left much open, that is more than such a part of the dimension: blocks that see
+ * tokens one by one, beside an attention that does not, compute a table of them.
+ */
+const MORE_TOKENS = 24;
+const MUCH = 0.25;
+
+/** Whether whole numbers come in: tokens that choose rows of tables. */
+function looksUp({ inputs }: Graph): boolean {
+  return inputs.some((i) => !isFloating(i.type));
 }
 
 /** A twin, what rules explain on it, and its dimension at one draw. */

@@ -25,12 +25,12 @@ export interface Plan {
   readonly inputs: ReadonlyMap<string, Shape>;
   readonly widths: Widths;
   readonly reach: Reach;
+  /** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
+  readonly undecided: number;
 }
 
 const RULES: Readonly<Record<string, SizingRule>> = { ...movementSizing, ...windowSizing };
 
-/** Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts. */
-const FREE_CHOICE = 7;
 /** Reaches that leave such sizes alone: weights have them (classes), and "space" is for the same weights on smaller images. */
 const KEEPING: ReadonlySet<Reach> = new Set(["channels", "space"]);
 
@@ -61,7 +61,7 @@ class Propagation implements SizeValues {
     private readonly equivariance: (node: Node) => Equivariance | undefined,
   ) {
     this.graph = survey.graph;
-    this.algebra = new SizeAlgebra({ size: (old) => (KEEPING.has(plan.reach) ? old : Math.min(old, FREE_CHOICE)) });
+    this.algebra = new SizeAlgebra({ size: (old) => (KEEPING.has(plan.reach) ? old : Math.min(old, plan.undecided)) });
   }
 
   get reach(): Reach {

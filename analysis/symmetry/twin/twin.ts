@@ -34,6 +34,11 @@ export interface TwinOptions {
   readonly spatial?: "keep" | "shrink";
   /** "keep" leaves the kernels of convolutions as they are, so that no weight changes its shape for smaller images. */
   readonly kernels?: "keep" | "shrink";
+  /**
+   * Sizes from here on are cut to it where nothing decides: classes, vocabularies, feature counts (7 unless told). What sees tokens
+   * one by one sees so many numbers: of few it computes a table, whatever its weights are.
+   */
+  readonly undecided?: number;
   /** A twin of the same graph: where its input sizes do here, no others are tried. */
   readonly like?: Twin;
   /** "pairs" cuts runs of equal blocks down to two, "shrink" to one where two are many weights; all stay unless told. */
@@ -50,8 +55,8 @@ export interface Twin {
   readonly standIns: ReadonlyMap<string, string>;
   /** In which respects it is more than a smaller copy, in sentences. */
   readonly notes: readonly string[];
-  /** Input sizes before anything was left out, and how far sizes shrink along with them. */
-  readonly sized: { readonly inputs: ReadonlyMap<string, Shape>; readonly reach: Reach };
+  /** Input sizes before anything was left out, how far sizes shrink along with them, and what undecided ones are cut to. */
+  readonly sized: { readonly inputs: ReadonlyMap<string, Shape>; readonly reach: Reach; readonly undecided: number };
 }
 
 /** Why there is no twin, in a sentence. */
@@ -73,6 +78,8 @@ const MOST_ENTRIES_OF_SINGLES = 600;
 const MOST_ENTRIES_OF_THREE = 1000;
 /** The same for compact twins. */
 const MOST_ENTRIES_OF_COMPACT = 300;
+/** What sizes are cut to where nothing decides. */
+const UNDECIDED = 7;
 /** Where clips have their outer bound: a normalised value is beyond it now and then, but not always. */
 const NEAR = 1.6;
 /** Statements that atoms are equal or stay, each of which means another attempt. */
@@ -92,6 +99,7 @@ const NOTHING: DenseLayers = { atoms: new Set(), count: 0, standIns: new Map() }
 
 function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, options: TwinOptions): Twin | NoTwin {
   const survey = new Survey(normal);
+  const undecided = options.like?.sized.undecided ?? options.undecided ?? UNDECIDED;
   const choices = { size: options.size, pattern: USUAL, wider: options.wider, empty: repeated.atoms };
   let widths = new Widths(survey, axes, choices);
   const attempt = (inputs: ReadonlyMap<string, Shape>, reach: Reach): Graph | SizeConflict => {
@@ -100,7 +108,7 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
         return propagate(
           survey,
           axes,
-          { inputs, widths, reach },
+          { inputs, widths, reach, undecided },
           (node: Node) => operatorTable(node.operator, node.domain)?.equivariance,
         );
       } catch (error) {
@@ -162,7 +170,7 @@ function twinWithout(repeated: DenseLayers, normal: Graph, axes: InferredAxes, o
       `of ${short.stages} stages at different resolutions two are left, which share out the blocks that both would have`,
     );
   const standIns = new Map([...repeated.standIns, ...short.standIns]);
-  return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes, sized: { inputs, reach } };
+  return { graph: withNearBounds(short.graph), sizes: widths.sizes(), standIns, notes, sized: { inputs, reach, undecided } };
 }
 
 /** The graph with runs of equal blocks cut down as far as the number of its weights asks for. */
