@@ -4,7 +4,7 @@
  */
 import type { Shape } from "../graph/tensor";
 import type { ModelAnalysis } from "../symmetry/analysis";
-import type { Address, Exchange } from "../symmetry/symmetry";
+import type { Address, Exchange, MovedSlot } from "../symmetry/symmetry";
 
 /**
  * One axis: the number of its space, or -1. A product axis has a list, one number per factor, outermost first. A
@@ -33,6 +33,15 @@ export interface AxisLabels {
   readonly axes: Readonly<Record<string, readonly AxisLabel[]>>;
   /** Pairs of branches that may change places, with what of theirs does. */
   readonly swaps: readonly Exchange[];
+  /**
+   * Exchanges of parts of units, and those that change signs: the group, the labels of the spaces whose units' parts they are, and
+   * generators. Conjugated by permutations of units they are the exchanges of all units.
+   */
+  readonly exchanges: readonly {
+    readonly group: string;
+    readonly spaces: readonly number[];
+    readonly generators: readonly (readonly MovedSlot[])[];
+  }[];
 }
 
 /** The labels of a model; its spaces in the order of the public JSON. */
@@ -61,6 +70,9 @@ export function axisLabels(name: string, analysis: ModelAnalysis): AxisLabels {
     permutable: analysis.spaces.map((s) => s.permutable),
     axes,
     swaps: analysis.symmetries.flatMap((s) => s.exchange?.() ?? []),
+    exchanges: analysis.symmetries.flatMap((s) =>
+      s.moves && !s.exchange ? [{ group: s.group, spaces: s.spaces, generators: s.moves() }] : [],
+    ),
   };
 }
 

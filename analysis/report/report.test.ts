@@ -282,6 +282,45 @@ describe("exported exchanges", () => {
       [["S(2)^3", ["a.bias", "a.weight", "b.weight"], [3]]],
     );
   });
+
+  it("are listed slot by slot for programs: one unit's, where units may be permuted, and what changes its sign beside a swap", () => {
+    const slotsOf = (name: string) =>
+      axisLabels(name, model(`architectures/onnx/${name}.onnx`).analysis).exchanges.map(({ group, generators }) => [
+        group,
+        ...generators.map((g) =>
+          g
+            .map(
+              ({ parameter: p, axes, index, from, sign }) =>
+                `${p}/${axes.join()}:${index} = ${sign} ${from.parameter}:${from.index}`,
+            )
+            .sort(),
+        ),
+      ]);
+    assert.deepEqual(slotsOf("ConcatenatedRelu"), [
+      [
+        "S(2)^3",
+        [
+          "a.bias/0:0 = -1 a.bias:0",
+          "a.weight/0:0 = -1 a.weight:0",
+          "b.weight/1:0 = 1 b.weight:3",
+          "b.weight/1:3 = 1 b.weight:0",
+        ],
+      ],
+    ]);
+    assert.deepEqual(slotsOf("ScalarGate"), [
+      [
+        "S(2)",
+        [
+          "a.bias/:0 = 1 b.bias:0",
+          "a.weight/:0 = 1 b.weight:0",
+          "b.bias/:0 = 1 a.bias:0",
+          "b.weight/:0 = 1 a.weight:0",
+          "gate/:0 = -1 gate:0",
+        ],
+      ],
+    ]);
+    assert.deepEqual(slotsOf("SoftExperts"), []);
+  });
 });
 
 describe("exported swaps", () => {

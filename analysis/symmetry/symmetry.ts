@@ -105,6 +105,18 @@ export interface Exchange {
 }
 
 /**
+ * One slot of a weight in an exchange: its entries at this index along these axes (in row-major order along them; all entries where
+ * there are no axes) become sign times those that another slot along the same axes had.
+ */
+export interface MovedSlot {
+  readonly parameter: string;
+  readonly axes: readonly number[];
+  readonly index: number;
+  readonly from: { readonly parameter: string; readonly index: number };
+  readonly sign: number;
+}
+
+/**
  * A group element by its coordinates. Continuous groups: one number per one-parameter subgroup, acting as exp(sum x_k X_k),
  * for scalings the logarithms of the factors. Permutations: where each entry goes, copy by copy. Signs, flips and swaps: 1
  * for what is flipped or exchanged, else 0.
@@ -167,6 +179,11 @@ export interface Symmetry {
   diagonal?(): readonly DiagonalEntries[];
   /** Swaps: what changes places. Made at each call. */
   exchange?(): Exchange;
+  /**
+   * Exchanges: what each of some elements moves that generate the group together with permutations of units. Slots along
+   * several sets of axes of one parameter move one after the other. Made at each call.
+   */
+  moves?(): readonly (readonly MovedSlot[])[];
 }
 
 /** Dimension of the continuous symmetries per family, rank increments in the order of FAMILIES, and their sum. */

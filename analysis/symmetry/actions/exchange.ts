@@ -1,7 +1,7 @@
 /** @file The Symmetry of a family of exchanges: weights change places, some with their signs, for each unit on its own. */
 import { coordinatesOf, indexOf } from "../exchanges/movements";
 import type { ExchangeFamily, WeightExchange } from "../exchanges/weights";
-import type { Element, Exchange, Mirror, ParameterValues, Symmetry } from "../symmetry";
+import type { Element, Exchange, Mirror, MovedSlot, ParameterValues, Symmetry } from "../symmetry";
 import { mirrorOf, averagingSet } from "./involution";
 
 /** Elements up to which the order of an exchange is looked for. */
@@ -67,8 +67,15 @@ export function exchangeSymmetry(
       if (order === 2) for (let k = 0; k < count; k++) yield mirrorOf(act, single(k));
     },
     fixedSet: () => averagingSet(act, parameters, (p) => shape(p).reduce((n, d) => n * d, 1), generating()),
+    moves: () => Array.from({ length: family.isConjugate ? 1 : count }, (_, k) => slotsOf(family.element(k))),
     ...(isSwap && isPlain(first) ? { exchange: () => exchangeOf(first, family.names, shape) } : {}),
   };
+}
+
+function slotsOf(exchange: WeightExchange): MovedSlot[] {
+  return exchange.flatMap(({ parameter, axes, images }) =>
+    [...images].map(([index, m]) => ({ parameter, axes, index, from: { parameter: m.parameter, index: m.index }, sign: m.sign })),
+  );
 }
 
 /** What the exchanges of a family move: conjugates move the same weights along the same axes. */

@@ -11,7 +11,7 @@ export function onWholes(s: Symmetry, slices: ParameterSlices): Symmetry {
   const joined = (values: ParameterValues, weights: ParameterValues, owned?: ReadonlySet<Float64Array>) =>
     joinWeights(values, slices, (p) => weights.get(p.name) ?? zeros(p), owned);
   const direction = (values: ParameterValues) => joinWeights(values, slices, zeros);
-  const { mirrors, units, diagonal, exchange } = s;
+  const { mirrors, units, diagonal, exchange, moves } = s;
   return {
     id: s.id,
     kind: s.kind,
@@ -40,6 +40,7 @@ export function onWholes(s: Symmetry, slices: ParameterSlices): Symmetry {
     ...(units ? { units: () => units().map((u) => unitsOfWhole(u, slices)) } : {}),
     ...(diagonal ? { diagonal: () => diagonal().map((d) => diagonalOfWhole(d, slices)) } : {}),
     ...(exchange ? { exchange } : {}),
+    ...(moves ? { moves } : {}),
   };
 }
 
