@@ -17,7 +17,7 @@ import { WholeStep } from "./whole";
 const MOST_STEPS = 3000;
 
 /** The same of all exchanges of a graph together: it is large, or many places look alike and are not. */
-const MOST_LOOKS = 300_000;
+const MOST_LOOKS = 40_000;
 
 /** Follows what is wanted of a state to its end. @throws NoExchange where it contradicts itself */
 export function follow(state: ExchangeState): void {
