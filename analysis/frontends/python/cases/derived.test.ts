@@ -183,3 +183,25 @@ class Net(nn.Module):
     [["fc.weight", [8, 24]]],
   );
 });
+
+test("a decoder beside an encoder is given an input of its own", () => {
+  const m = model(
+    `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Embedding(7, 4)
+        self.decoder = nn.Embedding(9, 4)
+
+    def forward(self, input_ids=None, decoder_input_ids=None, attention_mask=None):
+        if decoder_input_ids is None:
+            raise ValueError("You have to specify decoder_input_ids")
+        return self.encoder(input_ids).mean(1) + self.decoder(decoder_input_ids).mean(1)
+`,
+    "Net",
+  );
+  assert.deepEqual(
+    m.graph.inputs.map((i) => i.name),
+    ["input_ids", "decoder_input_ids"],
+  );
+});

@@ -93,6 +93,8 @@ export function planForward(_: Interpreter, instance: InstanceValue, framework: 
       params.find((p) => p.form !== "star" && p.form !== "doubleStar" && MAIN.test(p.name)) ??
       params.find((p) => p.form === "positional");
     if (candidate) supplied.add(candidate.name);
+    // A decoder beside an encoder has an input of its own.
+    if (candidate && params.some((p) => p.name === "decoder_input_ids")) supplied.add("decoder_input_ids");
     const star = params.find((p) => p.form === "star");
     if (!candidate && star) supplied.add(star.name);
   }
