@@ -65,7 +65,8 @@ function cutDown(graph: Graph, chain: readonly Segment[], keep: number, by: "sig
   for (let period = 1; period <= LONGEST_PERIOD; period++) {
     for (let i = 0; i + period * (keep + 1) <= segments.length; i++) {
       const times = repetitions(graph, segments, i, period, keep, by);
-      if (times < 2) continue;
+      // Two linear layers one after the other, the end of one block and the beginning of the next, are no block and its copy.
+      if (times < 2 || (times === 2 && segments.slice(i, i + period).every((s) => isAffine(graph, s)))) continue;
       for (let k = i + period; k < i + times * period; k++) {
         const first = segments[i + ((k - i) % period)]!;
         segments[k]!.parameters.forEach((p, n) => standIns.set(p, first.parameters[n]!));
@@ -130,6 +131,21 @@ function repetitions(
   while (by === "kind" && times > keep && shape(segments[kept]!.entry) !== shape(segments[at + times * period - 1]!.exit))
     times--;
   return times;
+}
+
+/** Operators that make affine functions of activations, where all but one of their inputs are weights or constants. */
+const AFFINE: ReadonlySet<string> = new Set(["Conv", "MatMul", "Add", "Reshape", "Transpose", "Identity"]);
+
+/** Whether a segment is an affine function of what enters it. */
+function isAffine(graph: Graph, { entry, nodes }: Segment): boolean {
+  const active = new Set([entry]);
+  return nodes.every((k) => {
+    const { operator, domain, inputs, outputs } = graph.nodes[k]!;
+    const read = inputs.filter((i) => active.has(i));
+    if (read.length === 0) return true;
+    for (const o of outputs) active.add(o);
+    return read.length === 1 && domain === "" && AFFINE.has(operator);
+  });
 }
 
 const chains = new WeakMap<Graph, readonly Segment[]>();

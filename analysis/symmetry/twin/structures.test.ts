@@ -479,4 +479,31 @@ describe("twins with fewer blocks", () => {
     assert.deepEqual([...twin.graph.parameters.keys()], ["e", "s", "w1", "v1", "w2", "v2"]);
     assert.deepEqual(twin.notes, ["4 repeated blocks are left out"]);
   });
+
+  it("the end of a block and the beginning of the next, two linear layers in a row, are no block and its copy", () => {
+    // As in mobile networks whose norms are folded: what acts between the two would be gone with one of them.
+    const chain = (names: readonly string[]): Graph =>
+      sketch({
+        inputs: { x: [4, 8] },
+        parameters: Object.fromEntries([["w", [8, 16]], ...names.map((n) => [n, [16, 16]]), ["head", [16, 5]]]) as Record<
+          string,
+          number[]
+        >,
+        lines: [
+          ["r", "MatMul", ["x", "w"]],
+          ["x0", "Relu", ["r"]],
+          ...names.map((n, k): Line => [`x${k + 1}`, "MatMul", [`x${k}`, n]]),
+          ["s", "Relu", [`x${names.length}`]],
+          ["y", "MatMul", ["s", "head"]],
+        ],
+        outputs: ["y"],
+      });
+    const standIns = (names: readonly string[]) =>
+      [...twinOf(chain(names), { depth: "pairs", size: () => 3 }).standIns].filter(([name, first]) => name !== first);
+    assert.deepEqual(standIns(["a", "b"]), []);
+    assert.deepEqual(standIns(["a", "b", "c"]), [
+      ["b", "a"],
+      ["c", "a"],
+    ]);
+  });
 });
