@@ -18,7 +18,7 @@ import { type FileTensor, fileTensor, lazyTensor, TensorReader } from "./tensors
 import type { FileHeader } from "./text/text";
 import { exportedRoles, readTorchExport, separateEquals, type TorchExport, unfoldFirstSteps, untranspose } from "./torch-export";
 import type { DeclaredType } from "./types";
-import { untie } from "./untie";
+import { separateStatistics, untie } from "./untie";
 import { WitnessSearch } from "./witness";
 
 /** Where a model is: a file, or its bytes in memory (whose external data is then not there). */
@@ -72,7 +72,7 @@ export function readOnnx(source: OnnxSource, options: ReadOptions = {}): OnnxMod
   const opset = opsetOf(model, name, notes);
   const tensors = new TensorReader(name, source, skeleton);
   const reader = new GraphReader(name, tensors, new FunctionInliner(model.functions, notes), opset, notes);
-  const untied = untie(reader.read(model.graph!), model.producerName);
+  const untied = untie(separateStatistics(reader.read(model.graph!)), model.producerName);
   const record = readTorchExport(model.graph!);
   const raw = record ? restored(untied, record) : retie(untied);
   if (record) notes.push(...foldedAway(raw, record));

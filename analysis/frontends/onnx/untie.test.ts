@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Node } from "../../graph/graph";
 import type { RawGraph } from "./graph-reader";
 import type { FileTensor } from "./tensors";
-import { untie } from "./untie";
+import { separateStatistics, untie } from "./untie";
 
 function tensor(name: string, shape: readonly number[], values: readonly number[]): FileTensor {
   const data = Float64Array.from(values);
@@ -53,4 +53,25 @@ test("what two folded convolutions may share stays shared", () => {
   assert.ok(isTied(folded([0, 0], ["h", "onnx::Conv_10", "onnx::Conv_14"])), "the same weights");
   assert.ok(isTied(folded([0, 0], ["onnx::Conv_14", "onnx::Conv_13"])), "no bias");
   assert.ok(isTied(folded([0, 0]), "another exporter"));
+});
+
+test("statistics of a norm are never what is trained, also where the file names its bias and gain in their place", () => {
+  const norm = node("BatchNormalization", ["x", "bn.weight", "bn.bias", "bn.bias", "bn.weight"], "h");
+  const raw: RawGraph = {
+    ...folded([0, 0]),
+    nodes: [norm, node("BatchNormalization", ["h", "bn2.weight", "bn2.bias", "bn2.running_mean", "bn2.running_var"], "y")],
+    protos: new Map([[norm, {} as never]]),
+    initializers: new Map(
+      ["bn.weight", "bn.bias", "bn2.weight", "bn2.bias", "bn2.running_mean", "bn2.running_var"].map((name) => [
+        name,
+        tensor(name, [2], [1, 1]),
+      ]),
+    ),
+  };
+  const apart = separateStatistics(raw);
+  assert.deepEqual(apart.nodes[0]!.inputs, ["x", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"]);
+  assert.deepEqual([...apart.initializers.get("bn.running_mean")!.read()!.data], [1, 1]);
+  assert.equal(apart.nodes[1], raw.nodes[1], "what has tensors of its own keeps them");
+  assert.ok(apart.protos.has(apart.nodes[0]!));
+  assert.equal(separateStatistics(apart), apart);
 });

@@ -56,3 +56,41 @@ export function untie(raw: RawGraph, producer: string): RawGraph {
   }
   return merged.size === 0 ? raw : { ...raw, nodes, initializers: new Map([...raw.initializers, ...merged]) };
 }
+
+/** Places of a batch normalisation's running mean and variance among its inputs, with their names in PyTorch. */
+const STATISTICS = [
+  { at: 3, name: "running_mean" },
+  { at: 4, name: "running_var" },
+] as const;
+
+/**
+ * Gives the statistics of a batch normalisation tensors of their own where the file names a trained tensor in their place:
+ * exporters that store equal tensors once read a fresh norm's mean from its bias, both zeros, and its variance from its gain,
+ * both ones. Nothing trains the statistics by gradients, so that they are never shared with what is trained.
+ */
+export function separateStatistics(raw: RawGraph): RawGraph {
+  const norms = raw.nodes.filter((n) => n.operator === "BatchNormalization" && n.domain === "");
+  if (norms.length === 0) return raw;
+  const uses = indexUses(raw.nodes);
+  const isStatistic = (operator: string, index: number): boolean =>
+    operator === "BatchNormalization" && STATISTICS.some(({ at }) => at === index);
+  const initializers = new Map(raw.initializers);
+  const own = new Map<Node, Node>();
+  for (const node of norms) {
+    const inputs = [...node.inputs];
+    for (const { at, name } of STATISTICS) {
+      const tensor = raw.initializers.get(inputs[at] ?? "");
+      if (!tensor || uses.of(tensor.name).every((use) => isStatistic(use.operator, use.index))) continue;
+      const base = `${node.inputs[1]!.replace(/\.?weight$/, "") || node.name}.${name}`;
+      let free = base;
+      for (let k = 2; initializers.has(free) || uses.writer(free) !== undefined; k++) free = `${base}.${k}`;
+      initializers.set(free, { ...tensor, name: free });
+      inputs[at] = free;
+    }
+    if (inputs.some((name, k) => name !== node.inputs[k])) own.set(node, { ...node, inputs });
+  }
+  if (own.size === 0) return raw;
+  const protos = new Map(raw.protos);
+  for (const [node, separate] of own) protos.set(separate, raw.protos.get(node)!);
+  return { ...raw, nodes: raw.nodes.map((n) => own.get(n) ?? n), initializers, protos };
+}
