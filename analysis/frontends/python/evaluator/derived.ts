@@ -3,7 +3,7 @@
  * and `super()` finds them. Mappings of `collections.abc` have their methods from `__getitem__` and `__iter__`.
  */
 import { is } from "../values/inspect";
-import { dict, list, native, positional, tuple, unknown } from "../values/make";
+import { dict, int, list, native, tuple, unknown } from "../values/make";
 import type { Arguments, ClassValue, InstanceValue, NativeCall, Value } from "../values/value";
 import { getAttribute } from "./attributes";
 import { containerMethod, type ContainerKind, METHODS } from "./containers";
@@ -142,6 +142,6 @@ export function mappingMethods(): Map<string, Value> {
     for (const { key, value } of more.entries.values()) setItem(i, self, key, value);
     return null;
   });
-  add("__len__", (i, self) => call(i, i.environment.builtin("len")!, positional(list([...keysOf(i, self)]))));
+  add("__len__", (i, self) => int(keysOf(i, self).length));
   return out;
 }
