@@ -395,7 +395,10 @@ function definedValues(
 /** Part of the outputs that may be no numbers in a batch that shows something. */
 const MOST_UNDEFINED = 0.5;
 
-/** Length of the outputs' change along a direction of the parameters, in those entries that are numbers; NaN where too few are. */
+/**
+ * Length of the outputs' change along a direction of the parameters, in those entries that are numbers and have a slope; NaN where
+ * too few do. The root of a squared distance has none where two codes are the same, as those of dead rectifiers are.
+ */
 function changeAlong(program: Program, values: ReturnType<Program["evaluate"]>, direction: ParameterValues): number {
   const results = program.results(values);
   let [squares, entries, missing] = [0, 0, 0];
@@ -403,8 +406,9 @@ function changeAlong(program: Program, values: ReturnType<Program["evaluate"]>, 
     const { data } = results[k]!;
     for (let i = 0; i < data.length; i++) {
       entries++;
-      if (Number.isNaN(data[i])) missing++;
-      else if (moved) squares += moved.data[i]! * moved.data[i]!;
+      const change = moved?.data[i] ?? 0;
+      if (Number.isNaN(data[i]) || !Number.isFinite(change)) missing++;
+      else squares += change * change;
     }
   });
   return missing > MOST_UNDEFINED * entries ? Number.NaN : Math.sqrt(squares);

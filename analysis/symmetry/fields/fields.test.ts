@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Graph } from "../../graph/graph";
+import { GraphBuilder } from "../../lowering/testing/graph-builder";
 import { Random } from "../../numerics/random";
+import { inferShapes } from "../../operators/inference";
 import { countFamilies } from "../counting/families";
 import { certifyGenerators, measureDimension } from "../counting/jacobian";
 import { Network } from "../counting/network";
@@ -175,6 +177,28 @@ describe("what units of measure cannot see", () => {
     const found = fields.remaining([]);
     assert.equal(found.length, 8);
     assert.deepEqual(fields.remaining(found.map((g) => g.generator.vector)), []);
+  });
+});
+
+describe("distances", () => {
+  it("of codes that dead rectifiers make the same have no slope there, and prove nothing against rotations", () => {
+    const b = new GraphBuilder(21);
+    const [w, v, e1, e2] = [b.parameter("w", [3, 2]), b.parameter("v", [2, 2]), b.parameter("e1", [2]), b.parameter("e2", [2])];
+    const code = (x: string): string => {
+      const hidden = b.add("Relu", [b.add("Add", [b.add("MatMul", [x, w]), e1])]);
+      return b.add("Add", [b.add("MatMul", [hidden, v]), e2]);
+    };
+    const apart = b.add("Sub", [code(b.input("x", [9, 3])), code(b.input("y", [9, 3]))]);
+    const squares = b.add("ReduceSumSquare", [apart, b.constant([1], [1], "int64")], { keepdims: 0 });
+    const graph = inferShapes(b.build(b.add("Sqrt", [squares]))).graph;
+    for (const seed of [1, 2, 3, 4]) {
+      const rotations = fieldsOf(graph, seed).fields.regions.filter((r) => r.kind === "rotation");
+      assert.deepEqual(
+        rotations.map((r) => r.generators.length),
+        [1],
+        `seed ${seed}`,
+      );
+    }
   });
 });
 
