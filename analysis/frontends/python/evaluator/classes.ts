@@ -189,7 +189,6 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     }
     return unknown(`member of ${cls.name}`);
   }
-  const made = interpreter.construction(cls);
   const maker = findInClass(cls, "__new__");
   if (is(maker, "function")) {
     const result = call(interpreter, maker, { ...args, positional: [cls, ...args.positional] });
@@ -197,8 +196,18 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     initialise(interpreter, result, args);
     return result;
   }
+  const self = newInstance(interpreter, cls, args);
+  if (cls.chunk) interpreter.onConstruct?.(cls, args, self);
+  initialise(interpreter, self, args);
+  interpreter.made.push(self);
+  return self;
+}
+
+/** An instance as `object.__new__` makes it, before any constructor has run; `args` are those of the class. */
+export function newInstance(interpreter: Interpreter, cls: ClassValue, args: Arguments): InstanceValue {
+  const made = interpreter.construction(cls);
   const contents = newContents(interpreter, cls, args);
-  const self: InstanceValue = {
+  return {
     k: "instance",
     id: interpreter.id(),
     cls,
@@ -206,10 +215,6 @@ export function instantiate(interpreter: Interpreter, cls: ClassValue, args: Arg
     ...(made ? { made } : {}),
     ...(contents === undefined ? {} : { contents }),
   };
-  if (cls.chunk) interpreter.onConstruct?.(cls, args, self);
-  initialise(interpreter, self, args);
-  interpreter.made.push(self);
-  return self;
 }
 
 function sameNumber(a: Value, b: Value): boolean {

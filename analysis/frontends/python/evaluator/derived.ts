@@ -20,7 +20,7 @@ export function contentsOf(v: Value): Value {
 }
 
 /** The kind of container that instances of a class hold. */
-export function containerKind(cls: ClassValue): ContainerKind | undefined {
+function containerKind(cls: ClassValue): ContainerKind | undefined {
   return cls.order.map((c) => (c.module === undefined && isContainer(c.name) ? c.name : undefined)).find((n) => n !== undefined);
 }
 

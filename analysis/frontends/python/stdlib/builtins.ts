@@ -1,9 +1,9 @@
 /** @file Built-in functions and types. */
 import { getAttribute, instanceAttribute, setAttribute } from "../evaluator/attributes";
 import { truth } from "../evaluator/branches";
-import { instantiate, makeClass, recordItems } from "../evaluator/classes";
+import { instantiate, makeClass, newInstance, recordItems } from "../evaluator/classes";
 import { raise } from "../evaluator/errors";
-import { inheritMethods, isContainer, newContents } from "../evaluator/derived";
+import { inheritMethods, isContainer } from "../evaluator/derived";
 import { exceptionClasses } from "../evaluator/exceptions";
 import { textOf } from "../evaluator/format";
 import type { Interpreter } from "../evaluator/interpreter";
@@ -44,7 +44,10 @@ export function makeBuiltins(): Builtins {
   object.attributes.set("__new__", {
     k: "wrapper",
     form: "static",
-    callee: native("object.__new__", (i, a) => newInstance(i, a)),
+    callee: native("object.__new__", (i, a) => {
+      const [cls, ...rest] = a.positional;
+      return is(cls, "class") ? newInstance(i, cls, { ...a, positional: rest }) : unknown("object.__new__");
+    }),
   });
   object.attributes.set("__getattribute__", {
     k: "wrapper",
@@ -152,19 +155,4 @@ export function makeBuiltins(): Builtins {
   names.set("__path__", list([]));
   names.set("__package__", "");
   return { names, object, types };
-}
-
-function newInstance(i: Interpreter, a: Arguments): Value {
-  const cls = a.positional[0];
-  if (!is(cls, "class")) return unknown("object.__new__");
-  const made = i.construction(cls);
-  const contents = newContents(i, cls, { ...a, positional: a.positional.slice(1) });
-  return {
-    k: "instance",
-    id: i.id(),
-    cls,
-    attributes: new Map(),
-    ...(made ? { made } : {}),
-    ...(contents === undefined ? {} : { contents }),
-  };
 }
