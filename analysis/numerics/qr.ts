@@ -88,12 +88,62 @@ export class HouseholderQr {
     for (i = k + 1; i < m; i++) target[base + i]! -= f * work[own + i]!;
   }
 
+  /**
+   * Applies the first reflections, in order, to the column that starts at `base` of `target`. While one is taken off, the product
+   * with the next is summed up: the column is read and written once for each.
+   */
+  private updateAll(steps: number, target: Float64Array, base: number): void {
+    const { work, betas, heads } = this;
+    const m = this.rows;
+    // What is still to be taken off: reflection k, `f` times.
+    let f = 0;
+    for (let k = -1; k < steps; k++) {
+      const next = k + 1;
+      const own = k * m;
+      const from = next * m;
+      const end = f === 0 ? 0 : (this.ends?.[k] ?? m);
+      if (f !== 0) target[base + k]! -= f * heads[k]!;
+      const beta = next < steps ? betas[next]! : 0;
+      if (beta === 0) {
+        for (let i = next; i < end; i++) target[base + i]! -= f * work[own + i]!;
+        f = 0;
+        continue;
+      }
+      const nextEnd = this.ends?.[next] ?? m;
+      if (next < end) target[base + next]! -= f * work[own + next]!;
+      let s0 = heads[next]! * target[base + next]!;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      let i = next + 1;
+      for (const both = Math.min(end, nextEnd); i + 3 < both; i += 4) {
+        const a = (target[base + i]! -= f * work[own + i]!);
+        const b = (target[base + i + 1]! -= f * work[own + i + 1]!);
+        const c = (target[base + i + 2]! -= f * work[own + i + 2]!);
+        const d = (target[base + i + 3]! -= f * work[own + i + 3]!);
+        s0 += work[from + i]! * a;
+        s1 += work[from + i + 1]! * b;
+        s2 += work[from + i + 2]! * c;
+        s3 += work[from + i + 3]! * d;
+      }
+      for (let q = i; q < end; q++) target[base + q]! -= f * work[own + q]!;
+      for (; i + 3 < nextEnd; i += 4) {
+        s0 += work[from + i]! * target[base + i]!;
+        s1 += work[from + i + 1]! * target[base + i + 1]!;
+        s2 += work[from + i + 2]! * target[base + i + 2]!;
+        s3 += work[from + i + 3]! * target[base + i + 3]!;
+      }
+      for (; i < nextEnd; i++) s0 += work[from + i]! * target[base + i]!;
+      f = beta * (s0 + s1 + s2 + s3);
+    }
+  }
+
   private factorise(limit: number): number {
     const { columns: n, rows: m } = this;
     // Left-looking: each column takes all earlier reflections while it is in the cache.
     for (let j = 0; j < n; j++) {
       const steps = Math.min(j, limit);
-      for (let k = 0; k < steps; k++) this.update(k, this.work, j * m);
+      this.updateAll(steps, this.work, j * m);
       if (j < limit) this.reflect(j);
     }
     return limit;
@@ -176,7 +226,7 @@ export class HouseholderQr {
 
   /** x := Q^T x for a vector of length `rows`, in place. */
   applyTransposed(x: Float64Array, steps = this.steps): Float64Array {
-    for (let k = 0; k < steps; k++) this.update(k, x, 0);
+    this.updateAll(steps, x, 0);
     return x;
   }
 

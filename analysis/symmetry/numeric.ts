@@ -172,15 +172,17 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
   );
   const remaining = [...complex, ...others];
   const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...shifts];
-  const least = leastDimension(graph, weights, countFamilies(found).total, seed + 30);
+  const counted = countFamilies(found);
+  const least = leastDimension(graph, weights, counted.total, seed + 30);
   const dimension = least?.dimension;
   const stacked = searchStacks(graph, weights, axes, found, { seed: seed + 40, dimension });
   const framed = [...found, ...(stacked ? generatorsOf(stacked) : [])];
-  const curves = searchCurves(graph, weights, axes, framed, { seed: seed + 30, dimension });
+  const explained = stacked ? countFamilies(framed).total : counted.total;
+  const curves = searchCurves(graph, weights, axes, framed, { seed: seed + 30, dimension, explained });
   const generators = [...framed, ...curves.map((c) => c.generator)];
   const { system } = fields;
   const regions = stacked ? fields.regions.filter((r) => !isPartOf(r, stacked.regions)) : fields.regions;
-  const continuous = countFamilies(generators);
+  const continuous = generators.length === found.length ? counted : countFamilies(generators);
   const result = {
     graph,
     weights,
@@ -250,10 +252,9 @@ function searchCurves(
   weights: ParameterValues,
   axes: InferredAxes,
   known: readonly Generator[],
-  { seed, dimension }: { readonly seed: number; readonly dimension: number | undefined },
+  { seed, dimension, explained }: { readonly seed: number; readonly dimension: number | undefined; readonly explained: number },
 ): readonly Curve[] {
   const network = Network.of(graph);
-  const explained = countFamilies(known).total;
   if (dimension === undefined || dimension <= explained) return [];
   const norms = hasNormedGains(network);
   const trunk = network.parameterCount <= MEASURED && !seesTablesBroken(network) && stationsOf(network, true).length > 0;

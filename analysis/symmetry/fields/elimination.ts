@@ -7,6 +7,7 @@ import { compressRows } from "../../numerics/qr";
 import { LeastSquares } from "../../numerics/leastSquares";
 import { UnionFind } from "../../numerics/unionFind";
 import { BLOCK_TOLERANCE, type Block } from "./constraints";
+import { EliminationOrder } from "./elimination-order";
 
 /** Solutions of a connected set of equations: one basis vector per column, over the given unknowns. */
 export interface NullSpace {
@@ -44,60 +45,29 @@ export function solveBlocks(blocks: readonly Block[], free: Iterable<number>): N
 }
 
 function eliminate(unknowns: readonly number[], blocks: readonly Block[]): Matrix {
-  let left = [...blocks];
-  const pending = new Set(unknowns);
+  const order = new EliminationOrder(unknowns, blocks);
   const done: Elimination[] = [];
-  while (pending.size > 0) {
-    const { own, touched } = cheapest(pending, left);
-    for (const u of own) pending.delete(u);
-    const rest = [...new Set(touched.flatMap((b) => b.unknowns))].filter((u) => !own.includes(u));
+  for (let step = order.take(); step; step = order.take()) {
+    const { own, touched } = step;
+    const eliminated = new Set(own);
+    const rest = [...new Set(touched.flatMap((b) => b.unknowns))].filter((u) => !eliminated.has(u));
     const stacked = stack([...own, ...rest], touched);
     const ownPart = stacked.selectColumns(own.map((_, i) => i));
     const restPart = stacked.selectColumns(rest.map((_, i) => own.length + i));
     const solver = new LeastSquares(ownPart, BLOCK_TOLERANCE);
     done.push({ own, rest, solver, restMatrix: restPart });
-    left = left.filter((b) => !touched.includes(b));
-    if (rest.length > 0 && stacked.rows > solver.rank) {
-      const columns = rest.map((_, j) => solver.reduce(restPart.column(j)));
-      const schur = compressRows(Matrix.fromColumns(columns, stacked.rows - solver.rank));
-      for (let i = 0; i < schur.data.length; i++) if (Math.abs(schur.data[i]!) < 1e-11) schur.data[i] = 0;
-      if (schur.maximum() > BLOCK_TOLERANCE.absolute) left.push({ unknowns: rest, matrix: schur });
-    }
+    order.leave(whatIsLeft(solver, restPart, rest));
   }
   return substitute(unknowns, done);
 }
 
-/** The unknowns that occur in the same blocks and together touch the fewest others. */
-function cheapest(
-  pending: ReadonlySet<number>,
-  blocks: readonly Block[],
-): { readonly own: number[]; readonly touched: readonly Block[] } {
-  const membership = new Map<number, number[]>();
-  blocks.forEach((b, i) => {
-    for (const u of b.unknowns) {
-      const list = membership.get(u);
-      if (list) list.push(i);
-      else membership.set(u, [i]);
-    }
-  });
-  const bySet = new Map<string, { own: number[]; at: readonly number[] }>();
-  for (const u of pending) {
-    const at = membership.get(u) ?? [];
-    const key = at.join();
-    const group = bySet.get(key);
-    if (group) group.own.push(u);
-    else bySet.set(key, { own: [u], at });
-  }
-  let best: { own: number[]; at: readonly number[] } | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
-  for (const group of bySet.values()) {
-    const columns = new Set(group.at.flatMap((i) => blocks[i]!.unknowns)).size;
-    if (columns < bestCost) {
-      bestCost = columns;
-      best = group;
-    }
-  }
-  return { own: best!.own, touched: best!.at.map((i) => blocks[i]!) };
+/** What equations say about other unknowns than those that were eliminated; undefined for nothing. */
+function whatIsLeft(solver: LeastSquares, restPart: Matrix, rest: readonly number[]): Block | undefined {
+  if (rest.length === 0 || restPart.rows <= solver.rank) return undefined;
+  const columns = rest.map((_, j) => solver.reduce(restPart.column(j)));
+  const schur = compressRows(Matrix.fromColumns(columns, restPart.rows - solver.rank));
+  for (let i = 0; i < schur.data.length; i++) if (Math.abs(schur.data[i]!) < 1e-11) schur.data[i] = 0;
+  return schur.maximum() > BLOCK_TOLERANCE.absolute ? { unknowns: rest, matrix: schur } : undefined;
 }
 
 function stack(columns: readonly number[], blocks: readonly Block[]): Matrix {

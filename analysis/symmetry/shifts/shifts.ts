@@ -184,7 +184,7 @@ function changes(
   random: Random,
 ): Matrix {
   const directions = vectors.map((v) => space.unflatten(v));
-  const stacked = Matrix.fromColumns(vectors, space.size);
+  const stacked = entriesBySpace(vectors, space.size);
   const parts: Matrix[] = [];
   // As many rows in the end as measuring looks at, or a rarely active unit would be explained and then measured away.
   const wanted = Math.max(2 * vectors.length + 20, Math.min(MOST_ROWS, 3 * space.size + 50) / QUIET_ROUNDS);
@@ -215,25 +215,53 @@ function forwardChanges(program: Program, values: SlotValues, directions: readon
   });
 }
 
+/** What vectors have at each entry of the parameters: directions are local, and most have nothing there. */
+interface EntriesBySpace {
+  readonly start: Int32Array;
+  /** Which vector. */
+  readonly column: Int32Array;
+  readonly value: Float64Array;
+}
+
+function entriesBySpace(vectors: readonly Float64Array[], size: number): EntriesBySpace {
+  const start = new Int32Array(size + 1);
+  for (const v of vectors) for (let i = 0; i < size; i++) if (v[i] !== 0) start[i + 1]!++;
+  for (let i = 0; i < size; i++) start[i + 1]! += start[i]!;
+  const next = start.slice();
+  const column = new Int32Array(start[size]!);
+  const value = new Float64Array(start[size]!);
+  vectors.forEach((v, k) => {
+    for (let i = 0; i < size; i++) {
+      if (v[i] === 0) continue;
+      const at = next[i]!++;
+      column[at] = k;
+      value[at] = v[i]!;
+    }
+  });
+  return { start, column, value };
+}
+
 /** One gradient per output entry. */
 function reverseChanges(
   program: Program,
   values: SlotValues,
-  vectors: Matrix,
+  { start, column, value }: EntriesBySpace,
   space: ParameterSpace,
   network: Network,
   part: Matrix,
 ): void {
   const moving = network.trainable.filter((p) => program.leaves.includes(p));
   const offsets = moving.map((p) => space.offset(p));
-  const { columns, data } = vectors;
   program.gradients(values, moving, (row, gradients) => {
     const out = part.row(row);
     gradients.forEach((g, k) => {
-      let at = offsets[k]! * columns;
-      for (let i = 0; i < g.length; i++, at += columns) {
+      const offset = offsets[k]!;
+      for (let i = 0; i < g.length; i++) {
         const f = g[i]!;
-        if (f !== 0) for (let c = 0; c < columns; c++) out[c]! += f * data[at + c]!;
+        if (f === 0) continue;
+        for (let e = start[offset + i]!; e < start[offset + i + 1]!; e++) out[column[e]!]! += f * value[e]!;
+        // Without a slope there is no change along any direction, those that leave this entry as it is included.
+        if (!Number.isFinite(f)) out.fill(Number.NaN);
       }
     });
   });
