@@ -220,7 +220,7 @@ const NOISE = 1e-10;
 
 function maximum(v: Float64Array): number {
   let m = 0;
-  for (const x of v) m = Math.max(m, Math.abs(x));
+  for (let i = 0; i < v.length; i++) m = Math.max(m, Math.abs(v[i]!));
   return m;
 }
 
@@ -258,8 +258,21 @@ export function connected(vectors: readonly Float64Array[]): Piece[] {
   });
   return sets.groups(vectors.keys()).map((columns) => {
     const rows = rowsOf.get(sets.find(columns[0]!)) ?? [];
-    return { rows, columns, vectors: columns.map((c) => Float64Array.from(rows, (r) => vectors[c]![r]!)) };
+    return { rows, columns, vectors: columns.map((c) => at(vectors[c]!, rows)) };
   });
+}
+
+/** The chosen entries of a vector. */
+function at(vector: Float64Array, rows: readonly number[]): Float64Array {
+  const out = new Float64Array(rows.length);
+  for (let k = 0; k < out.length; k++) out[k] = vector[rows[k]!]!;
+  return out;
+}
+
+function divided(vector: Float64Array, by: number): Float64Array {
+  const out = new Float64Array(vector.length);
+  for (let i = 0; i < out.length; i++) out[i] = vector[i]! / by;
+  return out;
 }
 
 /** Equations between roots, with the unit's own parameters eliminated piece by piece. */
@@ -277,7 +290,7 @@ function eliminateOwn(
     if (shared.length === 0 || piece.rows.length === 0) continue;
     const scale = shared.reduce((m, k) => Math.max(m, maximum(piece.vectors[k]!)), 0);
     if (scale === 0) continue;
-    let left: readonly Float64Array[] = shared.map((k) => piece.vectors[k]!.map((x) => x / scale));
+    let left: readonly Float64Array[] = shared.map((k) => divided(piece.vectors[k]!, scale));
     if (own.length > 0) {
       const solver = new LeastSquares(Matrix.fromColumns(own.map((k) => piece.vectors[k]!)), { relative: 1e-10 });
       left = left.map((v) => solver.reduce(v));

@@ -36,7 +36,7 @@ export interface Candidate {
 export class UnitSamples {
   readonly unit: Unit;
   private readonly unknowns: Unknowns;
-  private readonly runs: { readonly values: SlotValues; readonly rows: Int32Array; readonly output: Tensor }[] = [];
+  private readonly runs: { readonly values: SlotValues; readonly rows: Int32Array; readonly output: Float64Array }[] = [];
   /** Number of equations. */
   readonly rows: number;
 
@@ -66,7 +66,7 @@ export class UnitSamples {
       let chosen = size <= share ? Int32Array.from({ length: size }, (_, i) => i) : random.sample(size, share).slice().sort();
       // Masked scores are minus infinity by design; they carry no equation.
       if (chosen.some((i) => !Number.isFinite(output.data[i]!))) chosen = chosen.filter((i) => Number.isFinite(output.data[i]!));
-      this.runs.push({ values, rows: chosen, output });
+      this.runs.push({ values, rows: chosen, output: finite(output.data) });
       rows += chosen.length;
     }
     this.rows = rows;
@@ -94,7 +94,7 @@ export class UnitSamples {
       const entries = candidate.fields.get(this.unit.output);
       const edge = this.unknowns.edges.get(this.unit.output);
       if (entries && edge && entries.length > 0) {
-        const left = applyField(entries, edge.channels, finite(output.data));
+        const left = applyField(entries, edge.channels, output);
         for (let k = 0; k < rows.length; k++) out[at + k]! -= left[rows[k]!]!;
       }
       at += rows.length;
