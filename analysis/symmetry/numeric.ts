@@ -8,8 +8,9 @@ import { Matrix } from "../numerics/matrix";
 import { Random } from "../numerics/random";
 import { nullSpace } from "../numerics/rank";
 import type { Equivariance } from "../operators/equivariance";
-import { hasKinks, seesFewNumbers } from "./counting/calibration";
+import { hasKinks } from "./counting/calibration";
 import { countFamilies, ParameterSpace, Span } from "./counting/families";
+import { seesFewNumbers } from "./counting/few-numbers";
 import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
@@ -327,11 +328,14 @@ function entriesMoved(vector: ParameterValues): number {
   return n;
 }
 
+/** Added to the seed of what is drawn to see how many numbers a kink sees. */
+const SEED_OF_FEW = 40;
+
 /** Draws of weights at which a network with kinks is looked at when the first two disagree. */
 const MORE_DRAWS = 4;
 /** The same where only one of those shows the fewest: a row of a table may be chosen rarely, and not at all at most draws. */
 const MOST_DRAWS = 8;
-/** The same where kinks see finitely many numbers: at four of ten draws of a small perceptron of offsets one of its units is idle. */
+/** The same where kinks see few numbers: at four of ten draws of a small perceptron of offsets one of its units is idle. */
 const MORE_DRAWS_OF_FEW = 6;
 const MOST_DRAWS_OF_FEW = 12;
 
@@ -339,7 +343,7 @@ const MOST_DRAWS_OF_FEW = 12;
  * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
  * maximum, whatever enters: what is unread then is a fact about that draw. Smooth networks have no such draws; of others
  * several are compared: the one with the fewest directions counts, and of them those that move what all draws have moved. Where
- * a kink sees finitely many numbers no two draws prove anything, agreed or not.
+ * a kink sees few numbers no two draws prove anything, agreed or not.
  */
 function shiftsAtGenericWeights(
   graph: Graph,
@@ -364,7 +368,7 @@ function shiftsAtGenericWeights(
   };
   const first = draw(0);
   if (!hasKinks(network) || first.dimension === 0) return split(first);
-  const seesFew = seesFewNumbers(network);
+  const seesFew = seesFewNumbers(network, first.weights, seed + SEED_OF_FEW);
   const [more, most] = seesFew ? [MORE_DRAWS_OF_FEW, MOST_DRAWS_OF_FEW] : [MORE_DRAWS, MOST_DRAWS];
   const draws = [first, draw(1)];
   // As many directions at either draw may still be other ones: two units that are off here, two others there.

@@ -3,7 +3,7 @@
  * it sees all three pieces. With plain random biases, deep rectifiers are often on (or off) for all inputs, and a clip may never
  * meet its upper bound; the Jacobian has extra null directions then that belong to that draw of weights only.
  */
-import { isFloating, strides, type Tensor } from "../../graph/tensor";
+import { strides, type Tensor } from "../../graph/tensor";
 import type { Node } from "../../graph/graph";
 import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
@@ -230,24 +230,11 @@ export function hasKinks(network: Network): boolean {
   return network.steps.some(({ node }) => isBroken(network, node));
 }
 
-function isBroken(network: Network, node: Node): boolean {
+/** Whether the derivative of what a node computes jumps. */
+export function isBroken(network: Network, node: Node): boolean {
   return (
     (BROKEN.has(node.operator) || kinksOf(network, node) !== undefined) && node.inputs.some((i) => network.kind(i) !== "constant")
   );
-}
-
-/**
- * Whether some kink sees finitely many numbers, whatever enters: of what depends on weights alone (offsets of positions), or on
- * indices (rows of tables). Of those some may all be on one side of it, at many draws of weights.
- */
-export function seesFewNumbers(network: Network): boolean {
-  const continuous = new Set(network.inputs.filter((i) => isFloating(i.type)).map((i) => i.name));
-  let found = false;
-  for (const { node } of network.steps) {
-    if (node.inputs.some((i) => continuous.has(i))) for (const o of node.outputs) continuous.add(o);
-    else if (isBroken(network, node)) found = true;
-  }
-  return found;
 }
 
 const RECTIFIERS: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Max"]);

@@ -43,6 +43,8 @@ export type Line = readonly [output: string, operator: string, inputs: readonly 
 /** What a hand-written graph consists of besides its nodes. */
 export interface Sketch {
   readonly inputs: Readonly<Record<string, readonly number[]>>;
+  /** Inputs that hold indices. */
+  readonly integers?: readonly string[];
   readonly parameters: Readonly<Record<string, readonly number[]>>;
   readonly constants?: Readonly<Record<string, number | Tensor>>;
   readonly frozen?: readonly string[];
@@ -51,11 +53,11 @@ export interface Sketch {
 }
 
 /** A hand-written graph in normal form. */
-export function sketch({ inputs, parameters, constants = {}, frozen = [], lines, outputs }: Sketch): Graph {
+export function sketch({ inputs, integers = [], parameters, constants = {}, frozen = [], lines, outputs }: Sketch): Graph {
   const graph: Graph = {
     name: "sketch",
     opset: 17,
-    inputs: Object.entries(inputs).map(([name, shape]) => ({ name, type: "float32", shape })),
+    inputs: Object.entries(inputs).map(([name, shape]) => ({ name, type: integers.includes(name) ? "int64" : "float32", shape })),
     outputs,
     nodes: lines.map(([output, operator, ins, attributes]) => ({
       name: `${operator}_${output}`,
