@@ -27,8 +27,8 @@ export interface Cell {
   readonly slots: readonly Slot[];
   /** Small subsets of the slots, as bit sets, the empty one first. */
   readonly masks: readonly number[];
-  /** The unknown of the first subset; the others follow in order. */
-  readonly first: number;
+  /** How far the unknown of the first subset is behind the first one of the tensor; the others follow in order. */
+  readonly offset: number;
 }
 
 /** A segment of an axis with its place. */
@@ -39,11 +39,14 @@ export interface SegmentPlace {
   readonly factors: readonly { readonly atom: number; readonly size: number; readonly pinned: boolean }[];
 }
 
-/** The cells of a tensor, in row-major order of their segments. */
+/** The cells of a tensor, in row-major order of their segments, and its unknowns. */
 export interface TensorCells {
+  /** The same list for tensors whose axes have the same segments: their cells correspond in order. */
   readonly cells: readonly Cell[];
-  /** One object for tensors whose axes have the same segments, so that their cells correspond in order. */
-  readonly form: object;
+  /** The first unknown; those of all cells follow each other. */
+  readonly first: number;
+  /** How many unknowns there are. */
+  readonly unknowns: number;
   /** Number of segments (or blocks) per axis. */
   readonly counts: readonly number[];
   /** Which axes choose among blocks. */
@@ -116,6 +119,15 @@ export class CellTable {
   private describe(value: number): TensorCells | undefined {
     const axes = this.axes.axesOf(value);
     if (!axes) return undefined;
+    const form = this.recentForm(axes) ?? this.formOf(axes);
+    if (form === undefined) return undefined;
+    const first = this.next;
+    this.next += form.unknowns;
+    return new Cells(form, first);
+  }
+
+  /** The form of tensors with these axes; undefined where that would be too many cells. */
+  private formOf(axes: readonly BlockAxis[]): Form | undefined {
     const rank = axes.length;
     const places = new Array<readonly SegmentPlace[] | undefined>(rank);
     let inBlock: (readonly (readonly SegmentPlace[])[] | undefined)[] = NO_BLOCKS;
@@ -139,24 +151,18 @@ export class CellTable {
     }
     // Cells along one axis alone are no more than the pieces that the graph itself has put there.
     if (total > MOST_CELLS && (total > Math.max(...counts) || this.next > MOST_UNKNOWNS)) return undefined;
-    const isAllPlain = !places.includes(undefined);
-    const form = (isAllPlain ? this.knownForm(places) : undefined) ?? this.newForm(axes, places, inBlock, counts, total);
-    const cells = new Array<Cell>(total);
-    for (let k = 0; k < total; k++) {
-      const { segments, places: chosen, slots, masks } = form.cells[k]!;
-      cells[k] = { segments, places: chosen, slots, masks, first: this.next };
-      this.next += masks.length;
-    }
-    return new Cells(cells, form);
+    return this.newForm(axes, places, inBlock, counts, total);
   }
 
-  /** The form of a recent tensor with these very segments. */
-  private knownForm(places: readonly (readonly SegmentPlace[] | undefined)[]): Form | undefined {
-    const { recent } = this;
-    for (const form of recent) {
-      const own = form.places;
-      let i = own.length === places.length ? 0 : -1;
-      while (i >= 0 && i < own.length) i = own[i] === places[i] ? i + 1 : -1;
+  /** The form of a recent tensor whose axes have these very segments. */
+  private recentForm(axes: readonly BlockAxis[]): Form | undefined {
+    for (const form of this.recent) {
+      const { places } = form;
+      let i = places.length === axes.length ? 0 : -1;
+      while (i >= 0 && i < places.length) {
+        const axis = axes[i]!;
+        i = isPlain(axis) && this.segments(axis) === places[i] ? i + 1 : -1;
+      }
       if (i >= 0) return form;
     }
     return undefined;
@@ -170,7 +176,8 @@ export class CellTable {
     total: number,
   ): Form {
     const rank = axes.length;
-    const cells = new Array<CellForm>(total);
+    const cells = new Array<Cell>(total);
+    let unknowns = 0;
     for (let k = 0; k < total; k++) {
       const segments = total === 1 ? (zeros[rank] ??= new Array<number>(rank).fill(0)) : new Array<number>(rank);
       if (total > 1) {
@@ -192,7 +199,9 @@ export class CellTable {
           if (!f.pinned && f.size > 1) slots.push({ axis: i, factor, atom: f.atom, size: f.size });
         }
       }
-      cells[k] = { segments, places: chosen, slots, masks: smallSubsets(Math.min(slots.length, MOST_SLOTS)) };
+      const masks = smallSubsets(Math.min(slots.length, MOST_SLOTS));
+      cells[k] = { segments, places: chosen, slots, masks, offset: unknowns };
+      unknowns += masks.length;
     }
     const isAllPlain = !places.includes(undefined);
     const selectors = isAllPlain
@@ -200,6 +209,7 @@ export class CellTable {
       : axes.map((a) => !isPlain(a) && a.kind === "selector");
     const form: Form = {
       cells,
+      unknowns,
       places,
       counts: total === 1 ? (ones[rank] ??= new Array<number>(rank).fill(1)) : counts,
       selectors,
@@ -260,12 +270,10 @@ const WHOLE_OF_ONE: readonly SegmentPlace[] = [{ start: 0, size: 1, factors: [] 
 /** How many forms are remembered. */
 const RECENT_FORMS = 8;
 
-/** A cell without its unknowns. */
-type CellForm = Omit<Cell, "first">;
-
-/** The cells of a tensor without their unknowns, which tensors with the same segments have in common. */
+/** What tensors with the same segments have in common. */
 interface Form {
-  readonly cells: readonly CellForm[];
+  readonly cells: readonly Cell[];
+  readonly unknowns: number;
   readonly places: readonly (readonly SegmentPlace[] | undefined)[];
   readonly counts: readonly number[];
   readonly selectors: readonly boolean[];
@@ -293,9 +301,17 @@ const noes: (boolean[] | undefined)[] = [];
 
 class Cells implements TensorCells {
   constructor(
-    readonly cells: readonly Cell[],
-    readonly form: Form,
+    private readonly form: Form,
+    readonly first: number,
   ) {}
+
+  get cells(): readonly Cell[] {
+    return this.form.cells;
+  }
+
+  get unknowns(): number {
+    return this.form.unknowns;
+  }
 
   get places(): readonly (readonly SegmentPlace[] | undefined)[] {
     return this.form.places;

@@ -6,12 +6,12 @@ import type { Graph, Node } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import type { Equivariance } from "../../operators/equivariance";
 import type { InferredAxes } from "../spaces/infer";
-import { type Cell, CellTable, type TensorCells } from "./cells";
+import { CellTable, type TensorCells } from "./cells";
 import { INDEX_OPERANDS } from "./virtual-axes";
 import { isEntrywise, jointCells, mentionsAllCells } from "./joint";
 import type { JointCell } from "./labels";
 import { type Field, type Relation, relationOf, ZERO } from "./relations";
-import { type EquationSink, RelationWriter, zeroCell } from "./writer";
+import { type EquationSink, RelationWriter, zeroCell, zeroTensor } from "./writer";
 
 /** The equations of one field and who takes them. */
 export interface FieldEquations {
@@ -62,20 +62,19 @@ function keepsScale(rule: Equivariance | undefined): boolean {
  */
 export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
   const sinks = targets.map((t) => t.sink);
-  const zero = (value: string) => {
-    for (const cell of table.of(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
+  const zeroOf = (value: number) => {
+    const tensor = table.at(value);
+    if (tensor !== undefined) for (const sink of sinks) zeroTensor(tensor, sink);
   };
+  const zero = (value: string) => zeroOf(numbering.of(value));
   for (const input of graph.inputs) zero(input.name);
   for (const output of graph.outputs) zero(output);
   for (const name of fixed) zero(name);
-  const zeroOf = (value: number) => {
-    for (const cell of table.at(value)?.cells ?? []) for (const sink of sinks) zeroCell(cell, sink);
-  };
   let at = 0;
   for (const p of graph.parameters.values()) {
     const value = numbering.parameters[at++]!;
     if (!p.trainable) zeroOf(value);
-    else for (const cell of table.at(value)?.cells ?? []) for (const sink of sinks) forbidRepeatedAtoms(cell, sink);
+    else forbidRepeatedAtoms(table.at(value), sinks);
   }
   const writer = new RelationWriter();
   const givesMore = givingMore(graph);
@@ -142,7 +141,7 @@ function tensorsOfOneForm(
       continue;
     }
     const tensor = table.at(inputs[k]!);
-    if (tensor?.form !== out.form) return undefined;
+    if (tensor?.cells !== out.cells) return undefined;
     tensors.push(tensor);
   }
   return inputs.length > 0 ? tensors : undefined;
@@ -178,14 +177,14 @@ function attempt<T>(step: () => T | undefined): T | undefined {
 }
 
 /** A dependence on two indices of one atom (both axes of a recurrent weight) has no order to go by: none is allowed. */
-function forbidRepeatedAtoms(cell: Cell, sink: EquationSink): void {
-  const { slots, masks } = cell;
-  let repeated = 0;
-  for (let i = 0; i < slots.length; i++) for (let j = 0; j < i; j++) if (slots[i]!.atom === slots[j]!.atom) repeated++;
-  if (repeated === 0) return;
-  for (let k = 0; k < masks.length; k++) {
-    const atoms = slots.flatMap((s, i) => (masks[k]! & (1 << i) ? [s.atom] : []));
-    if (new Set(atoms).size < atoms.length) sink.zero(cell.first + k);
+function forbidRepeatedAtoms(tensor: TensorCells | undefined, sinks: readonly EquationSink[]): void {
+  for (const { slots, masks, offset } of tensor?.cells ?? []) {
+    let repeated = 0;
+    for (let i = 0; i < slots.length; i++) for (let j = 0; j < i; j++) if (slots[i]!.atom === slots[j]!.atom) repeated++;
+    for (let k = 0; repeated > 0 && k < masks.length; k++) {
+      const atoms = slots.flatMap((s, i) => (masks[k]! & (1 << i) ? [s.atom] : []));
+      if (new Set(atoms).size < atoms.length) for (const sink of sinks) sink.zero(tensor!.first + offset + k);
+    }
   }
 }
 
@@ -200,12 +199,16 @@ function unmatched(
   const inputs = table.numbering.inputs[position]!;
   const out = table.numbering.outputs[position]![0]!;
   // Nearly all tensors are one cell: a look at the joint cells is less than a set of theirs.
-  const seen = joint.length > FEW_JOINT_CELLS ? new Set(joint.flatMap((cells) => cells.map((c) => c?.cell))) : undefined;
-  const isSeen = (cell: Cell) => seen?.has(cell) ?? joint.some((cells) => cells.some((c) => c?.cell === cell));
+  const seen = joint.length > FEW_JOINT_CELLS ? new Set(joint.flatMap((cells) => cells.map((c) => c?.first))) : undefined;
+  const isSeen = (first: number) => seen?.has(first) ?? joint.some((cells) => cells.some((c) => c?.first === first));
   for (let at = -1; at < inputs.length; at++) {
     const value = at < 0 ? out : inputs[at]!;
     if (value === ABSENT || !hasScale(node, at)) continue;
-    for (const cell of table.at(value)?.cells ?? []) if (!isSeen(cell)) for (const sink of sinks) zeroCell(cell, sink);
+    const tensor = table.at(value);
+    for (const cell of tensor?.cells ?? []) {
+      const first = tensor!.first + cell.offset;
+      if (!isSeen(first)) for (const sink of sinks) zeroCell(cell, first, sink);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { type Cell, type CellTable, segmentCount } from "./cells";
-import type { JointCell, LabelledCell } from "./labels";
+import { type JointCell, labelled, type LabelledCell } from "./labels";
 
 /**
  * Grouped convolutions, where one axis is two virtual axes: input channels (g, I / g), weight (g, O / g) and I / g, output
@@ -38,13 +38,7 @@ export function groupedConvolution(graph: Graph, table: CellTable, node: Node): 
             const lw = splitLabels(cw, 0, groupSize, 0, 10, transposed ? 30 : 20).map((l, k) =>
               cw.slots[k]!.axis === 1 ? (transposed ? 20 : 30) + positionOf(cw, k) : l,
             );
-            joint.push(
-              consistent([
-                { cell: cz, labels: lz },
-                { cell: cx, labels: lx },
-                { cell: cw, labels: lw },
-              ]),
-            );
+            joint.push(consistent([labelled(z, cz, lz), labelled(x, cx, lx), labelled(w, cw, lw)]));
           }
         }
       }
@@ -96,5 +90,5 @@ function consistent(joint: readonly LabelledCell[]): JointCell {
       atomOf.set(l, atom);
     });
   }
-  return joint.map(({ cell, labels }) => ({ cell, labels: labels.map((l) => (torn.has(l) ? -1 : l)) }));
+  return joint.map((c) => ({ ...c, labels: c.labels.map((l) => (torn.has(l) ? -1 : l)) }));
 }

@@ -4,7 +4,14 @@ import type { Cell, TensorCells } from "./cells";
 /** One operand's cell, with a label for each slot; slots without one (-1) carry no scale. */
 export interface LabelledCell {
   readonly cell: Cell;
+  /** The first of its unknowns. */
+  readonly first: number;
   readonly labels: readonly number[];
+}
+
+/** A cell of a tensor with its labels. */
+export function labelled(tensor: TensorCells, cell: Cell, labels: readonly number[]): LabelledCell {
+  return { cell, first: tensor.first + cell.offset, labels };
 }
 
 /** Cells that meet in one operator; index 0 is the output, then the inputs (undefined where absent or not a tensor of scales). */

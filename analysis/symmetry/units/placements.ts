@@ -5,7 +5,7 @@ import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, numberAttribute } from "../../graph/graph";
 import { sliceParts } from "../../operators/axes/movement";
 import type { Cell, CellTable, SegmentPlace, Slot, TensorCells } from "./cells";
-import type { JointCell } from "./labels";
+import { type JointCell, labelled } from "./labels";
 import { upTo } from "./lists";
 
 /**
@@ -24,10 +24,7 @@ export function rowMajor(table: CellTable, out: string, input: string): readonly
     const b = from.cells[i]!;
     if (a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
     const labels = upTo(a.slots.length);
-    joint.push([
-      { cell: a, labels },
-      { cell: b, labels },
-    ]);
+    joint.push([labelled(to, a, labels), labelled(from, b, labels)]);
   }
   return joint;
 }
@@ -36,10 +33,7 @@ export function rowMajor(table: CellTable, out: string, input: string): readonly
 function inOneCell(to: TensorCells, from: TensorCells): readonly JointCell[] {
   const pair = (a: Cell, b: Cell): JointCell => {
     const labels = (slots: readonly Slot[]) => slots.map(({ atom }) => (isOnly(a, atom) && isOnly(b, atom) ? atom : -1));
-    return [
-      { cell: a, labels: labels(a.slots) },
-      { cell: b, labels: labels(b.slots) },
-    ];
+    return [labelled(to, a, labels(a.slots)), labelled(from, b, labels(b.slots))];
   };
   return to.cells.flatMap((a) => from.cells.map((b) => pair(a, b)));
 }
@@ -55,10 +49,7 @@ export function sameAtoms(table: CellTable, out: string, input: string): readonl
   return to.cells.map((a, i) => {
     const b = from.cells[i]!;
     const label = ({ atom }: Slot) => (isOnly(a, atom) && isOnly(b, atom) ? a.slots.findIndex((s) => s.atom === atom) : -1);
-    return [
-      { cell: a, labels: a.slots.map(label) },
-      { cell: b, labels: b.slots.map(label) },
-    ];
+    return [labelled(to, a, a.slots.map(label)), labelled(from, b, b.slots.map(label))];
   });
 }
 
@@ -110,10 +101,7 @@ export function placements(graph: Graph, table: CellTable, node: Node): readonly
       const b = from.places[at] ? undefined : from.find(segments);
       if (!b || b.slots.length !== a.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
       const labels = upTo(a.slots.length);
-      joint.push([
-        { cell: a, labels },
-        { cell: b, labels },
-      ]);
+      joint.push([labelled(to, a, labels), labelled(from, b, labels)]);
     }
     return joint;
   }
@@ -165,10 +153,7 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
     const a = segments.includes(-1) ? undefined : whole.find(segments);
     if (!a || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
     const labels = upTo(a.slots.length);
-    joint.push([
-      { cell: a, labels },
-      { cell: b, labels },
-    ]);
+    joint.push([labelled(whole, a, labels), labelled(part, b, labels)]);
   }
   return joint;
 }
@@ -183,10 +168,7 @@ function gathered(to: TensorCells, from: TensorCells, at: number, list: readonly
     const b = from.find(a.segments.map((s, axis) => (axis === at ? found[0] : s)));
     if (!b || a.slots.length !== b.slots.length || a.slots.some((s, k) => s.atom !== b.slots[k]!.atom)) return undefined;
     const labels = upTo(a.slots.length);
-    joint.push([
-      { cell: a, labels },
-      { cell: b, labels },
-    ]);
+    joint.push([labelled(to, a, labels), labelled(from, b, labels)]);
   }
   return joint;
 }

@@ -158,9 +158,10 @@ function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem)
   for (const p of graph.parameters.values()) {
     const value = table.numbering.parameters[at++]!;
     if (!p.trainable) continue;
-    for (const cell of table.at(value)?.cells ?? []) {
+    const tensor = table.at(value);
+    for (const cell of tensor?.cells ?? []) {
       for (let k = 0; k < cell.masks.length; k++) {
-        const unknown = cell.first + k;
+        const unknown = tensor!.first + cell.offset + k;
         const root = system.root(unknown);
         if (system.isZero(root)) continue;
         out.add(root, { unknown, ratio: system.ratio(unknown), parameter: p.name, cell, mask: cell.masks[k]! });
@@ -184,11 +185,10 @@ function contractedActivations({ graph, table, numbering }: UnitGraph, system: L
     if (!CONTRACTIONS.has(graph.nodes[k]!.operator)) continue;
     for (const v of inputs) {
       if (active[v] !== 1) continue;
-      for (const { first, masks } of table.at(v)?.cells ?? []) {
-        for (let k = 0; k < masks.length; k++) {
-          const root = system.root(first + k);
-          if (!system.isZero(root)) out.add(root);
-        }
+      const tensor = table.at(v);
+      for (let k = 0; tensor !== undefined && k < tensor.unknowns; k++) {
+        const root = system.root(tensor.first + k);
+        if (!system.isZero(root)) out.add(root);
       }
     }
   }

@@ -1,7 +1,7 @@
 /** @file Joint cells of tensors of several cells: all combinations of the segments of their virtual axes. */
 import { type Cell, segmentCount } from "./cells";
 import { sharedList } from "./lists";
-import { type JointCell, LABELS_PER_LOOP, type LabelledCell, type Operand } from "./labels";
+import { type JointCell, LABELS_PER_LOOP, labelled, type LabelledCell, type Operand } from "./labels";
 
 /** Axes that run through their segments together. */
 interface Loop {
@@ -135,7 +135,7 @@ class Labeller {
     const isTorn = this.mayTear && torn.includes(true);
     for (let o = 0; o < cells.length; o++) {
       const cell = cells[o];
-      joint[o] = cell && { cell, labels: this.labels(cell, o, isTorn) };
+      joint[o] = cell && labelled(operands[o]!.tensor, cell, this.labels(cell, o, isTorn));
     }
     return joint;
   }

@@ -3,10 +3,10 @@
  */
 import type { Node } from "../../graph/graph";
 import { ABSENT } from "../../graph/numbering";
-import type { Cell, CellTable, TensorCells } from "./cells";
+import type { CellTable, TensorCells } from "./cells";
 import { sharedList } from "./lists";
 import { INDEX_OPERANDS } from "./virtual-axes";
-import { type JointCell, LABELS_PER_LOOP, type LabelledCell, type Operand } from "./labels";
+import { type JointCell, LABELS_PER_LOOP, labelled, type LabelledCell, type Operand } from "./labels";
 
 /**
  * Entry-wise operators on tensors of one cell each, the bulk of every graph: axes are aligned from the right. Undefined
@@ -19,7 +19,7 @@ export function alignSingle(table: CellTable, node: Node, position: number): Joi
   const rank = z.counts.length;
   // Which axes are made of the same atoms in all operands that have them.
   const agree = new Array<boolean>(rank).fill(true);
-  const cells = new Array<Cell | undefined>(inputs.length + 1).fill(undefined);
+  const tensors = new Array<TensorCells | undefined>(inputs.length + 1).fill(undefined);
   const all = new Array<number[]>(inputs.length + 1);
   for (let k = 0; k < inputs.length; k++) {
     const value = inputs[k]!;
@@ -39,7 +39,7 @@ export function alignSingle(table: CellTable, node: Node, position: number): Joi
         if (isAligned) labels[i] = (axis + shift) * LABELS_PER_LOOP + at;
       }
     }
-    cells[k + 1] = cell;
+    tensors[k + 1] = x;
     all[k + 1] = labels;
   }
   const { slots } = z.cells[0]!;
@@ -48,16 +48,16 @@ export function alignSingle(table: CellTable, node: Node, position: number): Joi
     at = i > 0 && slots[i - 1]!.axis === slots[i]!.axis ? at + 1 : 0;
     own[i] = slots[i]!.axis * LABELS_PER_LOOP + at;
   }
-  cells[0] = z.cells[0]!;
+  tensors[0] = z;
   all[0] = own;
   const isAgreed = !agree.includes(false);
-  return cells.map((cell, o): LabelledCell | undefined => {
-    if (cell === undefined) return undefined;
+  return tensors.map((tensor, o): LabelledCell | undefined => {
+    if (tensor === undefined) return undefined;
     const labels = all[o]!;
     for (let i = 0; !isAgreed && i < labels.length; i++) {
       if (labels[i]! >= 0 && !agree[Math.floor(labels[i]! / LABELS_PER_LOOP)]) labels[i] = -1;
     }
-    return { cell, labels: sharedList(labels, labels.length) };
+    return labelled(tensor, tensor.cells[0]!, sharedList(labels, labels.length));
   });
 }
 
@@ -118,7 +118,7 @@ function labelledSingle({ tensor, virtual }: Operand): LabelledCell {
     const k = virtual[axis]! < 0 ? -1 : TABLE.indexOf(virtual[axis]!);
     LABELS[i] = k < 0 || !TABLE.agree[k] ? -1 : k * LABELS_PER_LOOP + at;
   }
-  return { cell, labels: sharedList(LABELS, slots.length) };
+  return labelled(tensor, cell, sharedList(LABELS, slots.length));
 }
 
 /** Whether two axes of one segment each are of the same size and made of the same atoms. */

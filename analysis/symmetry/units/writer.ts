@@ -13,9 +13,14 @@ export interface EquationSink {
   sum(terms: readonly number[], count: number): void;
 }
 
-/** No unknown of a cell has a scale. */
-export function zeroCell(cell: Cell, sink: EquationSink): void {
-  for (let k = 0; k < cell.masks.length; k++) sink.zero(cell.first + k);
+/** No unknown of a tensor has a scale. */
+export function zeroTensor({ first, unknowns }: TensorCells, sink: EquationSink): void {
+  for (let k = 0; k < unknowns; k++) sink.zero(first + k);
+}
+
+/** No unknown of a cell, of which the first is given, has a scale. */
+export function zeroCell({ masks }: Cell, first: number, sink: EquationSink): void {
+  for (let k = 0; k < masks.length; k++) sink.zero(first + k);
 }
 
 /** How the unknowns of operands line up; sets of labels are bit sets over the labels that occur. */
@@ -44,6 +49,8 @@ const IN_ORDER: readonly number[] = [];
 export class RelationWriter {
   /** The cells of the operands at hand. */
   private readonly cells: (Cell | undefined)[] = [];
+  /** The first unknown of each of them. */
+  private readonly firsts: number[] = [];
   private lineUp = NOTHING_LINED_UP;
   private readonly remembered: LineUp[] = [];
   private oldest = 0;
@@ -56,7 +63,10 @@ export class RelationWriter {
   read(cells: JointCell): void {
     const width = cells.length;
     this.cells.length = width;
-    for (let o = 0; o < width; o++) this.cells[o] = cells[o]?.cell;
+    for (let o = 0; o < width; o++) {
+      this.cells[o] = cells[o]?.cell;
+      this.firsts[o] = cells[o]?.first ?? 0;
+    }
     if (this.isRemembered(cells, this.lineUp)) return;
     for (const known of this.remembered) {
       if (!this.isRemembered(cells, known)) continue;
@@ -105,7 +115,11 @@ export class RelationWriter {
   readAlike(tensors: readonly (TensorCells | undefined)[], k: number): void {
     const width = tensors.length;
     this.cells.length = width;
-    for (let o = 0; o < width; o++) this.cells[o] = tensors[o]?.cells[k];
+    for (let o = 0; o < width; o++) {
+      const cell = tensors[o]?.cells[k];
+      this.cells[o] = cell;
+      this.firsts[o] = cell === undefined ? 0 : tensors[o]!.first + cell.offset;
+    }
     const { masks } = this.cells[0]!;
     if (this.isAlike(this.lineUp, masks)) return;
     for (const known of this.remembered) {
@@ -129,13 +143,13 @@ export class RelationWriter {
 
   /** Writes how the unknowns that were lined up relate. */
   relate(relation: Relation, sink: EquationSink): void {
-    const { cells } = this;
+    const { cells, firsts } = this;
     const { keys, unlabelled, inOutput } = this.lineUp;
     if (relation.kind === "zero") {
-      for (const cell of cells) if (cell) zeroCell(cell, sink);
+      for (let o = 0; o < cells.length; o++) if (cells[o]) zeroCell(cells[o]!, firsts[o]!, sink);
       return;
     }
-    for (let i = 0; i < unlabelled.length; i += 2) sink.zero(cells[unlabelled[i]!]!.first + unlabelled[i + 1]!);
+    for (let i = 0; i < unlabelled.length; i += 2) sink.zero(firsts[unlabelled[i]!]! + unlabelled[i + 1]!);
     for (let k = 0; k < keys.length; k++) this.write(relation, (keys[k]! & ~inOutput) !== 0, k * cells.length, sink);
   }
 
@@ -152,7 +166,7 @@ export class RelationWriter {
   /** The unknown of an operand in a row; -1 where it has none. */
   private unknown(row: number, operand: number): number {
     const at = this.lineUp.rows[row + operand]!;
-    return at < 0 ? -1 : this.cells[operand]!.first + at;
+    return at < 0 ? -1 : this.firsts[operand]! + at;
   }
 
   /** The labels of a set of slots as bits; -1 where one has none. */
