@@ -341,6 +341,17 @@ class Cells implements TensorCells {
   }
 }
 
+/** The cell of a tensor that has one of its unknowns. */
+export function cellOf({ cells, first }: TensorCells, unknown: number): Cell {
+  let at = 0;
+  for (let end = cells.length; end - at > 1; ) {
+    const middle = (at + end) >> 1;
+    if (first + cells[middle]!.offset <= unknown) at = middle;
+    else end = middle;
+  }
+  return cells[at]!;
+}
+
 /** How many segments a tensor has along an axis. */
 export function segmentCount(tensor: TensorCells, axis: number): number {
   return tensor.cells.length === 0 ? 0 : tensor.counts[axis]!;

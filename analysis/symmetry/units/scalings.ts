@@ -7,8 +7,9 @@ import { ABSENT } from "../../graph/numbering";
 import type { Equivariance } from "../../operators/equivariance";
 import type { DiagonalEntries, ParameterValues } from "../symmetry";
 import type { InferredAxes } from "../spaces/infer";
-import type { Cell, CellTable } from "./cells";
+import type { Cell } from "./cells";
 import { UnitGraph, writeEquations } from "./equations";
+import { type Owner, type Owners, parameterUnknowns } from "./owners";
 import type { Field } from "./relations";
 import { splitFamilies } from "./families";
 import { differsByPlace, placeAxes } from "./places";
@@ -112,65 +113,6 @@ function solutions(units: UnitGraph, system: LinearSystem, field: Field): Scalin
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** The unknowns of trainable parameters by their root, zero ones left out. */
-class Owners {
-  /** By root: one more than its position among `roots` and `lists`. */
-  private readonly at: Int32Array;
-  private readonly lists: Owner[][] = [];
-  /** Roots that parameters have, in the order of the first one. */
-  readonly roots: number[] = [];
-
-  constructor(count: number) {
-    this.at = new Int32Array(count);
-  }
-
-  add(root: number, owner: Owner): void {
-    const at = this.at[root]!;
-    if (at > 0) this.lists[at - 1]!.push(owner);
-    else {
-      this.at[root] = this.lists.push([owner]);
-      this.roots.push(root);
-    }
-  }
-
-  has(root: number): boolean {
-    return this.at[root] !== 0;
-  }
-
-  get(root: number): readonly Owner[] | undefined {
-    const at = this.at[root]!;
-    return at === 0 ? undefined : this.lists[at - 1];
-  }
-}
-
-/** One unknown of a parameter, as a multiple of its root. */
-interface Owner {
-  readonly unknown: number;
-  readonly ratio: number;
-  readonly parameter: string;
-  readonly cell: Cell;
-  readonly mask: number;
-}
-
-function parameterUnknowns(graph: Graph, table: CellTable, system: LinearSystem): Owners {
-  const out = new Owners(system.count);
-  let at = 0;
-  for (const p of graph.parameters.values()) {
-    const value = table.numbering.parameters[at++]!;
-    if (!p.trainable) continue;
-    const tensor = table.at(value);
-    for (const cell of tensor?.cells ?? []) {
-      for (let k = 0; k < cell.masks.length; k++) {
-        const unknown = tensor!.first + cell.offset + k;
-        const root = system.root(unknown);
-        if (system.isZero(root)) continue;
-        out.add(root, { unknown, ratio: system.ratio(unknown), parameter: p.name, cell, mask: cell.masks[k]! });
-      }
-    }
-  }
-  return out;
-}
-
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
 
 /** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
@@ -222,11 +164,7 @@ function basisOver(system: LinearSystem, owners: Owners, others: ReadonlySet<num
 /** Which signs the owners of a root have: 1, -1, or 0 for both; undefined where it has none. */
 function signsOf(owners: Owners, count: number): (root: number) => number | undefined {
   const signs = new Int8Array(count);
-  for (const root of owners.roots) {
-    const list = owners.get(root)!;
-    const first = Math.sign(list[0]!.ratio);
-    signs[root] = list.every((o) => Math.sign(o.ratio) === first) ? first : 0;
-  }
+  for (const root of owners.roots) signs[root] = owners.signOf(root);
   return (root) => (owners.has(root) ? signs[root] : undefined);
 }
 
@@ -243,8 +181,7 @@ class VectorScaling implements Scaling {
   ) {
     let last: Owner | undefined;
     vector.forEach((_, root) => {
-      // The owners of one root are in order.
-      const own = owners.get(root)?.at(-1);
+      const own = owners.lastOf(root);
       if (own !== undefined && (last === undefined || own.unknown > last.unknown)) last = own;
     });
     const slots = last === undefined ? NO_SLOTS : slotsOf(last.cell, last.mask);
@@ -259,8 +196,7 @@ class VectorScaling implements Scaling {
   private makeEntries(): readonly ScalingEntry[] {
     const moved: { readonly owner: Owner; readonly coefficient: number }[] = [];
     this.vector.forEach((c, root) => {
-      for (const owner of this.owners.get(root) ?? NOBODY)
-        moved.push({ owner, coefficient: this.family === "sign" ? 1 : c * owner.ratio });
+      for (const owner of this.owners.of(root)) moved.push({ owner, coefficient: this.family === "sign" ? 1 : c * owner.ratio });
     });
     moved.sort((a, b) => a.owner.unknown - b.owner.unknown);
     return moved.map(({ owner: { parameter, cell, mask }, coefficient }) => {
@@ -269,7 +205,6 @@ class VectorScaling implements Scaling {
   }
 }
 
-const NOBODY: readonly Owner[] = [];
 const NO_SLOTS: readonly number[] = [];
 const SINGLE_SLOTS: readonly (readonly number[])[] = Array.from({ length: 32 }, (_, k) => [k]);
 
