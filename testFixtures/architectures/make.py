@@ -24,6 +24,7 @@ import images
 import latent
 import phases
 import picked
+import published
 import recurrent
 import sequences
 
@@ -33,7 +34,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases, picked):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases, picked, published):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls
