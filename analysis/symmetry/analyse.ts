@@ -31,14 +31,10 @@ import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
 import { ofWholeParameters } from "./slices/analysis";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
-import {
-  type AtomSpace,
-  atomSpaces,
-  enclosingAtoms,
-  spaceAddresses,
-  type Occurrence,
-  parameterOccurrences,
-} from "./spaces/spaces";
+import { spaceAddresses } from "./spaces/addresses";
+import { enclosingAtoms } from "./spaces/enclosing";
+import { type Occurrence, parameterOccurrences } from "./spaces/occurrences";
+import { type AtomSpace, atomSpaces } from "./spaces/spaces";
 import { findSwaps } from "./swaps";
 import type { ChannelSpace, ContinuousCounts, Symmetry } from "./symmetry";
 import { mergePieces } from "./units/merge";
@@ -148,12 +144,15 @@ function analyseNormal(
   });
   const hardAtoms = found.map(({ space, axes }) => (axes === hard ? space.atoms : [...atomsAtSamePlaces(hard, space)]));
   const outers = found.map(({ enclosing }) => (enclosing === undefined ? undefined : idOfAtom.get(enclosing)));
-  const spacesOf = new Map<number, number[]>();
-  hardAtoms.forEach((atoms, id) => {
-    for (const a of atoms) append(spacesOf, a, id);
+  const spacesOf = once(() => {
+    const out = new Map<number, number[]>();
+    hardAtoms.forEach((atoms, id) => {
+      for (const a of atoms) append(out, a, id);
+    });
+    return out;
   });
   const spacesOfAtoms = (atoms: readonly number[]) =>
-    [...new Set(atoms.flatMap((a) => spacesOf.get(a) ?? []))].sort((a, b) => a - b);
+    [...new Set(atoms.flatMap((a) => spacesOf().get(a) ?? []))].sort((a, b) => a - b);
   // A matrix group per head belongs to the space inside of the heads, not to the heads themselves.
   const regionsOf = once(() => {
     const out = new Map<number, RegionGroup[]>();
@@ -194,19 +193,9 @@ function analyseNormal(
       ...(outer === undefined ? {} : { within: kindOfOuter(normal, soft, enclosing!) }),
     });
   };
-  const groups = new Array<string | undefined>(found.length).fill(undefined);
-  const spaces = found.map(({ space, axes }, id): ChannelSpace => {
-    const outer = outers[id];
-    return {
-      id,
-      size: space.size,
-      acts: spaceAddresses(axes, space),
-      get group() {
-        return (groups[id] ??= groupOf(id));
-      },
-      permutable: axes === soft,
-      ...(outer === undefined ? NOT_WITHIN : { within: outer }),
-    };
+  const spaces = found.map(({ space, axes }, id) => {
+    const place = { id, size: space.size, acts: spaceAddresses(axes, space), permutable: axes === soft };
+    return new NamedSpace(place, outers[id], groupOf);
   });
   const swaps = once(() => findSwaps(normal, equivariance));
   const actions = once(() =>
@@ -272,7 +261,29 @@ function analyseNormal(
   };
 }
 
-const NOT_WITHIN = {};
+/** A space whose group is put into words when it is asked for: deep graphs have a hundred thousand. */
+class NamedSpace implements ChannelSpace {
+  readonly id: number;
+  readonly size: number;
+  readonly acts: ChannelSpace["acts"];
+  readonly permutable: boolean;
+  declare readonly within?: number;
+  readonly #groupOf: (id: number) => string;
+  #group: string | undefined;
+
+  constructor(place: Omit<ChannelSpace, "group" | "within">, within: number | undefined, groupOf: (id: number) => string) {
+    this.id = place.id;
+    this.size = place.size;
+    this.acts = place.acts;
+    this.permutable = place.permutable;
+    if (within !== undefined) this.within = within;
+    this.#groupOf = groupOf;
+  }
+
+  get group(): string {
+    return (this.#group ??= this.#groupOf(this.id));
+  }
+}
 
 /** A value that is made when it is first asked for. */
 function once<T>(make: () => T): () => T {

@@ -8,7 +8,8 @@ import { elementCount, tensor } from "../graph/tensor";
 import type { Equivariance } from "../operators/equivariance";
 import { PermutationAction } from "./actions/permutation";
 import { inferAxes } from "./spaces/infer";
-import { atomSpaces, enclosingAtoms } from "./spaces/spaces";
+import { enclosingAtoms } from "./spaces/enclosing";
+import { atomSpaces } from "./spaces/spaces";
 
 /** One entry of a value along an axis, as a node reads it. */
 export interface Pick {

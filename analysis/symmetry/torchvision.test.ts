@@ -10,7 +10,8 @@ import { readOnnx } from "../frontends/onnx/index";
 import { normalForm } from "../lowering/normal-form";
 import { equivarianceOf } from "./analyse";
 import { inferAxes } from "./spaces/infer";
-import { type AtomSpace, atomSpaces, enclosingAtoms } from "./spaces/spaces";
+import { enclosingAtoms } from "./spaces/enclosing";
+import { type AtomSpace, atomSpaces } from "./spaces/spaces";
 
 const FIXTURES = new URL("../../testFixtures/", import.meta.url).pathname;
 const counts = (

@@ -40,9 +40,9 @@ export function slidingWindows(node: Node, spatial: Shape, kernel: readonly numb
   const step = perAxis(node, "strides", rank, 1);
   const dilations = perAxis(node, "dilations", rank, 1);
   const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
-  const padBefore: number[] = [];
-  const padAfter: number[] = [];
-  const output: number[] = [];
+  const padBefore = new Array<number>(rank);
+  const padAfter = new Array<number>(rank);
+  const output = new Array<number>(rank);
   const pads = numbersAttribute(node, "pads") ?? new Array<number>(2 * rank).fill(0);
   if (pads.length !== 2 * rank)
     throw new Error(`${node.operator}: attribute pads has ${pads.length} numbers for ${rank} spatial axes`);
@@ -71,9 +71,9 @@ export function slidingWindows(node: Node, spatial: Shape, kernel: readonly numb
         `${node.operator}: a window of ${wide} does not fit in spatial axis ${axis} of size ${size} with padding ${before} and ${after}`,
       );
     }
-    padBefore.push(before);
-    padAfter.push(after);
-    output.push(count);
+    padBefore[axis] = before;
+    padAfter[axis] = after;
+    output[axis] = count;
   }
   return { spatial, kernel, strides: step, dilations, padBefore, padAfter, output };
 }

@@ -1,6 +1,7 @@
 /** @file Permutations of a channel space acting on parameters: entries move along every axis that the space is on. */
 import type { InferredAxes } from "../spaces/infer";
-import type { AtomSpace, Occurrence } from "../spaces/spaces";
+import type { Occurrence } from "../spaces/occurrences";
+import type { AtomSpace } from "../spaces/spaces";
 import type { ParameterValues, UnitBlock } from "../symmetry";
 
 /** A permutation per index of the enclosing space (one for all when there is none): entry i goes to permutation[i]. */

@@ -1,6 +1,6 @@
 /** @file A matrix applied along one factor of one axis of a parameter. */
 import type { InferredAxes } from "../spaces/infer";
-import type { Occurrence } from "../spaces/spaces";
+import type { Occurrence } from "../spaces/occurrences";
 
 /** A square matrix that is the identity but for some of its rows and columns: `block` is row-major over `indices`. */
 export interface BlockMatrix {

@@ -5,7 +5,8 @@
  */
 import type { Graph } from "../../graph/graph";
 import type { InferredAxes } from "../spaces/infer";
-import { enclosingAtoms, type Occurrence, parameterOccurrences } from "../spaces/spaces";
+import { enclosingAtoms } from "../spaces/enclosing";
+import { type Occurrence, parameterOccurrences } from "../spaces/occurrences";
 import type { Scaling, ScalingEntry } from "../units/scalings";
 import type { State } from "./matrix-reader";
 import { type Gain, Reader, type Role } from "./matrix-reader";

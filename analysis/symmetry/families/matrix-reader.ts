@@ -5,7 +5,7 @@ import { type Graph, type Node, numberAttribute, numbersAttribute, stringAttribu
 import { elementCount } from "../../graph/tensor";
 import { parseEinsum } from "../../operators/einsum";
 import type { InferredAxes } from "../spaces/infer";
-import type { Occurrence } from "../spaces/spaces";
+import type { Occurrence } from "../spaces/occurrences";
 
 /** How a parameter's axis goes with the group: `writes` with g, `reads` with its inverse transpose. */
 export type Role = "writes" | "reads";

@@ -2,7 +2,7 @@
 import { type Graph, numbersAttribute } from "../../graph/graph";
 import { isPlain } from "../spaces/blocks";
 import type { InferredAxes } from "../spaces/infer";
-import { type Occurrence, parameterOccurrences } from "../spaces/spaces";
+import { type Occurrence, parameterOccurrences } from "../spaces/occurrences";
 import type { Survey } from "./survey";
 
 /** A free atom about to be shrunk. */

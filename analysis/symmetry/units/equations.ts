@@ -134,15 +134,13 @@ function tensorsOfOneForm(
 ): (TensorCells | undefined)[] | undefined {
   const out = table.at(output);
   if (out === undefined) return undefined;
-  const tensors: (TensorCells | undefined)[] = [out];
+  const tensors = new Array<TensorCells | undefined>(inputs.length + 1).fill(undefined);
+  tensors[0] = out;
   for (let k = 0; k < inputs.length; k++) {
-    if (inputs[k] === ABSENT || (k > 0 && INDEX_OPERANDS.has(node.operator))) {
-      tensors.push(undefined);
-      continue;
-    }
+    if (inputs[k] === ABSENT || (k > 0 && INDEX_OPERANDS.has(node.operator))) continue;
     const tensor = table.at(inputs[k]!);
     if (tensor?.cells !== out.cells) return undefined;
-    tensors.push(tensor);
+    tensors[k + 1] = tensor;
   }
   return inputs.length > 0 ? tensors : undefined;
 }

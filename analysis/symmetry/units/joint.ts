@@ -72,7 +72,7 @@ function aligned(graph: Graph, table: CellTable, position: number): readonly Joi
   const rank = (value: number) => types[value]!.shape!.length;
   const virtual = node.operator === "MatMul" ? matMulAxes(rank(given[0]!), rank(given[1]!), rank(out)) : virtualAxes(graph, node);
   if (!virtual) return undefined;
-  const operands: (Operand | undefined)[] = [];
+  const operands = new Array<Operand | undefined>(virtual.length).fill(undefined);
   let isSingle = true;
   for (let i = 0; i < virtual.length; i++) {
     const v = virtual[i];
@@ -80,7 +80,7 @@ function aligned(graph: Graph, table: CellTable, position: number): readonly Joi
     const tensor = v && value !== ABSENT ? table.at(value) : undefined;
     if (v && value !== ABSENT && !tensor) return undefined;
     if (tensor && tensor.cells.length !== 1) isSingle = false;
-    operands.push(tensor && v ? { tensor, virtual: v } : undefined);
+    if (tensor && v) operands[i] = { tensor, virtual: v };
   }
   return isSingle ? [joinSingle(operands)] : join(operands);
 }

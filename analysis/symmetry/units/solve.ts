@@ -22,6 +22,8 @@ export class LinearSystem implements EquationSink {
   private readonly rows: Map<number, number>[] = [];
   /** By pivot: one more than the position of its row. */
   private readonly rowAt: Int32Array;
+  /** Room for the way from an unknown to its root. */
+  private readonly path: number[] = [];
   /** Room for one equation. */
   private readonly roots: number[] = [];
   private readonly factors: number[] = [];
@@ -56,10 +58,11 @@ export class LinearSystem implements EquationSink {
     while (parent[root] !== root) root = parent[root]!;
     if (parent[u] === root) return root;
     // Path compression with factors, from the root's side: collect the path first.
-    const path: number[] = [];
-    for (let v = u; v !== root; v = parent[v]!) path.push(v);
+    const { path } = this;
+    let length = 0;
+    for (let v = u; v !== root; v = parent[v]!) path[length++] = v;
     let product = 1;
-    for (let i = path.length - 1; i >= 0; i--) {
+    for (let i = length - 1; i >= 0; i--) {
       const v = path[i]!;
       product = this.reduce(product * factor[v]!);
       factor[v] = product;
