@@ -103,6 +103,23 @@ describe("the measured dimension", () => {
     assert.deepEqual(Network.of(graph).outputs, ["y"]);
   });
 
+  it("reads all rows of a table that a list of coordinates picks", () => {
+    const graph = sketch({
+      inputs: { i: [40, 1], j: [40, 1] },
+      integers: ["i", "j"],
+      parameters: { e: [5, 2] },
+      lines: [
+        ["a", "GatherND", ["e", "i"]],
+        ["b", "GatherND", ["e", "j"]],
+        ["p", "Mul", ["a", "b"]],
+        ["y", "ReduceSum", ["p"], { axes: [1], keepdims: 0 }],
+      ],
+      outputs: ["y"],
+    });
+    // One rotation of the plane. With rows 0 and 1 alone, the other six entries would seem to be free.
+    assert.equal(measureDimension(graph).dimension, 1);
+  });
+
   it("does not let a jump pass for a symmetry", () => {
     const lines = (second: string) =>
       [
