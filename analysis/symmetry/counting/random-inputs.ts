@@ -69,7 +69,13 @@ function indexBound(network: Network, input: string): number {
       } else if (node.operator === "GatherND" && node.inputs[1] === value) {
         const first = typeof node.attributes.batch_dims === "number" ? node.attributes.batch_dims : 0;
         const coordinates = network.shape(value).at(-1) ?? 1;
-        bound = Math.min(bound, ...network.shape(node.inputs[0]!).slice(first, first + coordinates).map((n) => n - offset));
+        bound = Math.min(
+          bound,
+          ...network
+            .shape(node.inputs[0]!)
+            .slice(first, first + coordinates)
+            .map((n) => n - offset),
+        );
       } else if (node.operator === "OneHot" && node.inputs[0] === value) {
         bound = Math.min(bound, (network.constant(node.inputs[1] ?? "")?.data[0] ?? Number.POSITIVE_INFINITY) - offset);
       } else if (out !== undefined && node.operator === "Add") {
