@@ -12,6 +12,7 @@ import { hasKinks } from "./counting/calibration";
 import { countFamilies, ParameterSpace, Span } from "./counting/families";
 import { seesFewNumbers } from "./counting/few-numbers";
 import { certifyGenerators, measureDimension } from "./counting/jacobian";
+import { indexBounds } from "./counting/index-bounds";
 import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
 import { beyondKnown, type Curve } from "./fields/beyond";
@@ -70,6 +71,13 @@ function checkWork(graph: Graph): void {
     throw new RangeError(`one evaluation computes ${entries} numbers, more than ${MOST_WORK}; try smaller inputs`);
 }
 
+/** Throws RangeError where random inputs do not read all of a table: what they do not read would look free. */
+function checkTables(graph: Graph): void {
+  const { unread } = indexBounds(Network.of(graph));
+  if (unread !== undefined)
+    throw new RangeError(`random inputs do not read all rows of ${unread}: nothing can be measured of the others`);
+}
+
 /** Products of numbers of one evaluation and trainable entries up to which the engines run: their equations are that many. */
 const MOST_EQUATIONS = 1e9;
 
@@ -98,6 +106,7 @@ export function runNumericEngines(
   seed = 1,
 ): NumericResult {
   checkLength(normal);
+  checkTables(normal);
   const smaller = onSmallerInputs(normal, axes, equivariance);
   checkWork(smaller?.graph ?? normal);
   if (!smaller) return runEngines({ graph: normal, axes, scalings }, seed);

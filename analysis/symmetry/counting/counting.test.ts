@@ -1,14 +1,16 @@
 /** @file Measuring, certifying and counting: against the zoo's truth, forward mode and vectors whose rank is known. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { scalar } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
 import type { Family, ParameterValues } from "../symmetry";
 import { countFamilies, ParameterSpace, Span } from "./families";
+import { indexBounds } from "./index-bounds";
 import { batch, certifyGenerators, measureDimension } from "./jacobian";
 import { Network } from "./network";
 import { Program } from "./program";
 import { genericWeights } from "./sampling";
-import { architecture, sketch, zooModel, zooTruth } from "./testing/models";
+import { architecture, type Line, sketch, zooModel, zooTruth } from "./testing/models";
 
 describe("reverse mode", () => {
   for (const name of Object.keys(zooTruth)) {
@@ -118,6 +120,49 @@ describe("the measured dimension", () => {
     });
     // One rotation of the plane. With rows 0 and 1 alone, the other six entries would seem to be free.
     assert.equal(measureDimension(graph).dimension, 1);
+  });
+
+  it("reads all rows of a table whose numbers are computed, or says that it cannot", () => {
+    const lookedUp = (numbers: Line, constants: Readonly<Record<string, number>>) =>
+      sketch({
+        inputs: { i: [20] },
+        integers: ["i"],
+        parameters: { e: [5, 2] },
+        constants: Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, scalar(v, "int64")])),
+        lines: [numbers, ["a", "Gather", ["e", "k"]], ["s", "Transpose", ["a"], { perm: [1, 0] }], ["y", "MatMul", ["a", "s"]]],
+        outputs: ["y"],
+      });
+    const graphs = {
+      hashed: lookedUp(["k", "Mod", ["i", "five"]], { five: 5 }),
+      clipped: lookedUp(["k", "Clip", ["i", "none", "four"]], { none: 0, four: 4 }),
+      shifted: lookedUp(["k", "Sub", ["i", "one"]], { one: 1 }),
+      divided: lookedUp(["k", "Div", ["i", "three"]], { three: 3 }),
+    };
+    // One rotation of the plane, as everything is made of the products of rows.
+    for (const [name, graph] of Object.entries(graphs)) {
+      assert.equal(indexBounds(Network.of(graph)).unread, undefined, name);
+      assert.equal(measureDimension(graph).dimension, 1, name);
+    }
+    const few = lookedUp(["k", "Max", ["i", "two"]], { two: 2 });
+    assert.equal(indexBounds(Network.of(few)).unread, "e");
+  });
+
+  it("draws whole numbers that are no indices beyond 0 and 1", () => {
+    const graph = sketch({
+      inputs: { n: [6, 2] },
+      integers: ["n"],
+      parameters: { w: [2, 1], v: [2, 1] },
+      lines: [
+        ["x", "Cast", ["n"], { to: 1 }],
+        ["q", "Mul", ["x", "x"]],
+        ["a", "MatMul", ["x", "w"]],
+        ["b", "MatMul", ["q", "v"]],
+        ["y", "Add", ["a", "b"]],
+      ],
+      outputs: ["y"],
+    });
+    // At 0 and 1 a number is its square, and w could give to v.
+    assert.equal(measureDimension(graph).dimension, 0);
   });
 
   it("does not let a jump pass for a symmetry", () => {
