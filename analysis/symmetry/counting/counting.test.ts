@@ -143,8 +143,12 @@ describe("the measured dimension", () => {
       assert.equal(indexBounds(Network.of(graph)).unread, undefined, name);
       assert.equal(measureDimension(graph).dimension, 1, name);
     }
+    // What is never read is free.
     const few = lookedUp(["k", "Max", ["i", "two"]], { two: 2 });
-    assert.equal(indexBounds(Network.of(few)).unread, "e");
+    assert.equal(indexBounds(Network.of(few)).unread, undefined);
+    assert.equal(measureDimension(few).dimension, 5);
+    const even = lookedUp(["k", "BitShift", ["i", "one"], { direction: "LEFT" }], { one: 1 });
+    assert.equal(indexBounds(Network.of(even)).unread, "e");
   });
 
   it("draws whole numbers that are no indices beyond 0 and 1", () => {

@@ -5,24 +5,9 @@
 import type { GraphInput, Node } from "../../graph/graph";
 import { isFloating, type Tensor } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
+import { type Interval, intervalOf, MOVEMENT } from "./intervals";
 import type { Network } from "./network";
 import { Program } from "./program";
-
-/** Operators that move or copy entries of their first input and leave them as they are. */
-export const MOVEMENT: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Flatten",
-  "Slice",
-  "Expand",
-  "Concat",
-  "Gather",
-  "Tile",
-]);
 
 const COMPARISONS: ReadonlySet<string> = new Set(["Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"]);
 
@@ -97,6 +82,8 @@ interface Lookup {
   readonly sizes: readonly number[];
   /** Whether numbers outside are an error. */
   readonly isStrict: boolean;
+  /** Between which numbers they are in any case. */
+  readonly within: Interval;
   /** Computes the numbers. */
   readonly program: Program;
 }
@@ -108,7 +95,7 @@ function lookupsOf(network: Network): Lookup[] {
     if (!found || !network.isActivation(found.index)) continue;
     const program = new Program(network, [found.index]);
     if (!program.leaves.every((leaf) => network.inputs.some((i) => i.name === leaf))) continue;
-    out.push({ ...found, program });
+    out.push({ ...found, within: intervalOf(network, found.index), program });
   }
   return out;
 }
@@ -174,7 +161,7 @@ function rowsSeen(
   const random = new Random(1);
   let left = 0;
   let unread: string | undefined;
-  for (const { program, table, sizes, isStrict, index } of lookups) {
+  for (const { program, table, sizes, isStrict, index, within } of lookups) {
     const seen = sizes.map((n) => new Uint8Array(n));
     const entries = Math.max(1, network.shape(index).reduce((n, d) => n * d, 1) / sizes.length);
     const batches = Math.min(MOST_BATCHES, 2 + Math.ceil((PER_ROW * Math.max(...sizes)) / entries));
@@ -192,7 +179,11 @@ function rowsSeen(
     }
     // Of what does not train any rows will do.
     if (network.kind(table) === "constant" || network.isFrozen(table)) continue;
-    const missing = seen.reduce((n, s) => n + s.reduce((m, x) => m + 1 - x, 0), 0);
+    let missing = 0;
+    for (const rows of seen) {
+      // Negative numbers count from the end.
+      for (let k = 0; k < rows.length; k++) if (rows[k] === 0 && (within[0] < 0 || (k >= within[0] && k <= within[1]))) missing++;
+    }
     if (missing > 0) unread ??= table;
     left += missing;
   }

@@ -5,7 +5,7 @@ import type { Random } from "../../numerics/random";
 import type { ParameterValues } from "../symmetry";
 import { centreKinks } from "./calibration";
 import type { Network } from "./network";
-import { MOVEMENT } from "./index-bounds";
+import { MOVEMENT } from "./intervals";
 
 /** Standard deviation of weights that are drawn as they are. */
 const WEIGHT_DEVIATION = 0.8;
