@@ -151,6 +151,27 @@ describe("the measured dimension", () => {
     assert.equal(indexBounds(Network.of(even)).unread, "e");
   });
 
+  it("knows which positions of a counted sequence there are", () => {
+    const graph = sketch({
+      inputs: { i: [2, 4] },
+      integers: ["i"],
+      parameters: { e: [6, 2] },
+      constants: { pad: scalar(1, "int64"), along: scalar(1, "int64") },
+      lines: [
+        ["same", "Equal", ["i", "pad"]],
+        ["kept", "Not", ["same"]],
+        ["mask", "Cast", ["kept"], { to: 7 }],
+        ["sum", "CumSum", ["mask", "along"]],
+        ["k", "Mul", ["sum", "mask"]],
+        ["y", "Gather", ["e", "k"]],
+      ],
+      outputs: ["y"],
+    });
+    // Of six rows the last is beyond four positions and padding.
+    assert.equal(indexBounds(Network.of(graph)).unread, undefined);
+    assert.equal(measureDimension(graph).dimension, 2);
+  });
+
   it("draws whole numbers that are no indices beyond 0 and 1", () => {
     const graph = sketch({
       inputs: { n: [6, 2] },

@@ -31,6 +31,10 @@ const TRUTHS: ReadonlySet<string> = new Set(
   "Equal Less Greater LessOrEqual GreaterOrEqual And Or Xor Not IsNaN IsInf".split(" "),
 );
 
+/** ONNX's numbers of element types: bool, and those that hold all numbers that look rows up (float, int32, int64, double). */
+const BOOL = 9;
+const WIDE: ReadonlySet<number> = new Set([1, 6, 7, 11]);
+
 /** The interval of a value of a network; all numbers where nothing is known. */
 export function intervalOf(network: Network, value: string): Interval {
   const found = new Map<string, Interval>();
@@ -78,8 +82,8 @@ function computed(network: Network, node: Node, input: (k: number) => Interval |
       return [pick(...all.map((i) => i[0])), pick(...all.map((i) => i[1]))];
     }
     case "Clip": {
-      const [low, high] = [input(1)?.[0] ?? ANY[0], input(2)?.[1] ?? ANY[1]];
-      return [Math.min(Math.max(a[0], low), high), Math.min(Math.max(a[1], low), high)];
+      const [low, high] = [input(1) ?? [ANY[0], ANY[0]], input(2) ?? [ANY[1], ANY[1]]];
+      return [Math.min(Math.max(a[0], low[0]), high[0]), Math.min(Math.max(a[1], low[1]), high[1])];
     }
     case "Mod":
       // The sign of the divisor; with fmod that of the dividend.
@@ -97,10 +101,17 @@ function computed(network: Network, node: Node, input: (k: number) => Interval |
       for (const axis of axes) n *= shape[axis]!;
       return hull([a[0], a[1], times(n, a[0]), times(n, a[1]), ...(node.attributes.exclusive === 1 ? [0] : [])]);
     }
+    case "MatMul": {
+      // A cumulative sum, among others, is a product with a triangle of ones.
+      const n = network.shape(node.inputs[0]!).at(-1) ?? 1;
+      const [least, largest] = hull([times(a[0], b[0]), times(a[0], b[1]), times(a[1], b[0]), times(a[1], b[1])]);
+      return [times(n, least), times(n, largest)];
+    }
     case "Concat":
       return hull(node.inputs.flatMap((_, k) => input(k) ?? ANY));
     case "Cast":
-      return [Math.floor(a[0]), Math.ceil(a[1])];
+      if (node.attributes.to === BOOL) return TRUTH;
+      return WIDE.has(Number(node.attributes.to)) ? [Math.floor(a[0]), Math.ceil(a[1])] : ANY;
     case "GatherElements":
     case "ReduceMax":
     case "ReduceMin":
