@@ -2,6 +2,7 @@
  * @file From a file to the models in it, with their analyses: the one way in which the command line and the editor's service
  * read code. Front ends are loaded when the first file of their kind comes.
  */
+import { once, withLazy } from "../graph/lazy";
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type {
@@ -224,30 +225,20 @@ export class Loader {
         ? undefined
         : findRecord(folder, { graph, training: knownTraining(facts?.(), about.name).training });
     };
-    return {
-      ...about,
-      graph,
-      probed,
-      training() {
-        const record = probed();
-        return { ...(facts ? { facts: facts() } : {}), ...(record ? { measured: measuredSymmetries(record) } : {}) };
-      },
-      get analysis() {
-        let made = analyses.get(graph);
-        if (made === undefined) {
-          made = analyse(graph, options);
-          analyses.set(graph, made);
-        }
-        return made;
-      },
+    const training = () => {
+      const record = probed();
+      return { ...(facts ? { facts: facts() } : {}), ...(record ? { measured: measuredSymmetries(record) } : {}) };
     };
+    const analysis = () => {
+      let made = analyses.get(graph);
+      if (made === undefined) {
+        made = analyse(graph, options);
+        analyses.set(graph, made);
+      }
+      return made;
+    };
+    return withLazy({ ...about, graph, probed, training }, { analysis });
   }
-}
-
-/** A function that computes once: a file has dozens of models, and each is asked about by several rules. */
-function once<T>(compute: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: compute() }).value;
 }
 
 function sum(models: readonly PythonModel[], of: (m: PythonModel) => number): number {

@@ -1,4 +1,5 @@
 /** @file From a Graph to all its symmetries: the engines in order, and the Symmetry objects that everything else uses. */
+import { once, withLazy } from "../graph/lazy";
 import type { AxisFactor, AxisLayout, AxisSegment } from "../graph/axes";
 import { type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { numberingOf } from "../graph/numbering";
@@ -238,27 +239,23 @@ function analyseNormal(
     ...swaps().map((s, i) => swapSymmetry(s, i, shape)),
     ...exchanges().map((e) => e.symmetry),
   ]);
-  return {
+  const made = {
     graph,
     normal,
     spaces,
-    get symmetries() {
-      return symmetries();
-    },
-    get swaps() {
-      return [...swaps().map((s) => s.names), ...exchanges().flatMap((e) => (e.swap ? [e.swap] : []))];
-    },
-    get exchanges() {
-      return exchanges().flatMap((e) => (e.swap ? [] : [e.symmetry]));
-    },
     continuous: numeric?.continuous ?? scalingCounts(scalings),
-    countOrigin: numeric ? "model" : "scalings",
+    countOrigin: numeric ? ("model" as const) : ("scalings" as const),
     ...(numeric ? { measurable: numeric.graph, genericWeights: numeric.weights } : {}),
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
     parameters,
     notes,
     ...(lowered ? { lowered } : {}),
   };
+  return withLazy(made, {
+    symmetries,
+    swaps: () => [...swaps().map((s) => s.names), ...exchanges().flatMap((e) => (e.swap ? [e.swap] : []))],
+    exchanges: () => exchanges().flatMap((e) => (e.swap ? [] : [e.symmetry])),
+  });
 }
 
 /** A space whose group is put into words when it is asked for: deep graphs have a hundred thousand. */
@@ -283,12 +280,6 @@ class NamedSpace implements ChannelSpace {
   get group(): string {
     return (this.#group ??= this.#groupOf(this.id));
   }
-}
-
-/** A value that is made when it is first asked for. */
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }
 
 /** The result of a step that may fail on an operator without a kernel; the failure becomes a note. */

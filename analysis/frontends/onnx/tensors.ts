@@ -1,4 +1,5 @@
 /** @file TensorProto to Tensor: checks shape and amount of data at once, reads the data when it is asked for. */
+import { withLazy } from "../../graph/lazy";
 import { isFieldSet } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { type ElementType, elementCount, type Tensor } from "../../graph/tensor";
@@ -249,13 +250,5 @@ const EAGER_LIMIT = 2 ** 20;
 /** A Tensor whose values are read at first use if they are many. */
 export function lazyTensor(source: FileTensor): Tensor {
   if (source.count * 8 <= EAGER_LIMIT) return source.read()!;
-  let data: Float64Array | undefined;
-  return {
-    type: source.type,
-    shape: source.shape,
-    get data() {
-      data ??= source.read()!.data;
-      return data;
-    },
-  };
+  return withLazy({ type: source.type, shape: source.shape }, { data: () => source.read()!.data });
 }

@@ -1,4 +1,5 @@
 /** @file The Python front end's face: files in, models with their graphs out. Nothing is executed. */
+import { withLazy } from "../../graph/lazy";
 import { FactCollector, TRAINING_TEXT } from "./facts/collect";
 import { NO_FACTS, type TrainingFacts } from "./facts/facts";
 import type { Block, ClassResult } from "./models/attempts";
@@ -141,18 +142,13 @@ export class PythonProject {
     const pragmas = pragmasOf(document);
     const { classes, models, problems: more, unmade, results } = analysis.run((name) => this.recall(before?.get(name), pragmas));
     this.remember(path, pragmas, results, world);
-    let facts: TrainingFacts | undefined;
-    return {
-      path,
-      classes,
-      models,
-      problems: [...problems, ...more],
-      unmade,
-      get facts(): TrainingFacts {
-        facts ??= TRAINING_TEXT.test(document.text) ? new FactCollector(world, scope).run(analysis.recipes()) : NO_FACTS;
-        return facts;
+    return withLazy(
+      { path, classes, models, problems: [...problems, ...more], unmade },
+      {
+        facts: (): TrainingFacts =>
+          TRAINING_TEXT.test(document.text) ? new FactCollector(world, scope).run(analysis.recipes()) : NO_FACTS,
       },
-    };
+    );
   }
 
   /**

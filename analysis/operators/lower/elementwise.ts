@@ -1,4 +1,5 @@
 /** @file Point-wise operators that others make up, and those that do nothing. */
+import { withLazy } from "../../graph/lazy";
 import { numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, type ElementType, isFloating, type Shape, type Tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
@@ -52,15 +53,7 @@ export function lowerDropout(l: Lowering): readonly string[] | undefined {
 
 /** A mask that selects everything. Exporters name masks that nobody reads, so it is filled when it is looked at. */
 function allTrue(shape: Shape): Tensor {
-  let data: Float64Array | undefined;
-  return {
-    type: "bool",
-    shape,
-    get data() {
-      data ??= new Float64Array(elementCount(shape)).fill(1);
-      return data;
-    },
-  };
+  return withLazy({ type: "bool" as const, shape }, { data: () => new Float64Array(elementCount(shape)).fill(1) });
 }
 
 /** A left fold of a binary operator over all inputs. */

@@ -1,4 +1,5 @@
 /** @file What was found on a network of slices, told of the network of whole parameters. */
+import { once, withLazy } from "../../graph/lazy";
 import { onWholeParameters, type ParameterSlices } from "../../graph/slices";
 import { elementCount } from "../../graph/tensor";
 import type { ModelAnalysis } from "../analysis";
@@ -9,35 +10,17 @@ import { joinWeights } from "./weights";
 
 /** The analysis with actions, addresses and graphs on the parameters that the model has. */
 export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices): ModelAnalysis {
-  let known: readonly Symmetry[] | undefined;
-  const symmetries = (): readonly Symmetry[] => (known ??= found.symmetries.map((s) => onWholes(s, slices)));
+  const symmetries = once((): readonly Symmetry[] => found.symmetries.map((s) => onWholes(s, slices)));
   const { graph, normal, continuous, countOrigin, measurable, genericWeights, opaque, parameters, notes } = found;
-  return {
+  const made = {
     graph,
     normal: onWholeParameters(normal, slices),
     spaces: found.spaces.map((space): ChannelSpace => {
       const { id, size, permutable, within } = space;
-      return {
-        id,
-        size,
-        acts: onWholeTensors(space.acts, size, slices),
-        get group() {
-          return space.group;
-        },
-        permutable,
-        ...(within === undefined ? {} : { within }),
-      };
+      const acts = onWholeTensors(space.acts, size, slices);
+      const place = { id, size, acts, permutable, ...(within === undefined ? {} : { within }) };
+      return withLazy(place, { group: () => space.group });
     }),
-    get symmetries() {
-      return symmetries();
-    },
-    get swaps() {
-      return found.swaps;
-    },
-    get exchanges() {
-      const ids = new Set(found.exchanges.map((s) => s.id));
-      return symmetries().filter((s) => ids.has(s.id));
-    },
     continuous,
     countOrigin,
     ...(measurable ? { measurable: onWholeParameters(measurable, slices) } : {}),
@@ -50,4 +33,12 @@ export function ofWholeParameters(found: ModelAnalysis, slices: ParameterSlices)
     apart: found,
     ...(found.lowered ? { lowered: found.lowered } : {}),
   };
+  return withLazy(made, {
+    symmetries,
+    swaps: () => found.swaps,
+    exchanges: () => {
+      const ids = new Set(found.exchanges.map((s) => s.id));
+      return symmetries().filter((s) => ids.has(s.id));
+    },
+  });
 }

@@ -2,6 +2,7 @@
  * @file The group of all rescalings and scale invariances of a graph, and its sign symmetries, read off the null space of
  * the unit equations (ALGORITHM.md 3.3, 3.4).
  */
+import { withLazy } from "../../graph/lazy";
 import type { Graph, Node } from "../../graph/graph";
 import { ABSENT } from "../../graph/numbering";
 import type { Equivariance } from "../../operators/equivariance";
@@ -71,13 +72,8 @@ export function findUnits(graph: Graph, axes: InferredAxes, equivariance: (node:
       .filter((s) => differsByPlace(s, units.table))
       .map(withoutAtoms);
   };
-  let found: readonly Scaling[] | undefined;
-  return {
-    scalings: [...solutions(units, scales, "scales"), ...more("scales")],
-    get signs() {
-      return (found ??= [...solutions(units, signs, "signs"), ...more("signs")]);
-    },
-  };
+  const scalings = [...solutions(units, scales, "scales"), ...more("scales")];
+  return withLazy({ scalings }, { signs: () => [...solutions(units, signs, "signs"), ...more("signs")] });
 }
 
 /** Places are atoms of another inference, which mean nothing outside of it. */

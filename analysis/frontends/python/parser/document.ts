@@ -64,23 +64,46 @@ export class Chunk {
         end: { line: place.line + (end.line - start.line), column: end.column },
       };
     }
-    const now = ({ line, column }: Position): Position => ({ line: this.line + line, column });
-    // Own properties that can be enumerated: messages, copies and comparisons see plain data.
-    return {
-      file: this.file,
-      get start() {
-        return now(start);
-      },
-      get end() {
-        return now(end);
-      },
-    };
+    return liveRange(this, start, end);
   }
 
   /** The text of a node. */
   source(span: Span): string {
     return this.text.slice(span.s, span.e);
   }
+}
+
+/** Where a live range keeps what it is made of. */
+const PLACE = Symbol("place");
+
+/** A range that moves with its chunk: start and end in the chunk. */
+interface LiveRange {
+  readonly [PLACE]: { readonly chunk: Chunk; readonly start: Position; readonly end: Position };
+}
+
+/** The getters of all live ranges: those of object literals would cost a hidden class each. */
+const LIVE = {
+  start: {
+    enumerable: true,
+    get(this: LiveRange): Position {
+      const { chunk, start } = this[PLACE];
+      return { line: chunk.line + start.line, column: start.column };
+    },
+  },
+  end: {
+    enumerable: true,
+    get(this: LiveRange): Position {
+      const { chunk, end } = this[PLACE];
+      return { line: chunk.line + end.line, column: end.column };
+    },
+  },
+};
+
+/** Own properties that can be enumerated: messages, copies and comparisons see plain data. */
+function liveRange(chunk: Chunk, start: Position, end: Position): SourceRange {
+  const range = { file: chunk.file };
+  Object.defineProperty(range, PLACE, { value: { chunk, start, end } });
+  return Object.defineProperties(range, LIVE) as SourceRange;
 }
 
 /** A file that can be updated. */
