@@ -161,21 +161,27 @@ class NamedValues implements NumberedValues {
   }
 }
 
-const NUMBERINGS = new WeakMap<Graph, Numbering>();
+/**
+ * Where a graph keeps its numbering. Not a WeakMap: what such a table holds outlives collections of young objects, so that
+ * each analysis in a row would be copied as a whole before it is garbage.
+ */
+const NUMBERING = Symbol("numbering");
+
+interface NumberedGraph extends Graph {
+  readonly [NUMBERING]?: Numbering;
+}
 
 /** The numbering of a graph, made once: graphs do not change. */
 export function numberingOf(graph: Graph): Numbering {
-  let known = NUMBERINGS.get(graph);
-  if (known === undefined) {
-    known = new Numbering(new NamedValues(graph));
-    NUMBERINGS.set(graph, known);
-  }
-  return known;
+  return (graph as NumberedGraph)[NUMBERING] ?? keepNumbers(graph, new NamedValues(graph));
 }
 
 /** Lets a graph have the numbers that its values had while it was made, which saves looking all of its names up. */
-export function keepNumbers(graph: Graph, values: NumberedValues): void {
-  NUMBERINGS.set(graph, new Numbering(values));
+export function keepNumbers(graph: Graph, values: NumberedValues): Numbering {
+  const value = new Numbering(values);
+  // Not enumerable: copies of the graph with other nodes must not have it.
+  Object.defineProperty(graph, NUMBERING, { value });
+  return value;
 }
 
 /** The type of a value, without the table of all names that `graph.types` may have to make first. */
