@@ -9,6 +9,7 @@ import { consumers, type Graph, type Node, numbersAttribute, type Parameter, str
 import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
 import { operatorTable } from "../../operators/table";
+import { axisOf } from "../spaces/atom-table";
 import { isPlain } from "../spaces/blocks";
 import { type InferredAxes, inferAxes } from "../spaces/infer";
 
@@ -46,7 +47,7 @@ export function actingAxes(graph: Graph, equivariance: (node: Node) => Equivaria
   for (const value of values) {
     for (const axis of axes.axes(value) ?? []) {
       for (const part of isPlain(axis) ? [axis] : axis.kind === "dependent" ? axis.options : []) {
-        for (const id of atoms.normal(part).flat()) if (idle(id)) atoms.pin({ segments: [[id]] });
+        for (const id of atoms.normal(part).flat()) if (idle(id)) atoms.pin(axisOf([[id]]));
       }
     }
   }

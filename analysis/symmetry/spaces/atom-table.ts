@@ -9,11 +9,24 @@ import type { AxisFactor, AxisLayout } from "../../graph/axes";
 export type Segment = readonly number[];
 
 /** An axis as a concatenation of segments. Immutable; what its atoms are made of is looked up in the store. */
-export interface PlainAxis {
-  readonly segments: readonly Segment[];
+export class PlainAxis {
   /** What the store has made of it before; only the store looks here. */
-  memo?: AxisMemo | undefined;
+  memo: AxisMemo | undefined = undefined;
+
+  /** @param atom the one atom that it is; NO_ATOM for all others, whose segments are given */
+  constructor(
+    readonly atom: number,
+    private list: readonly Segment[] | undefined,
+  ) {}
+
+  /** Of nearly all axes, which are one atom, the list is never asked for: it is made then. */
+  get segments(): readonly Segment[] {
+    return (this.list ??= [[this.atom]]);
+  }
 }
+
+/** Stands for the atom of an axis that is not a single one. */
+const NO_ATOM = -1;
 
 /** Results for one axis. */
 interface AxisMemo {
@@ -27,7 +40,8 @@ interface AxisMemo {
 
 /** An axis of these segments. */
 export function axisOf(segments: readonly Segment[]): PlainAxis {
-  return { segments, memo: undefined };
+  const [only] = segments;
+  return new PlainAxis(segments.length === 1 && only!.length === 1 ? only![0]! : NO_ATOM, segments);
 }
 
 /** What a structured atom is made of: a product of atoms, or segments one after the other. */
@@ -100,16 +114,14 @@ export class AtomTable {
 
   /** The number of entries of an axis: the sum over its segments. */
   axisSize(axis: PlainAxis): number {
+    if (axis.atom !== NO_ATOM) return this.sizeOf(axis.atom);
     let n = 0;
     for (const s of axis.segments) n += this.segmentSize(s);
     return n;
   }
 
   private axisOfNew(size: number, pinned: boolean): PlainAxis {
-    const atom = this.atom(size, pinned);
-    const segments = [[atom]];
-    this.alone[atom] = segments;
-    return axisOf(segments);
+    return new PlainAxis(this.atom(size, pinned), undefined);
   }
 
   /** An axis of one new free atom; no atom at all for size 1. */
@@ -128,14 +140,12 @@ export class AtomTable {
    */
   normal(axis: PlainAxis): readonly Segment[] {
     if (axis === UNIT) return UNIT.segments;
-    const { memo, segments } = axis;
-    if (memo === undefined && segments.length === 1) {
-      // Nearly all axes are one leaf, which needs no memory of its own.
-      const alone = this.leafAlone(segments[0]!);
-      if (alone !== undefined) return alone;
-    }
+    const { memo } = axis;
+    // Nearly all axes are one leaf, which needs no memory of its own.
+    const leaf = memo === undefined ? this.leafOf(axis) : NO_ATOM;
+    if (leaf !== NO_ATOM) return (this.alone[leaf] ??= [[leaf]]);
     if (memo !== undefined && memo.version === this.version) return memo.expanded;
-    const from = memo === undefined ? segments : memo.expanded;
+    const from = memo === undefined ? axis.segments : memo.expanded;
     const out = this.expandedAll(from);
     if (memo === undefined) this.memoOf(axis).expanded = out;
     else {
@@ -143,6 +153,13 @@ export class AtomTable {
       memo.expanded = out;
     }
     return out;
+  }
+
+  /** The representative of the one atom that an axis is, where that is a leaf; NO_ATOM for others. */
+  protected leafOf(axis: PlainAxis): number {
+    if (axis.atom === NO_ATOM) return NO_ATOM;
+    const root = this.find(axis.atom);
+    return this.forms[root] === undefined ? root : NO_ATOM;
   }
 
   /** What is kept of an axis, made where nothing is yet. */
@@ -256,6 +273,8 @@ export class AtomTable {
 
   /** Whether nothing may act on any part of the axis; true for size 1. */
   isAllPinned(axis: PlainAxis): boolean {
+    const leaf = this.leafOf(axis);
+    if (leaf !== NO_ATOM) return this.pins[leaf]!;
     for (const s of this.normal(axis)) for (const a of s) if (!this.pins[a]!) return false;
     return true;
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type PlainAxis, UNIT } from "./atom-table";
+import { axisOf, type PlainAxis, UNIT } from "./atom-table";
 import { AtomStore } from "./atoms";
 
 /** Sizes of the factors of each segment, pinned ones with a bar: `2x3 + |4|`. */
@@ -16,7 +16,7 @@ describe("axis atoms", () => {
   it("split reads a leaf as a product, everywhere it occurs", () => {
     const s = new AtomStore();
     const a = s.fresh(6);
-    const other = { segments: a.segments };
+    const other = axisOf(a.segments);
     s.split(a, [2, 3]);
     assert.equal(show(s, other), "2x3");
   });

@@ -215,7 +215,7 @@ export class AtomStore extends AtomTable {
           return undefined;
         }
       }
-      out.unshift(factors.length === 0 ? UNIT : { segments: [factors] });
+      out.unshift(factors.length === 0 ? UNIT : axisOf([factors]));
     }
     // Entries of size 1 left over belong to the outermost part: their identity matters to channel shuffles.
     if (work.length > 0) {
@@ -239,6 +239,8 @@ export class AtomStore extends AtomTable {
     if (x === y || this.axisSize(x) === 1) return;
     if (this.isAllPinned(x)) return this.pin(y);
     if (this.isAllPinned(y)) return this.pin(x);
+    const [p, q] = [this.leafOf(x), this.leafOf(y)];
+    if (p >= 0 && q >= 0 && this.sizes[p] === this.sizes[q]) return this.union(p, q);
     const [a, b] = [this.normal(x), this.normal(y)];
     if (a === b) return;
     if (a.length === 1 && b.length === 1 && this.segmentSize(a[0]!) === this.segmentSize(b[0]!)) {

@@ -7,6 +7,7 @@ import type { Graph, Node, Parameter } from "../../graph/graph";
 import type { Shape, Tensor, TensorType } from "../../graph/tensor";
 import type { Equivariance } from "../../operators/equivariance";
 import { inferShapes } from "../../operators/inference";
+import { axisOf } from "../spaces/atom-table";
 import { isPlain } from "../spaces/blocks";
 import type { InferredAxes } from "../spaces/infer";
 import { SizeAlgebra } from "./algebra";
@@ -149,7 +150,7 @@ class Propagation implements SizeValues {
     const n = atoms.sizeOf(root);
     if (!atoms.isLeaf(root)) {
       const size = new Size(n);
-      size.refine({ axis: this.sized(atoms.normal({ segments: [[root]] })) });
+      size.refine({ axis: this.sized(atoms.normal(axisOf([[root]]))) });
       return size;
     }
     return atoms.isPinned(root) ? this.pinnedSize([root], n) : new Size(n, this.plan.widths.of(root), root);
