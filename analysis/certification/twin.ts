@@ -13,7 +13,7 @@ import { hasKinks } from "../symmetry/counting/calibration";
 import { countFamilies } from "../symmetry/counting/families";
 import { certificates, type MeasuredDimension, measureDimension, type MeasureOptions } from "../symmetry/counting/jacobian";
 import { Network } from "../symmetry/counting/network";
-import { genericWeights } from "../symmetry/counting/sampling";
+import { drawnWeights, genericWeights } from "../symmetry/counting/sampling";
 import {
   type CountedTwin,
   countsOf,
@@ -271,8 +271,10 @@ function countsOfModel(
   const countedOn = (t: Twin, gained: readonly Increment[]): CountedTwin => ({ gained, firstOf: (p) => standIn(t.standIns, p) });
   const twins = [countedOn(twin, first.gained)];
   const other = makeTwin(model.normal, axes, { ...OTHER_WIDTHS, like: twin });
-  if (!("reason" in other) && trainableEntries(other.graph) <= MOST_COUNTED)
-    twins.push(countedOn(other, knownByRule(other.graph, seed).gained));
+  if (!("reason" in other) && trainableEntries(other.graph) <= MOST_COUNTED) {
+    const { symmetries } = analyse(other.graph, { numeric: false });
+    twins.push(countedOn(other, increments(symmetries, drawnWeights(Network.of(other.graph), new Random(seed)))));
+  }
   const { continuous, open } = scaledCounts(model.groups, twins);
   return { continuous, exact: unexplained === 0 && open.length === 0, unexplained, open };
 }

@@ -20,7 +20,14 @@ const PLAIN_FAN_IN = 2;
  * @param level the part of its inputs below which a rectifier is off (a half unless told)
  * @param deviation standard deviation of weights of layers with few inputs, 0.8 unless told
  */
-export function genericWeights(network: Network, random: Random, level?: number, deviation = WEIGHT_DEVIATION): ParameterValues {
+export function genericWeights(network: Network, random: Random, level?: number, deviation?: number): ParameterValues {
+  const out = drawnWeights(network, random, deviation);
+  centreKinks(network, out, random, level);
+  return out;
+}
+
+/** The same with kinks wherever they fall: enough for what looks at the weights alone and at no values of the network. */
+export function drawnWeights(network: Network, random: Random, deviation = WEIGHT_DEVIATION): Map<string, Float64Array> {
   const out = new Map<string, Float64Array>();
   for (const { name, shape } of network.graph.parameters.values()) {
     const count = elementCount(shape);
@@ -32,7 +39,6 @@ export function genericWeights(network: Network, random: Random, level?: number,
       out.set(name, random.normals(count, deviation * Math.min(1, Math.sqrt(PLAIN_FAN_IN / fan))));
     }
   }
-  centreKinks(network, out, random, level);
   return out;
 }
 
