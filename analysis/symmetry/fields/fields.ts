@@ -16,8 +16,10 @@ import type { Family, Generator, ParameterValues } from "../symmetry";
 import { Lift } from "./lift";
 import type { NullSpace } from "./elimination";
 import { type RegionKind, type RegionSketch, joinAtChannels, regionsOf, sinkEntries } from "./regions";
+import { factorsOf } from "./factors";
 import type { FieldDirection } from "./frame-change";
 import { type WeightProduct, weightProducts } from "./products";
+import { regionSolutions, shiftRowsOf } from "./region-solutions";
 import { type FieldSystem, type Frames, solveFields } from "./system";
 
 /** A set of channels with the group that acts on it. */
@@ -111,9 +113,8 @@ export function searchFields(
   const network = Network.of(graph, options);
   const seed = options.seed ?? 11;
   const system = solveFields(network, weights, axes, seed, options.frames);
-  const sinks = sinkEntries(system);
-  const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
   const lift = new Lift(system, seed + 1);
+  const sketches = sketchesOf(system, lift);
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
   const known = scalingsInside(system, sketches, lift, space, options.scalings ?? []);
   const isSmall = (v: ParameterValues): boolean => norm(space.flatten(v)) <= 1e-8;
@@ -183,6 +184,14 @@ export function searchFields(
         system.solutions.flatMap((s) => pureShifts(system, s)),
       ),
   };
+}
+
+/** All regions of a system's solutions, one for each factor of their groups. */
+function sketchesOf(system: FieldSystem, lift: Lift): RegionSketch[] {
+  const sinks = sinkEntries(system);
+  return joinAtChannels(system.solutions, sinks)
+    .flatMap((s) => regionsOf(system, s, sinks))
+    .flatMap((region) => factorsOf(system, sinks, region, lift));
 }
 
 /** The solutions that are shifts of edges and nothing else, by root unknown. */
@@ -276,7 +285,7 @@ function representatives(
   const covered = new Span(rows.length);
   if (sketch.kind === "linear" && known.length > 0) {
     const within = known.map((k) => Float64Array.from(rows, (i) => k.roots.get(solutions.unknowns[i]!) ?? 0));
-    for (const combination of combinationsWithin(sketch, known)) {
+    for (const combination of combinationsWithin(sketch, known, within)) {
       const vector = new Float64Array(space.size);
       const local = new Float64Array(rows.length);
       known.forEach((k, i) => {
@@ -296,44 +305,6 @@ function representatives(
   return out;
 }
 
-/** A solution of a region: its values on the region's own rows, and by root unknown. */
-interface RegionSolution {
-  readonly target: Float64Array;
-  readonly roots: ReadonlyMap<number, number>;
-}
-
-/** The solutions in a region's basis, vanishing on the sinks of other regions, with as little of shifts as there can be. */
-function regionSolutions(system: FieldSystem, sketch: RegionSketch): RegionSolution[] {
-  const { solutions, rows, basis } = sketch;
-  const solver = new LeastSquares(solutions.basis.selectRows(sketch.sinkRows), { relative: 1e-9 });
-  const shifts = shiftRowsOf(system, solutions.unknowns);
-  const shiftPart = solutions.basis.selectRows(shifts);
-  // Solutions that no sink sees may be added: a shift would hang on the weights, and end the group at these weights.
-  const kernel = solver.kernel().transpose();
-  const lessening =
-    kernel.columns > 0 && shifts.length > 0 ? new LeastSquares(shiftPart.multiply(kernel), { relative: 1e-9 }) : undefined;
-  const own = new Map(rows.map((row, k) => [row, k] as const));
-  return Array.from({ length: basis.columns }, (_, k) => {
-    const target = basis.column(k);
-    const coefficients = solver.solve(sketch.sinkRows.map((row) => target[own.get(row) ?? -1] ?? 0));
-    if (lessening) {
-      const more = kernel.apply(lessening.solve(shiftPart.apply(coefficients)));
-      for (let i = 0; i < coefficients.length; i++) coefficients[i]! -= more[i]!;
-    }
-    const values = solutions.basis.apply(coefficients);
-    return { target, roots: new Map(solutions.unknowns.map((u, i) => [u, values[i]!] as const)) };
-  });
-}
-
-/** Positions of the unknowns that are shifts of some edge. */
-function shiftRowsOf({ unknowns }: FieldSystem, listed: readonly number[]): number[] {
-  const shifts = new Set<number>();
-  for (const edge of unknowns.edges.values()) {
-    for (const [root, entries] of unknowns.entries(edge, true)) if (entries.length > 0) shifts.add(root);
-  }
-  return listed.flatMap((u, i) => (shifts.has(u) ? [i] : []));
-}
-
 function fieldDirections(system: FieldSystem, sketch: RegionSketch, lift: Lift): FieldDirection[] {
   return regionSolutions(system, sketch).map((s) => lift.candidate(s.roots).fields);
 }
@@ -347,9 +318,8 @@ export function directionsAt(
   frames?: Frames,
 ): { readonly system: FieldSystem; readonly byRegion: ReadonlyMap<string, readonly FieldDirection[]> } {
   const system = solveFields(network, weights, axes, seed, frames);
-  const sinks = sinkEntries(system);
   const lift = new Lift(system, seed + 1);
-  const sketches = joinAtChannels(system.solutions, sinks).flatMap((s) => regionsOf(system, s, sinks));
+  const sketches = sketchesOf(system, lift);
   return {
     system,
     byRegion: new Map(sketches.map((s) => [regionKey(s.edges), fieldDirections(system, s, lift)] as const)),
@@ -364,12 +334,25 @@ export function regionKey(edges: FieldRegion["edges"]): string {
     .join(" ");
 }
 
-/** Combinations of engine B's vectors that act on this region's sinks and on no other sink unknown. */
-function combinationsWithin(sketch: RegionSketch, known: readonly InsideScaling[]): Float64Array[] {
+/** Combinations of engine B's vectors that act on this region's sinks as its group does, and on no other sink unknown. */
+function combinationsWithin(
+  sketch: RegionSketch,
+  known: readonly InsideScaling[],
+  within: readonly Float64Array[],
+): Float64Array[] {
   const own = new Set(sketch.rows.map((i) => sketch.solutions.unknowns[i]!));
   const others = new Set<number>();
   for (const k of known) for (const u of k.roots.keys()) if (!own.has(u) && sketch.isSink(u)) others.add(u);
   const rows = [...others].map((u) => Float64Array.from(known, (k) => k.roots.get(u) ?? 0));
-  const kernel = nullSpace(Matrix.fromRows(rows, known.length), { relative: 1e-8, absolute: 1e-8 });
+  const span = new Span(sketch.rows.length);
+  span.add(Array.from({ length: sketch.basis.columns }, (_, k) => sketch.basis.column(k)));
+  const outside = Matrix.fromColumns(
+    within.map((v) => span.remainderOf(v)),
+    sketch.rows.length,
+  );
+  const kernel = nullSpace(Matrix.stacked([Matrix.fromRows(rows, known.length), outside], known.length), {
+    relative: 1e-8,
+    absolute: 1e-8,
+  });
   return Array.from({ length: kernel.columns }, (_, c) => kernel.column(c));
 }

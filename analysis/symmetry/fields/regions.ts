@@ -39,7 +39,8 @@ const TOLERANCE = { relative: 1e-7, absolute: 1e-7 } as const;
 /** Couplings of a projector below this are rounding. */
 const COUPLED = 1e-7;
 
-interface SinkEntry {
+/** One entry of a sink's field. */
+export interface SinkEntry {
   readonly edge: number;
   readonly row: number;
   readonly column: number;
@@ -159,7 +160,8 @@ export function sinkEntries(system: FieldSystem): SinkEntries {
   return { edges, byRoot };
 }
 
-function classify(
+/** What acts where some solutions are all there is. */
+export function classify(
   system: FieldSystem,
   sinks: SinkEntries,
   local: Matrix,

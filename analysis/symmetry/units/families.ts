@@ -1,6 +1,6 @@
 /**
- * @file Which scalings are *scale* and which *rescaling* (ALGORITHM.md 3.3). Scale: no activation that enters a contraction
- * changes, and all parameters grow together (the span of the cone of non-negative coefficients). The first condition is
+ * @file Which scalings are *scale* and which *rescaling* (ALGORITHM.md 3.3). Scale: no activation that weights
+ * contract changes, and all parameters grow together (the span of the cone of non-negative coefficients). The first condition is
  * needed: without it a gain in front of a batch-normed convolution would count.
  */
 import { nonNegativeLeastSquares } from "../../numerics/leastSquares";

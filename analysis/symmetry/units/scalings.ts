@@ -111,7 +111,7 @@ const NONE: ReadonlySet<number> = new Set();
 
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
 
-/** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction. */
+/** Roots of the unknowns of activations (values that depend on a graph input) that enter a contraction with weights or constants. */
 function contractedActivations({ graph, table, numbering }: UnitGraph, system: LinearSystem): Set<number> {
   const active = new Uint8Array(numbering.count);
   for (const i of graph.inputs) active[numbering.of(i.name)] = 1;
@@ -120,7 +120,7 @@ function contractedActivations({ graph, table, numbering }: UnitGraph, system: L
     const inputs = numbering.inputs[k]!;
     if (!inputs.some((i) => active[i] === 1)) continue;
     for (const o of numbering.outputs[k]!) if (o !== ABSENT) active[o] = 1;
-    if (!CONTRACTIONS.has(graph.nodes[k]!.operator)) continue;
+    if (!CONTRACTIONS.has(graph.nodes[k]!.operator) || inputs.every((i) => i === ABSENT || active[i] === 1)) continue;
     for (const v of inputs) {
       if (active[v] !== 1) continue;
       const tensor = table.at(v);
