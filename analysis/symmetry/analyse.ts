@@ -14,6 +14,7 @@ import { curveSymmetries } from "./actions/curve";
 import { matrixSymmetries } from "./actions/matrix";
 import { PermutationAction } from "./actions/permutation";
 import { scalingSymmetries } from "./actions/scaling";
+import { constantSymmetries } from "./actions/constant";
 import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
@@ -223,6 +224,7 @@ function analyseNormal(
           ...curveSymmetries(numeric),
           ...(numeric.stacked ? matrixSymmetries(numeric.stacked, spacesOfAtoms, "stacked-") : []),
           ...raySymmetries(numeric),
+          ...constantSymmetries(numeric),
           ...shiftSymmetries(numeric),
         ]
       : familySymmetries(

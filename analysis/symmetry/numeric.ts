@@ -21,7 +21,9 @@ import { seenRegions } from "./fields/seen";
 import type { FieldSystem } from "./fields/system";
 import { stationsOf } from "./fields/trunk";
 import { generatorsOf, hasPartners, searchStacks } from "./stacks/search";
-import { findShifts } from "./shifts/shifts";
+import { constantDirections } from "./shifts/constants";
+import { isRay, type RaysAndShifts, sliceRays, withoutKnownRays } from "./shifts/rays";
+import { searchShifts } from "./shifts/shifts";
 import { correspondingAtoms, onSmallerInputs, type Prepared, work } from "./smaller-inputs";
 import type { InferredAxes } from "./spaces/infer";
 import type { ContinuousCounts, Generator, ParameterValues } from "./symmetry";
@@ -44,6 +46,8 @@ export interface NumericResult {
   readonly curves: readonly Curve[];
   /** Scales that engine B did not see: directions of engine D that are those of the weights themselves. */
   readonly rays: readonly Generator[];
+  /** Translations that engine D did not see: directions of engine C that are the same at all weights. */
+  readonly constants: readonly Generator[];
   /** Of engine D, those left out. */
   readonly shifts: readonly Generator[];
   /** Of engines B, C and D. */
@@ -168,27 +172,40 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
   const unread = directions.shifts.filter((g) => g.family === "unread");
   const fields = { ...searched, regions: seenRegions(searched.regions, [...scaled, ...unread]) };
   const known = [...fields.regions.flatMap((r) => r.generators), ...scaled];
-  const { rays, shifts } = withoutKnownRays(directions, known);
+  const { rays: alone, shifts } = withoutKnownRays(directions, known);
+  const rays = [...alone, ...sliceRays(shifts, [...known, ...alone], weights, shape)];
   const vectorsOf = (...lists: (readonly { readonly vector: ParameterValues }[])[]) => lists.flat().map((g) => g.vector);
-  // Engine D sees what leaves the next reader's input as it is, scales of rotary pairs too: those are no translations.
+  const ofFields = (...lists: (readonly RemainingDirection[])[]) => vectorsOf(lists.flat().map((r) => r.generator));
+  // Engine D sees what leaves the next reader's input as it is, scales of rotary pairs and of gates too: those are no translations.
   const complex = fields.remaining(vectorsOf(known, rays), isComplex);
-  const others = fields.remaining(
-    vectorsOf(
-      known,
-      rays,
-      shifts,
-      complex.map((r) => r.generator),
-    ),
+  const explained = [...vectorsOf(known, rays), ...ofFields(complex)];
+  const moving = shifts.filter((g) => g.family === "unread").concat(beyondSpan(directions.still, shifts));
+  const scaling = fields.remaining([...explained, ...vectorsOf(moving)]);
+  const additive =
+    scaling.length > 0
+      ? constantDirections(
+          Network.of(graph),
+          [...explained, ...ofFields(scaling), ...vectorsOf(shifts)],
+          seed + SEED_OF_CONSTANTS,
+        )
+      : [];
+  const others = additive.length > 0 ? fields.remaining([...explained, ...vectorsOf(moving), ...additive]) : scaling;
+  const constants = beyondSpan(
+    vectorsOf(shifts),
+    additive.map((vector): Generator => ({ family: "translation", vector, spaces: [] })),
   );
   const remaining = [...complex, ...others];
-  const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...shifts];
+  const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...constants, ...shifts];
   const counted = countFamilies(found);
   const least = leastDimension(graph, weights, counted.total, seed + 30);
   const dimension = least?.dimension;
   const stacked = searchStacks(graph, weights, axes, found, { seed: seed + 40, dimension });
   const framed = [...found, ...(stacked ? generatorsOf(stacked) : [])];
-  const explained = stacked ? countFamilies(framed).total : counted.total;
-  const curves = searchCurves(graph, weights, axes, framed, { seed: seed + 30, dimension, explained });
+  const curves = searchCurves(graph, weights, axes, framed, {
+    seed: seed + 30,
+    dimension,
+    explained: stacked ? countFamilies(framed).total : counted.total,
+  });
   const generators = [...framed, ...curves.map((c) => c.generator)];
   const { system } = fields;
   const regions = stacked ? fields.regions.filter((r) => !isPartOf(r, stacked.regions)) : fields.regions;
@@ -204,11 +221,20 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
     stacked,
     curves,
     rays,
+    constants,
     shifts,
     generators,
     continuous,
   };
   return { found: result, least };
+}
+
+/** The directions that are in no span of the given vectors and those before them. */
+function beyondSpan(vectors: readonly ParameterValues[], directions: readonly Generator[]): Generator[] {
+  const space = ParameterSpace.of([...vectors, ...directions.map((g) => g.vector)]);
+  const span = new Span(space.size);
+  span.add(vectors.map((v) => space.flatten(v)));
+  return directions.filter((g) => span.add([space.flatten(g.vector)]) > 0);
 }
 
 /** Whether a region's group is part of one of others: GL(2) of GL(2, C). */
@@ -288,57 +314,14 @@ function hasNormedGains(network: Network): boolean {
   return norms > 1 && network.trainable.some((p) => isGain(network, p));
 }
 
-/**
- * Whether a direction is that of the weights themselves, as far as it moves them: then it is a scale that a normalisation
- * forgets, and no translation. It ends at zero, where the sign turns.
- */
-function isRay(vector: ParameterValues, weights: ParameterValues): boolean {
-  let [vv, vw, ww] = [0, 0, 0];
-  for (const [name, v] of vector) {
-    const w = weights.get(name)!;
-    v.forEach((x, i) => {
-      if (Math.abs(x) < SMALL) return;
-      vv += x * x;
-      vw += x * w[i]!;
-      ww += w[i]! * w[i]!;
-    });
-  }
-  // A single entry is always along itself; what moves one entry only is a translation of it.
-  return ww > 0 && entriesMoved(vector) > 1 && vw * vw > (1 - SMALL) * vv * ww;
-}
-
-/**
- * Rays that known directions and shifts add up to are no scales of their own: a filter's length, its bias left alone, where
- * a norm forgets the bias.
- */
-function withoutKnownRays(
-  { rays, shifts }: { readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] },
-  known: readonly Generator[],
-): { readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] } {
-  if (rays.length === 0) return { rays, shifts };
-  const space = ParameterSpace.of([...known, ...shifts, ...rays].map((g) => g.vector));
-  const span = new Span(space.size);
-  span.add([...known, ...shifts].map((g) => space.flatten(g.vector)));
-  const isNew = (g: Generator): boolean => span.add([space.flatten(g.vector)]) > 0;
-  const [own, summed]: [Generator[], Generator[]] = [[], []];
-  for (const ray of rays) {
-    if (isNew(ray)) own.push(ray);
-    else summed.push({ ...ray, family: "translation" });
-  }
-  return { rays: own, shifts: [...shifts, ...summed] };
-}
-
-/** Entries of unit vectors that are rounding; deviations of cosines too. */
-const SMALL = 1e-9;
-
-function entriesMoved(vector: ParameterValues): number {
-  let n = 0;
-  for (const v of vector.values()) for (const x of v) if (Math.abs(x) >= SMALL) n++;
-  return n;
-}
+/** Added to the seed of the weights at which directions have to be what they are at the first to be constant. */
+const SEED_OF_CONSTANTS = 50;
 
 /** Added to the seed of what is drawn to see how many numbers a kink sees. */
 const SEED_OF_FEW = 40;
+
+/** Entries of unit vectors that are rounding. */
+const SMALL = 1e-9;
 
 /** Draws of weights at which a network with kinks is looked at when the first two disagree. */
 const MORE_DRAWS = 4;
@@ -348,32 +331,35 @@ const MOST_DRAWS = 8;
 const MORE_DRAWS_OF_FEW = 6;
 const MOST_DRAWS_OF_FEW = 12;
 
+/** Engine D's directions at some weights. */
+interface ShiftsAtWeights extends RaysAndShifts {
+  readonly weights: ParameterValues;
+  /** Those that shift no reader's input. */
+  readonly still: readonly ParameterValues[];
+}
+
 /**
  * Generic weights with what engine D finds there. At one draw a rectifier may be off, or a unit never the largest of a
  * maximum, whatever enters: what is unread then is a fact about that draw. Smooth networks have no such draws; of others
  * several are compared: the one with the fewest directions counts, and of them those that move what all draws have moved. Where
  * a kink sees few numbers no two draws prove anything, agreed or not.
  */
-function shiftsAtGenericWeights(
-  graph: Graph,
-  axes: InferredAxes,
-  seed: number,
-): { readonly weights: ParameterValues; readonly rays: readonly Generator[]; readonly shifts: readonly Generator[] } {
+function shiftsAtGenericWeights(graph: Graph, axes: InferredAxes, seed: number): ShiftsAtWeights {
   const network = Network.of(graph);
   const space = new ParameterSpace(network.trainable.map((p) => [p, elementCount(graph.parameters.get(p)!.shape)] as const));
   const random = new Random(seed);
   const draw = (k: number) => {
     const weights = genericWeights(network, random);
-    const found = findShifts(graph, weights, axes, { seed: seed + 20 + k });
+    const { generators: found, still } = searchShifts(graph, weights, axes, { seed: seed + 20 + k });
     const span = new Span(space.size);
     const flat = found.map((g) => space.flatten(g.vector));
     span.add(flat);
-    return { weights, found, dimension: span.dimension, moved: entriesOf(flat, space.size) };
+    return { weights, found, still, dimension: span.dimension, moved: entriesOf(flat, space.size) };
   };
-  const split = ({ weights, found }: { readonly weights: ParameterValues; readonly found: readonly Generator[] }) => {
+  const split = ({ weights, found, still }: Pick<ReturnType<typeof draw>, "weights" | "found" | "still">): ShiftsAtWeights => {
     const shifts = found.filter((g) => !isRay(g.vector, weights));
     const rays = found.filter((g) => isRay(g.vector, weights)).map((g): Generator => ({ ...g, family: "scale" }));
-    return { weights, rays, shifts };
+    return { weights, rays, shifts, still };
   };
   const first = draw(0);
   if (!hasKinks(network) || first.dimension === 0) return split(first);
@@ -392,7 +378,7 @@ function shiftsAtGenericWeights(
   if (isAgreed()) return split(best);
   // What holds at generic weights moves the same entries at all of them.
   const common = best.moved.map((m, i) => (draws.every((d) => d.moved[i] === 1) ? m : 0));
-  return split({ weights: best.weights, found: within(best.found, common, space) });
+  return split({ ...best, found: within(best.found, common, space) });
 }
 
 /** Marks the entries that some of the vectors move. */

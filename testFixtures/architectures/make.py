@@ -21,6 +21,7 @@ import convolutional
 import elsewhere
 import factored
 import images
+import kinds
 import latent
 import phases
 import picked
@@ -34,7 +35,7 @@ OPSETS = (13, 14, 15, 16, 17)
 
 
 def models():
-    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases, picked, published):
+    for module in (recurrent, convolutional, attention, composite, sequences, images, factored, elsewhere, latent, phases, picked, published, kinds):
         for name, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and hasattr(cls, "shape"):
                 yield name, cls

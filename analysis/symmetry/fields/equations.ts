@@ -5,7 +5,7 @@
 import { elementCount } from "../../graph/tensor";
 import { LeastSquares } from "../../numerics/leastSquares";
 import { Matrix } from "../../numerics/matrix";
-import { compressRows } from "../../numerics/qr";
+import { condensed } from "../../numerics/condense";
 import type { Random } from "../../numerics/random";
 import { UnionFind } from "../../numerics/unionFind";
 import type { Network } from "../counting/network";
@@ -300,7 +300,7 @@ function eliminateOwn(
     if (matrix.maximum() < 1e-9) continue;
     blocks.push({
       unknowns: shared.map((k) => roots[piece.columns[k]!]!),
-      matrix: compressRows(own.length > 0 ? matrix : matrix.normaliseRows(1e-9)),
+      matrix: condensed(own.length > 0 ? matrix : matrix.normaliseRows(1e-9)),
     });
   }
   return blocks;

@@ -8,7 +8,7 @@
 import type { AxisStructure } from "../../graph/axes";
 import { elementCount } from "../../graph/tensor";
 import { Matrix, norm } from "../../numerics/matrix";
-import { compressRows } from "../../numerics/qr";
+import { condensed } from "../../numerics/condense";
 import { Random } from "../../numerics/random";
 import { ParameterSpace } from "../counting/families";
 import type { Network } from "../counting/network";
@@ -202,7 +202,7 @@ function equationsOf(
     rows.push(...sampledRows(cut, program, { parameters, upstream, own, stations, columns: names.length }, chosen));
   }
   if (rows.length === 0) return undefined;
-  return { unknowns: names, matrix: compressRows(Matrix.fromRows(rows, names.length).normaliseRows(NOISE)) };
+  return { unknowns: names, matrix: condensed(Matrix.fromRows(rows, names.length).normaliseRows(NOISE)) };
 }
 
 interface Layout {

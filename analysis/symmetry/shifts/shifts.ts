@@ -37,6 +37,8 @@ const MOST_BATCHES = 500;
 /** Batches after which a network whose outputs were no numbers on any of them is given up. */
 const MOST_UNDEFINED = 20;
 const MOST_ROWS = 3000;
+/** Shifts below this, of solutions of about unit length, are none. */
+const STILL = { relative: 1e-9, absolute: 1e-9 } as const;
 const COMBINATIONS = 2;
 /** Directions that move outputs by less than this, relative to the typical direction, are kept. */
 const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
@@ -47,6 +49,23 @@ const CERTIFIED = { relative: 1e-8, absolute: 1e-8 } as const;
  * operator refuses its inputs.
  */
 export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStructure, options: ShiftOptions = {}): Generator[] {
+  return searchShifts(graph, weights, axes, options).generators;
+}
+
+/** What engine D finds. */
+export interface FoundShifts {
+  readonly generators: Generator[];
+  /** Directions of the weights that leave every reader's input as it is, not only the outputs: these shift nothing. */
+  readonly still: ParameterValues[];
+}
+
+/** The same, with those of its solutions that shift no reader's input. */
+export function searchShifts(
+  graph: Graph,
+  weights: ParameterValues,
+  axes: AxisStructure,
+  options: ShiftOptions = {},
+): FoundShifts {
   const network = Network.of(graph, options);
   const random = new Random(options.seed ?? 21);
   const channels = new Map<string, Channels>();
@@ -62,12 +81,16 @@ export function findShifts(graph: Graph, weights: ParameterValues, axes: AxisStr
   const streams = streamReadings(network, weights, channelsAt, random);
   const cut = new CutNetwork(network, weights, random, streams.keys());
   const space = new ParameterSpace(network.trainable.map((p) => [p, weights.get(p)!.length] as const));
-  const shifts = reduced(constantShifts(cut, channelsAt, streams, space)).vectors;
+  const solutions = constantShifts(cut, channelsAt, streams, space);
+  const shifts = reduced(solutions.all).vectors;
   const translations = reduced(certified(network, weights, shifts, space, random)).vectors;
   const unread = certified(network, weights, unreadDirections(cut, space), space, random);
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
-  return [...generators("unread", unread), ...generators("translation", translations)];
+  return {
+    generators: [...generators("unread", unread), ...generators("translation", translations)],
+    still: solutions.still.map((v) => space.unflatten(v)),
+  };
 }
 
 /** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */
@@ -76,7 +99,7 @@ function constantShifts(
   channelsAt: (value: string) => Channels,
   streams: ReadonlyMap<string, Matrix>,
   space: ParameterSpace,
-): Float64Array[] {
+): { readonly all: Float64Array[]; readonly still: Float64Array[] } {
   const { network } = cut;
   const trainable = new Set(network.trainable);
   // Unknowns: the parameters' entries, then one constant per channel of each cut.
@@ -94,20 +117,20 @@ function constantShifts(
   }
   const free: number[] = [];
   for (let i = 0; i < space.size; i++) free.push(i);
-  const out: Float64Array[] = [];
+  const out = { all: [] as Float64Array[], still: [] as Float64Array[] };
   for (const { unknowns: list, basis } of solveBlocks(blocks, free)) {
-    for (let k = 0; k < basis.columns; k++) {
-      const vector = new Float64Array(space.size);
-      let any = false;
-      list.forEach((u, i) => {
-        const x = basis.get(i, k);
-        if (u < space.size && x !== 0) {
-          vector[u] = x;
-          any = true;
-        }
-      });
-      if (any) out.push(cleaned(vector));
-    }
+    const take = (solutions: Matrix, into: Float64Array[]): void => {
+      for (let k = 0; k < solutions.columns; k++) {
+        const vector = new Float64Array(space.size);
+        list.forEach((u, i) => {
+          if (u < space.size) vector[u] = solutions.get(i, k);
+        });
+        if (vector.some((x) => x !== 0)) into.push(cleaned(vector));
+      }
+    };
+    take(basis, out.all);
+    const shifting = list.flatMap((u, i) => (u < space.size ? [] : [i]));
+    take(basis.multiply(nullSpace(basis.selectRows(shifting), STILL)), out.still);
   }
   return out;
 }
