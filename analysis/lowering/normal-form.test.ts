@@ -223,6 +223,20 @@ test("under a softmax loss the mean over classes is taken off the outputs", () =
   for (let i = 0; i < 4; i++) assert.ok(Math.abs(out.data.slice(5 * i, 5 * i + 5).reduce((p, q) => p + q)) < 1e-12);
 });
 
+test("pieces without entries are left out of what is joined", () => {
+  const b = new GraphBuilder(13);
+  const x = b.add("Tanh", [b.input("x", [2, 4])]);
+  const piece = (from: number, to: number) =>
+    b.add("Slice", [x, b.constant([1], [from], "int64"), b.constant([1], [to], "int64"), b.constant([1], [1], "int64")]);
+  const all = b.add("Concat", [b.add("Neg", [piece(0, 4)]), piece(4, 9)], { axis: 1 });
+  const graph = b.build(b.add("Concat", [all, piece(2, 2), b.add("Exp", [x])], { axis: 1 }));
+  const form = normalForm(graph).graph;
+  assert.deepEqual(operators(form), ["Tanh", "Neg", "Exp", "Concat"]);
+  const values = valuesOf(graph, 5);
+  const [before, after] = [graph, form].map((g) => evaluateGraph(g, values).get(g.outputs[0]!)!);
+  assert.deepEqual([...after!.data], [...before!.data]);
+});
+
 test("under a softmax loss nothing is read of what all classes have in common", () => {
   const scores = (b: GraphBuilder, x: string) => {
     const y = b.add("MatMul", [x, b.parameter("w", [3, 5])]);

@@ -112,7 +112,7 @@ export function simplify(w: Workspace, item: Item): Value | Node | undefined {
     case "ReduceMin":
       return keeps(item, a) ? a : undefined;
     case "Concat":
-      return item.inputs.length === 1 ? a : undefined;
+      return simplifyConcat(item);
     case "Where":
       if (isAll(a, 1) && keeps(item, b)) return b;
       // PyTorch's exporter of attention puts zero where a row of the softmax is no number.
@@ -149,6 +149,19 @@ function simplifyDivision(w: Workspace, item: Item): Value | Node | undefined {
 function writtenBy(value: Value, operator: string): Item | undefined {
   const item = value.writer;
   return item !== undefined && item.node.operator === operator && item.node.domain === "" ? item : undefined;
+}
+
+/** Pieces without entries are left out (what a rotary embedding of whole heads leaves of them); one piece is itself. */
+function simplifyConcat(item: Item): Value | Node | undefined {
+  const pieces = item.inputs.filter((v): v is Value => v !== undefined && v.type.shape?.includes(0) !== true);
+  if (pieces.length === 1) return pieces[0];
+  if (pieces.length === 0 || pieces.length === item.inputs.length) return undefined;
+  return as(
+    item,
+    "Concat",
+    pieces.map((v) => v.name),
+    item.node.attributes,
+  );
 }
 
 /** Transposes with the permutation written out; two in a row are one. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { readOnnx } from "../frontends/onnx";
 import type { Graph } from "../graph/graph";
+import type { TensorType } from "../graph/tensor";
 import { Random } from "../numerics/random";
 import type { ParameterValues } from "../symmetry/symmetry";
 import {
@@ -138,6 +139,37 @@ test("tokens stay inside the table that they index", () => {
     assert.equal(type, "int64");
     assert.ok(data.every((v) => Number.isInteger(v) && v >= 0 && v < 7));
   }
+});
+
+test("numbers that are computed of tokens reach every row, and none beyond", () => {
+  const types = new Map<string, TensorType>([
+    ...["x", "doubled", "hash"].map((name) => [name, { type: "int64", shape: [3] }] as const),
+    ["y", { type: "float32", shape: [3, 2] }] as const,
+  ]);
+  const whole = (data: number[]) => ({ type: "int64" as const, shape: [] as number[], data: Float64Array.from(data) });
+  const node = (operator: string, inputs: string[], output: string) => {
+    return { name: output, operator, domain: "", inputs, outputs: [output], attributes: {}, origin: {} };
+  };
+  const rows = 7;
+  const graph: Graph = {
+    ...zoo("EmbeddingLm"),
+    inputs: [{ name: "x", type: "int64", shape: [3] }],
+    outputs: ["y"],
+    parameters: new Map([["table", { name: "table", type: "float32", shape: [rows, 2], trainable: true, origin: {} }]]),
+    constants: new Map([
+      ["two", whole([2])],
+      ["rows", whole([rows])],
+    ]),
+    types,
+    nodes: [
+      node("Mul", ["x", "two"], "doubled"),
+      node("Mod", ["doubled", "rows"], "hash"),
+      node("Gather", ["table", "hash"], "y"),
+    ],
+  };
+  const read = new Set<number>();
+  for (let seed = 0; seed < 60; seed++) for (const x of randomInputs(graph, seed).get("x")!.data) read.add((2 * x) % rows);
+  assert.equal(read.size, rows);
 });
 
 test("dropout is off, noise and infinite outputs are refused", async () => {

@@ -191,7 +191,7 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
       : [];
   const others = additive.length > 0 ? fields.remaining([...explained, ...vectorsOf(moving), ...additive]) : scaling;
   const constants = beyondSpan(
-    vectorsOf(shifts),
+    [...explained, ...vectorsOf(shifts)],
     additive.map((vector): Generator => ({ family: "translation", vector, spaces: [] })),
   );
   const remaining = [...complex, ...others];

@@ -8,6 +8,8 @@ interface KnownGroup {
   readonly all: (n: number) => number;
   readonly diagonal: (n: number) => number;
   readonly skew: (n: number) => number;
+  /** Whether n is the number of channels that some tensor has: the group has a vector of its own among them. */
+  readonly fills?: true;
 }
 
 const pairs = (n: number): number => (n * (n - 1)) / 2;
@@ -24,6 +26,7 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
       all: (n) => pairs(n - 1) + 1 + n,
       diagonal: () => 1,
       skew: (n) => pairs(n - 1),
+      fills: true,
     },
   ],
   rotation: [
@@ -40,8 +43,15 @@ const GROUPS: Readonly<Record<FieldRegion["kind"], readonly KnownGroup[]>> = {
       all: (n) => pairs(n - 1) + 1,
       diagonal: () => 1,
       skew: (n) => pairs(n - 1),
+      fills: true,
     },
-    { notation: (n) => `O(${n - 1}) fixing (1,..,1)`, all: (n) => pairs(n - 1), diagonal: () => 0, skew: (n) => pairs(n - 1) },
+    {
+      notation: (n) => `O(${n - 1}) fixing (1,..,1)`,
+      all: (n) => pairs(n - 1),
+      diagonal: () => 0,
+      skew: (n) => pairs(n - 1),
+      fills: true,
+    },
     {
       notation: (n) => (n === 2 ? "C*" : `(C*)^${n / 2}`),
       all: (n) => n,
@@ -67,7 +77,10 @@ export function regionGroup(region: FieldRegion): RegionGroup | undefined {
   const narrowest = Math.min(...widths.filter((n) => n > 1));
   const sizes = [...(narrowest < width ? [narrowest] : []), ...Array.from({ length: width }, (_, i) => width - i)];
   const isKnown = (g: KnownGroup, n: number) =>
-    g.all(n) === region.dimension && g.diagonal(n) === region.diagonal && g.skew(n) === region.skew;
+    (g.fills === undefined || widths.includes(n)) &&
+    g.all(n) === region.dimension &&
+    g.diagonal(n) === region.diagonal &&
+    g.skew(n) === region.skew;
   const size = sizes.find((n) => GROUPS[region.kind].some((g) => isKnown(g, n)));
   const known = size === undefined ? undefined : GROUPS[region.kind].find((g) => isKnown(g, size));
   return {

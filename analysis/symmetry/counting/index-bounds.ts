@@ -92,7 +92,7 @@ function lookupsOf(network: Network): Lookup[] {
   const out: Lookup[] = [];
   for (const { node } of network.steps) {
     const found = lookupOf(network, node);
-    if (!found || !network.isActivation(found.index)) continue;
+    if (!found?.isRead || !network.isActivation(found.index)) continue;
     const program = new Program(network, [found.index]);
     if (!program.leaves.every((leaf) => network.inputs.some((i) => i.name === leaf))) continue;
     out.push({ ...found, within: intervalOf(network, found.index), program });
@@ -100,24 +100,34 @@ function lookupsOf(network: Network): Lookup[] {
   return out;
 }
 
+/** Where numbers point to: rows that are read, or that are written. */
+interface Place extends Pick<Lookup, "table" | "index" | "sizes" | "isStrict"> {
+  readonly isRead: boolean;
+}
+
 /** Which numbers a node looks up, and where. */
-function lookupOf(network: Network, node: Node): Pick<Lookup, "table" | "index" | "sizes" | "isStrict"> | undefined {
+function lookupOf(network: Network, node: Node): Place | undefined {
   const [first, second] = [node.inputs[0] ?? "", node.inputs[1] ?? ""];
   switch (node.operator) {
     case "Gather":
-    case "GatherElements": {
+    case "GatherElements":
+    case "ScatterElements": {
       const axis = typeof node.attributes.axis === "number" ? node.attributes.axis : 0;
       const shape = network.shape(first);
-      return { table: first, index: second, sizes: [shape[axis < 0 ? axis + shape.length : axis]!], isStrict: true };
+      const sizes = [shape[axis < 0 ? axis + shape.length : axis]!];
+      return { table: first, index: second, sizes, isStrict: true, isRead: node.operator !== "ScatterElements" };
     }
-    case "GatherND": {
+    case "GatherND":
+    case "ScatterND": {
       const from = typeof node.attributes.batch_dims === "number" ? node.attributes.batch_dims : 0;
       const coordinates = network.shape(second).at(-1) ?? 1;
-      return { table: first, index: second, sizes: network.shape(first).slice(from, from + coordinates), isStrict: true };
+      const sizes = network.shape(first).slice(from, from + coordinates);
+      return { table: first, index: second, sizes, isStrict: true, isRead: node.operator === "GatherND" };
     }
     case "OneHot": {
       const depth = network.constant(second)?.data[0];
-      return depth === undefined ? undefined : { table: node.outputs[0]!, index: first, sizes: [depth], isStrict: false };
+      if (depth === undefined) return undefined;
+      return { table: node.outputs[0]!, index: first, sizes: [depth], isStrict: false, isRead: true };
     }
   }
   return undefined;
