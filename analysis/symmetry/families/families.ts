@@ -89,7 +89,7 @@ function shiftFamilySymmetry(shift: ShiftFamily, id: string): Symmetry {
       return Array.from({ length: dimension }, (_, k): Generator => {
         const unit = new Float64Array(dimension);
         unit[k] = 1;
-        return { family: shift.family, vector: shift.delta(weights, unit), spaces: [] };
+        return { family: shift.family, vector: (shift.tangent ?? shift.delta)(weights, unit), spaces: [] };
       });
     },
     // A shift moves something whatever the weights are: it leaves none as they are.

@@ -10,6 +10,7 @@ import { behindGains } from "./behind-gains";
 import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
 import { Flow, type Memory } from "./follow";
 import { kernelFamilies } from "./kernels";
+import { normalisedBiasFamilies } from "./normalised-biases";
 import { isBlocked } from "./rules";
 import { additive, selfContained, type Source } from "./sources";
 import { unreadable } from "./unreadable";
@@ -24,8 +25,10 @@ export interface ShiftFamily {
   /** Sizes whose product is the dimension. */
   readonly sizes: readonly number[];
   readonly dimension: number;
-  /** What the coordinates add to the weights; linear in them. */
+  /** What the coordinates add to the weights; linear in them where there is no `tangent`. */
   delta(weights: ParameterValues, coordinates: ArrayLike<number>): ParameterValues;
+  /** The linear part of that, where it is not linear. */
+  tangent?(weights: ParameterValues, coordinates: ArrayLike<number>): ParameterValues;
 }
 
 /** A source with the values that hold what it does. */
@@ -85,7 +88,9 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   const alike = free.filter(({ source }) => !isSaid(source)).map(({ source }) => alone(graph, source));
   const found = [...alike, ...traded.map((t) => t.family)];
   const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
-  return [...found, ...kernelFamilies(graph, flow, taken)];
+  const kernels = kernelFamilies(graph, flow, taken);
+  for (const { parameters } of kernels) for (const p of parameters) taken.add(p);
+  return [...found, ...kernels, ...normalisedBiasFamilies(graph, flow, taken)];
 }
 
 /** A source on its way: what it changes, and what nodes made of it. */
