@@ -7,10 +7,12 @@ import type { Graph } from "../../graph/graph";
 import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
 import { behindGains } from "./behind-gains";
-import { type Change, isKnown, MIXED, NONE, ofRank, sources } from "./change";
+import { type Change, isKnown } from "./change";
+import { dependenceOf, isEntryByEntry, madeUp } from "./dependence";
 import { Flow, type Memory } from "./follow";
 import { kernelFamilies } from "./kernels";
 import { normalisedBiasFamilies } from "./normalised-biases";
+import { choosePivots, type Held, type Places, placesOf } from "./pivots";
 import { isBlocked } from "./rules";
 import { additive, selfContained, type Source } from "./sources";
 import { unreadable } from "./unreadable";
@@ -29,13 +31,6 @@ export interface ShiftFamily {
   delta(weights: ParameterValues, coordinates: ArrayLike<number>): ParameterValues;
   /** The linear part of that, where it is not linear. */
   tangent?(weights: ParameterValues, coordinates: ArrayLike<number>): ParameterValues;
-}
-
-/** A source with the values that hold what it does. */
-interface Held {
-  readonly source: Source;
-  readonly arrivals: ReadonlyMap<string, Change>;
-  readonly stops: ReadonlySet<string>;
 }
 
 /** Values that one source may need to be held at. */
@@ -237,7 +232,7 @@ function compensated(
   const alive = new Set(all.filter((h) => h.source.size > 0));
   for (;;) {
     const places = placesOf(alive);
-    const { pivots, uncovered } = choosePivots(places, stations);
+    const { pivots, uncovered } = choosePivots(places, (value) => stations.at(value));
     if (uncovered.size === 0) {
       const chosen = new Set([...pivots.values()]);
       const isItself = (h: Held): boolean =>
@@ -248,162 +243,6 @@ function compensated(
     }
     for (const h of uncovered) alive.delete(h);
   }
-}
-
-/** What arrives at a value; of values at which the same arrives, the first stands for the others. */
-interface Place {
-  readonly held: readonly Held[];
-  readonly isOneOfSeveral: boolean;
-}
-type Places = ReadonlyMap<string, Place>;
-
-/**
- * The values that hold something, those at which all sources arrive alike taken as one: the steps of a recurrence, which add
- * the same bias to what they read. Who makes up for something at one of them does so at all.
- */
-function placesOf(alive: ReadonlySet<Held>): Places {
-  const members = new Map<string, Held[]>();
-  let several = false;
-  for (const h of alive) {
-    if (h.arrivals.size > 1) several = true;
-    for (const v of h.arrivals.keys()) {
-      const list = members.get(v);
-      if (list) list.push(h);
-      else members.set(v, [h]);
-    }
-  }
-  if (!several) return new Map([...members].map(([value, held]) => [value, { held, isOneOfSeveral: false }] as const));
-  const numbers = new Map([...alive].map((h, k) => [h, k] as const));
-  const alike = new Map<string, string[]>();
-  const out = new Map<string, Place>();
-  for (const [value, held] of members) {
-    const key = held.map((h) => numbers.get(h)).join(" ");
-    const known = alike.get(key) ?? [];
-    const same = known.find((v) => held.every((h) => isSameChange(h.arrivals.get(v)!, h.arrivals.get(value)!)));
-    out.set(same ?? value, { held, isOneOfSeveral: same !== undefined });
-    if (same === undefined) alike.set(key, [...known, value]);
-  }
-  return out;
-}
-
-/** Whether two changes are the same multiples of the same coordinates at the same entries. */
-function isSameChange(a: Change, b: Change): boolean {
-  if (a === b) return true;
-  if (!isKnown(a) || !isKnown(b)) return false;
-  const rank = Math.max(a.shape.length, b.shape.length);
-  const [p, q] = [ofRank(a, rank), ofRank(b, rank)];
-  if (p.shape.some((n, i) => n !== q.shape[i]) || (a.from === undefined) !== (b.from === undefined)) return false;
-  for (let i = 0; i < a.data.length; i++) if (a.data[i] !== b.data[i] || a.from?.[i] !== b.from?.[i]) return false;
-  return true;
-}
-
-/** Who makes up for what at each place, and the sources that nobody makes up for. */
-function choosePivots(
-  places: Places,
-  stations: Stations,
-): {
-  readonly pivots: ReadonlyMap<string, Held>;
-  readonly uncovered: ReadonlySet<Held>;
-} {
-  const arrivals = new Map<Held, number>();
-  for (const { held } of places.values()) for (const h of held) arrivals.set(h, (arrivals.get(h) ?? 0) + 1);
-  const pivots = new Map<string, Held>();
-  const uncovered = new Set<Held>();
-  for (const [value, { held, isOneOfSeveral }] of places) {
-    const candidates = held.filter(
-      (h) => h.source.family === "translation" && arrivals.get(h) === 1 && isEntryByEntry(h.arrivals.get(value)!),
-    );
-    // Who moves each entry by itself makes up for everything that is no wider, and nobody else for that one.
-    let best = candidates.find((h) => {
-      const by = h.arrivals.get(value)!;
-      return dependenceOf(by).distinct && held.every((o) => o === h || isCovered(o.arrivals.get(value)!, by));
-    });
-    let most = -1;
-    for (const h of best ? [] : candidates) {
-      const covers = held.filter((o) => o !== h && isCovered(o.arrivals.get(value)!, h.arrivals.get(value)!)).length;
-      if (covers > most) [best, most] = [h, covers];
-    }
-    if (!best && !isOneOfSeveral) {
-      const station = stations.at(value);
-      if (station && held.every((h) => h.source.parameter !== station.source.parameter)) best = station;
-    }
-    if (best) pivots.set(value, best);
-    for (const h of held) {
-      if (h !== best && (!best || !isCovered(h.arrivals.get(value)!, best.arrivals.get(value)!))) uncovered.add(h);
-    }
-  }
-  return { pivots, uncovered };
-}
-
-/** How a change depends on its source's coordinates: every entry on one at most, every entry on one of its own. */
-interface Dependence {
-  readonly entryByEntry: boolean;
-  readonly distinct: boolean;
-  /** Number of coordinates that something depends on. */
-  readonly coordinates: number;
-}
-
-const UNCLEAR: Dependence = { entryByEntry: false, distinct: false, coordinates: 0 };
-
-const DEPENDENCES = new WeakMap<Change, Dependence>();
-
-function dependenceOf(c: Change): Dependence {
-  let out = DEPENDENCES.get(c);
-  if (!out) {
-    out = readDependence(c);
-    DEPENDENCES.set(c, out);
-  }
-  return out;
-}
-
-function readDependence({ data, from }: Change): Dependence {
-  if (!data || !from) return UNCLEAR;
-  let last = -1;
-  for (let i = 0; i < from.length; i++) {
-    const k = from[i]!;
-    if (k === MIXED || (k !== NONE && data[i] === 0)) return UNCLEAR;
-    if (k > last) last = k;
-  }
-  const met = new Uint8Array(last + 1);
-  let coordinates = 0;
-  for (let i = 0; i < from.length; i++) {
-    const k = from[i]!;
-    if (k === NONE || met[k] === 1) continue;
-    met[k] = 1;
-    coordinates++;
-  }
-  return { entryByEntry: true, distinct: coordinates === from.length, coordinates };
-}
-
-function isEntryByEntry(c: Change): boolean {
-  return dependenceOf(c).entryByEntry;
-}
-
-/**
- * Whether one change, entry by entry, can make up for another: it reaches all its entries, and equal coordinates have equal
- * things to make up for.
- */
-function isCovered(wanted: Change, by: Change): boolean {
-  if (!isKnown(wanted) || !isKnown(by)) return false;
-  const rank = Math.max(wanted.shape.length, by.shape.length);
-  const [w, b] = [ofRank(wanted, rank), ofRank(by, rank)];
-  if (w.shape.some((n, i) => n > b.shape[i]!)) return false;
-  if (dependenceOf(by).distinct) return true;
-  const at = sources(w.shape, b.shape);
-  const needed = new Map<number, number>();
-  for (let i = 0; i < at.length; i++) {
-    const x = w.data![at[i]!]!;
-    const k = b.from![i]!;
-    if (k === NONE) {
-      if (x !== 0) return false;
-      continue;
-    }
-    const need = x / b.data![i]!;
-    const before = needed.get(k);
-    if (before === undefined) needed.set(k, need);
-    else if (Math.abs(before - need) > 1e-9 * Math.abs(need)) return false;
-  }
-  return true;
 }
 
 function familyOf(graph: Graph, held: Held, places: Places, pivots: ReadonlyMap<string, Held>): ShiftFamily {
@@ -439,18 +278,4 @@ function reachOf(flow: Flow, pivot: Held, value: string): Change {
   const arrived = flow.follow(pivot.source.start(flow, ones), pivot.stops).arrivals.get(value);
   if (!arrived) throw new Error(`a change of ${pivot.source.parameter} does not reach ${value} at these weights`);
   return arrived;
-}
-
-/** The coordinates of a pivot that undo what has arrived. */
-function madeUp(arrived: Change, reach: Change, size: number): Float64Array {
-  const rank = Math.max(arrived.shape.length, reach.shape.length);
-  const [a, r] = [ofRank(arrived, rank), ofRank(reach, rank)];
-  const out = new Float64Array(size);
-  if (!isKnown(a) || !isKnown(r)) return out;
-  const at = sources(a.shape, r.shape);
-  for (let i = 0; i < at.length; i++) {
-    const k = r.from![i]!;
-    if (k >= 0) out[k] = -a.data[at[i]!]! / r.data[i]!;
-  }
-  return out;
 }
