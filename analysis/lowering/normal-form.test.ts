@@ -422,3 +422,26 @@ test("random graphs keep their function", () => {
     { seed: 17, numRuns: 150 },
   );
 });
+
+test("an axis that a kernel covers as a whole becomes channels, unless it is all the space there is", () => {
+  const lowered = (x: number[], w: number[], attributes: Record<string, string | number | number[]>, bias = true) => {
+    const b = new GraphBuilder();
+    const inputs = [b.input("x", x), b.parameter("w", w), ...(bias ? [b.parameter("b", [w[0]!])] : [])];
+    const graph = b.build(b.add("Conv", inputs, attributes));
+    assertSameFunction(graph);
+    const { nodes, types } = normalForm(graph).graph;
+    const conv = nodes.find((n) => n.operator === "Conv")!;
+    return types.get(conv.inputs[0]!)!.shape;
+  };
+  // Words by features, and the other way round, with steps and a border along the words.
+  assert.deepEqual(lowered([2, 1, 7, 4], [3, 1, 2, 4], {}), [2, 4, 7]);
+  assert.deepEqual(lowered([2, 1, 7, 4], [3, 1, 2, 4], {}, false), [2, 4, 7]);
+  assert.deepEqual(lowered([2, 2, 4, 7], [3, 2, 4, 3], { pads: [0, 1, 0, 2], strides: [1, 2], kernel_shape: [4, 3] }), [2, 8, 7]);
+  assert.deepEqual(lowered([2, 2, 4, 7], [3, 2, 4, 3], { auto_pad: "VALID", dilations: [1, 2] }), [2, 8, 7]);
+  assert.deepEqual(lowered([1, 2, 5, 3, 4], [3, 2, 2, 3, 2], { strides: [1, 3, 2] }), [1, 6, 5, 4]);
+  // All of space, a border, groups and gaps stay what they are.
+  assert.deepEqual(lowered([2, 2, 4, 3], [3, 2, 4, 3], {}), [2, 2, 4, 3]);
+  assert.deepEqual(lowered([2, 1, 7, 4], [3, 1, 2, 4], { pads: [0, 1, 0, 1] }), [2, 1, 7, 4]);
+  assert.deepEqual(lowered([2, 2, 7, 4], [4, 1, 2, 4], { group: 2 }), [2, 2, 7, 4]);
+  assert.deepEqual(lowered([2, 1, 7, 1], [3, 1, 2, 1], {}), [2, 1, 7, 1]);
+});

@@ -3,7 +3,7 @@ import { type Node, numberAttribute, numbersAttribute, stringAttribute } from ".
 import { slidingWindows } from "../kernels/window";
 import type { Lowering } from "../operator";
 import { namedActivation } from "./activation";
-import { input, perChannel, plus, range, reduce, reshape, scalarLike, shapeOf } from "./build";
+import { input, perChannel, plus, range, reduce, reshape, scalarLike, shapeOf, transpose } from "./build";
 
 type Attributes = Node["attributes"];
 
@@ -34,18 +34,19 @@ function convolutionPads(node: Node, space: readonly number[], kernel: readonly 
   return pads;
 }
 
-/** A Conv without bias and with explicit pads; undefined where the node is one already. */
+/**
+ * A Conv without bias, with explicit pads and no axis that its kernel covers as a whole, and the rank of its result; undefined
+ * where shapes are not known.
+ */
 function plainConvolution(l: Lowering, x = input(l, 0)): { readonly value: string; readonly rank: number } | undefined {
   const w = input(l, 1);
   const shape = shapeOf(l, x);
   const kernel = shapeOf(l, w)?.slice(2);
   if (!x || !w || !shape || !kernel) return undefined;
   const pads = convolutionPads(l.node, shape.slice(2), kernel);
-  const value = l.add(
-    "Conv",
-    [x, w],
-    withAttributes(l.node, ["auto_pad", "activation", "activation_params"], pads ? { pads } : {}),
-  );
+  const attributes = withAttributes(l.node, ["auto_pad", "activation", "activation_params"], pads ? { pads } : {});
+  const whole = wholeAxis(attributes, shape.slice(2), kernel);
+  const value = whole === undefined ? l.add("Conv", [x, w], attributes) : withoutAxis(l, x, w, attributes, whole);
   return { value, rank: shape.length };
 }
 
@@ -53,10 +54,52 @@ function hasAutoPad(node: Node): boolean {
   return !["NOTSET", ""].includes(stringAttribute(node, "auto_pad", "NOTSET"));
 }
 
-/** Conv: bias-free with explicit pads, then Add of the bias as [C, 1, ..]. */
+/** The numbers that an attribute lists. */
+function listed(attributes: Attributes, name: string): readonly number[] | undefined {
+  const values = attributes[name];
+  return Array.isArray(values) ? (values as readonly number[]) : undefined;
+}
+
+/**
+ * The axis of space that the kernel covers as a whole, where there are others that it does not: entries of such an axis are
+ * summed over as channels are, and need not be places (sentences as pictures of words by features).
+ */
+function wholeAxis(attributes: Attributes, space: readonly number[], kernel: readonly number[]): number | undefined {
+  if ((attributes["group"] ?? 1) !== 1) return undefined;
+  const n = space.length;
+  const [pads, dilations] = [listed(attributes, "pads") ?? [], listed(attributes, "dilations") ?? []];
+  const isWhole = (i: number): boolean => {
+    const isBare = (pads[i] ?? 0) === 0 && (pads[n + i] ?? 0) === 0 && (dilations[i] ?? 1) === 1;
+    return space[i]! > 1 && kernel[i] === space[i] && isBare;
+  };
+  const axes = range(0, n).filter(isWhole);
+  return axes.length < n ? axes.at(-1) : undefined;
+}
+
+/** The convolution with an axis that its kernel covers as further channels. */
+function withoutAxis(l: Lowering, x: string, w: string, attributes: Attributes, axis: number): string {
+  const rank = shapeOf(l, x)!.length;
+  const others = range(2, rank).filter((i) => i !== axis + 2);
+  const joined = (value: string): string => {
+    const shape = shapeOf(l, value)!;
+    const to = [shape[0]!, shape[1]! * shape[axis + 2]!, ...others.map((i) => shape[i]!)];
+    return reshape(l, transpose(l, value, [0, 1, axis + 2, ...others]), to);
+  };
+  const left = ["kernel_shape", "strides", "dilations", "pads"].flatMap((name) => {
+    const values = listed(attributes, name);
+    return values ? [[name, values.filter((_, i) => i % (rank - 2) !== axis)] as const] : [];
+  });
+  const y = l.add("Conv", [joined(x), joined(w)], { ...attributes, ...Object.fromEntries(left) });
+  const shape = shapeOf(l, y)!;
+  return reshape(l, y, [...shape.slice(0, axis + 2), 1, ...shape.slice(axis + 2)]);
+}
+
+/** Conv: bias-free with explicit pads, then Add of the bias as [C, 1, ..]; an axis that the kernel covers as channels. */
 export function lowerConv(l: Lowering): readonly string[] | undefined {
   const bias = input(l, 2);
-  if (bias === undefined && !hasAutoPad(l.node)) return undefined;
+  const [space, kernel] = [shapeOf(l, input(l, 0))?.slice(2), shapeOf(l, input(l, 1))?.slice(2)];
+  const isWhole = space !== undefined && kernel !== undefined && wholeAxis(l.node.attributes, space, kernel) !== undefined;
+  if (bias === undefined && !hasAutoPad(l.node) && !isWhole) return undefined;
   const plain = plainConvolution(l);
   if (plain === undefined) return undefined;
   return [plus(l, plain.value, bias === undefined ? undefined : perChannel(l, bias, plain.rank))];
