@@ -41,7 +41,7 @@ function shiftSymmetry(source: ShiftSource, family: ShiftFamily, id: string, fra
     id,
     kind: family,
     origin: "numeric",
-    group: frame.shifts === 1 ? "R" : `R^${frame.shifts}`,
+    group: size === 1 ? "R" : `R^${size}`,
     dimension: size,
     parameters: frame.parameters,
     spaces: [],
@@ -60,8 +60,6 @@ interface Frame {
   /** Flat positions in the space of all trained parameters. */
   readonly pivots: readonly number[];
   readonly vectors: readonly Float64Array[];
-  /** How many of them are shifts; the others are of other families, on the same parameters. */
-  readonly shifts: number;
   /** Its solutions are no straight lines: steps along them are taken back to where the outputs are as they were. */
   readonly curved: boolean;
 }
@@ -110,7 +108,6 @@ class ShiftSource {
         parameters: this.parametersOf(group.map((k) => chosen.vectors[k]!)),
         pivots: group.map((k) => chosen.pivots[k]!),
         vectors: group.map((k) => chosen.vectors[k]!),
-        shifts: group.length,
         curved: false,
       };
       const { weights } = this.numeric;
