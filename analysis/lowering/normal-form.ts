@@ -25,6 +25,7 @@ import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
 import { multiplyWeightsLast } from "./weights-last";
 import { keptWhole, standardises } from "../operators/whole";
+import { separateUnread } from "./unread";
 import { Workspace } from "./workspace";
 
 /** What the normal form is wanted for. */
@@ -66,9 +67,11 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const w = new Workspace(graph);
   expand(w, options.maxRecurrentSteps ?? 3, options.whole === true ? keptWhole : undefined);
   w.removeDeadCode();
-  if (computeWhatIsRead(w)) w.removeDeadCode();
-  const slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
+  // Steps of a recurrence that are gone may leave weights without a reader among others of the same tensor.
+  for (let turn = 0; turn < 2 && computeWhatIsRead(w); turn++) w.removeDeadCode();
+  let slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
   if (slices.size > 0) w.removeDeadCode();
+  if (options.slices === true) slices = separateUnread(w, slices);
   if (codePlaces(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();

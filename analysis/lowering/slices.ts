@@ -45,7 +45,7 @@ export function separateSlices(w: Workspace): ParameterSlices {
   return slices;
 }
 
-/** The parameters that are read by at least two different slices along one axis and in no other way. */
+/** The parameters that are read by slices along one axis and in no other way, where these are several or leave something out. */
 function findPicked(w: Workspace): Picked[] {
   const found = new Map<string, Map<Item, Pick>>();
   for (const item of w.items) {
@@ -64,11 +64,11 @@ function findPicked(w: Workspace): Picked[] {
   for (const output of w.outputs) found.delete(w.resolve(output));
   return [...found].flatMap(([name, picks]): Picked[] => {
     const axes = new Set([...picks.values()].map((p) => p.axis));
-    const places = new Set([...picks.values()].map((p) => `${p.start}:${p.end}`));
     const parameter = w.parameters.get(name)!;
     const [axis] = axes;
-    if (axis === undefined || axes.size > 1 || places.size < 2 || boundaries(parameter, axis, picks).length > MOST_SLICES + 1)
-      return [];
+    if (axis === undefined || axes.size > 1) return [];
+    const bounds = boundaries(parameter, axis, picks).length;
+    if (bounds < 3 || bounds > MOST_SLICES + 1) return [];
     return [{ parameter, axis, picks }];
   });
 }

@@ -6,6 +6,7 @@ import { numberingOf } from "../graph/numbering";
 import { elementCount } from "../graph/tensor";
 import { mirroredForm } from "../lowering/mirrored-form";
 import { type NormalForm, normalForm } from "../lowering/normal-form";
+import { Random } from "../numerics/random";
 import type { Equivariance } from "../operators/equivariance";
 import { operatorTable } from "../operators/table";
 import { wholeOf } from "../operators/whole";
@@ -18,6 +19,7 @@ import { constantSymmetries } from "./actions/constant";
 import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
+import { unreadSymmetries } from "./actions/unread";
 import { exchangeSymmetry } from "./actions/exchange";
 import { findExchanges } from "./exchanges/exchanges";
 import { isPermutation, isSmall, newExchanges } from "./exchanges/implied";
@@ -27,6 +29,7 @@ import { isWithinReach } from "./families/reach";
 import { rotaryFamilies } from "./families/rotary";
 import { shearFamilies } from "./families/shears";
 import { shiftFamilies } from "./families/shift-families";
+import { readParameters, withUnread, withUnreadCounts, withUnreadWeights } from "./inert/unread";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
@@ -91,7 +94,7 @@ function analyseNormal(
   lowered: (() => ModelAnalysis) | undefined,
 ): ModelAnalysis {
   const isHuge = lowered !== undefined;
-  const normal = form.graph;
+  const { graph: normal, unread } = readParameters(form.graph);
   const equivariance = isHuge ? equivarianceOfWhole : equivarianceOf;
   const shape = (p: string) => normal.parameters.get(p)!.shape;
   const soft = inferAxes(normal, { equivariance, softPins: true });
@@ -101,7 +104,7 @@ function analyseNormal(
   const moving = (p: Parameter, value: number) => p.trainable || (p.buffer === true && numbering.readerCount(value) > 0);
   const units = findUnits(normal, hard, equivariance);
   let parameters = 0;
-  for (const p of normal.parameters.values()) if (p.trainable) parameters += elementCount(p.shape);
+  for (const p of form.graph.parameters.values()) if (p.trainable) parameters += elementCount(p.shape);
   const notes = [...form.notes];
   const isReachable = once(() => !isHuge && isWithinReach(normal));
   if (isHuge)
@@ -238,16 +241,21 @@ function analyseNormal(
           },
           spacesOfAtoms,
         )),
+    ...unreadSymmetries(unread),
     ...swaps().map((s, i) => swapSymmetry(s, i, shape)),
     ...exchanges().map((e) => e.symmetry),
   ]);
+  const measured = numeric && {
+    measurable: withUnread(numeric.graph, unread),
+    genericWeights: withUnreadWeights(numeric.weights, unread, new Random(options.seed ?? 1)),
+  };
   const made = {
     graph,
-    normal,
+    normal: form.graph,
     spaces,
-    continuous: numeric?.continuous ?? scalingCounts(scalings),
+    continuous: withUnreadCounts(numeric?.continuous ?? scalingCounts(scalings), unread),
     countOrigin: numeric ? ("model" as const) : ("scalings" as const),
-    ...(numeric ? { measurable: numeric.graph, genericWeights: numeric.weights } : {}),
+    ...measured,
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),
     parameters,
     notes,
