@@ -3,6 +3,7 @@
  * along places) ties the groups of its factors into one region, and scales of single weights with them. Each factor mixes
  * channels of its own; what only scales channels and belongs to none of them is no part of a matrix group.
  */
+import { once } from "../../graph/lazy";
 import { Matrix, norm } from "../../numerics/matrix";
 import { nullSpace, orthonormalBasis, rank } from "../../numerics/rank";
 import { UnionFind } from "../../numerics/unionFind";
@@ -165,9 +166,4 @@ function movementsOf(system: FieldSystem, region: RegionSketch, lift: Lift): rea
       size,
     );
   });
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }
