@@ -3,6 +3,7 @@ import json
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 import operations
 
@@ -22,6 +23,8 @@ out = {}
 for name, shapes in operations.INPUTS.items():
     torch.manual_seed(3)
     model = getattr(operations, name)().double()
+    if any(is_lazy(p) for p in model.parameters()):
+        model(*[torch.zeros(*s) for s in shapes])
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.randn_like(p) * 0.3)

@@ -267,3 +267,76 @@ class Indexed(nn.Module):
         vectors = x[:, :, :3]
         return (added, copied, filled, most, products, angle, y, torch.cross(vectors, vectors.flip(0), dim=2),
                 torch.kron(x[0], x[1, :2]), torch.rot90(x, 1, (1, 2)), torch.rot90(x, -1, (1, 2)))
+
+
+@takes((3, 4))
+class RarePointwise(nn.Module):
+    def forward(self, x):
+        p = torch.sigmoid(x)
+        return (
+            torch.logaddexp(x, x.flip(0)), torch.logaddexp2(x, x.flip(0)), torch.logit(p), p.logit(eps=0.3), torch.special.erfc(x), torch.hypot(x, x.flip(1)),
+            torch.sinc(x), torch.xlogy(p, p.flip(0)), torch.copysign(x, x.flip(0)), torch.heaviside(x, torch.zeros(1)), torch.deg2rad(x), x.rad2deg(),
+            torch.ldexp(x, torch.tensor([2.0])), (~(x > 0)).float(), torch.isclose(x, x).float(), x.signbit().float(), torch.isposinf(x).float(), torch.isneginf(x).float(),
+            torch.addmv(x[:, 0], p, x[0]), torch.addr(x, x[:, 0], p[0], beta=2), torch.special.xlogy(p, p),
+        )
+
+
+@takes((3, 4))
+class RareReductions(nn.Module):
+    def forward(self, x):
+        low, high = torch.aminmax(x, dim=1)
+        b = torch.tensor([-0.5, 0.0, 0.7])
+        return (
+            torch.logcumsumexp(x, 1), torch.cummax(x, 1).values, x.cummin(0)[0], low, high, torch.aminmax(x).max, x.kthvalue(2, dim=1).values, x.median(dim=0)[0],
+            x.median(), torch.quantile(x, 0.3, dim=1), torch.quantile(x, torch.tensor([0.25, 0.5]), dim=1, keepdim=True), torch.quantile(x, 0.4, dim=0, interpolation="nearest"),
+            torch.bucketize(x, b).float(), torch.bucketize(x, b, right=True).float(), torch.searchsorted(b, x).float(), torch.trapezoid(x, dim=1), torch.trapz(x, torch.tensor([0.0, 1.0, 3.0, 4.0])),
+            torch.dist(x, x.flip(0), 3), F.pairwise_distance(x, x.flip(0)), F.pdist(x), torch.renorm(x, 2, 0, 0.5), torch.trace(x), torch.vdot(x[0], x[1]),
+            torch.linalg.vecdot(x, x.flip(0)), torch.linalg.matrix_norm(x), torch.cov(x), torch.corrcoef(x), torch.inner(x, x[:2]),
+        )
+
+
+@takes((3, 4))
+class RareShapes(nn.Module):
+    def forward(self, x):
+        a, b = torch.hsplit(x, 2)
+        c, d, e = x.vsplit(3)
+        return (
+            torch.diag(x[0]), torch.diag(x[0], -1), torch.diag(x, 1), x.diagonal(-1), torch.diagonal(x.view(2, 3, 2), dim1=-2, dim2=-1), torch.diag_embed(x), torch.diag_embed(x, 1), x.diag_embed(dim1=0, dim2=2), torch.diagflat(x[0]), a * b, c + d - e, torch.dsplit(x.unsqueeze(0), 2)[1], torch.atleast_1d(x[0, 0]),
+            torch.atleast_2d(x[0]), torch.atleast_3d(x), torch.column_stack([x, x[:, 0]]), torch.dstack([x, x]), torch.block_diag(a, b[:1]), torch.cartesian_prod(x[0], x[:, 0]),
+            torch.select_scatter(x, x[:, 0] * 2, 1, -1), torch.slice_scatter(x, x[:, :2] * 2, 1, 0, 4, 2), torch.diagonal_scatter(x[:, :3], x[:, 0]), torch.take(x, torch.tensor([0, 7, 2])),
+            x.as_strided((3, 2, 3), (4, 1, 1)), x.as_strided((2, 2), (1, 4), 2), torch.vander(x[0]), torch.vander(x[0], 3, increasing=True), x[:, :3].clone().fill_diagonal_(2.0),
+            torch.matrix_power(x[:, :3], 3), torch.chain_matmul(x, x.t(), x), torch.vmap(lambda v: F.relu(v) * v.sum())(x), torch.func.vmap(torch.dot, in_dims=(1, 1))(x, x.flip(0)),
+        )
+
+
+@takes((3, 4))
+class RareLosses(nn.Module):
+    def forward(self, x):
+        y, z, t = x.flip(0), x.flip(1), torch.tensor([1.0, -1.0, 1.0])
+        return (
+            F.triplet_margin_loss(x, y, z, reduction="none"), F.triplet_margin_loss(x, y, z, swap=True), F.margin_ranking_loss(x[:, 0], y[:, 0], t, 0.1), F.cosine_embedding_loss(x, y, t, 0.2),
+            F.hinge_embedding_loss(x[:, 0], t), F.soft_margin_loss(x[:, 0], t), F.poisson_nll_loss(x, y.abs()), F.gaussian_nll_loss(x, y, z.abs()),
+            F.lp_pool1d(x.unsqueeze(1), 2, 2), F.lp_pool2d(x.unsqueeze(0).unsqueeze(0), 2, (2, 2), 1),
+        )
+
+
+@takes((2, 3, 6))
+class RareLayers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.LazyConv1d(4, 3, padding=1), nn.LazyBatchNorm1d()
+        self.distance, self.pool = nn.PairwiseDistance(keepdim=True), nn.LPPool1d(2, 2)
+        self.lstm = nn.LSTM(6, 4, num_layers=2, bidirectional=True, batch_first=True, proj_size=2)
+        self.bag, self.mean = nn.EmbeddingBag(7, 3, mode="sum"), nn.EmbeddingBag(7, 3)
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(6, 9, [3, 5], div_value=2.0)
+        self.inner = nn.Linear(6, 2)
+
+    def forward(self, x):
+        h = self.norm(self.conv(x))
+        i, o = torch.tensor([1, 2, 5, 3, 0]), torch.tensor([0, 3])
+        y, (hn, cn) = self.lstm(x)
+        other = {n: p * 2 for n, p in self.inner.named_parameters()}
+        return (
+            h, self.distance(x, x.flip(1)), self.pool(x), y, hn, cn, self.bag(i, o), self.mean(i, o), self.bag(i.view(1, 5), per_sample_weights=torch.arange(5.0).view(1, 5)),
+            self.softmax.log_prob(x[0]), torch.func.functional_call(self.inner, other, (x,)), self.inner(x),
+        )

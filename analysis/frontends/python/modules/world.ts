@@ -16,6 +16,8 @@ import { namespaceOf } from "../values/namespaces";
 import type { ClassValue, GlobalScope, Value } from "../values/value";
 import type { Bindings } from "./bindings";
 import { COMPLEX_FUNCTIONS } from "./prelude/complex";
+import { moduleOfFunction } from "./prelude/functions/index";
+import { WRITTEN_LAYERS } from "./prelude/layers";
 import type { PreludeFile } from "./prelude/index";
 import { isInstalled, type ModuleResolver } from "./resolve";
 import { SourceScope } from "./scope";
@@ -94,12 +96,15 @@ export class World implements Environment {
     this.library = new Map(shared.library);
     this.torch = makeTorch(this.builtins.object, (name) => {
       if (name.startsWith("torch.")) return this.importModule(name, undefined);
-      if (COMPLEX_FUNCTIONS.has(name)) {
-        const written = this.prelude("torch._complex");
-        return written && this.scope(written.file, "torch._complex")?.lookup(name);
-      }
-      const stub = LAYERS_IN_PYTHON.has(name) ? this.prelude("torch.nn._attention") : undefined;
-      return stub && this.scope(stub.file, "torch.nn._attention")?.lookup(name);
+      const module = COMPLEX_FUNCTIONS.has(name)
+        ? "torch._complex"
+        : LAYERS_IN_PYTHON.has(name)
+          ? "torch.nn._attention"
+          : WRITTEN_LAYERS.has(name)
+            ? "torch.nn._layers"
+            : moduleOfFunction(name);
+      const written = module === undefined ? undefined : this.prelude(module);
+      return written && this.scope(written.file, module!)?.lookup(name);
     });
     for (const [name, value] of this.torch.modules) this.library.set(name, value);
     for (const [name, value] of makeEinops(this.torch.moduleClass)) this.library.set(name, value);

@@ -134,10 +134,10 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     functions("torch.linalg", {
       norm: (i, a) => operations.callable("vector_norm")!.call(i, a),
       vector_norm: (i, a) => operations.callable("vector_norm")!.call(i, a),
-      matmul: (i, a) => operations.callable("matmul")!.call(i, a),
     }),
+    (n) => operations.callable(n) ?? written(n),
   );
-  const special = namespaceOf("torch.special", [], (n) => operations.callable(n));
+  const special = namespaceOf("torch.special", [], (n) => operations.callable(n) ?? written(n));
   const compiler = namespaceOf("torch.compiler", [
     constant("is_compiling", false),
     constant("is_exporting", false),
@@ -235,7 +235,7 @@ export function makeTorch(root: ClassValue, written: (name: string) => Value | u
     COMPLEX_FUNCTIONS.has(n)
       ? written(n)
       : (operations.callable(n) ??
-        (["ao", "quantization", "fft", "distributions"].includes(n) ? written(`torch.${n}`) : undefined)),
+        written(["ao", "quantization", "fft", "func", "distributions"].includes(n) ? `torch.${n}` : n)),
   );
 
   const modules = new Map<string, Value>([

@@ -41,7 +41,7 @@ export function neuralModules(module: ClassValue, { layers, tensors, context, wr
     _canonical_mask: (_, a) => a.positional[0] ?? a.keywords.get("mask") ?? null,
     _none_or_dtype: () => null,
   });
-  const functional = namespaceOf("torch.nn.functional", functionalMembers, (n) => operations.callable(n));
+  const functional = namespaceOf("torch.nn.functional", functionalMembers, (n) => operations.callable(n) ?? written(n));
   const init = namespaceOf("torch.nn.init", initialisers());
   const norm = (names: readonly string[], a: Arguments, i: Interpreter): Reader => new Reader(i, names, a);
   const parametrizations = namespaceOf(
@@ -53,6 +53,7 @@ export function neuralModules(module: ClassValue, { layers, tensors, context, wr
       },
       spectral_norm: (i, a) => spectralNorm(i, a.positional[0] ?? null, "weight", true),
     }),
+    (n) => (n === "orthogonal" ? written(n) : undefined),
   );
   const parametrize = namespaceOf(
     "torch.nn.utils.parametrize",

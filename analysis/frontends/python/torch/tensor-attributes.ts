@@ -1,5 +1,6 @@
 /** @file Attributes and methods of tensors. */
 import { raise } from "../evaluator/errors";
+import { call } from "../evaluator/functions";
 import type { Interpreter } from "../evaluator/interpreter";
 import { iterate } from "../evaluator/iterate";
 import { getItem, setItem } from "../evaluator/subscripts";
@@ -11,6 +12,7 @@ import { operations } from "./operations/index";
 import { DEVICE } from "./devices";
 import { Reader, shapeOf } from "./arguments";
 import { asView, permute } from "./operations/views";
+import { functionNamed } from "./written";
 
 /** Methods that change the tensor; all others that end in one underscore do so too. */
 function isInPlace(name: string): boolean {
@@ -118,7 +120,8 @@ export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, na
   }
   const operator = OPERATORS[name];
   if (operator !== undefined) return native(name, (i, a) => binary(i, operator, t, a.positional[0] ?? null));
-  const callable = operations.callable(name) ?? (isInPlace(name) ? operations.callable(name.slice(0, -1)) : undefined);
+  const callable =
+    functionNamed(interpreter, name) ?? (isInPlace(name) ? functionNamed(interpreter, name.slice(0, -1)) : undefined);
   if (!callable) {
     if (name.startsWith("_")) return undefined;
     // An input with attributes that tensors do not have is an object of some other kind.
@@ -128,7 +131,7 @@ export function readTensorAttribute(interpreter: Interpreter, t: TensorValue, na
   }
   if (!isInPlace(name)) return { k: "bound", callee: callable, self: t };
   return native(name, (i, a) => {
-    const result = callable.call(i, { ...a, positional: [t, ...a.positional] });
+    const result = call(i, callable, { ...a, positional: [t, ...a.positional] });
     if (is(result, "tensor")) i.builder.overwrite(t, result);
     return t;
   });

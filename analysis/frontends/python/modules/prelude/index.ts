@@ -3,6 +3,8 @@
  * source is not installed. They compute what the originals compute; nothing of the originals is copied.
  */
 import { complexPrelude } from "./complex";
+import { layersPrelude } from "./layers";
+import { functionsPrelude } from "./functions/index";
 import { distributionsPrelude } from "./distributions";
 import { diffusersPrelude } from "./diffusers";
 import { mmcvPrelude } from "./mmcv";
@@ -29,6 +31,8 @@ for (const [name, text] of Object.entries({
   ...lightningPrelude,
   ...visionPrelude,
   ...complexPrelude,
+  ...functionsPrelude,
+  ...layersPrelude,
   ...distributionsPrelude,
 })) {
   FILES.set(name, { file: `<${name}>`, text });

@@ -11,6 +11,7 @@ import { resolveShape } from "../operations/views";
 import { axisOf, shapeOf } from "../arguments";
 import { findInClass } from "../../evaluator/attributes";
 import { call } from "../../evaluator/functions";
+import { functionNamed } from "../written";
 import { DEFAULT, layerClass, LayerContext } from "./layer";
 
 function ints(values: readonly number[]): Value {
@@ -153,13 +154,12 @@ export function basicLayers(module: ClassValue): ClassValue[] {
       c.keep("num_embeddings embedding_dim mode", { mode: "mean" });
       c.parameter("weight", [c.int("num_embeddings"), c.int("embedding_dim")], { scheme: "normal_", std: 1 });
     },
-    inputs: "input offsets",
+    inputs: "input offsets per_sample_weights",
     forward(c) {
-      if (c.has("offsets")) return notUnderstood("embedding bags with offsets");
-      const rows = embedding(c.interpreter, c.tensor("input"), c.weight("weight")!);
-      const kind = c.attribute("mode");
-      const operator = kind === "sum" ? "ReduceSum" : kind === "max" ? "ReduceMax" : "ReduceMean";
-      return c.builder.node(operator, [rows, c.builder.ints([1])], { keepdims: 0 });
+      const options = new Map<string, Value>([["mode", c.attribute("mode") ?? null]]);
+      for (const name of ["offsets", "per_sample_weights"]) if (c.has(name)) options.set(name, c.value(name));
+      const bag = functionNamed(c.interpreter, "embedding_bag")!;
+      return call(c.interpreter, bag, { positional: [c.tensor("input"), c.weight("weight")!], keywords: options });
     },
   });
 

@@ -1,11 +1,13 @@
 /** @file RNN, LSTM and GRU: ONNX's recurrent operators over weights put in ONNX's order. */
 import { filled } from "../../../../graph/tensor";
 import { notUnderstood, raiseConflict } from "../../evaluator/errors";
+import { call } from "../../evaluator/functions";
 import { intOf, is } from "../../values/inspect";
 import { int, tuple } from "../../values/make";
 import type { ClassValue, TensorValue, Value } from "../../values/value";
 import { shapeOf } from "../arguments";
 import { markPacked, packedLayout } from "../packing";
+import { writtenIn } from "../written";
 import { DEFAULT, layerClass, type LayerContext } from "./layer";
 
 type Kind = "RNN" | "LSTM" | "GRU";
@@ -34,20 +36,36 @@ function init(c: LayerContext, kind: Kind): void {
   c.put("bias", bias);
   c.put("batch_first", c.bool("batch_first", false));
   c.put("bidirectional", both);
-  c.put("proj_size", int(c.int("proj_size", 0)));
+  const projected = c.int("proj_size", 0);
+  const outputs = projected > 0 ? projected : hidden;
+  c.put("proj_size", int(projected));
   c.put("nonlinearity", c.text("nonlinearity", "tanh"));
   c.put("mode", kind);
   const gates = GATES[kind] * hidden;
   for (let layer = 0; layer < layers; layer++) {
     for (const suffix of both ? ["", "_reverse"] : [""]) {
-      const from = layer === 0 ? inputs : hidden * (both ? 2 : 1);
+      const from = layer === 0 ? inputs : outputs * (both ? 2 : 1);
       c.parameter(`weight_ih_l${layer}${suffix}`, [gates, from], DEFAULT);
-      c.parameter(`weight_hh_l${layer}${suffix}`, [gates, hidden], DEFAULT);
+      c.parameter(`weight_hh_l${layer}${suffix}`, [gates, outputs], DEFAULT);
+      if (projected > 0) c.parameter(`weight_hr_l${layer}${suffix}`, [projected, hidden], DEFAULT);
       if (!bias) continue;
       c.parameter(`bias_ih_l${layer}${suffix}`, [gates], DEFAULT);
       c.parameter(`bias_hh_l${layer}${suffix}`, [gates], DEFAULT);
     }
   }
+}
+
+/** Steps of an LSTM with projections that are written out at most: there is no operator for it. */
+const MOST_STEPS = 64;
+
+function projected(c: LayerContext, input: Value): Value {
+  if (!is(input, "tensor") || packedLayout(input) !== undefined)
+    return notUnderstood("recurrent layers with projections on packed sequences");
+  const shape = shapeOf(c.interpreter, input);
+  const steps = shape[c.attribute("batch_first") === true && shape.length === 3 ? 1 : 0]!;
+  const lstm = writtenIn(c.interpreter, "torch.nn._layers", "projected_lstm");
+  if (lstm === undefined || steps > MOST_STEPS) return notUnderstood(`${steps} steps of a recurrent layer with projections`);
+  return call(c.interpreter, lstm, { positional: [c.self, input, c.value("hx")], keywords: new Map() });
 }
 
 function forward(c: LayerContext, kind: Kind): Value {
@@ -57,8 +75,8 @@ function forward(c: LayerContext, kind: Kind): Value {
   const both = c.attribute("bidirectional") === true;
   const packed = packedLayout(c.value("input"));
   const batchFirst = packed ?? c.attribute("batch_first") === true;
-  if ((intOf(c.attribute("proj_size")) ?? 0) > 0) return notUnderstood("recurrent layers with projections");
   const given = c.value("input");
+  if ((intOf(c.attribute("proj_size")) ?? 0) > 0) return projected(c, given);
   if (!is(given, "tensor")) return notUnderstood("recurrent layers on packed sequences");
   let x = given;
   const inputs = intOf(c.attribute("input_size")) ?? 0;

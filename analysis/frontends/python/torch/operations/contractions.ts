@@ -258,7 +258,7 @@ export function addContractions(table: OperationTable): void {
     if (a.number("p", 2) !== 2) return notUnderstood("cdist with p other than 2");
     return b.node("ReduceL2", [difference, b.ints([-1])], { keepdims: 0 });
   });
-  table.add("multi_dot chain_matmul", "tensors", (a, b) => a.tensors("tensors").reduce((x, y) => b.node("MatMul", [x, y])));
+  table.add("multi_dot", "tensors", (a, b) => a.tensors("tensors").reduce((x, y) => b.node("MatMul", [x, y])));
 }
 
 function tensorArgument(a: Reader, v: Value): TensorValue {

@@ -100,6 +100,11 @@ function linspace(a: Reader, log: boolean): Value {
 
 /** Adds functions that make tensors. */
 export function addCreation(table: OperationTable): void {
+  table.add("_opaque", "name inputs shape", (a, b) => {
+    const name = a.text("name", "");
+    a.interpreter.noteOpaque(name, "nothing is known of it but its shape");
+    return b.opaque(name, a.tensors("inputs"), { type: "float32", shape: a.ints("shape") });
+  });
   const filled = (name: string, value: number): void => {
     table.add(name, "size", (a, b) => filledTensor(b, sizesOf(a), value, a.dtype() ?? "float32"));
     table.add(`${name}_like`, "input", (a, b) => {

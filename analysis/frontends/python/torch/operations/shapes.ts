@@ -343,12 +343,16 @@ export function addShapes(table: OperationTable): void {
   table.add("triu triu_", "input diagonal", (a, b) =>
     b.node("Trilu", [a.tensor("input"), b.scalar(a.int("diagonal", 0), "int64")], { upper: 1 }),
   );
-  table.add("diagonal diag", "input offset dim1 dim2", (a, b) => {
+  table.add("diagonal", "input offset dim1 dim2", (a, b) => {
     const t = a.tensor("input");
     const shape = shapeOf(a.interpreter, t);
-    if (shape.length !== 2 || shape[0] !== shape[1] || a.int("offset", 0) !== 0) return b.opaque("diagonal", [t]);
-    const n = shape[0]!;
-    return b.node("Gather", [b.reshape(t, [n * n]), b.ints(Array.from({ length: n }, (_, i) => i * (n + 1)))], { axis: 0 });
+    const [first, second] = [axisOf(a.int("dim1", 0), shape.length), axisOf(a.int("dim2", 1), shape.length)];
+    const others = shape.map((_, k) => k).filter((k) => k !== first && k !== second);
+    const [m, n, offset] = [shape[first]!, shape[second]!, a.int("offset", 0)];
+    const [row, column] = [Math.max(0, -offset), Math.max(0, offset)];
+    const entries = Array.from({ length: Math.max(0, Math.min(m - row, n - column)) }, (_, i) => (i + row) * n + i + column);
+    const flat = b.reshape(b.transpose(t, [...others, first, second]), [...others.map((k) => shape[k]!), m * n]);
+    return b.node("Gather", [flat, b.ints(entries)], { axis: others.length });
   });
   table.add("one_hot", "input num_classes", (a, b) => {
     const t = a.tensor("input");
