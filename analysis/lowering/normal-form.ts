@@ -14,6 +14,7 @@ import { computeWhatIsRead } from "./demand";
 import { removeEpsilons } from "./epsilon";
 import { expand } from "./expansion";
 import { contractProducts } from "./products";
+import { multiplyPatches } from "./patches";
 import { quadraticForm } from "./quadratic";
 import { flattenStacks } from "./flat-stacks";
 import { separateFields } from "./field-tables";
@@ -69,6 +70,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   w.removeDeadCode();
   // Steps of a recurrence that are gone may leave weights without a reader among others of the same tensor.
   for (let turn = 0; turn < 2 && computeWhatIsRead(w); turn++) w.removeDeadCode();
+  if (multiplyPatches(w)) w.removeDeadCode();
   let slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
   if (slices.size > 0) w.removeDeadCode();
   if (options.slices === true) slices = separateUnread(w, slices);
