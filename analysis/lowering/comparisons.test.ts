@@ -45,6 +45,26 @@ describe("what comparisons see", () => {
     );
   });
 
+  // modReLU on a state that was reflected: all that a step makes of the state is as long as the state.
+  it("is the sign of what was picked of a sequence, and of what a vector was multiplied with", () => {
+    const b = new GraphBuilder();
+    const x = b.input("x", [SAMPLES, 2, 3]);
+    const step = (t: number): string =>
+      b.add("MatMul", [b.add("Gather", [x, b.constant([], [t], "int64")], { axis: t === 0 ? 1 : -2 }), "w"]);
+    b.parameter("w", [3, 4]);
+    const bias = b.parameter("bias", [4]);
+    const normal = b.parameter("normal", [4]);
+    const soft = (z: string): string =>
+      b.add("Mul", [b.add("Sign", [z]), b.add("Relu", [b.add("Add", [b.add("Abs", [z]), bias])])]);
+    const h = soft(step(0));
+    const along = b.add("Unsqueeze", [b.add("MatMul", [h, normal]), b.constant([1], [1], "int64")]);
+    const part = b.add("Div", [b.add("Mul", [along, normal]), b.add("MatMul", [normal, normal])]);
+    const next = soft(b.add("Add", [b.add("Sub", [h, b.add("Add", [part, part])]), step(1)]));
+    const { continuous } = analyse(b.build(out(b, next)));
+    // The reflection's normal has a length that is not read; weights before and behind the state trade a scale.
+    assert.deepEqual([continuous.scale, continuous.rescaling, continuous.total], [1, 1, 2]);
+  });
+
   it("is all of what is compared with another number", () => {
     const steps: Head = (b, z) => out(b, b.add("Where", [b.add("Greater", [z, number(b, 0.5)]), number(b, 1), number(b, -2)]));
     assert.equal(dimension(steps), 0);

@@ -161,6 +161,8 @@ function keepsSamples({ node, inputs, outputs }: Item, active: ReadonlySet<Value
   const out = outputs[0]!;
   switch (node.operator) {
     case "MatMul":
+      // A product with a vector leaves the other operand's leading axes.
+      if (y && rank(y) === 1) return moving.every((v) => v === x) && rank(x) > 1;
       // Samples are no rows of the second operand, unless they are a batch of matrices.
       return moving.every((v) => rank(v) === rank(out) && (v !== y || rank(v) > 2));
     case "Conv":
@@ -174,8 +176,12 @@ function keepsSamples({ node, inputs, outputs }: Item, active: ReadonlySet<Value
       return leading(x.type.shape) === leading(out.type.shape);
     case "Concat":
       return numberAttribute(node, "axis", 0) > 0;
-    case "Gather":
-      return numberAttribute(node, "axis", 0) === 0 && !active.has(x);
+    case "Gather": {
+      const axis = numberAttribute(node, "axis", 0);
+      if (axis === 0 || axis === -rank(x)) return !active.has(x);
+      // One step of a sequence, or several.
+      return moving.every((v) => v === x);
+    }
     case "Softmax":
     case "LogSoftmax": {
       const axis = numberAttribute(node, "axis", -1);

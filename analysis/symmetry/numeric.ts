@@ -142,7 +142,10 @@ function runEngines(prepared: Prepared, seed: number): NumericResult {
     const isMeasured = total <= Math.min(best.least?.dimension ?? total, again.least?.dimension ?? total);
     if (total > best.found.continuous.total && isMeasured) best = again;
   }
-  return best.found;
+  const { found, least } = best;
+  // Something is idle at these weights, as often where kinks see few numbers: at those that show the fewest no more can be found.
+  const isFoundByChance = least !== undefined && found.continuous.total > least.dimension;
+  return isFoundByChance ? runEnginesAt(prepared, seed, least.weights).found : found;
 }
 
 /** What the engines found at one draw, with what was measured there and at others. */
@@ -156,8 +159,9 @@ function isLeftByChance({ found, least }: Drawn): boolean {
   return least !== undefined && found.continuous.total < least.dimension && least.dimension < least.here;
 }
 
-function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn {
-  const directions = shiftsAtGenericWeights(graph, axes, seed);
+/** What the engines find at a draw of weights, or at given ones. */
+function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number, given?: ParameterValues): Drawn {
+  const directions = given ? shiftsAt(graph, axes, given, seed + 20) : shiftsAtGenericWeights(graph, axes, seed);
   const { weights } = directions;
   const shape = (p: string) => graph.parameters.get(p)!.shape;
   const scaled = scalings.flatMap((s) =>
@@ -197,7 +201,7 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number): Drawn 
   const remaining = [...complex, ...others];
   const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...constants, ...shifts];
   const counted = countFamilies(found);
-  const least = leastDimension(graph, weights, counted.total, seed + 30);
+  const least = leastDimension(graph, weights, { explained: counted.total, seed: seed + 30, seesFew: directions.seesFew });
   const dimension = least?.dimension;
   const stacked = searchStacks(graph, weights, axes, found, { seed: seed + 40, dimension });
   const framed = [...found, ...(stacked ? generatorsOf(stacked) : [])];
@@ -258,11 +262,15 @@ const MEASURED_WITH_REASON = 1000;
 /** Other draws of weights at which it is measured, where derivatives jump and where they do not. */
 const DRAWS_ELSEWHERE = 6;
 const SMOOTH_DRAWS_ELSEWHERE = 2;
+/** The same where kinks see few numbers: at three of ten draws of a perceptron of offsets in a window nothing is idle. */
+const DRAWS_OF_FEW_ELSEWHERE = 16;
 
 /** The measured dimension: at the engines' weights, and the least of several draws. */
 interface LeastDimension {
   readonly dimension: number;
   readonly here: number;
+  /** Weights at which it is the least. */
+  readonly weights: ParameterValues;
 }
 
 /**
@@ -270,16 +278,21 @@ interface LeastDimension {
  * measured. A gate that no input takes to one of its ends is as good as linear, and what saturates hardly moves: facts about these
  * weights, gone at other ones.
  */
-function leastDimension(graph: Graph, weights: ParameterValues, explained: number, seed: number): LeastDimension | undefined {
+function leastDimension(
+  graph: Graph,
+  weights: ParameterValues,
+  { explained, seed, seesFew }: { readonly explained: number; readonly seed: number; readonly seesFew: boolean },
+): LeastDimension | undefined {
   const network = Network.of(graph);
   const { parameterCount } = network;
   if (parameterCount > MEASURED_WITH_REASON) return undefined;
   if (parameterCount > MEASURED && !hasNormedGains(network) && !hasPartners(network)) return undefined;
   const { dimension: here } = measureDimension(graph, { weights, explained, seed });
-  if (here <= explained) return { dimension: here, here };
-  const draws = hasKinks(network) ? DRAWS_ELSEWHERE : SMOOTH_DRAWS_ELSEWHERE;
-  const elsewhere = measureDimension(graph, { explained, seed: seed + 1, draws });
-  return { dimension: Math.min(here, elsewhere.dimension), here };
+  if (here <= explained && !seesFew) return { dimension: here, here, weights };
+  const draws = seesFew ? DRAWS_OF_FEW_ELSEWHERE : hasKinks(network) ? DRAWS_ELSEWHERE : SMOOTH_DRAWS_ELSEWHERE;
+  // Where kinks see few numbers, less may be there than what was found at these weights.
+  const elsewhere = measureDimension(graph, { ...(seesFew ? {} : { explained }), seed: seed + 1, draws });
+  return elsewhere.dimension < here ? { ...elsewhere, here } : { dimension: here, here, weights };
 }
 
 /** Directions beyond the engines, where something is left unexplained at these weights. */
@@ -336,6 +349,8 @@ interface ShiftsAtWeights extends RaysAndShifts {
   readonly weights: ParameterValues;
   /** Those that shift no reader's input. */
   readonly still: readonly ParameterValues[];
+  /** Whether some kink sees few numbers, so that even the least of many draws may hold at its weights only. */
+  readonly seesFew: boolean;
 }
 
 /**
@@ -356,13 +371,8 @@ function shiftsAtGenericWeights(graph: Graph, axes: InferredAxes, seed: number):
     span.add(flat);
     return { weights, found, still, dimension: span.dimension, moved: entriesOf(flat, space.size) };
   };
-  const split = ({ weights, found, still }: Pick<ReturnType<typeof draw>, "weights" | "found" | "still">): ShiftsAtWeights => {
-    const shifts = found.filter((g) => !isRay(g.vector, weights));
-    const rays = found.filter((g) => isRay(g.vector, weights)).map((g): Generator => ({ ...g, family: "scale" }));
-    return { weights, rays, shifts, still };
-  };
   const first = draw(0);
-  if (!hasKinks(network) || first.dimension === 0) return split(first);
+  if (!hasKinks(network) || first.dimension === 0) return apart(first);
   const seesFew = seesFewNumbers(network, first.weights, seed + SEED_OF_FEW);
   const [more, most] = seesFew ? [MORE_DRAWS_OF_FEW, MOST_DRAWS_OF_FEW] : [MORE_DRAWS, MOST_DRAWS];
   const draws = [first, draw(1)];
@@ -375,10 +385,26 @@ function shiftsAtGenericWeights(graph: Graph, axes: InferredAxes, seed: number):
   };
   while (!isDone()) draws.push(draw(draws.length));
   const best = draws.reduce((a, d) => (d.dimension < a.dimension ? d : a));
-  if (isAgreed()) return split(best);
+  if (isAgreed()) return apart(best, seesFew);
   // What holds at generic weights moves the same entries at all of them.
   const common = best.moved.map((m, i) => (draws.every((d) => d.moved[i] === 1) ? m : 0));
-  return split({ ...best, found: within(best.found, common, space) });
+  return apart({ ...best, found: within(best.found, common, space) }, seesFew);
+}
+
+/** Engine D's directions at given weights. */
+function shiftsAt(graph: Graph, axes: InferredAxes, weights: ParameterValues, seed: number): ShiftsAtWeights {
+  const { generators: found, still } = searchShifts(graph, weights, axes, { seed });
+  return apart({ weights, found, still });
+}
+
+/** Scales apart from shifts. */
+function apart(
+  { weights, found, still }: Pick<ShiftsAtWeights, "weights" | "still"> & { readonly found: readonly Generator[] },
+  seesFew = false,
+): ShiftsAtWeights {
+  const shifts = found.filter((g) => !isRay(g.vector, weights));
+  const rays = found.filter((g) => isRay(g.vector, weights)).map((g): Generator => ({ ...g, family: "scale" }));
+  return { weights, rays, shifts, still, seesFew };
 }
 
 /** Marks the entries that some of the vectors move. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readOnnx } from "../frontends/onnx/index";
+import { GraphBuilder } from "../lowering/testing/graph-builder";
 import { analyse } from "./analyse";
 import { FAMILIES } from "./symmetry";
 
@@ -36,6 +37,23 @@ describe("what is found at several draws of weights", () => {
   it("of units that see finitely many numbers", () => {
     const all = { linear: 8, rotation: 2, scale: 5, rescaling: 5, translation: 12 };
     for (const seed of [1301, 7]) assert.deepEqual(explained("CosineTemperature", seed), all);
+  });
+
+  // The same of offsets in a window of two by two (Swin v2): at seven of ten draws something of four units is idle.
+  it("of units that see the offsets in a window", () => {
+    const b = new GraphBuilder();
+    const x = b.input("x", [3, 9, 2]);
+    const offsets = [-1, 0, 1].flatMap((i) => [-1, 0, 1].flatMap((j) => [i, j]));
+    const hidden = b.add("Add", [
+      b.add("MatMul", [b.constant([9, 2], offsets), b.parameter("w", [2, 4])]),
+      b.parameter("bias", [4]),
+    ]);
+    const table = b.add("Sigmoid", [b.add("MatMul", [b.add("Relu", [hidden]), b.parameter("v", [4, 2])])]);
+    const graph = b.build(b.add("Mul", [x, table]));
+    for (let seed = 1; seed <= 12; seed++) {
+      const { continuous } = analyse(graph, { seed });
+      assert.deepEqual([continuous.rescaling, continuous.total], [4, 4], `seed ${seed}`);
+    }
   });
 
   // Tokens without any feature have no direction to be normalised: at seed 4 nearly every batch has some.

@@ -190,10 +190,12 @@ function entriesAlong(tensors: readonly Tensor[], axis: number): number[][] {
 
 /**
  * A place between two of the ascending entries. What depends on no input (offsets of positions that a small perceptron reads)
- * has these and no others: with all kinks in one gap, or on an entry, units would be alike.
+ * has these and no others: with all kinks in one gap, or on an entry, units would be alike. Mostly near the middle: of a unit that
+ * is on, or off, for one or two entries the weights are not told apart.
  */
 function someGap(entries: readonly number[], random: Random): number {
-  const k = random.integer(Math.max(1, entries.length - 1));
+  const gaps = Math.max(1, entries.length - 1);
+  const k = Math.floor((random.integer(gaps) + random.integer(gaps) + 1) / 2);
   return (entries[k]! + entries[Math.min(k + 1, entries.length - 1)]!) / 2;
 }
 
