@@ -13,22 +13,29 @@ import type { Item, Value } from "./values";
 const MOST_PARTS = 16;
 
 /** Entries of the largest zero that is written out. */
-const MOST_ZEROS = 262_144;
+const MOST_ZEROS = 2_097_152;
 
 /** Cuts what nothing reads off trained parameters; returns all slices that have taken the place of parameters by now. */
 export function separateUnread(w: Workspace, slices: ParameterSlices): ParameterSlices {
+  const { parts, whole } = readParts(w);
   const cuts = new Map<string, Cut>();
-  for (const [value, parts] of readParts(w)) {
-    const parameter = value.writer === undefined ? w.parameters.get(value.name) : undefined;
-    if (!parameter?.trainable || !isFloating(parameter.type)) continue;
-    const cut = cutOf(parameter, parts);
-    if (cut) cuts.set(parameter.name, cut);
+  for (const { inputs } of w.items) {
+    for (const value of inputs) {
+      const parameter = value.writer === undefined ? w.parameters.get(value.name) : undefined;
+      if (!parameter?.trainable || !isFloating(parameter.type) || whole.has(value) || cuts.has(value.name)) continue;
+      const cut = cutOf(parameter, parts.get(value) ?? []);
+      if (cut) cuts.set(parameter.name, cut);
+    }
   }
   if (cuts.size === 0) return slices;
   const out = new Map(slices);
   const owners = new Map<string, readonly Parameter[]>();
   const pieces = new Map<string, readonly string[]>();
   for (const [name, { parameter, axis, ranges }] of cuts) {
+    if (ranges.length === 1) {
+      pieces.set(name, [w.addConstant(filled(parameter.shape, 0, parameter.type))]);
+      continue;
+    }
     const of = out.get(name) ?? wholeSlice(parameter);
     out.delete(name);
     const own: Parameter[] = [];
@@ -47,7 +54,7 @@ export function separateUnread(w: Workspace, slices: ParameterSlices): Parameter
   const inPlace = (name: string, { node: { origin } }: Item): string => {
     const parts = pieces.get(name);
     if (parts === undefined) return name;
-    const known = joined.get(name);
+    const known = parts.length === 1 ? parts[0] : joined.get(name);
     if (known !== undefined) return known;
     const output = w.fresh(name);
     const { axis } = cuts.get(name)!;
@@ -100,10 +107,20 @@ function coverOf(given: readonly Range[], length: number): Cut["ranges"] {
   return ranges;
 }
 
-/** The parts that outputs hang on of the values of which not all is read. Linear in the nodes. */
-function readParts(w: Workspace): Map<Value, readonly Part[]> {
+/** What outputs hang on. */
+interface Read {
+  /** Of values of which not all is read: these parts, and of those that are absent nothing. */
+  readonly parts: ReadonlyMap<Value, readonly Part[]>;
+  readonly whole: { has(value: Value): boolean };
+}
+
+const EVERYTHING: Read = { parts: new Map(), whole: { has: () => true } };
+
+/** What outputs hang on of each value. Linear in the nodes. */
+function readParts(w: Workspace): Read {
   const parts = new Map<Value, readonly Part[]>();
-  if (!w.items.some(({ node }) => node.domain === "" && (node.operator === "Slice" || node.operator === "Gather"))) return parts;
+  if (!w.items.some(({ node }) => node.domain === "" && (node.operator === "Slice" || node.operator === "Gather")))
+    return EVERYTHING;
   const whole = new Set<Value>(w.outputs.map((o) => w.root(w.value(o))));
   const read = (value: Value, part: Part | undefined): void => {
     if (whole.has(value) || value.name === "") return;
@@ -119,7 +136,9 @@ function readParts(w: Workspace): Map<Value, readonly Part[]> {
     const item = w.items[k]!;
     const [value] = item.outputs;
     const shape = value?.type.shape;
-    const asked = item.outputs.length === 1 && shape ? (parts.get(value!) ?? [wholeOf(shape)]) : [undefined];
+    const isWanted = item.outputs.some((o) => whole.has(o) || parts.has(o));
+    const isPart = item.outputs.length === 1 && value !== undefined && shape !== undefined;
+    const asked = !isWanted ? [] : isPart ? (parts.get(value) ?? [wholeOf(shape)]) : [undefined];
     for (const part of asked) {
       const needed = part && neededOf(item, part);
       item.inputs.forEach((input, i) => {
@@ -128,7 +147,7 @@ function readParts(w: Workspace): Map<Value, readonly Part[]> {
       });
     }
   }
-  return parts;
+  return { parts, whole };
 }
 
 /** What an item needs of its inputs for a part of its output; undefined where all. */

@@ -19,7 +19,7 @@ import { constantSymmetries } from "./actions/constant";
 import { raySymmetries } from "./actions/ray";
 import { shiftSymmetries } from "./actions/shift";
 import type { AnalysisOptions, ModelAnalysis, RegionGroup } from "./analysis";
-import { unreadSymmetries } from "./actions/unread";
+import { maskedSymmetries, unreadSymmetries } from "./actions/unread";
 import { exchangeSymmetry } from "./actions/exchange";
 import { findExchanges } from "./exchanges/exchanges";
 import { isPermutation, isSmall, newExchanges } from "./exchanges/implied";
@@ -29,6 +29,7 @@ import { isWithinReach } from "./families/reach";
 import { rotaryFamilies } from "./families/rotary";
 import { shearFamilies } from "./families/shears";
 import { shiftFamilies } from "./families/shift-families";
+import { maskedEntries } from "./inert/masked";
 import { readParameters, withUnread, withUnreadCounts, withUnreadWeights } from "./inert/unread";
 import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
@@ -126,6 +127,7 @@ function analyseNormal(
   const regionsFound = numeric ? [...numeric.regions, ...(numeric.stacked?.regions ?? [])] : [];
   const solved: readonly RegionGroup[] = regionsFound.flatMap((r) => regionGroup(r) ?? []);
   // What the numeric engines find on small models is known by rule on large ones, as far as the rules go; when it is asked for.
+  const masked = numeric ? [] : maskedEntries(normal);
   const byRule = once(() => numeric === undefined && isReachable());
   const matrices = once(() => (byRule() ? families() : []));
   const regions = once(() => [...solved, ...familyRegions(matrices())]);
@@ -241,6 +243,7 @@ function analyseNormal(
           },
           spacesOfAtoms,
         )),
+    ...maskedSymmetries(masked),
     ...unreadSymmetries(unread),
     ...swaps().map((s, i) => swapSymmetry(s, i, shape)),
     ...exchanges().map((e) => e.symmetry),
@@ -253,7 +256,7 @@ function analyseNormal(
     graph,
     normal: form.graph,
     spaces,
-    continuous: withUnreadCounts(numeric?.continuous ?? scalingCounts(scalings), unread),
+    continuous: withUnreadCounts(numeric?.continuous ?? scalingCounts(scalings), unread, masked),
     countOrigin: numeric ? ("model" as const) : ("scalings" as const),
     ...measured,
     opaque: soft.opaque.map((n) => ({ operator: n.operator, where: n.origin.scope ?? n.origin.node ?? n.name })),

@@ -159,4 +159,29 @@ describe("weights that no output hangs on", () => {
     assert.deepEqual(unreadOf(found), ["positions R^16"]);
     assert.equal(found.continuous.total, measureDimension(found.normal).dimension);
   });
+
+  it("are whole parameters that are read together with others", () => {
+    const graph = sketch({
+      inputs: { x: [5, 3] },
+      parameters: { a: [3, 2], b: [3, 4], c: [1, 3], v: [2, 2] },
+      constants: { from: int64Vector([0]), to: int64Vector([2]), axis: int64Vector([1]), one: int64Vector([1]) },
+      lines: [
+        ["column", "Transpose", ["c"], { perm: [1, 0] }],
+        ["all", "Concat", ["a", "b"], { axis: 1 }],
+        ["more", "Concat", ["all", "column"], { axis: 1 }],
+        ["h", "MatMul", ["x", "more"]],
+        ["first", "Slice", ["h", "from", "to", "axis", "one"]],
+        ["t", "Tanh", ["first"]],
+        ["out", "MatMul", ["t", "v"]],
+      ],
+      outputs: ["out"],
+    });
+    const found = analyse(graph);
+    assert.deepEqual(unreadOf(found), ["b R^12", "c R^3"]);
+    assert.equal(found.continuous.total, measureDimension(found.normal).dimension);
+    assert.deepEqual(
+      found.spaces.map((s) => s.group),
+      ["S(2) with Z2^2"],
+    );
+  });
 });

@@ -3,6 +3,7 @@ import type { Graph, Parameter } from "../../graph/graph";
 import { numberingOf } from "../../graph/numbering";
 import { elementCount, isFloating } from "../../graph/tensor";
 import type { Random } from "../../numerics/random";
+import type { Entries } from "./masked";
 import type { ContinuousCounts, ParameterValues } from "../symmetry";
 
 /** A graph without the trained parameters that nothing reads, and these. */
@@ -41,8 +42,14 @@ export function withUnreadWeights(weights: ParameterValues, unread: readonly Par
   return new Map([...weights, ...unread.map((p) => [p.name, random.normals(elementCount(p.shape))] as const)]);
 }
 
-/** Dimensions with one more for each entry of parameters that nothing reads. */
-export function withUnreadCounts(counts: ContinuousCounts, unread: readonly Parameter[]): ContinuousCounts {
-  const entries = unread.reduce((n, p) => n + elementCount(p.shape), 0);
+/** Dimensions with one more for each entry that nothing reads, of parameters that nothing reads and of others. */
+export function withUnreadCounts(
+  counts: ContinuousCounts,
+  unread: readonly Parameter[],
+  masked: readonly Entries[],
+): ContinuousCounts {
+  let entries = 0;
+  for (const p of unread) entries += elementCount(p.shape);
+  for (const { flat } of masked) entries += flat.length;
   return entries === 0 ? counts : { ...counts, unread: counts.unread + entries, total: counts.total + entries };
 }

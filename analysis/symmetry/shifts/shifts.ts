@@ -16,6 +16,7 @@ import { contractedLayout } from "../fields/contracted";
 import type { Block } from "../fields/constraints";
 import { solveBlocks } from "../fields/elimination";
 import type { Family, Generator, ParameterValues } from "../symmetry";
+import { maskedEntries } from "../inert/masked";
 import { CutNetwork } from "./cells";
 import { cellBlocks, finiteRows } from "./equations";
 import { reduced } from "./reduced";
@@ -84,13 +85,32 @@ export function searchShifts(
   const solutions = constantShifts(cut, channelsAt, streams, space);
   const shifts = reduced(solutions.all).vectors;
   const translations = reduced(certified(network, weights, shifts, space, random)).vectors;
+  // What a mask makes zero is known to be unread, not only not to show.
+  const isMasked = maskOf(graph, space);
+  const masked = translations.filter((v) => v.every((x, i) => x === 0 || isMasked[i] === 1));
   const unread = certified(network, weights, unreadDirections(cut, space), space, random);
   const generators = (family: Family, vectors: readonly Float64Array[]): Generator[] =>
     vectors.map((v) => ({ family, vector: space.unflatten(v), spaces: [] }));
   return {
-    generators: [...generators("unread", unread), ...generators("translation", translations)],
+    generators: [
+      ...generators("unread", [...unread, ...masked]),
+      ...generators(
+        "translation",
+        translations.filter((v) => !masked.includes(v)),
+      ),
+    ],
     still: solutions.still.map((v) => space.unflatten(v)),
   };
+}
+
+/** 1 at each entry of the trained parameters that a mask makes zero. */
+function maskOf(graph: Graph, space: ParameterSpace): Uint8Array {
+  const out = new Uint8Array(space.size);
+  for (const { parameter, flat } of maskedEntries(graph)) {
+    const offset = space.offset(parameter.name);
+    for (const i of flat) out[offset + i] = 1;
+  }
+  return out;
 }
 
 /** The null space of "all readers' inputs move by constants, the outputs not at all", in parameter directions. */
