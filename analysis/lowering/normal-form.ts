@@ -20,7 +20,7 @@ import { flattenStacks } from "./flat-stacks";
 import { separateFields } from "./field-tables";
 import { separatePairs } from "./pair-products";
 import { joinRepeats } from "./repeats";
-import { separateConstants } from "./separate";
+import { separateConstants, separateExpands } from "./separate";
 import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
@@ -94,7 +94,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (options.loss === "softmax") centreOutputs(w);
   if (squares || products || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
-  return { graph: separateConstants(w.finish()), notes: w.notes, epsilonRemoved, slices };
+  return { graph: separateConstants(separateExpands(w.finish())), notes: w.notes, epsilonRemoved, slices };
 }
 
 /**

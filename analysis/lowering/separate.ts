@@ -1,6 +1,7 @@
 /**
- * @file A constant of its own for each reader, where it matters. Entries that are alike along an axis order nothing: two
- * readers of one tensor of zeros (the initial states of both directions of a recurrence) have no coordinates in common.
+ * @file A value of its own for each reader, where it matters. Entries that are alike along an axis order nothing: two readers of
+ * one tensor of zeros (the initial states of both directions of a recurrence), or of one index that is repeated for every
+ * channel, have no coordinates in common.
  */
 import type { Graph, Node } from "../graph/graph";
 import { elementCount, isFloating, strides, type Tensor, type TensorType } from "../graph/tensor";
@@ -50,4 +51,30 @@ function isAlikeAlongAnAxis(value: Tensor): boolean {
     }
     return true;
   });
+}
+
+/** The graph with an Expand for each reader of what is repeated. */
+export function separateExpands(graph: Graph): Graph {
+  const repeated = new Map<string, Node>();
+  for (const node of graph.nodes) if (node.operator === "Expand" && node.domain === "") repeated.set(node.outputs[0]!, node);
+  if (repeated.size === 0) return graph;
+  const read = new Map<string, number>();
+  const types = new Map<string, TensorType>(graph.types);
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((value) => {
+      const source = repeated.get(value);
+      if (source === undefined) return value;
+      let k = (read.get(value) ?? 0) + 1;
+      if (k > 1) while (types.has(`${value}#${k}`)) k++;
+      read.set(value, k);
+      if (k === 1) return value;
+      const copy = `${value}#${k}`;
+      types.set(copy, types.get(value)!);
+      nodes.push({ ...source, name: copy, outputs: [copy] });
+      return copy;
+    });
+    nodes.push(inputs.some((value, i) => value !== node.inputs[i]) ? { ...node, inputs } : node);
+  }
+  return nodes.length === graph.nodes.length ? graph : { ...graph, nodes, types };
 }

@@ -16,7 +16,7 @@ import {
   tileAxes,
   transposeAxes,
 } from "./axes/movement";
-import type { Equivariance, Parity, UnitRule } from "./equivariance";
+import type { Equivariance, Parity, UnitPart, UnitRule } from "./equivariance";
 
 const ZERO: UnitRule = { kind: "zero" };
 const PASS: UnitRule = { kind: "pass" };
@@ -59,6 +59,24 @@ function clipsSymmetrically(low: Tensor | undefined, high: Tensor | undefined): 
   return a !== undefined && b !== undefined && a === -b;
 }
 
+/** What is written and what was there have one scale where one takes the other's place, or both are added or compared. */
+function scatterParts(node: Node): readonly UnitPart[] {
+  const how = stringAttribute(node, "reduction", "none");
+  if (how === "mul") return NOTHING_SCATTERED;
+  return how === "max" || how === "min" ? BEST_SCATTERED : SCATTERED;
+}
+
+const SCATTERED: readonly UnitPart[] = [
+  { kind: "equal", operands: [0, 1, 3] },
+  { kind: "zero", operands: [2] },
+];
+const BEST_SCATTERED: readonly UnitPart[] = [
+  { kind: "equal", operands: [0, 1, 3], field: "scales" },
+  { kind: "zero", operands: [2], field: "scales" },
+  { kind: "zero", operands: [0, 1, 2, 3], field: "signs" },
+];
+const NOTHING_SCATTERED: readonly UnitPart[] = [{ kind: "zero", operands: [0, 1, 2, 3] }];
+
 /** Whether a Pad repeats entries of its input or adds zeros. */
 function padsWithZeros(node: Node, constant: (input: number) => Tensor | undefined): boolean {
   if (stringAttribute(node, "mode", "constant") !== "constant") return true;
@@ -79,8 +97,8 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Slice: movement(sliceAxes),
   Concat: movement(concatAxes),
   Gather: movement(gatherAxes),
-  GatherElements: { axes: gatherElementsAxes, units: ZERO, parity: "none", glue: false },
-  ScatterElements: { axes: scatterElementsAxes, units: ZERO, parity: "none", glue: false },
+  GatherElements: { axes: gatherElementsAxes, units: { kind: "equal", inputs: [0] }, parity: "units", glue: false },
+  ScatterElements: { axes: scatterElementsAxes, units: { kind: "parts", parts: scatterParts }, parity: "units", glue: false },
   OneHot: { axes: oneHotAxes, units: ZERO, parity: "none", glue: false },
   Expand: movement(expandAxes),
   Tile: movement(tileAxes),

@@ -1,6 +1,8 @@
 /** @file Whole files in the manners people write models: model hubs, image model collections, Lightning, one-file GPTs. */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { analyse } from "../../symmetry/analyse";
+import { measureDimension } from "../../symmetry/counting/jacobian";
 import { prepare, project } from "./testing/project.fixture";
 
 before(prepare);
@@ -9,6 +11,28 @@ for (const [path, names] of [
   ["huggingface.py", ["FinchNorm", "FinchRotary", "FinchAttention", "FinchMLP", "FinchLayer", "FinchModel", "FinchForCausalLM"]],
   ["vision.py", ["SqueezeGate", "MixerBlock", "Mixer", "WindowAttention", "Windows"]],
   ["lightning.py", ["Autoencoder"]],
+  [
+    "geometric.py",
+    [
+      "Gin",
+      "Gat2",
+      "Trans",
+      "TransBeta",
+      "Cheb",
+      "Gated",
+      "Edge",
+      "DynamicOr",
+      "Sgc",
+      "Seq",
+      "Prop",
+      "Nn",
+      "OwnConv",
+      "Own",
+      "Gcn",
+      "Gat",
+      "Sage",
+    ],
+  ],
 ] as const) {
   test(`${path}: every module is understood`, () => {
     const file = project().analyse(`testFixtures/python/styles/${path}`);
@@ -121,3 +145,24 @@ test("the GPT fixture: facts come from the training script beside the model", ()
   );
   assert.equal(found.trains, true);
 });
+
+// What each has measured: parameters less the rank of the Jacobian, over graphs with random edges.
+for (const [name, total] of Object.entries({
+  Gin: 8,
+  Gat2: 6,
+  Trans: 32,
+  TransBeta: 12,
+  Edge: 4,
+  Nn: 6,
+  Own: 13,
+  Gcn: 8,
+  Gat: 12,
+  Sage: 8,
+})) {
+  test(`a graph network's symmetries are found through its edges: ${name}`, () => {
+    const { graph } = project().analyseNamed("testFixtures/python/styles/geometric.py", name);
+    const { continuous, measurable, normal } = analyse(graph);
+    assert.equal(continuous.total, total);
+    assert.equal(measureDimension(measurable ?? normal, { draws: 3 }).dimension, total);
+  });
+}

@@ -26,6 +26,8 @@ export class UnitGraph {
   readonly rules: readonly (Equivariance | undefined)[];
   /** Constants that are not all zero: those have no scale. */
   readonly fixed: readonly string[];
+  /** The others: zero is zero at any scale. */
+  readonly zeros: ReadonlySet<number>;
 
   constructor(
     readonly graph: Graph,
@@ -36,7 +38,14 @@ export class UnitGraph {
     this.table = table;
     this.numbering = axes.numbering;
     this.rules = graph.nodes.map(equivariance);
-    this.fixed = [...graph.constants].flatMap(([name, value]) => (value.data.some((v) => v !== 0) ? [name] : []));
+    const fixed: string[] = [];
+    const zeros = new Set<number>();
+    for (const [name, value] of graph.constants) {
+      if (value.data.some((v) => v !== 0)) fixed.push(name);
+      else zeros.add(axes.numbering.of(name));
+    }
+    this.fixed = fixed;
+    this.zeros = zeros;
     for (const input of graph.inputs) table.of(input.name);
     for (const value of axes.numbering.parameters) table.at(value);
     for (const name of this.fixed) table.of(name);
@@ -60,7 +69,10 @@ function keepsScale(rule: Equivariance | undefined): boolean {
  * Writes all equations of a graph, for one field or for both at once. Values that are read or written by operators without
  * a rule have no scale.
  */
-export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGraph, targets: readonly FieldEquations[]): void {
+export function writeEquations(
+  { graph, table, numbering, rules, fixed, zeros }: UnitGraph,
+  targets: readonly FieldEquations[],
+): void {
   const sinks = targets.map((t) => t.sink);
   const zeroOf = (value: number) => {
     const tensor = table.at(value);
@@ -88,7 +100,9 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
       relations = known.get(rule) ?? targets.map(({ field }) => attempt(() => relationOf(graph, node, rule, field)) ?? ZERO);
       if (!dependsOnNode(rule)) known.set(rule, relations);
     }
-    const alike = relations.length > 0 && isEntrywise(node) ? tensorsOfOneForm(table, node, inputs, outputs[0]!) : undefined;
+    const withZeros = zeros.size > 0 && relations.some(isOfEquals) && inputs.some((v) => zeros.has(v));
+    const alike =
+      relations.length > 0 && !withZeros && isEntrywise(node) ? tensorsOfOneForm(table, node, inputs, outputs[0]!) : undefined;
     if (alike) {
       for (let o = 1; o < outputs.length; o++) zeroOf(outputs[o]!);
       // Where input and output are the same unknowns, all that passes is said already.
@@ -110,7 +124,8 @@ export function writeEquations({ graph, table, numbering, rules, fixed }: UnitGr
       continue;
     }
     for (let o = 1; o < outputs.length; o++) zeroOf(outputs[o]!);
-    for (const cells of joint) {
+    for (const all of joint) {
+      const cells = withZeros ? all.map((c, o) => (o > 0 && zeros.has(inputs[o - 1]!) ? undefined : c)) : all;
       for (let t = 0; t < sinks.length; t++) {
         const { parts } = relations[t]!;
         if (parts === undefined && t === 0) writer.read(cells);
@@ -152,6 +167,11 @@ const NODE_BY_NODE: ReadonlySet<string> = new Set(["product", "power", "parts"])
 /** Whether nodes of one operator may differ in how their log-scales relate. */
 function dependsOnNode(rule: Equivariance): boolean {
   return rule.holds !== undefined || NODE_BY_NODE.has(rule.units.kind);
+}
+
+/** Whether operands that are equal have the same scale, so that one that is all zero, however it broadcasts, asks for none. */
+function isOfEquals({ kind }: Relation): boolean {
+  return kind === "equal" || kind === "parts";
 }
 
 /** Nodes of which somebody reads a further output (positions, masks): the rules speak of the first one only. */

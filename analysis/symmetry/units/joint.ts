@@ -46,7 +46,8 @@ export function jointCells(graph: Graph, table: CellTable, position: number): re
 /** Operators whose output axes are not those of the input in the same order. */
 const MOVING: ReadonlySet<string> = new Set(
   `Reshape DepthToSpace SpaceToDepth Tile Slice Concat Gather Conv ConvTranspose MatMul Einsum Transpose MaxPool AveragePool
-  GlobalMaxPool GlobalAveragePool LpPool Resize Upsample Gemm BatchNormalization LayerNormalization`.split(/\s+/),
+  GlobalMaxPool GlobalAveragePool LpPool Resize Upsample Gemm BatchNormalization LayerNormalization GatherElements
+  ScatterElements`.split(/\s+/),
 );
 
 /** Whether every entry of the output comes from the entry in the same place, so that equal axes correspond in order. */

@@ -9,7 +9,7 @@ import { Span } from "../counting/families";
 import { certifyGenerators } from "../counting/jacobian";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
-import { sketch } from "../counting/testing/models";
+import { type Line, sketch } from "../counting/testing/models";
 import { inferAxes, type InferredAxes } from "../spaces/infer";
 import { atomSpaces } from "../spaces/spaces";
 import type { ParameterValues } from "../symmetry";
@@ -277,5 +277,56 @@ describe("scalings that differ from place to place", () => {
     assert.equal(scalingDimension(scalings), 4);
     const weights = weightsOf(graph);
     assert.ok(certifyGenerators(graph, weights, vectors(graph, scalings, weights)) < 1e-9);
+  });
+});
+
+describe("scalings of what is masked, and of what is written to and read from places that data choose", () => {
+  const zeros = { type: "float32", shape: [4, 5], data: new Float64Array(20) } as const;
+  const between = (line: readonly Line[]) =>
+    sketch({
+      inputs: { x: [4, 3], rows: [4, 1] },
+      integers: ["rows"],
+      parameters: { a: [3, 5], o: [5, 2] },
+      constants: { zero: 0, one: 1, zeros, last: int64Vector([1]), wide: int64Vector([4, 5]) },
+      lines: [
+        ["m", "MatMul", ["x", "a"]],
+        ["h", "Relu", ["m"]],
+        ["places", "Expand", ["rows", "wide"]],
+        ...line,
+        ["y", "MatMul", ["z", "o"]],
+      ],
+      outputs: ["y"],
+    });
+  const dimension = (line: readonly Line[]): number => {
+    const graph = between(line);
+    const scalings = findScalings(graph, axesOf(graph), "scales", equivariance);
+    const weights = weightsOf(graph);
+    assert.ok(certifyGenerators(graph, weights, vectors(graph, scalings, weights)) < 1e-9);
+    return scalingDimension(scalings);
+  };
+  const scattered = (data: string, reduction: string): readonly Line[] => [
+    ["z", "ScatterElements", [data, "places", "h"], { axis: 0, reduction }],
+  ];
+  const masked = (by: string): readonly Line[] => [
+    ["s", "ReduceSum", ["x", "last"], { keepdims: 1 }],
+    ["c", "Greater", ["s", "zero"]],
+    ["z", "Where", ["c", "h", by]],
+  ];
+
+  it("zero is zero at any scale, one is not", () => {
+    assert.equal(dimension(masked("zero")), 5);
+    assert.equal(dimension(masked("one")), 0);
+  });
+
+  it("sums and extremes of what is written keep the scale of each channel, products do not", () => {
+    for (const reduction of ["add", "max", "min", "none"]) assert.equal(dimension(scattered("zeros", reduction)), 5, reduction);
+    assert.equal(dimension(scattered("zeros", "mul")), 0);
+    assert.equal(dimension(scattered("h", "add")), 5);
+  });
+
+  it("what is read keeps it as well", () => {
+    assert.equal(dimension([["z", "GatherElements", ["h", "places"], { axis: 0 }]]), 5);
+    // Along the channels anything may be anywhere: one scale for all of them.
+    assert.equal(dimension([["z", "GatherElements", ["h", "places"], { axis: 1 }]]), 1);
   });
 });

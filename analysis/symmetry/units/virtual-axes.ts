@@ -95,6 +95,15 @@ export function virtualAxes(graph: Graph, node: Node): VirtualAxes | undefined {
         upTo(from).map((i) => (i === at ? -1 : i)),
       ];
     }
+    case "GatherElements":
+    case "ScatterElements": {
+      const axis = numberAttribute(node, "axis", 0);
+      const at = axis < 0 ? axis + n : axis;
+      // Entries along the axis that is looked up are anywhere; the others are in their places where all of them are covered.
+      const [from, covered] = [shape(node.inputs[0]!), shape(node.inputs[1]!)];
+      const along = upTo(n).map((k) => (k !== at && from[k] === covered[k] ? k : -1));
+      return node.operator === "GatherElements" ? [along, along, undefined] : [along, along, undefined, along];
+    }
     case "MaxPool":
     case "AveragePool":
     case "GlobalMaxPool":

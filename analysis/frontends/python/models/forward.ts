@@ -176,6 +176,20 @@ function openInput(interpreter: Interpreter, name: string, search: InputSearch, 
   return interpreter.builder.input(name, type ?? "float32", undefined);
 }
 
+const EDGE_HINT: ShapeHint = { rank: 2, integer: true, sizes: new Map([[0, 2]]) };
+const GRAPH_HINTS: ReadonlyMap<string, ShapeHint> = new Map([
+  ["x", { rank: 2 }],
+  ["batch", { rank: 1, integer: true }],
+  ["edge_weight", { rank: 1, sizes: new Map([[0, STEPS]]) }],
+  ["edge_attr", { rank: 2, sizes: new Map([[0, STEPS]]) }],
+]);
+
+/** Supposes a shape for what graphs of nodes and edges are told by, from the name that all give it. */
+function supposeOfGraph(input: string, name: string, search: InputSearch): void {
+  const hint = EDGES.test(name) ? EDGE_HINT : GRAPH_HINTS.get(name);
+  if (hint && !search.guesses.has(input)) search.suppose(input, hint);
+}
+
 /** An input with attributes or items that are inputs themselves. */
 function recordInput(interpreter: Interpreter, name: string, plan: ForwardPlan, search: InputSearch): Value {
   const object = interpreter.environment.builtin("object");
@@ -183,6 +197,8 @@ function recordInput(interpreter: Interpreter, name: string, plan: ForwardPlan, 
     const full = `${name}.${key}`;
     if (plan.scalars.has(full)) return int(4);
     if (plan.records.has(full)) return recordInput(i, full, plan, search);
+    // What else an object holds, and whether it is a graph, is not known yet.
+    if (key !== "x") supposeOfGraph(full, key, search);
     return openInput(i, full, search);
   };
   const known = new Map<string, Value>();
@@ -259,8 +275,7 @@ function supply(
   }
   if (/^(?:Dict|dict|Mapping|OrderedDict)\b/.test(annotation))
     return dict([0, 1].map((i) => [String(i), openInput(interpreter, `${p.name}_${i}`, search)] as const));
-  if (EDGES.test(p.name) && !search.guesses.has(p.name))
-    search.suppose(p.name, { rank: 2, integer: true, sizes: new Map([[0, 2]]) });
+  if (plan.params.some((q) => EDGES.test(q.name))) supposeOfGraph(p.name, p.name, search);
   const integer = /LongTensor|IntTensor/.test(annotation) || /(?:^|_)(?:input_ids|ids|tokens|idx)$/.test(p.name);
   if (integer && !search.guesses.has(p.name)) plan.demand(p.name, { rank: 2, integer: true }, search);
   return openInput(interpreter, p.name, search);

@@ -66,7 +66,15 @@ const LAYERS_IN_PYTHON = new Set([
 ]);
 
 /** Packages that only parts of are known of. */
-const PARTLY_KNOWN = new Set(["mmcv", "mmengine", "diffusers", "diffusers.models", "torchvision", "transformers.models"]);
+const PARTLY_KNOWN = new Set([
+  "mmcv",
+  "mmengine",
+  "diffusers",
+  "diffusers.models",
+  "torchvision",
+  "transformers.models",
+  "torch_geometric",
+]);
 
 /** Packages whose own source is better than a stand-in. */
 const READ_WHERE_INSTALLED = /^torchvision(?:\.|$)/;

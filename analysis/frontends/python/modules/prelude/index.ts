@@ -3,6 +3,7 @@
  * source is not installed. They compute what the originals compute; nothing of the originals is copied.
  */
 import { complexPrelude } from "./complex";
+import { geometricPrelude } from "./geometric/index";
 import { layersPrelude } from "./layers";
 import { functionsPrelude } from "./functions/index";
 import { distributionsPrelude } from "./distributions";
@@ -32,6 +33,7 @@ for (const [name, text] of Object.entries({
   ...visionPrelude,
   ...complexPrelude,
   ...functionsPrelude,
+  ...geometricPrelude,
   ...layersPrelude,
   ...distributionsPrelude,
 })) {
