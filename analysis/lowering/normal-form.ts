@@ -73,7 +73,8 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (multiplyPatches(w)) w.removeDeadCode();
   let slices: ParameterSlices = options.slices === true ? separateSlices(w) : new Map();
   if (slices.size > 0) w.removeDeadCode();
-  if (options.slices === true) slices = separateUnread(w, slices);
+  // In graphs so long that composite operators stay whole, tens of thousands of weights would be cut one by one.
+  if (options.slices === true && options.whole !== true) slices = separateUnread(w, slices);
   if (codePlaces(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
