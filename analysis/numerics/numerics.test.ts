@@ -24,6 +24,19 @@ const difference = (a: Matrix, b: Matrix): number => {
   return Math.max(0, ...a.data.map((v, i) => Math.abs(v - b.data[i]!)));
 };
 
+test("a matrix times its own transpose is the product, bit by bit", () => {
+  fc.assert(
+    fc.property(seeds, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 0, max: 11 }), (seed, m, n) => {
+      const random = new Random(seed);
+      const a = normal(random, m, n);
+      // Zeros, which products pass over, alone and in whole groups of columns.
+      for (let i = 0; i < a.data.length; i++) if (random.uniform() < 0.4) a.data[i] = 0;
+      if (n >= 4) a.data.fill(0, 0, 4);
+      assert.deepEqual([...a.timesOwnTranspose().data], [...a.multiply(a.transpose()).data]);
+    }),
+  );
+});
+
 test("QR keeps the Gram matrix, and Q is orthogonal", () => {
   fc.assert(
     fc.property(seeds, fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }), fc.boolean(), (seed, m, n, pivot) => {

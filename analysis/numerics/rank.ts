@@ -108,5 +108,5 @@ function factoriseWhole(a: Matrix, tolerance: RankTolerance): { readonly rank: R
 
 /** The orthogonal projector onto the span of orthonormal columns: Q Q^T. */
 export function projector(orthonormal: Matrix): Matrix {
-  return orthonormal.multiply(orthonormal.transpose());
+  return orthonormal.timesOwnTranspose();
 }

@@ -206,7 +206,7 @@ function rowsToBlocks(rows: readonly SparseRow[]): Block[] {
 /** The constraints "lie in this null space" in independent pieces, over roots that are neither zero nor merged. */
 function splitByKernel(sets: RatioSets, unknowns: readonly number[], kernel: Matrix): Block[] {
   const groups = new UnionFind(unknowns.length);
-  const coupling = kernel.multiply(kernel.transpose());
+  const coupling = kernel.timesOwnTranspose();
   const n = unknowns.length;
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) if (Math.abs(coupling.data[i * n + j]!) > 1e-8) groups.union(i, j);

@@ -76,7 +76,7 @@ function mixedTogether(
   mixing: readonly number[],
 ): readonly number[][] {
   const span = orthonormalBasis(basis.selectRows(mixing), TOLERANCE);
-  const coupling = span.multiply(span.transpose());
+  const coupling = span.timesOwnTranspose();
   const sets = new UnionFind(mixing.length);
   const owner = new Map<string, number>();
   const active = mixing.flatMap((_, k) => (coupling.get(k, k) > COUPLED ? [k] : []));

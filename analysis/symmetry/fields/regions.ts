@@ -54,7 +54,7 @@ export function regionsOf(system: FieldSystem, solutions: NullSpace, sinkEntries
   if (rows.length === 0) return [];
   const span = orthonormalBasis(solutions.basis.selectRows(rows), TOLERANCE);
   if (span.columns === 0) return [];
-  const coupling = span.multiply(span.transpose());
+  const coupling = span.timesOwnTranspose();
   const active = rows.map((_, k) => coupling.get(k, k) > COUPLED);
 
   // Channel nodes of active entries, joined through entries and through couplings of entries.
