@@ -15,6 +15,7 @@ import { certifyGenerators, measureDimension } from "./counting/jacobian";
 import { indexBounds } from "./counting/index-bounds";
 import { Network } from "./counting/network";
 import { genericWeights, isGain } from "./counting/sampling";
+import { hiddenParameters } from "./inert/hidden";
 import { beyondKnown, type Curve } from "./fields/beyond";
 import { type FieldRegion, type FieldResult, type RemainingDirection, searchFields } from "./fields/fields";
 import { seenRegions } from "./fields/seen";
@@ -183,7 +184,8 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number, given?:
   // Engine D sees what leaves the next reader's input as it is, scales of rotary pairs and of gates too: those are no translations.
   const complex = fields.remaining(vectorsOf(known, rays), isComplex);
   const explained = [...vectorsOf(known, rays), ...ofFields(complex)];
-  const moving = shifts.filter((g) => g.family === "unread").concat(beyondSpan(directions.still, shifts));
+  const hidden = hiddenDirections(graph);
+  const moving = [...shifts.filter((g) => g.family === "unread"), ...beyondSpan(directions.still, shifts), ...hidden];
   const scaling = fields.remaining([...explained, ...vectorsOf(moving)]);
   const additive =
     scaling.length > 0
@@ -196,7 +198,7 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number, given?:
   const others = additive.length > 0 ? fields.remaining([...explained, ...vectorsOf(moving), ...additive]) : scaling;
   const constants = beyondSpan(
     [...explained, ...vectorsOf(shifts)],
-    additive.map((vector): Generator => ({ family: "translation", vector, spaces: [] })),
+    [...additive.map((vector): Generator => ({ family: "translation", vector, spaces: [] })), ...hidden],
   );
   const remaining = [...complex, ...others];
   const found = [...known, ...rays, ...remaining.map((r) => r.generator), ...constants, ...shifts];
@@ -231,6 +233,19 @@ function runEnginesAt({ graph, axes, scalings }: Prepared, seed: number, given?:
     continuous,
   };
   return { found: result, least };
+}
+
+/** Every entry of the parameters that reach the outputs only through what is forgotten. */
+function hiddenDirections(graph: Graph): Generator[] {
+  return hiddenParameters(graph).flatMap((name) =>
+    unitVectors(elementCount(graph.parameters.get(name)!.shape)).map(
+      (entry): Generator => ({ family: "translation", vector: new Map([[name, entry]]), spaces: [] }),
+    ),
+  );
+}
+
+function unitVectors(size: number): Float64Array[] {
+  return Array.from({ length: size }, (_, i) => new Float64Array(size).fill(1, i, i + 1));
 }
 
 /** The directions that are in no span of the given vectors and those before them. */

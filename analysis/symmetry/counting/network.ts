@@ -188,6 +188,11 @@ export class Network {
     return this.kinds.get(value) === "parameter" && !this.moving.has(value);
   }
 
+  /** Whether no weight that trains has a part in the value: no change of weights moves it. */
+  isStill(value: string): boolean {
+    return !this.moving.has(value);
+  }
+
   /** Whether the value depends on a graph input. */
   isActivation(value: string): boolean {
     return this.kinds.get(value) === "activation";

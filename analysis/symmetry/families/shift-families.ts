@@ -4,6 +4,8 @@
  * up for is computed from the weights when a symmetry acts.
  */
 import type { Graph } from "../../graph/graph";
+import { elementCount } from "../../graph/tensor";
+import { hiddenParameters } from "../inert/hidden";
 import type { InferredAxes } from "../spaces/infer";
 import type { ParameterValues } from "../symmetry";
 import { behindGains } from "./behind-gains";
@@ -85,7 +87,25 @@ export function shiftFamilies(graph: Graph, axes: InferredAxes): ShiftFamily[] {
   const taken = new Set(found.filter((f) => f.family === "translation").map((f) => f.parameter));
   const kernels = kernelFamilies(graph, flow, taken);
   for (const { parameters } of kernels) for (const p of parameters) taken.add(p);
-  return [...found, ...kernels, ...normalisedBiasFamilies(graph, flow, taken)];
+  const hidden = new Set(hiddenParameters(graph));
+  const seen = [...found, ...kernels, ...normalisedBiasFamilies(graph, flow, taken)].filter(
+    ({ parameters }) => !parameters.every((p) => hidden.has(p)),
+  );
+  return [...seen, ...[...hidden].map((p) => whole(flow, p))];
+}
+
+/** All of a parameter, whatever it is. */
+function whole(flow: Flow, parameter: string): ShiftFamily {
+  const sizes = flow.shape(parameter);
+  const dimension = elementCount(sizes);
+  return {
+    family: "translation",
+    parameter,
+    parameters: [parameter],
+    sizes,
+    dimension,
+    delta: (_, coordinates) => new Map([[parameter, Float64Array.from({ length: dimension }, (_entry, i) => coordinates[i]!)]]),
+  };
 }
 
 /** A source on its way: what it changes, and what nodes made of it. */

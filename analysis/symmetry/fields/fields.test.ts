@@ -5,6 +5,7 @@ import type { Graph } from "../../graph/graph";
 import { GraphBuilder } from "../../lowering/testing/graph-builder";
 import { Random } from "../../numerics/random";
 import { inferShapes } from "../../operators/inference";
+import { analyse } from "../analyse";
 import { countFamilies } from "../counting/families";
 import { certifyGenerators, measureDimension } from "../counting/jacobian";
 import { Network } from "../counting/network";
@@ -199,6 +200,25 @@ describe("distances", () => {
         `seed ${seed}`,
       );
     }
+  });
+});
+
+describe("what is made of inputs alone", () => {
+  // An ensemble of two (REDQ): the batch, once per member. A field on it could end where both copies differ, which they never do.
+  it("has no field of its own", () => {
+    const b = new GraphBuilder();
+    const x = b.input("x", [6, 4]);
+    const batch = b.add("Expand", [x, b.constant([3], [2, 6, 4], "int64")]);
+    const hidden = b.add("Add", [b.add("MatMul", [batch, b.parameter("w1", [2, 4, 4])]), b.parameter("b1", [2, 1, 4])]);
+    const normed = b.add("LayerNormalization", [hidden, b.parameter("gain", [4]), b.parameter("bias", [4])]);
+    const members = b.add("MatMul", [b.add("Relu", [normed]), b.parameter("w2", [2, 4, 1])]);
+    const graph = b.build(b.add("ReduceMin", [members, b.constant([1], [0], "int64")], { keepdims: 0 }));
+    const { linear, translation, scale, rescaling, total } = analyse(graph).continuous;
+    // By hand: what a layer norm forgets of 4 inputs and a bias, and a length, for each member; the gain's units.
+    assert.deepEqual(
+      { linear, translation, scale, rescaling, total },
+      { linear: 0, translation: 10, scale: 2, rescaling: 4, total: 16 },
+    );
   });
 });
 

@@ -94,7 +94,9 @@ function solveSystem(
   held: ReadonlySet<string> = new Set(),
 ): FieldSystem {
   const { own, shared } = ownership(network, units, supports !== undefined);
-  const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs, ...held]);
+  // What is made of inputs alone does not move: fields on it could only end where it never goes (a batch, repeated per head).
+  const still = units.flatMap((u) => (network.isStill(u.output) ? [u.output] : []));
+  const fixed = new Set([...network.inputs.map((i) => i.name), ...network.outputs, ...still, ...held]);
   const values = [...network.inputs.map((i) => i.name), ...units.map((u) => u.output)].filter((v) => network.isDifferentiable(v));
   const unknowns = new Unknowns(
     [...new Set(values)].map((value) => ({

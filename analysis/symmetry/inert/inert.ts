@@ -4,7 +4,7 @@
  * softmax attention (it adds one number to a whole row of scores).
  */
 import { CAPTURED_INPUTS, consumers, type Graph, type Node, type Parameter, producers } from "../../graph/graph";
-import { isFloating } from "../../graph/tensor";
+import { isFloating, type Shape } from "../../graph/tensor";
 import { pass } from "./rules";
 import { Patterns, type Shift } from "./shift";
 
@@ -48,6 +48,12 @@ export function findInertParameters(normal: Graph): InertParameter[] {
   return out;
 }
 
+/** Those of some values of known shape that every path to an output forgets, whatever is added to them. */
+export function findForgotten(normal: Graph, values: Iterable<string>): string[] {
+  const search = new Search(normal);
+  return [...values].filter((v) => search.isForgotten(v));
+}
+
 /**
  * Nodes that all shifts together are followed through. Through thousands of layers without a nonlinearity each bias would be
  * followed to the end; what is not followed counts as read.
@@ -70,7 +76,7 @@ class Search {
 
   parameter(parameter: Parameter): InertParameter[] {
     const whole = new Patterns(undefined);
-    const forgottenBy = this.follow(parameter, whole);
+    const forgottenBy = this.follow(parameter.name, parameter.shape, whole);
     if (forgottenBy !== undefined) return forgottenBy.length > 0 ? [{ parameter, forgottenBy }] : [];
     // The parts of the longest axis that slices cut: queries, keys and values of one fused projection.
     const out: InertParameter[] = [];
@@ -80,19 +86,26 @@ class Search {
       if (bounds.length - 1 > MOST_PARTS || bounds.length < 3) continue;
       for (let i = 1; i < bounds.length; i++) {
         const segment = { axis, start: bounds[i - 1]!, end: bounds[i]! };
-        const found = this.follow(parameter, new Patterns({ ...segment, size }));
+        const found = this.follow(parameter.name, parameter.shape, new Patterns({ ...segment, size }));
         if (found !== undefined && found.length > 0) out.push({ parameter, segment, forgottenBy: found });
       }
     }
     return out;
   }
 
-  /** The nodes that forget the parameter's shift, in graph order; undefined where it reaches an output or cannot be followed. */
-  private follow(parameter: Parameter, patterns: Patterns): Forgetter[] | undefined {
-    if (this.outputs.has(parameter.name)) return undefined;
-    const shifts = new Map<string, Shift>([[parameter.name, patterns.own(parameter.shape)]]);
+  /** Whether all that reads a value forgets what is added to it. */
+  isForgotten(value: string): boolean {
+    const shape = this.graph.types.get(value)?.shape;
+    const found = shape && this.follow(value, shape, new Patterns(undefined));
+    return found !== undefined && found.length > 0;
+  }
+
+  /** The nodes that forget the shift of a value, in graph order; undefined where it reaches an output or cannot be followed. */
+  private follow(source: string, shape: Shape, patterns: Patterns): Forgetter[] | undefined {
+    if (this.outputs.has(source)) return undefined;
+    const shifts = new Map<string, Shift>([[source, patterns.own(shape)]]);
     const pending = new Agenda(this.order);
-    for (const reader of this.readers.get(parameter.name) ?? []) pending.add(reader);
+    for (const reader of this.readers.get(source) ?? []) pending.add(reader);
     const forgottenBy: Forgetter[] = [];
     for (let node = pending.next(); node !== undefined; node = pending.next()) {
       if (node.attributes[CAPTURED_INPUTS] !== undefined || ++this.steps > MOST_STEPS) return undefined;
