@@ -28,17 +28,21 @@ export function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>):
   return undefined;
 }
 
-/** The parameter behind an operand that is a parameter, or a parameter reshaped. */
+/** The parameter behind an operand that is a parameter, reshaped or with others added (a bias that all share) entry by entry. */
 function plainBias(network: Network, operand: string): Bias | undefined {
   if (network.kind(operand) !== "parameter") return undefined;
-  const path: Step[] = [];
-  let at = operand;
-  for (let producer = network.producer(at); producer; producer = network.producer(at)) {
-    if (producer.node.operator !== "Reshape") return undefined;
-    path.unshift(producer);
-    at = producer.node.inputs[0]!;
+  const shape = network.shape(operand);
+  if (network.graph.parameters.has(operand)) return { parameter: operand, shape, path: [] };
+  const producer = network.producer(operand);
+  const { operator, inputs } = producer?.node ?? { operator: "", inputs: [] };
+  // What is taken off moves the other way.
+  const added = operator === "Add" ? inputs : operator === "Sub" || operator === "Reshape" ? inputs.slice(0, 1) : [];
+  for (const i of added) {
+    if (operator !== "Reshape" && network.shape(i).join() !== shape.join()) continue;
+    const bias = plainBias(network, i);
+    if (bias && network.trainable.includes(bias.parameter)) return { ...bias, shape, path: [...bias.path, producer!] };
   }
-  return network.graph.parameters.has(at) ? { parameter: at, shape: network.shape(operand), path } : undefined;
+  return undefined;
 }
 
 /** A parameter that multiplies what a bias is added to, entry of the bias by entry. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Random } from "../../numerics/random";
 import { evaluateGraph } from "../../operators/evaluate";
+import { analyse } from "../analyse";
 import { batch, measureDimension } from "./jacobian";
 import { Network } from "./network";
 import { genericWeights } from "./sampling";
@@ -149,6 +150,29 @@ describe("calibration", () => {
       }
       const stuck = on.flat().filter((n) => n === 0 || n === 40).length;
       assert.ok(stuck <= 8, `seed ${seed}: on ${on.map((l) => l.join("/")).join(" ")} times of 40`);
+    }
+  });
+
+  // Weights of two domains, each times those that both share (STAR), and biases likewise added: by hand 3 x 4 scales that own and
+  // shared weights trade, 4 units, 4 shared biases. A unit that is off in one domain leaves four more free.
+  it("shows both sides of rectifiers behind a sum of biases", () => {
+    const graph = sketch({
+      inputs: { x: [2, 5, 3] },
+      parameters: { shared: [3, 4], own: [2, 3, 4], bias: [4], ownBias: [2, 1, 4], v: [4, 2], c: [2] },
+      lines: [
+        ["w", "Mul", ["shared", "own"]],
+        ["b", "Add", ["bias", "ownBias"]],
+        ["p", "MatMul", ["x", "w"]],
+        ["h", "Add", ["p", "b"]],
+        ["r", "Relu", ["h"]],
+        ["z", "MatMul", ["r", "v"]],
+        ["y", "Add", ["z", "c"]],
+      ],
+      outputs: ["y"],
+    });
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      assert.equal(measureDimension(graph, { seed, draws: 1 }).dimension, 20, `measured, seed ${seed}`);
+      assert.equal(analyse(graph, { seed }).continuous.total, 20, `explained, seed ${seed}`);
     }
   });
 
