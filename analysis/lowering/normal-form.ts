@@ -4,6 +4,7 @@
  * ("Normal form of the graph"), in its order.
  */
 import type { Graph, Node } from "../graph/graph";
+import type { ParameterOffsets } from "../graph/offsets";
 import type { ParameterSlices } from "../graph/slices";
 import { dropExpands } from "./broadcast";
 import { centreOutputs } from "./centre";
@@ -24,6 +25,7 @@ import { separateConstants, separateExpands } from "./separate";
 import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
+import { absorbOffsets } from "./offsets";
 import { multiplyWeightsLast } from "./weights-last";
 import { keptWhole, standardises } from "../operators/whole";
 import { separateUnread } from "./unread";
@@ -45,6 +47,8 @@ export interface NormalFormOptions {
   readonly maxRecurrentSteps?: number;
   /** True makes parameters of the slices of parameters that are only read slice by slice (default: parameters stay whole). */
   readonly slices?: boolean;
+  /** True adds constants that are added to parameters to them (default: parameters are what the model has). */
+  readonly offsets?: boolean;
   /** True leaves frequent composite operators as they are where they have rules of their own (operators/whole.ts). */
   readonly whole?: boolean;
 }
@@ -58,6 +62,8 @@ export interface NormalForm {
   readonly epsilonRemoved: boolean;
   /** The slices that took the place of parameters, where they were wanted. */
   readonly slices: ParameterSlices;
+  /** What was added to parameters, slices among them, where that was wanted. */
+  readonly offsets: ParameterOffsets;
 }
 
 /**
@@ -75,6 +81,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (slices.size > 0) w.removeDeadCode();
   // In graphs so long that composite operators stay whole, tens of thousands of weights would be cut one by one.
   if (options.slices === true && options.whole !== true) slices = separateUnread(w, slices);
+  const offsets: ParameterOffsets = options.offsets === true ? absorbOffsets(w) : new Map();
   if (codePlaces(w)) w.removeDeadCode();
   if (joinRepeats(w)) w.removeDeadCode();
   if (sumStacks(w)) w.removeDeadCode();
@@ -95,7 +102,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   if (options.loss === "softmax") centreOutputs(w);
   if (squares || products || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
-  return { graph: separateConstants(separateExpands(w.finish())), notes: w.notes, epsilonRemoved, slices };
+  return { graph: separateConstants(separateExpands(w.finish())), notes: w.notes, epsilonRemoved, slices, offsets };
 }
 
 /**

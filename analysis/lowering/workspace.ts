@@ -68,6 +68,13 @@ export class Workspace extends NamedValues {
     this.#parameters = parameters;
   }
 
+  /** Parameters of the same names and shapes take the place of others. */
+  changeParameters(changed: readonly Parameter[]): void {
+    const parameters = new Map(this.#parameters);
+    for (const p of changed) parameters.set(p.name, p);
+    this.#parameters = parameters;
+  }
+
   /** Adds a parameter under its name, or under a similar one where that is taken by another; returns the name. */
   addParameter(parameter: Parameter): string {
     let name = parameter.name;

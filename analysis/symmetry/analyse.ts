@@ -35,6 +35,7 @@ import { findSigmoidUnits, flipSymmetries } from "./flips";
 import { spaceGroup } from "./naming";
 import { runNumericEngines } from "./numeric";
 import { regionGroup } from "./regions";
+import { ofGivenParameters } from "./offsets/analysis";
 import { ofWholeParameters } from "./slices/analysis";
 import { type InferredAxes, inferAxes } from "./spaces/infer";
 import { spaceAddresses } from "./spaces/addresses";
@@ -78,9 +79,10 @@ export function equivarianceOf(node: Node): Equivariance | undefined {
 /** Finds all symmetries of a model. Never throws on a graph whose shapes are consistent; what is not understood is opaque. */
 export function analyse(graph: Graph, options: AnalysisOptions = {}): ModelAnalysis {
   const isHuge = graph.nodes.length > (options.manyNodes ?? MANY_NODES);
-  const form = normalForm(graph, { slices: true, whole: isHuge, ...(options.loss ? { loss: options.loss } : {}) });
+  const form = normalForm(graph, { slices: true, offsets: true, whole: isHuge, ...(options.loss ? { loss: options.loss } : {}) });
   const lowered = once(() => analyse(graph, { ...options, numeric: false, manyNodes: Number.POSITIVE_INFINITY }));
-  const found = analyseNormal(graph, form, options, isHuge ? lowered : undefined);
+  const inForm = analyseNormal(graph, form, options, isHuge ? lowered : undefined);
+  const found = form.offsets.size === 0 ? inForm : ofGivenParameters(inForm, form.offsets);
   return form.slices.size === 0 ? found : ofWholeParameters(found, form.slices);
 }
 
