@@ -1,6 +1,8 @@
 /** @file Stand-ins for PyTorch Geometric, whose layers find their arguments by the names of parameters at run time. */
+import { attention } from "./attention";
 import { convolutions } from "./convolutions";
 import { passing, utilities } from "./passing";
+import { pooling } from "./pooling";
 
 /** Types and containers that files import and graphs do not depend on. */
 const data = `
@@ -50,7 +52,7 @@ export const geometricPrelude: Readonly<Record<string, string>> = {
   torch_scatter: utilities,
   "torch_geometric.utils": utilities,
   "torch_geometric.nn.conv.message_passing": passing,
-  "torch_geometric.nn": convolutions,
+  "torch_geometric.nn": convolutions + attention + pooling,
   ...Object.fromEntries(PARTS.split(" ").map((part) => [`torch_geometric.nn.${part}`, "from torch_geometric.nn import *\n"])),
   "torch_geometric.nn.inits": inits,
   "torch_geometric.data": data,
