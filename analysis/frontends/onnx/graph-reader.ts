@@ -280,7 +280,7 @@ export class GraphReader {
         },
         note: (text) => this.note(`node ${name}: ${text}`),
       });
-      if (value !== undefined) attributes.push([a.name, value]);
+      if (value !== undefined) attributes.push([a.name, a.name === "perm" ? fromTheFront(value) : value]);
     }
     if (captured.size > 0) {
       attributes.push([CAPTURED_INPUTS, captured.size]);
@@ -314,6 +314,12 @@ export class GraphReader {
 }
 
 const NO_ATTRIBUTES: Node["attributes"] = {};
+
+/** A permutation of axes that may be counted from the back, as PyTorch's older exporter leaves them, counted from the front. */
+function fromTheFront(perm: Attribute): Attribute {
+  if (!Array.isArray(perm) || !perm.some((axis) => typeof axis === "number" && axis < 0)) return perm;
+  return (perm as readonly number[]).map((axis) => (axis < 0 ? axis + perm.length : axis));
+}
 
 /** The domain of a node; the standard one has two spellings. */
 export function domainOf(node: NodeProto): string {

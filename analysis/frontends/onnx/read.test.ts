@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { CAPTURED_INPUTS, formalInputs } from "../../graph/graph";
+import { CAPTURED_INPUTS, formalInputs, type Graph } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
 import truth from "../../../testFixtures/zoo/truth.json";
 import {
@@ -160,6 +160,23 @@ test("a function that calls itself stays opaque and is noted; one that doubles a
   const result = readOnnx({ name: "bomb", bytes: bomb });
   assert.ok(result.graph.nodes.length < 300_000);
   assert.ok(result.notes.some((n) => n.includes("stays opaque")));
+});
+
+test("permutations counted from the back are counted from the front", () => {
+  const path = join(ZOO, "PreLnTransformer.onnx");
+  let turned = 0;
+  const data = changed(path, (model) => {
+    for (const { opType, attribute } of model.graph!.node) {
+      for (const a of attribute) {
+        if (opType !== "Transpose" || a.name !== "perm") continue;
+        turned++;
+        a.ints = a.ints.map((axis, k) => (k > 0 ? axis - BigInt(a.ints.length) : axis));
+      }
+    }
+  });
+  assert.ok(turned > 0);
+  const perms = (graph: Graph) => graph.nodes.flatMap((n) => (n.operator === "Transpose" ? [n.attributes["perm"]] : []));
+  assert.deepEqual(perms(readOnnx({ name: "turned.onnx", bytes: data }).graph), perms(readOnnx({ path }).graph));
 });
 
 test("nodes out of order are put in order", () => {

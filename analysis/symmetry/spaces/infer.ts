@@ -197,7 +197,9 @@ class Inference implements InferredAxes, AxisScene {
     return this.known[value] ?? [];
   }
 
+  /** Throws Error where a rule has no axis in some place: the operator's attributes are not those of its shapes. */
   write(value: number, axes: readonly BlockAxis[]): void {
+    for (let k = 0; k < axes.length; k++) if (axes[k] === undefined) throw new Error(`the output has no axis ${k}`);
     if (value !== ABSENT) this.known[value] = axes;
   }
 
