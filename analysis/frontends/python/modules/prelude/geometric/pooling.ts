@@ -65,6 +65,8 @@ class JumpingKnowledge(nn.Module):
     def __init__(self, mode, channels=None, num_layers=None):
         super().__init__()
         self.mode = mode.lower()
+        if self.mode not in ("cat", "max"):
+            raise NotImplementedError("JumpingKnowledge with " + self.mode)
 
     def forward(self, xs):
         if self.mode == "cat":
@@ -76,6 +78,8 @@ class MLP(nn.Module):
     def __init__(self, channel_list=None, *, in_channels=None, hidden_channels=None, out_channels=None, num_layers=None, dropout=0.0,
                  act="relu", norm="batch_norm", bias=True, plain_last=True, **kwargs):
         super().__init__()
+        if norm not in (None, "batch_norm"):
+            raise NotImplementedError("MLP with " + str(norm))
         if channel_list is None:
             channel_list = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
         self.lins = nn.ModuleList([nn.Linear(a, b, bias=bias) for a, b in zip(channel_list[:-1], channel_list[1:])])
