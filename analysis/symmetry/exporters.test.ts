@@ -377,6 +377,19 @@ describe("the same network by different exporters", () => {
     });
   });
 
+  it("random numbers of the shape of a value know nothing else of it", () => {
+    const noisy = (noise: Writing): Graph => {
+      const g = new GraphBuilder(18);
+      const x = g.input("x", [8, 3]);
+      const logits = linear(g, x, "router", 3, 4);
+      const shares = g.add("Softmax", [g.add("Add", [logits, noise(g, logits)])], { axis: -1 });
+      return g.build(linear(g, g.add("Mul", [shares, linear(g, x, "experts", 3, 4)]), "out", 4, 2));
+    };
+    const sized = noisy((g) => g.add("RandomNormal", [], { shape: [8, 4] }));
+    assert.equal(analyse(sized).continuous.translation, 4, "the same added to all logits");
+    assert.deepEqual(found(noisy((g, x) => g.add("RandomNormalLike", [x]))), found(sized));
+  });
+
   it("quantised weights and activations: units change places unless each is rounded in its own way", () => {
     const rounded = (g: GraphBuilder, x: string, scales: number[], axis: number): string => {
       const scale = g.constant(scales.length === 1 ? [] : [scales.length], scales, "float32");

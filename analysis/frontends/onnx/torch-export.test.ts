@@ -204,6 +204,9 @@ test("a buffer that was computed is what it is; one that training starts from, a
     { ...weight("state", [4]), floatData: [0, 0, 0, 0], from: entry(KIND, "BUFFER") },
     { ...weight("folded", [4]), from: entry(FOLDED, "['table', 'state']") },
     { ...weight("ones", [4]), floatData: [1, 1, 1, 1], from: entry(FOLDED, "['state']") },
+    // The first step of a recurrence whose matrix is a buffer, and what may be zero only before training.
+    { ...weight("first", [4, 4]), floatData: new Array<number>(16).fill(0), from: entry(FOLDED, "['table', 'zeros']") },
+    { ...weight("early", [4, 4]), floatData: new Array<number>(16).fill(0), from: entry(FOLDED, "['state', 'zeros']") },
   ];
   const proto = create(ModelProtoSchema, {
     irVersion: 10n,
@@ -211,8 +214,8 @@ test("a buffer that was computed is what it is; one that training starts from, a
     opsetImport: [{ domain: "", version: 18n }],
     graph: {
       metadataProps: [entry("pkg.torch.export.ExportedProgram.graph_signature", "\n# inputs\nx: USER_INPUT\n")],
-      input: [info("y0", [2, 4])],
-      output: [info("y4", [2, 4])],
+      input: [info("y0", [4, 4])],
+      output: [info("y6", [4, 4])],
       initializer: buffers.map(({ from: _, ...tensor }) => tensor),
       valueInfo: buffers.map(({ name, from }) => info(name, [4], [from])),
       node: buffers.map(({ name }, k) => ({ opType: "Mul", name: `by_${name}`, input: [`y${k}`, name], output: [`y${k + 1}`] })),
@@ -221,6 +224,6 @@ test("a buffer that was computed is what it is; one that training starts from, a
   const graph = read(proto);
   assert.deepEqual(
     buffers.map(({ name }) => (graph.constants.has(name) ? "constant" : graph.parameters.get(name)?.trainable)),
-    ["constant", false, "constant", false],
+    ["constant", false, "constant", false, "constant", false],
   );
 });

@@ -201,8 +201,9 @@ export function separateEquals(raw: RawGraph, record: TorchExport): RawGraph {
 }
 
 /**
- * Undoes the folding of a recurrent cell's first step, whose state is zero: a weight times zero is zero, with a bias it is that
- * bias for each sample. Neither is a weight, and the bias is shared with the other steps. Notes constants in the record.
+ * Undoes the folding of a recurrent cell's first step, whose state is zero: a weight (or a fixed matrix, a buffer) times zero is
+ * zero, with a bias it is that bias for each sample. Neither is a weight, and the bias is shared with the other steps. Notes
+ * constants in the record.
  */
 export function unfoldFirstSteps(raw: RawGraph, record: TorchExport): RawGraph {
   const kinds = new Map(record.kinds);
@@ -216,16 +217,25 @@ export function unfoldFirstSteps(raw: RawGraph, record: TorchExport): RawGraph {
   };
   for (const tensor of raw.initializers.values()) {
     const sources = record.folded.get(tensor.name) ?? [];
-    const weights = sources.flatMap((s) => (record.kinds.get(s) === "PARAMETER" ? (raw.initializers.get(s) ?? []) : []));
+    const ofKind = (kind: Kind): FileTensor[] =>
+      sources.flatMap((s) => (record.kinds.get(s) === kind ? (raw.initializers.get(s) ?? []) : []));
+    const [weights, buffers] = [ofKind("PARAMETER"), ofKind("BUFFER")];
     const width = tensor.shape.at(-1) ?? 0;
     // A weight that is only moved about has one source.
-    if (sources.length < 2 || weights.length === 0 || tensor.shape.length < 2 || width === 0) continue;
+    if (sources.length < 2 || weights.length + buffers.length === 0 || tensor.shape.length < 2 || width === 0) continue;
     const values = valuesOf(tensor);
     if (values === undefined || values.length === 0) continue;
     if (values.some((x, i) => x !== values[i % width])) continue;
     const row = values.subarray(0, width);
     const made = weights.map((w) => [w, valuesOf(w)] as const);
-    const isZero = row.every((x) => x === 0) && made.some(([, own]) => own?.some((x) => x !== 0));
+    // A buffer whose entries are all equal may change in training: it may be what is zero.
+    const isFixed = (buffer: FileTensor): boolean => {
+      const own = valuesOf(buffer);
+      return own !== undefined && own.some((x) => x !== own[0]);
+    };
+    const isZero =
+      row.every((x) => x === 0) &&
+      (weights.length > 0 ? made.some(([, own]) => own?.some((x) => x !== 0)) : buffers.every(isFixed));
     const [bias] =
       made.find(([w, own]) => w.shape.length === 1 && own?.length === width && own.every((x, i) => x === row[i])) ?? [];
     const reader = raw.nodes.find((n) => n.inputs.includes(tensor.name));

@@ -51,6 +51,8 @@ export const lowerings: Readonly<Record<string, NonNullable<Operator["lower"]>>>
   Mish: elementwise.lowerMish,
   Pad: movement.lowerPad,
   QuantizeLinear: quantization.lowerQuantizeLinear,
+  RandomNormalLike: sampling.lowerRandomLike("RandomNormal"),
+  RandomUniformLike: sampling.lowerRandomLike("RandomUniform"),
   ReduceL1: reduction.lowerReduceL1,
   ReduceL2: reduction.lowerReduceL2,
   ReduceLogSum: reduction.lowerReduceLogSum,

@@ -2,7 +2,7 @@
  * @file Sampling at places that are values themselves: grids, regions of interest, deformable convolutions. A sample is a
  * sum of entries that a Gather picks times weights, so its derivatives with respect to data and places come by themselves.
  */
-import { numberAttribute, stringAttribute } from "../../graph/graph";
+import { type Node, numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, filled, type Shape, tensor } from "../../graph/tensor";
 import { slidingWindows } from "../kernels/window";
 import type { Builder, Lowering } from "../operator";
@@ -365,4 +365,16 @@ export function lowerDft(l: Lowering): readonly string[] | undefined {
 /** Scatter, the old name of ScatterElements. */
 export function lowerScatter(l: Lowering): readonly string[] | undefined {
   return [l.add("ScatterElements", l.node.inputs, { axis: numberAttribute(l.node, "axis", 0) })];
+}
+
+/** Random numbers of the shape of a value: of that value, they know nothing else. */
+export function lowerRandomLike(operator: "RandomNormal" | "RandomUniform") {
+  return (l: Lowering): readonly string[] | undefined => {
+    const x = input(l, 0);
+    const shape = shapeOf(l, x);
+    const dtype = l.node.attributes.dtype ?? (x === undefined ? undefined : onnxTypeCode(l.type(x).type));
+    if (shape === undefined || dtype === undefined) return undefined;
+    const attributes: Node["attributes"] = { ...l.node.attributes, shape, dtype };
+    return [l.add(operator, [], attributes)];
+  };
 }
