@@ -89,11 +89,14 @@ function searchedSize(places: Value): number | undefined {
 /** The node that writes what the comparison wrote. */
 function coded(w: Workspace, node: Node, { places, size, with: compared }: Comparison): Node {
   const integer = (k: number): string => w.addConstant({ type: "int64", shape: [], data: Float64Array.of(k) });
-  const marks = w.addConstant({ type: "bool", shape: [2], data: Float64Array.of(0, 1) });
+  // Whole numbers and not truth values: ONNX Runtime has no kernel for codes of those.
+  const marks = w.addConstant({ type: "int64", shape: [2], data: Float64Array.of(0, 1) });
   const code = w.fresh(`${node.name}/OneHot`);
   const name = w.resolve(places.name);
   w.add({ ...node, name: code, operator: "OneHot", inputs: [name, integer(size), marks], outputs: [code], attributes: {} });
-  const all = w.resolve(code);
+  const truth = w.fresh(`${node.name}/Cast`);
+  w.add({ ...node, name: truth, operator: "Cast", inputs: [w.resolve(code)], outputs: [truth], attributes: { to: 9 } });
+  const all = w.resolve(truth);
   if (compared !== "all") return { ...node, operator: "Gather", inputs: [all, integer(compared)], attributes: { axis: -1 } };
   // The places' last axis, of size one, has made way for the code.
   const shape = w.type(name).shape!;

@@ -27,6 +27,7 @@ import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
 import { absorbOffsets } from "./offsets";
 import { multiplyWeightsLast } from "./weights-last";
+import { withAllRows } from "../operators/dispatch/dispatch";
 import { keptWhole, standardises } from "../operators/whole";
 import { separateUnread } from "./unread";
 import { Workspace } from "./workspace";
@@ -71,7 +72,7 @@ export interface NormalForm {
  * Work is close to linear in the number of nodes.
  */
 export function normalForm(graph: Graph, options: NormalFormOptions = {}): NormalForm {
-  const w = new Workspace(graph);
+  const w = new Workspace(withAllRows(graph));
   expand(w, options.maxRecurrentSteps ?? 3, options.whole === true ? keptWhole : undefined);
   w.removeDeadCode();
   // Steps of a recurrence that are gone may leave weights without a reader among others of the same tensor.
@@ -111,7 +112,7 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
  * @param keep nodes that stay; only operators whose meaning has not changed up to operator set 21
  */
 export function primitiveForm(graph: Graph, keep: (node: Node) => boolean): Graph {
-  const w = new Workspace(graph);
+  const w = new Workspace(withAllRows(graph));
   expand(w, Number.POSITIVE_INFINITY, (node) => (keep(node) ? node : undefined));
   w.removeDeadCode();
   w.keepOutputNames();

@@ -12,6 +12,7 @@ import {
   type Shape,
   type Tensor,
   type TensorType,
+  elementCount,
 } from "../../../graph/tensor";
 import type { OperatorTable } from "../../../operators/operator";
 import { onnxTypeCode } from "../../../operators/rules";
@@ -295,6 +296,15 @@ export class GraphBuilder {
     const names = [...new Set(inputs.map((t) => this.nameOf(t)))].filter((n) => n !== "");
     const made = type ?? { type: "float32" as const, shape: undefined };
     return this.emit(name.replace(/[^\w.]+/g, "_"), name, "python", names, {}, [made])[0]!;
+  }
+
+  /** The coordinates of the entries of a mask that are not zero, as if none were; shape [rank, entries]. */
+  picked(mask: TensorValue): TensorValue {
+    this.refresh(mask);
+    if (mask.shape === undefined) this.needShape(mask);
+    const shape = mask.shape ?? [];
+    const type = { type: "int64" as const, shape: [shape.length, Math.max(1, elementCount(shape))] };
+    return this.emit("NonZero", "NonZero", "", [this.nameOf(mask)], {}, [type])[0]!;
   }
 
   /** A tensor for any value: numbers become constants, lists of tensors are stacked, unknown values are opaque. */

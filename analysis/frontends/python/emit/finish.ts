@@ -1,6 +1,7 @@
 /** @file The Graph that an evaluation leaves: the part that its outputs depend on, under PyTorch's names. */
 import type { Graph, GraphInput, Node, Parameter } from "../../../graph/graph";
 import type { ElementType, Shape, Tensor, TensorType } from "../../../graph/tensor";
+import { withAllRows } from "../../../operators/dispatch/dispatch";
 import { type LazyConstant, materialise } from "../values/constant";
 import type { ParameterCell } from "../values/value";
 
@@ -81,15 +82,24 @@ export function finishedGraph(emitted: Emitted, finish: Finish): Graph {
     const type = emitted.types.get(n);
     if (type) types.set(rename(n), type);
   }
-  return {
-    name: finish.name,
-    opset: finish.opset,
-    inputs: emitted.inputs.filter((i) => needed.has(i.name)),
-    outputs: finish.outputs.map(rename),
-    nodes: kept.map((node) => (node.inputs.some((i) => renamed.has(i)) ? { ...node, inputs: node.inputs.map(rename) } : node)),
-    parameters,
-    constants,
-    types,
-    ...(finish.symbols.size > 0 ? { symbols: finish.symbols } : {}),
-  };
+  return withoutPicks(
+    withAllRows({
+      name: finish.name,
+      opset: finish.opset,
+      inputs: emitted.inputs.filter((i) => needed.has(i.name)),
+      outputs: finish.outputs.map(rename),
+      nodes: kept.map((node) => (node.inputs.some((i) => renamed.has(i)) ? { ...node, inputs: node.inputs.map(rename) } : node)),
+      parameters,
+      constants,
+      types,
+      ...(finish.symbols.size > 0 ? { symbols: finish.symbols } : {}),
+    }),
+  );
+}
+
+/** What a mask picks is opaque where its rows cannot be followed: its shape is not the one that stands for it. */
+function withoutPicks(graph: Graph): Graph {
+  const isPick = (n: Node) => n.operator === "NonZero" && n.domain === "" && !graph.constants.has(n.inputs[0]!);
+  if (!graph.nodes.some(isPick)) return graph;
+  return { ...graph, nodes: graph.nodes.map((n) => (isPick(n) ? { ...n, operator: "nonzero", domain: "python" } : n)) };
 }

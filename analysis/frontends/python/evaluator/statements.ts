@@ -12,6 +12,7 @@ import { call } from "./functions";
 import { matches } from "./exceptions";
 import { importFrom, importNames } from "./imports";
 import type { Frame, Interpreter } from "./interpreter";
+import { type PickedRow, pickedRows } from "../torch/picked";
 import { iterate } from "./iterate";
 import { binary } from "./operators";
 import { deleteItem, setItem } from "./subscripts";
@@ -218,6 +219,8 @@ function runIf(interpreter: Interpreter, s: StmtOf<"If">, frame: Frame): Outcome
 function runFor(interpreter: Interpreter, s: StmtOf<"For">, frame: Frame): Outcome {
   frame.at = s.iterable;
   const iterable = evaluate(interpreter, s.iterable, frame);
+  const rows = is(iterable, "tensor") && iterable.picked ? pickedRows(interpreter, iterable.picked) : undefined;
+  if (rows) return runPickedLoop(interpreter, s, rows, frame);
   const items = iterate(interpreter, iterable);
   if (!items) return runUnknownLoop(interpreter, s, iterable, frame);
   let count = 0;
@@ -229,6 +232,20 @@ function runFor(interpreter: Interpreter, s: StmtOf<"For">, frame: Frame): Outco
     assign(interpreter, s.target, item, frame);
     const outcome = runBlock(interpreter, s.body, frame);
     if (outcome.kind === "break") return NORMAL;
+    if (outcome.kind === "return") return outcome;
+  }
+  return runBlock(interpreter, s.otherwise, frame);
+}
+
+/** A loop over the entries that a mask picks: for each entry, the body runs where it is one of them. */
+function runPickedLoop(interpreter: Interpreter, s: StmtOf<"For">, rows: readonly PickedRow[], frame: Frame): Outcome {
+  for (const { coordinates, isThere } of rows) {
+    const body = (): Outcome => {
+      assign(interpreter, s.target, coordinates, frame);
+      const o = runBlock(interpreter, s.body, frame);
+      return o.kind === "continue" ? NORMAL : o;
+    };
+    const outcome = fork(interpreter, frame, isThere, body, () => NORMAL);
     if (outcome.kind === "return") return outcome;
   }
   return runBlock(interpreter, s.otherwise, frame);

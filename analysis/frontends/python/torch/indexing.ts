@@ -360,12 +360,16 @@ export function storeTensor(interpreter: Interpreter, t: TensorValue, index: Val
     }
   }
   if (!isBasic(steps)) {
-    const picked = rowsOf(interpreter, withoutMasks(interpreter, steps));
+    const { shape } = t;
+    const isAll = (s: Step) => s.kind === "slice" && s.start === 0 && s.step === 1 && s.stop === shape[s.axis];
+    // Axes behind the last index that are taken whole (`x[rows, :]`) need not be named.
+    const last = steps.findLastIndex((s) => !isAll(s));
+    const picked = rowsOf(interpreter, withoutMasks(interpreter, steps.slice(0, last + 1)));
     if (picked && tensor.shape) {
-      const shape = shapeOf(interpreter, picked).slice(0, -1);
+      const written = shapeOf(interpreter, picked).slice(0, -1);
       const updates = builder.node("Expand", [
         builder.cast(tensor, t.type),
-        builder.ints([...shape, ...t.shape.slice(picked.shape!.at(-1)!)]),
+        builder.ints([...written, ...t.shape.slice(picked.shape!.at(-1)!)]),
       ]);
       builder.overwrite(t, builder.node("ScatterND", [t, picked, updates]));
       return;

@@ -297,6 +297,8 @@ export interface TensorValue {
   version: number;
   /** Entries drawn at random, before they become a parameter: how. */
   drawn?: { scheme: string; constant?: number; std?: number } | undefined;
+  /** The mask whose entries' coordinates these rows are, as if it picked them all. */
+  picked?: TensorValue | undefined;
   attributes?: Map<string, Value>;
 }
 

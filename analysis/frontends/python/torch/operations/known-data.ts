@@ -31,11 +31,12 @@ export function nonzero(a: Reader, b: GraphBuilder, asTuple: boolean): Value {
   if (!data || !t.shape) {
     const picked = pickedIndices(a.interpreter, t);
     if (asTuple) return tuple(picked);
-    return b.node(
+    const rows = b.node(
       "Concat",
       picked.map((p) => b.unsqueeze(p, [1])),
       { axis: 1 },
     );
+    return { ...rows, picked: t };
   }
   const by = strides(t.shape);
   const rows = data.flatMap((v, i) => (v ? [i] : []));
