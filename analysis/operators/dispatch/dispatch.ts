@@ -4,12 +4,13 @@
  * is computed where all rows are worked on and only those that the mask picks are written. That has shapes, and nothing is opaque.
  */
 import { type Graph, type Node, numberAttribute, stringAttribute } from "../../graph/graph";
-import { elementCount, type Tensor, type TensorType } from "../../graph/tensor";
+import { elementCount, int64Vector, type Tensor, type TensorType } from "../../graph/tensor";
 import type { Builder } from "../operator";
 import { inferShapes } from "../inference";
 import { operatorTable } from "../table";
+import { possibleEntries } from "./possible";
 import { rowAxis } from "./rows";
-import { allCoordinates, isWrite, placesAlong, placesOf, type RowWrite, writtenRows } from "./writes";
+import { coordinatesOf, isWrite, placesAlong, placesOf, type RowWrite, writtenRows } from "./writes";
 
 /** Masks with more entries than this stay: their coordinates would be constants of that size. */
 const MOST_ROWS = 16_384;
@@ -56,6 +57,7 @@ class DensePass implements Builder {
   readonly #rows = new Map<string, Rows>();
   /** Values that are other ones than in the source, by the mask that they come from last. */
   readonly #changed = new Map<string, string>();
+  readonly #possibleRows = new Map<string, readonly number[] | undefined>();
   readonly #flatMasks = new Map<string, string>();
   readonly #writers = new Map<string, Node>();
   readonly #made = new Map<string, Tensor>();
@@ -174,19 +176,31 @@ class DensePass implements Builder {
     const { shape } = this.type(input);
     const mask = this.#beforeReshapes(input);
     if (this.refused.has(mask) || this.constant(input) !== undefined || shape === undefined || shape.length === 0) return false;
-    const count = elementCount(shape);
-    if (count === 0 || count > MOST_ROWS) return false;
+    const possible = this.#possible(mask);
+    const all = possible?.length ?? elementCount(shape);
+    if (all === 0 || all > MOST_ROWS) return false;
     if (this.#rows.has(input)) {
       this.#refuse(this.#rows.get(input)!.picked);
       return false;
     }
-    const key = `all ${shape.join()}`;
-    const all = this.#made.get(key) ?? allCoordinates(shape);
-    this.#made.set(key, all);
-    this.#become(output, all);
+    const key = `all ${shape.join()} ${possible?.join() ?? ""}`;
+    const coordinates = this.#made.get(key) ?? coordinatesOf(shape, possible);
+    this.#made.set(key, coordinates);
+    this.#become(output, coordinates);
     this.#rows.set(output, { picked: mask, axis: 1 });
     this.#changed.set(output, mask);
     return true;
+  }
+
+  /** The entries of a mask that the data may set; undefined for all. */
+  #possible(mask: string): readonly number[] | undefined {
+    if (!this.#possibleRows.has(mask)) {
+      const writer = (value: string) => this.#writers.get(value);
+      const found = possibleEntries(mask, { writer, type: (v) => this.type(v), constant: (v) => this.constant(v) })?.data;
+      const rows = found && Array.from(found, (_, i) => i).filter((i) => found[i] !== 0);
+      this.#possibleRows.set(mask, rows?.length === found?.length ? undefined : rows);
+    }
+    return this.#possibleRows.get(mask);
   }
 
   /** The value that a mask is another shape of: what is in it comes in the same order. */
@@ -251,6 +265,7 @@ class DensePass implements Builder {
     const [first] = read;
     if (first === undefined) return undefined;
     if (read.some((r) => r.picked !== first.picked)) return null;
+    if (this.#takesAll(node, first.axis)) return undefined;
     const axis = rowAxis({
       node,
       opset: this.graph.opset,
@@ -261,6 +276,15 @@ class DensePass implements Builder {
       isUniform: (i, axisOfInput) => this.#isUniform(node.inputs[i] ?? "", axisOfInput),
     });
     return axis === undefined ? null : { picked: first.picked, axis };
+  }
+
+  /** Whether a node cuts all rows apart into parts of given sizes: it can be run only where the mask picks all of them. */
+  #takesAll(node: Node, rows: number): boolean {
+    if (node.operator !== "Split" || node.domain !== "") return false;
+    const rank = this.type(node.inputs[0]!).shape!.length;
+    const axis = numberAttribute(node, "axis", 0);
+    const hasSizes = node.attributes["split"] !== undefined || this.constant(node.inputs[1] ?? "") !== undefined;
+    return hasSizes && (axis < 0 ? axis + rank : axis) === rows;
   }
 
   /** Computes a node whose inputs are all known, once for all that compute the same. */
@@ -302,13 +326,10 @@ class DensePass implements Builder {
     if (known !== undefined) return known;
     const { type, shape } = this.type(picked);
     const truth = type === "bool" ? picked : this.add("Cast", [picked], { to: 9 });
-    const made =
-      shape!.length === 1
-        ? truth
-        : this.add("Reshape", [
-            truth,
-            this.addConstant({ type: "int64", shape: [1], data: Float64Array.of(elementCount(shape!)) }),
-          ]);
+    const ints = (values: readonly number[]) => this.addConstant(int64Vector(values));
+    const flat = shape!.length === 1 ? truth : this.add("Reshape", [truth, ints([elementCount(shape!)])]);
+    const possible = this.#possible(picked);
+    const made = possible === undefined ? flat : this.add("Gather", [flat, ints(possible)], { axis: 0 });
     this.#flatMasks.set(picked, made);
     return made;
   }

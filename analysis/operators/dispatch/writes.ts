@@ -109,14 +109,14 @@ export function placesAlong(indices: Tensor, axis: number, size: number): number
   return places.map((at) => (at < 0 ? at + size : at));
 }
 
-/** The coordinates of all entries of a tensor, as NonZero gives them where no entry is zero. */
-export function allCoordinates(shape: Shape): Tensor {
-  const count = elementCount(shape);
+/** The coordinates of entries of a tensor (all of them unless told), as NonZero gives them where no others are set. */
+export function coordinatesOf(shape: Shape, entries?: readonly number[]): Tensor {
+  const count = entries?.length ?? elementCount(shape);
   const data = new Float64Array(shape.length * count);
-  let inner = count;
+  let inner = elementCount(shape);
   shape.forEach((size, k) => {
     inner /= size;
-    for (let i = 0; i < count; i++) data[k * count + i] = Math.floor(i / inner) % size;
+    for (let i = 0; i < count; i++) data[k * count + i] = Math.floor((entries?.[i] ?? i) / inner) % size;
   });
   return tensor([shape.length, count], data, "int64");
 }

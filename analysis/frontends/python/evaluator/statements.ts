@@ -240,12 +240,20 @@ function runFor(interpreter: Interpreter, s: StmtOf<"For">, frame: Frame): Outco
 /** A loop over the entries that a mask picks: for each entry, the body runs where it is one of them. */
 function runPickedLoop(interpreter: Interpreter, s: StmtOf<"For">, rows: readonly PickedRow[], frame: Frame): Outcome {
   for (const { coordinates, isThere } of rows) {
+    let failure: unknown;
     const body = (): Outcome => {
-      assign(interpreter, s.target, coordinates, frame);
-      const o = runBlock(interpreter, s.body, frame);
-      return o.kind === "continue" ? NORMAL : o;
+      try {
+        assign(interpreter, s.target, coordinates, frame);
+        const o = runBlock(interpreter, s.body, frame);
+        return o.kind === "continue" ? NORMAL : o;
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
     };
     const outcome = fork(interpreter, frame, isThere, body, () => NORMAL);
+    // What fails for one entry says that something else is wrong, not that no entry is picked.
+    if (failure !== undefined) throw failure;
     if (outcome.kind === "return") return outcome;
   }
   return runBlock(interpreter, s.otherwise, frame);
