@@ -391,3 +391,19 @@ class Net(nn.Module):
   const hard = operatorsOf(model(routed("True"), "Net").graph);
   assert.ok(hard.includes("ArgMax") && hard.includes("OneHot"), hard.join(" "));
 });
+
+test("a generator that extends a list sees it grow", () => {
+  const wired = (grow: string): unknown =>
+    model(
+      net(
+        "self.w, self.head = nn.ModuleList(nn.Linear(4, 4) for _ in range(3)), nn.Linear(16, 2)",
+        `y = [x]\n${grow}\nreturn self.head(torch.cat(y, -1))`,
+      ),
+      "Net",
+    ).graph.nodes.map((n) => [n.operator, n.inputs]);
+  const inLoop = wired("for m in self.w:\n    y.append(m(y[-1]))");
+  assert.deepEqual(wired("y.extend(m(y[-1]) for m in self.w)"), inLoop);
+  assert.deepEqual(wired("y += (m(y[-1]) for m in self.w)"), inLoop);
+  // A list is complete before it is appended.
+  assert.notDeepEqual(wired("y.extend([m(y[-1]) for m in self.w])"), inLoop);
+});

@@ -1,12 +1,12 @@
 /** @file Expressions. */
 import type { Argument, Expr, ExprOf, StringPart } from "../parser/syntax";
-import { dictKey, is, isObject } from "../values/inspect";
+import { dictKey, is } from "../values/inspect";
 import { ELLIPSIS, float, int, list, tuple, unknown } from "../values/make";
-import type { Arguments, DictValue, FunctionValue, SetValue, Value } from "../values/value";
+import type { Arguments, DictValue, FunctionValue, ListValue, SetValue, Value } from "../values/value";
 import { contentsOf } from "./derived";
 import { getAttribute } from "./attributes";
 import { joinValues, truth } from "./branches";
-import { NotUnderstood, PythonError, raise } from "./errors";
+import { NotUnderstood, PythonError } from "./errors";
 import { formatValue } from "./format";
 import { guardedCall } from "./functions";
 import type { Frame, Interpreter } from "./interpreter";
@@ -14,28 +14,8 @@ import { iterate } from "./iterate";
 import { binary, compare, unary } from "./operators";
 import { assign } from "./assignment";
 import { closureOf } from "./definitions";
+import { lookup, superOf } from "./names";
 import { getItem } from "./subscripts";
-
-/** A variable: local, enclosing, module, built-in. Throws PythonError (NameError). */
-export function lookup(interpreter: Interpreter, frame: Frame, name: string): Value {
-  let scope: typeof frame.scope | undefined = frame.scope;
-  while (scope) {
-    const redirect = scope.redirects?.get(name);
-    const v = redirect === "global" ? undefined : (redirect ?? scope.variables).get(name);
-    if (v !== undefined) return v;
-    if (redirect === "global") break;
-    scope = scope.outer;
-  }
-  if (name === "__class__") {
-    const owner = frame.callee?.owner ?? [...interpreter.frames].reverse().find((f) => f.callee?.owner)?.callee?.owner;
-    if (owner) return owner;
-  }
-  const global = frame.module.lookup(name);
-  if (global !== undefined) return global;
-  const builtin = interpreter.environment.builtin(name);
-  if (builtin !== undefined) return builtin;
-  return raise("NameError", `name '${name}' is not defined`);
-}
 
 /** The value of an expression. */
 export function evaluate(interpreter: Interpreter, x: Expr, frame: Frame): Value {
@@ -110,15 +90,8 @@ export function evaluate(interpreter: Interpreter, x: Expr, frame: Frame): Value
     }
     case "Call":
       return evaluateCall(interpreter, x, frame);
-    case "Attribute": {
-      const object = evaluate(interpreter, x.object, frame);
-      frame.at = x;
-      if (is(object, "unknown")) {
-        if (x.name === "backward") interpreter.onFact?.("backward", { positional: [object], keywords: new Map() }, null);
-        return { k: "unknown", reason: object.reason, inputs: object.inputs };
-      }
-      return getAttribute(interpreter, object, x.name);
-    }
+    case "Attribute":
+      return attribute(interpreter, evaluate(interpreter, x.object, frame), x, frame);
     case "Subscript": {
       const object = evaluate(interpreter, x.object, frame);
       const index = evaluate(interpreter, x.index, frame);
@@ -172,6 +145,15 @@ export function evaluate(interpreter: Interpreter, x: Expr, frame: Frame): Value
       return unknown("this text does not parse", ...values);
     }
   }
+}
+
+function attribute(interpreter: Interpreter, object: Value, x: ExprOf<"Attribute">, frame: Frame): Value {
+  frame.at = x;
+  if (is(object, "unknown")) {
+    if (x.name === "backward") interpreter.onFact?.("backward", { positional: [object], keywords: new Map() }, null);
+    return { k: "unknown", reason: object.reason, inputs: object.inputs };
+  }
+  return getAttribute(interpreter, object, x.name);
 }
 
 /**
@@ -280,46 +262,13 @@ function lambda(interpreter: Interpreter, x: ExprOf<"Lambda">, frame: Frame): Fu
 }
 
 function comprehension(interpreter: Interpreter, x: ExprOf<"Comprehension">, frame: Frame): Value {
-  const inner: Frame = { ...frame, form: "function", scope: { variables: new Map(), outer: frame.scope } };
   const out: Value[] = [];
   const entries = new Map<string, { key: Value; value: Value }>();
-  let open = false;
-  const produce = (): void => {
-    interpreter.step();
-    const body = evaluate(interpreter, x.body, inner);
+  const complete = produce(interpreter, x, frame, (body, inner) => {
     if (x.form === "dict" && x.value) entries.set(dictKey(body), { key: body, value: evaluate(interpreter, x.value, inner) });
-    else if (x.body.kind === "Starred") out.push(...(iterate(interpreter, body) ?? []));
     else out.push(body);
-  };
-  const clause = (i: number): void => {
-    const c = x.clauses[i];
-    if (!c) {
-      produce();
-      return;
-    }
-    const source = evaluate(interpreter, c.iterable, i === 0 ? frame : inner);
-    const members = iterate(interpreter, source);
-    if (!members) {
-      open = true;
-      out.push(unknown("comprehension over an unknown sequence", source));
-      return;
-    }
-    for (const m of members) {
-      // Each iteration has its own variables for functions made in it to see, as far as they are bound late.
-      assign(interpreter, c.target, m, inner);
-      const passed = c.conditions.every((condition) => truth(evaluate(interpreter, condition, inner)) !== false);
-      if (passed) clause(i + 1);
-    }
-  };
-  const before = interpreter.frames[interpreter.frames.length - 1];
-  if (before) interpreter.frames[interpreter.frames.length - 1] = inner;
-  try {
-    clause(0);
-  } finally {
-    if (before) interpreter.frames[interpreter.frames.length - 1] = before;
-  }
-  // A walrus inside a comprehension binds in the function around it.
-  if (open) return unknown("comprehension over an unknown sequence", ...out);
+  });
+  if (!complete) return unknown("comprehension over an unknown sequence", ...out);
   switch (x.form) {
     case "list":
       return list(out);
@@ -333,6 +282,63 @@ function comprehension(interpreter: Interpreter, x: ExprOf<"Comprehension">, fra
     default:
       return { k: "iterator", items: out, at: 0 };
   }
+}
+
+/** Hands over one member of a comprehension after the other; false where one of its sequences is unknown. */
+function produce(
+  interpreter: Interpreter,
+  x: ExprOf<"Comprehension">,
+  frame: Frame,
+  take: (member: Value, inner: Frame) => void,
+): boolean {
+  const inner: Frame = { ...frame, form: "function", scope: { variables: new Map(), outer: frame.scope } };
+  let complete = true;
+  const clause = (i: number): void => {
+    const c = x.clauses[i];
+    if (!c) {
+      interpreter.step();
+      const body = evaluate(interpreter, x.body, inner);
+      if (x.body.kind === "Starred") for (const member of iterate(interpreter, body) ?? []) take(member, inner);
+      else take(body, inner);
+      return;
+    }
+    const source = evaluate(interpreter, c.iterable, i === 0 ? frame : inner);
+    const members = iterate(interpreter, source);
+    if (!members) {
+      complete = false;
+      take(unknown("comprehension over an unknown sequence", source), inner);
+      return;
+    }
+    for (const m of members) {
+      // Each iteration has its own variables for functions made in it to see, as far as they are bound late.
+      assign(interpreter, c.target, m, inner);
+      const passed = c.conditions.every((condition) => truth(evaluate(interpreter, condition, inner)) !== false);
+      if (passed) clause(i + 1);
+    }
+  };
+  // A walrus inside a comprehension binds in the function around it.
+  const before = interpreter.frames[interpreter.frames.length - 1];
+  if (before) interpreter.frames[interpreter.frames.length - 1] = inner;
+  try {
+    clause(0);
+  } finally {
+    if (before) interpreter.frames[interpreter.frames.length - 1] = before;
+  }
+  return complete;
+}
+
+/**
+ * Appends what an expression gives to a list. A generator sees the list grow while it runs: in
+ * `y.extend(m(y[-1]) for m in layers)` every layer reads what the one before it gave.
+ */
+export function extendBy(interpreter: Interpreter, target: ListValue, x: Expr, frame: Frame): void {
+  if (x.kind === "Comprehension" && x.form === "generator") {
+    produce(interpreter, x, frame, (member) => interpreter.journal.push(target, member));
+    return;
+  }
+  const given = evaluate(interpreter, x, frame);
+  frame.at = x;
+  interpreter.journal.push(target, ...(iterate(interpreter, given) ?? [unknown("members of an unknown sequence", given)]));
 }
 
 /** The arguments of a call. */
@@ -363,7 +369,16 @@ function evaluateCall(interpreter: Interpreter, x: ExprOf<"Call">, frame: Frame)
     for (const [k, v] of frame.scope.variables) entries.set(dictKey(k), { key: k, value: v });
     return { k: "dict", entries };
   }
-  const callee = evaluate(interpreter, x.callee, frame);
+  const object = x.callee.kind === "Attribute" ? evaluate(interpreter, x.callee.object, frame) : undefined;
+  const [given] = x.args;
+  if (is(object, "list") && x.callee.kind === "Attribute" && x.callee.name === "extend" && given?.form === "positional") {
+    extendBy(interpreter, object, given.value, frame);
+    return null;
+  }
+  const callee =
+    x.callee.kind === "Attribute" && object !== undefined
+      ? attribute(interpreter, object, x.callee, frame)
+      : evaluate(interpreter, x.callee, frame);
   const args = evaluateArguments(interpreter, x.args, frame);
   frame.at = x;
   const depth = interpreter.frames.length - 1;
@@ -387,18 +402,4 @@ function evaluateCall(interpreter: Interpreter, x: ExprOf<"Call">, frame: Frame)
     interpreter.callSites[depth] = outerSite;
     frame.at = x;
   }
-}
-
-function superOf(interpreter: Interpreter, frame: Frame): Value {
-  // Inside a comprehension or nested function the method's frame is further out.
-  const owner = frame.callee?.owner;
-  const { self } = frame;
-  if (owner && is(self, "instance")) return { k: "super", after: owner, self };
-  if (owner && is(self, "class")) return { k: "super", after: owner, self };
-  for (const f of [...interpreter.frames].reverse()) {
-    if (f.callee?.owner && f.self !== undefined && isObject(f.self) && (f.self.k === "instance" || f.self.k === "class")) {
-      return { k: "super", after: f.callee.owner, self: f.self };
-    }
-  }
-  return unknown("super() outside of a class");
 }

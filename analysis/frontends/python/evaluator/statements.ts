@@ -7,7 +7,7 @@ import { deleteAttribute, tryAttribute } from "./attributes";
 import { fork, NORMAL, type Outcome, truth } from "./branches";
 import { defineClass } from "./classes";
 import { NotUnderstood, PythonError, type SizeConflict } from "./errors";
-import { evaluate } from "./expressions";
+import { evaluate, extendBy } from "./expressions";
 import { call } from "./functions";
 import { matches } from "./exceptions";
 import { importFrom, importNames } from "./imports";
@@ -132,12 +132,12 @@ function augmented(interpreter: Interpreter, s: StmtOf<"Augmented">, frame: Fram
     return;
   }
   const old = evaluate(interpreter, target, frame);
-  const right = evaluate(interpreter, s.value, frame);
-  frame.at = s;
   if (is(old, "list") && s.operator === "+") {
-    interpreter.journal.push(old, ...(iterate(interpreter, right) ?? []));
+    extendBy(interpreter, old, s.value, frame);
     return;
   }
+  const right = evaluate(interpreter, s.value, frame);
+  frame.at = s;
   if (is(old, "dict") && s.operator === "|" && is(right, "dict")) {
     for (const [k, v] of right.entries) interpreter.journal.set(old.entries, k, v);
     return;
