@@ -24,7 +24,8 @@ export function separateUnread(w: Workspace, slices: ParameterSlices): Parameter
       const parameter = value.writer === undefined ? w.parameters.get(value.name) : undefined;
       if (!parameter?.trainable || !isFloating(parameter.type) || whole.has(value) || cuts.has(value.name)) continue;
       const cut = cutOf(parameter, parts.get(value) ?? []);
-      if (cut) cuts.set(parameter.name, cut);
+      const of = slices.get(parameter.name) ?? wholeSlice(parameter);
+      if (cut?.ranges.every(({ range }) => sliceOf(of, cut.axis, range, false))) cuts.set(parameter.name, cut);
     }
   }
   if (cuts.size === 0) return slices;
@@ -40,7 +41,7 @@ export function separateUnread(w: Workspace, slices: ParameterSlices): Parameter
     out.delete(name);
     const own: Parameter[] = [];
     const names = ranges.map(({ range, isRead }) => {
-      const slice: ParameterSlice = sliceOf(of, axis, range, false);
+      const slice: ParameterSlice = sliceOf(of, axis, range, false)!;
       const added = w.addParameter(slice.parameter);
       out.set(added, { ...slice, parameter: { ...slice.parameter, name: added } });
       own.push(out.get(added)!.parameter);

@@ -182,7 +182,7 @@ describe("weights that share a tensor", () => {
 describe("addresses on slices", () => {
   const w = { name: "w", type: "float32", shape: [2, 6, 4], trainable: true, origin: {} } as const;
   const whole = wholeSlice(w);
-  const named = (...slices: ReturnType<typeof sliceOf>[]) => new Map(slices.map((s) => [s.parameter.name, s]));
+  const named = (...slices: ReturnType<typeof sliceOf>[]) => new Map(slices.map((s) => [s!.parameter.name, s!]));
   const told = (size: number, slices: ReturnType<typeof named>, ...acts: (readonly [string, number])[]) =>
     onWholeTensors(
       acts.map(([parameter, axis]) => ({ parameter, axis })),
@@ -191,8 +191,8 @@ describe("addresses on slices", () => {
     ).map(formatAddress);
 
   it("are called as NumPy calls them and know their entries", () => {
-    const second = sliceOf(whole, 0, [1, 2], true);
-    const part = sliceOf(second, 1, [1, 3], false);
+    const second = sliceOf(whole, 0, [1, 2], true)!;
+    const part = sliceOf(second, 1, [1, 3], false)!;
     assert.deepEqual([second.parameter.name, part.parameter.name], ["w[1]", "w[1, :, 1:3]"]);
     assert.deepEqual(part.parameter.shape, [6, 2]);
     const values = cut(

@@ -1,5 +1,5 @@
 /** @file A Symmetry of a network of slices as one of the network of whole parameters. */
-import { type ParameterSlice, type ParameterSlices, positionsOf } from "../../graph/slices";
+import { type ParameterSlice, type ParameterSlices, positionsOf, wholeAxisOf } from "../../graph/slices";
 import { elementCount } from "../../graph/tensor";
 import type { DiagonalEntries, Generator, Mirror, ParameterValues, Symmetry, UnitBlock } from "../symmetry";
 import { joinWeights, sliceWeights } from "./weights";
@@ -47,7 +47,7 @@ export function onWholes(s: Symmetry, slices: ParameterSlices): Symmetry {
 function unitsOfWhole(block: UnitBlock, slices: ParameterSlices): UnitBlock {
   const slice = slices.get(block.parameter);
   if (!slice) return block;
-  return { ...block, parameter: slice.whole.name, axis: slice.axes[block.axis]!, flat: placed(block.flat, slice) };
+  return { ...block, parameter: slice.whole.name, axis: wholeAxisOf(slice, block.axis), flat: placed(block.flat, slice) };
 }
 
 function diagonalOfWhole(entries: DiagonalEntries, slices: ParameterSlices): DiagonalEntries {
