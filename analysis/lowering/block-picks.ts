@@ -10,8 +10,8 @@ import { type Pick, pickOf } from "./picks";
 import type { Item, Value } from "./values";
 import type { Workspace } from "./workspace";
 
-/** Operators between a product and a selection that are looked through. */
-const DEEPEST = 32;
+/** Values between weights and a selection that are looked at. */
+const MOST_VALUES = 64;
 
 /** Entries along the middle factor of one axis of a value. */
 interface Block {
@@ -47,7 +47,7 @@ export function pickBlocksOfWeights(w: Workspace): boolean {
     const places = new Set([...picks.values()].map(({ pick }) => `${pick.start}:${pick.end}`));
     // Blocks that follow each other are ranges of the weights, which engines tell apart as they are.
     if (!place || place.split[0] === 1 || places.size < 2 || !areAllReaders(shared)) continue;
-    if (!canPick(w, from, place.axis, place.split, DEEPEST)) continue;
+    if (!canPick(w, from, place.axis, place.split, { left: MOST_VALUES })) continue;
     for (const item of picks.keys()) found.set(item, { shared, place });
   }
   if (found.size === 0) return false;
@@ -81,7 +81,7 @@ function findShared(w: Workspace): Map<Item, Shared> {
     const transposes: Item[] = [];
     let { axis } = pick;
     let writer = item.inputs[0]?.writer;
-    while (writer && isOf(writer, "Transpose") && transposes.length < DEEPEST) {
+    while (writer && isOf(writer, "Transpose") && transposes.length < MOST_VALUES) {
       const perm = numbersAttribute(writer.node, "perm");
       if (!perm) break;
       transposes.unshift(writer);
@@ -138,14 +138,14 @@ export function blockIn(
 }
 
 /** Whether `picked` can pick of this value: whether weights make the axis, by operators that keep its entries apart. */
-function canPick(w: Workspace, value: Value, axis: number, split: SplitAxis, left: number): boolean {
+function canPick(w: Workspace, value: Value, axis: number, split: SplitAxis, budget: { left: number }): boolean {
   if (w.parameters.has(value.name) || smallConstant(value) !== undefined) return true;
   const { writer } = value;
-  if (!writer || writer.node.domain !== "" || left === 0) return false;
+  if (!writer || writer.node.domain !== "" || budget.left-- <= 0) return false;
   const sources = sourcesOf(writer, axis, split);
   // What others read as well would be computed twice.
   if (!sources || (value.reads !== 1 && !isMovement(writer))) return false;
-  return sources.every((s, k) => s === undefined || canPick(w, writer.inputs[k]!, s.axis, s.split, left - 1));
+  return sources.every((s, k) => s === undefined || canPick(w, writer.inputs[k]!, s.axis, s.split, budget));
 }
 
 function isMovement(item: Item): boolean {
