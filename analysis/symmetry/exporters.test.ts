@@ -390,6 +390,24 @@ describe("the same network by different exporters", () => {
     assert.deepEqual(found(noisy((g, x) => g.add("RandomNormalLike", [x]))), found(sized));
   });
 
+  it("a shortcut that is widened by channels of zeros: Pad and Concat", () => {
+    const around = (g: GraphBuilder, layer: Writing): Graph => {
+      const h = g.add("Relu", [linear(g, g.input("x", [8, 3]), "in", 3, 2)]);
+      const wide = g.add("Relu", [linear(g, h, "wide", 2, 4)]);
+      return g.build(linear(g, g.add("Add", [wide, layer(g, h)]), "out", 4, 3));
+    };
+    agree(around, {
+      concatenated: (g, h) =>
+        g.add("Concat", [g.constant([8, 1], new Array(8).fill(0)), h, g.constant([8, 1], new Array(8).fill(0))], { axis: 1 }),
+      padded: (g, h) => g.add("Pad", [h, int64(g, 0, 1, 0, 1)]),
+      "padded along an axis": (g, h) => g.add("Pad", [h, int64(g, 1, 1), number(g, 0), int64(g, -1)]),
+    });
+    const { spaces, continuous } = analyse(around(new GraphBuilder(18), (g, h) => g.add("Pad", [h, int64(g, 0, 1, 0, 1)])));
+    assert.deepEqual([spaces.map((s) => s.size), continuous.rescaling], [[2], 4]);
+    const ones = around(new GraphBuilder(18), (g, h) => g.add("Pad", [h, int64(g, 0, 1, 0, 1), number(g, 1)]));
+    assert.ok(analyse(ones).continuous.rescaling < 4, "ones do not scale along");
+  });
+
   it("quantised weights and activations: units change places unless each is rounded in its own way", () => {
     const rounded = (g: GraphBuilder, x: string, scales: number[], axis: number): string => {
       const scale = g.constant(scales.length === 1 ? [] : [scales.length], scales, "float32");

@@ -1,6 +1,6 @@
 /** @file Movement of data in the one form of the normal form: Reshape, Slice, Pad and Expand with constant inputs. */
 import { numberAttribute, numbersAttribute, stringAttribute } from "../../graph/graph";
-import { elementCount, type ElementType, filled, scalar, type Shape, type Tensor } from "../../graph/tensor";
+import { elementCount, type ElementType, filled, isFloating, scalar, type Shape, type Tensor } from "../../graph/tensor";
 import type { Lowering } from "../operator";
 import { input, ints, positive, range, reshape, shapeOf, slice } from "./build";
 
@@ -136,9 +136,36 @@ export function lowerPad(l: Lowering): readonly string[] | undefined {
   if (pads.every((p) => p === 0)) return [x];
   const value = input(l, 2);
   const attribute = l.node.attributes["value"];
+  const joined = joinedWithZeros(l, x, shape, pads);
+  if (joined !== undefined) return [joined];
   if (holds(l, 1, pads) && axesInput === undefined && attribute === undefined) return undefined;
   const fill = value ?? l.addConstant(scalar(typeof attribute === "number" ? attribute : 0, l.type(x).type));
   return [l.add("Pad", [x, ints(l, pads), fill], { mode: stringAttribute(l.node, "mode", "constant") })];
+}
+
+/** Zeros that are stored to lengthen a value: beyond this it stays a Pad. */
+const MOST_ZEROS = 1_000_000;
+
+/**
+ * Zeros before and behind along one axis are a concatenation, which keeps what is between them apart from them: shortcuts that
+ * are widened by channels of zeros. Undefined for pads of several axes (places in a picture), other modes and other values.
+ */
+function joinedWithZeros(l: Lowering, x: string, shape: readonly number[], pads: readonly number[]): string | undefined {
+  const touched = range(0, shape.length).filter((k) => pads[k] !== 0 || pads[k + shape.length] !== 0);
+  const [axis] = touched;
+  if (axis === undefined || touched.length > 1 || pads.some((p) => p < 0)) return undefined;
+  const { type } = l.type(x);
+  const value = input(l, 2);
+  const fill = value === undefined ? [numberAttribute(l.node, "value", 0)] : (l.constant(value)?.data ?? [1]);
+  if (!isFloating(type) || stringAttribute(l.node, "mode", "constant") !== "constant" || fill.some((v) => v !== 0))
+    return undefined;
+  const zeros = (n: number): string[] => {
+    const lengthened = shape.map((size, k) => (k === axis ? n : size));
+    return n === 0 ? [] : [l.addConstant(filled(lengthened, 0, type))];
+  };
+  const [before, after] = [pads[axis]!, pads[axis + shape.length]!];
+  if ((elementCount(shape) / Math.max(shape[axis]!, 1)) * (before + after) > MOST_ZEROS) return undefined;
+  return l.add("Concat", [...zeros(before), x, ...zeros(after)], { axis });
 }
 
 /** SpaceToDepth: Reshape, Transpose, Reshape. */
