@@ -146,14 +146,17 @@ export function lowerPad(l: Lowering): readonly string[] | undefined {
 /** Zeros that are stored to lengthen a value: beyond this it stays a Pad. */
 const MOST_ZEROS = 1_000_000;
 
+/** The axis of channels, by ONNX's convention. */
+const CHANNELS = 1;
+
 /**
- * Zeros before and behind along one axis are a concatenation, which keeps what is between them apart from them: shortcuts that
- * are widened by channels of zeros. Undefined for pads of several axes (places in a picture), other modes and other values.
+ * Channels of zeros before and behind are a concatenation, which keeps what is between them apart from them: shortcuts that are
+ * widened by zeros. Undefined for pads of other axes (places in a picture, which have a border), other modes and other values.
  */
 function joinedWithZeros(l: Lowering, x: string, shape: readonly number[], pads: readonly number[]): string | undefined {
   const touched = range(0, shape.length).filter((k) => pads[k] !== 0 || pads[k + shape.length] !== 0);
   const [axis] = touched;
-  if (axis === undefined || touched.length > 1 || pads.some((p) => p < 0)) return undefined;
+  if (axis !== CHANNELS || touched.length > 1 || pads.some((p) => p < 0)) return undefined;
   const { type } = l.type(x);
   const value = input(l, 2);
   const fill = value === undefined ? [numberAttribute(l.node, "value", 0)] : (l.constant(value)?.data ?? [1]);
