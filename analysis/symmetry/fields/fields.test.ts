@@ -109,6 +109,39 @@ describe("regions by hand", () => {
     assert.equal(measureDimension(graph).dimension, 4);
   });
 
+  it("factors that are no linear functions of their parameters follow finite elements too", () => {
+    // What attention with learned queries over learned tokens gives, times a projection.
+    const graph = sketch({
+      inputs: { x: [6, 4] },
+      parameters: { scores: [4, 4], values: [4, 2], projection: [2, 3] },
+      lines: [
+        ["mixing", "Softmax", ["scores"]],
+        ["mixed", "MatMul", ["mixing", "values"]],
+        ["weight", "MatMul", ["mixed", "projection"]],
+        ["y", "MatMul", ["x", "weight"]],
+      ],
+      outputs: ["y"],
+    });
+    const { fields, weights } = fieldsOf(graph);
+    const product = fields.regions.find((r) => r.product)?.product;
+    assert.equal(product?.size, 2);
+    const weight = (at: ReadonlyMap<string, Float64Array>): number[] => {
+      const [scores, values, projection] = ["scores", "values", "projection"].map((p) => at.get(p)!);
+      const mixed = [0, 1, 2, 3].flatMap((r) => {
+        const shares = [0, 1, 2, 3].map((k) => Math.exp(scores![4 * r + k]!));
+        const sum = shares.reduce((a, b) => a + b);
+        return [0, 1].map((c) => shares.reduce((a, s, k) => a + (s / sum) * values![2 * k + c]!, 0));
+      });
+      return [0, 1, 2, 3].flatMap((r) =>
+        [0, 1, 2].map((c) => mixed[2 * r]! * projection![c]! + mixed[2 * r + 1]! * projection![3 + c]!),
+      );
+    };
+    const moved = product!.act(weights, [0.3, -0.5, 0.4, -0.2]);
+    assert.ok(Math.abs(moved.get("projection")![0]! - weights.get("projection")![0]!) > 0.05);
+    const after = weight(new Map([...weights, ...moved]));
+    weight(weights).forEach((v, k) => assert.ok(Math.abs(v - after[k]!) < 1e-8, `${v} against ${after[k]}`));
+  });
+
   it("an unknown operator fixes what it touches", () => {
     const lines = [
       ["h", "MatMul", ["x", "a"]],

@@ -42,11 +42,12 @@ export function weightProducts(network: Network, weights: ParameterValues, axes:
     const second = factor(network, weights, right, node);
     if (!first || !second || first.parameters.some((p) => second.parameters.includes(p))) return [];
     const atoms = (axes.layout(left)?.at(-1) ?? []).flatMap((segment) => segment.map((f) => f.atom));
-    const at = (values: ParameterValues) => {
-      const [a, b] = [factor(network, values, left, node), factor(network, values, right, node)];
-      if (!a || !b) throw new Error(`${left} and ${right} are no product of weights`);
-      return [a, b] as const;
+    const side = (operand: string) => (values: ParameterValues) => {
+      const at = factor(network, values, operand, node);
+      if (!at) throw new Error(`${left} and ${right} are no product of weights`);
+      return at;
     };
+    const sides = [side(left), side(right)] as const;
     return between(first, second).map(({ batch, size, generators, entries }) => ({
       factors: [left, right] as const,
       atoms,
@@ -54,9 +55,9 @@ export function weightProducts(network: Network, weights: ParameterValues, axes:
       generators,
       entries,
       act: (values: ParameterValues, coefficients: ArrayLike<number>) =>
-        transformed(...at(values), { batch, size, entries }, coefficients),
+        transformed(values, sides, { batch, size, entries }, coefficients),
       tangents: (values: ParameterValues) => {
-        const [a, b] = at(values);
+        const [a, b] = [sides[0](values), sides[1](values)];
         return entries.map(([i, j]) => tangentOf(a, b, batch, i, j) ?? new Map<string, Float64Array>());
       },
     }));
@@ -69,9 +70,10 @@ interface Factor {
   readonly parameters: readonly string[];
   readonly solver: LeastSquares;
   readonly sizes: readonly number[];
-  /** The parameters' present values. */
-  readonly before: ParameterValues;
 }
+
+/** One operand at given weights. */
+type FactorAt = (weights: ParameterValues) => Factor;
 
 /** The operand, if everything that its trainable parameters reach goes through it into this node. */
 function factor(network: Network, weights: ParameterValues, operand: string, node: Node): Factor | undefined {
@@ -97,8 +99,7 @@ function factor(network: Network, weights: ParameterValues, operand: string, nod
       direction[k] = 0;
     }
   }
-  const before = new Map(parameters.map((p) => [p, weights.get(p)!] as const));
-  return { value, parameters, sizes, before, solver: new LeastSquares(Matrix.fromColumns(columns, value.data.length)) };
+  return { value, parameters, sizes, solver: new LeastSquares(Matrix.fromColumns(columns, value.data.length)) };
 }
 
 /** Whether all that a parameter reaches is reached through one value. */
@@ -151,36 +152,69 @@ function tangentOf(a: Factor, b: Factor, batch: number, i: number, j: number): P
 
 /** The factors' parameters after a -> a exp(X), b -> exp(-X) b. */
 function transformed(
-  a: Factor,
-  b: Factor,
+  weights: ParameterValues,
+  [left, right]: readonly [FactorAt, FactorAt],
   { batch, size, entries }: { readonly batch: number; readonly size: number; readonly entries: WeightProduct["entries"] },
   coefficients: ArrayLike<number>,
 ): ParameterValues {
-  const x = new Matrix(size, size);
-  entries.forEach(([i, j], k) => x.set(i, j, coefficients[k]!));
-  const g = exponential(x);
-  const inverse = exponential(
-    new Matrix(
-      size,
-      size,
-      x.data.map((v) => -v),
-    ),
-  );
-  const change = ({ value }: Factor, fromLeft: boolean): Float64Array => {
-    const [rows, columns] = value.shape.slice(-2) as [number, number];
+  const wanted = (before: Tensor, fromLeft: boolean, share: number): Float64Array => {
+    const x = new Matrix(size, size);
+    entries.forEach(([i, j], k) => x.set(i, j, (fromLeft ? -share : share) * coefficients[k]!));
+    const [rows, columns] = before.shape.slice(-2) as [number, number];
     const start = batch * rows * columns;
-    const own = new Matrix(rows, columns, value.data.slice(start, start + rows * columns));
-    const moved = fromLeft ? inverse.multiply(own) : own.multiply(g);
-    const out = new Float64Array(value.data.length);
-    for (let i = 0; i < own.data.length; i++) out[start + i] = moved.data[i]! - own.data[i]!;
+    const own = new Matrix(rows, columns, before.data.slice(start, start + rows * columns));
+    const out = before.data.slice();
+    out.set((fromLeft ? exponential(x).multiply(own) : own.multiply(exponential(x))).data, start);
     return out;
   };
-  const delta = new Map<string, Float64Array>();
-  if (!follow(a, change(a, false), delta) || !follow(b, change(b, true), delta)) {
-    throw new Error(`${[...a.parameters, ...b.parameters].join(", ")} cannot follow this element`);
+  const moved = new Map<string, Float64Array>();
+  for (const [at, fromLeft] of [
+    [left, false],
+    [right, true],
+  ] as const) {
+    const { value } = at(weights);
+    const there =
+      led(at, weights, [wanted(value, fromLeft, 1)]) ??
+      led(
+        at,
+        weights,
+        Array.from({ length: STEPS }, (_, k) => wanted(value, fromLeft, (k + 1) / STEPS)),
+      );
+    if (!there) throw new Error(`${at(weights).parameters.join(", ")} cannot follow this element`);
+    for (const [p, v] of there) moved.set(p, v);
   }
-  const before = new Map([...a.before, ...b.before]);
-  return new Map([...delta].map(([p, d]) => [p, d.map((v, i) => v + before.get(p)![i]!)]));
+  return moved;
+}
+
+/** How many steps a factor takes that is no linear function of its parameters and cannot follow in one. */
+const STEPS = 16;
+/** A linear factor needs one correction; one that is not converges quadratically or not at all. */
+const CORRECTIONS = 12;
+const REACHED = 1e-10;
+
+/** The parameters of a factor that have led it through given values to the last of them; undefined where it strays. */
+function led(at: FactorAt, weights: ParameterValues, through: readonly Float64Array[]): Map<string, Float64Array> | undefined {
+  const moved = new Map<string, Float64Array>();
+  for (const target of through) {
+    let best = Infinity;
+    for (let k = 0; ; k++) {
+      const now = at(new Map([...weights, ...moved]));
+      const rest = target.map((v, i) => v - now.value.data[i]!);
+      const distance = norm(rest);
+      if (distance <= REACHED * (1 + norm(target))) break;
+      const delta = new Map<string, Float64Array>();
+      if (k === CORRECTIONS || !(distance < best) || !follow(now, rest, delta)) return undefined;
+      best = distance;
+      for (const [p, d] of delta) {
+        const before = moved.get(p) ?? weights.get(p)!;
+        moved.set(
+          p,
+          d.map((v, i) => v + before[i]!),
+        );
+      }
+    }
+  }
+  return moved;
 }
 
 function shiftColumns({ shape, data }: Tensor, batch: number, from: number, to: number): Float64Array {
