@@ -74,15 +74,18 @@ export function sliceRays(
   for (const parameter of new Set(open.flatMap((g) => [...g.vector.keys()]))) {
     const data = weights.get(parameter)!;
     const offset = space.offset(parameter);
-    // A scale with a bias besides it that is free by itself is the known scale of both.
-    const elsewhere = shifts.filter((g) => !g.vector.has(parameter));
-    const explained = spanOf([...known, ...elsewhere], space);
+    // A scale with a bias besides it that is free by itself is the known scale of both. Of most parameters no slice asks for this.
+    let explained: Span | undefined;
+    const isExplained = (ray: Float64Array): boolean => {
+      explained ??= spanOf([...known, ...shifts.filter((g) => !g.vector.has(parameter))], space);
+      return explained.contains(ray);
+    };
     for (const slice of slicesOf(shape(parameter))) {
       const vector = new Float64Array(data.length);
       for (const i of slice) vector[i] = data[i]!;
       const generator: Generator = { family: "scale", vector: new Map([[parameter, vector]]), spaces: [] };
       const ray = space.flatten(generator.vector);
-      if (!span.contains(ray) || explained.contains(ray)) continue;
+      if (!span.contains(ray) || isExplained(ray)) continue;
       const inside = new Set(slice.map((i) => offset + i));
       if (dimensionInside(flat, inside, space.size) === 1) out.push(generator);
     }
