@@ -50,7 +50,7 @@ export function sliceOf(
   drop: boolean,
   split: SplitAxis = [1, of.parameter.shape[axis]!, 1],
 ): ParameterSlice | undefined {
-  const read = split[0] === 1 ? asWhole(of, axis, split) : splitAxis(of, axis, split);
+  const read = split[0] === 1 ? asWhole(of, axis, split) : (splitAxis(of, axis, split) ?? asSplit(of, axis, split));
   if (!read) return undefined;
   const { place, at, inner } = read;
   const [from, to] = [start * inner, end * inner];
@@ -97,6 +97,19 @@ function splitAxis(of: ParameterSlice, axis: number, [, own, after]: SplitAxis):
     k === at ? parts.map((_, i) => at + i) : [k < at ? k : k + parts.length - 1];
   const axes = of.axes.map((list) => list.flatMap(shifted));
   return { place: { whole: of.whole, factors, ranges, axes }, at: at + 1, inner: 1 };
+}
+
+/** An axis that is a product already, read in the same way: the factor that has what is cut. */
+function asSplit(of: ParameterSlice, axis: number, [before, own, after]: SplitAxis): Cut | undefined {
+  const list = of.axes[axis]!;
+  let inner = before * own * after;
+  for (const at of list) {
+    const [start, end] = of.ranges[at]!;
+    const isFirst = inner === own * after;
+    inner /= end - start;
+    if (isFirst) return Number.isInteger(after / inner) ? { place: of, at, inner: after / inner } : undefined;
+  }
+  return undefined;
 }
 
 function made(place: SlicePlace): ParameterSlice {

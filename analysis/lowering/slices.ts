@@ -35,12 +35,17 @@ interface Picked {
 /** Cuts parameters that are only read by slices along one axis; returns the slices that took their places. */
 export function separateSlices(w: Workspace): ParameterSlices {
   const slices = new Map<string, ParameterSlice>();
-  if (pickBlocksOfWeights(w)) w.removeDeadCode();
-  if (pickBeforeTransposing(w)) w.removeDeadCode();
-  for (let depth = 0; depth < DEEPEST; depth++) {
-    const found = findPicked(w, slices);
-    if (found.length === 0) break;
-    cutApart(w, found, slices);
+  for (let turn = 0; turn < DEEPEST; turn++) {
+    // What is left of each block may be picked from again: the channels of a head that are turned, and the others.
+    const isMoved = pickBlocksOfWeights(w);
+    if (turn > 0 && !isMoved) break;
+    if (isMoved) w.removeDeadCode();
+    if (pickBeforeTransposing(w)) w.removeDeadCode();
+    for (let depth = 0; depth < DEEPEST; depth++) {
+      const found = findPicked(w, slices);
+      if (found.length === 0) break;
+      cutApart(w, found, slices);
+    }
   }
   return slices;
 }

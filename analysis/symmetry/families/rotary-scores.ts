@@ -28,9 +28,11 @@ export interface ScoreOperand {
 /** Scores and what they are made of. */
 export interface Scores {
   readonly value: string;
-  /** Length of the contracted axis. */
+  /** Coordinates of one head: as many as are contracted, fewer where some are written by weights of their own. */
   readonly depth: number;
   readonly operands: readonly [ScoreOperand, ScoreOperand];
+  /** Other values that the scores are made of: coordinates of heads that no table comes to. */
+  readonly others: readonly string[];
 }
 
 /** Operators that show entries of their first input in other places. */
@@ -56,10 +58,19 @@ function scoresAt(network: Network, node: Node): Scores | undefined {
   if (depth === undefined) return undefined;
   const [a, b] = node.inputs as [string, string];
   const [left, right] = [cellBehind(network, a, node), cellBehind(network, b, node)];
-  if (!left?.hasTable || !right?.hasTable) return undefined;
+  if (!left || !right) return undefined;
   const operands = [left, right].map((c) => operandOf(network, c)) as [ScoreOperand | undefined, ScoreOperand | undefined];
   if (!operands[0] || !operands[1] || sharesRows(operands[0], operands[1])) return undefined;
-  return { value: node.outputs[0]!, depth, operands: [operands[0], operands[1]] };
+  const own = [left, right].map((c, k) => ownDepth(network, c, operands[k]!, depth)).find((n) => Number.isInteger(n) && n > 1);
+  if (own === undefined) return undefined;
+  const others = [...new Set([...left.others, ...right.others])];
+  return { value: node.outputs[0]!, depth: own, operands: [operands[0], operands[1]], others };
+}
+
+/** How many of a head's coordinates an operand's weight writes, where other weights write the others. */
+function ownDepth(network: Network, { others }: Cell, { listed }: ScoreOperand, depth: number): number {
+  const all = others.reduce((n, value) => n + (network.shape(value).at(-1) ?? 0), listed.length);
+  return (listed.length * depth) / all;
 }
 
 function contractedSize(network: Network, node: Node): number | undefined {
@@ -74,18 +85,17 @@ function contractedSize(network: Network, node: Node): number | undefined {
   return both.length === 1 ? network.shape(a!)[first.indexOf(both[0]!)] : undefined;
 }
 
-/** What is between a contraction with a weight and the scores: the nodes, and the one value that they all begin with. */
+/** What is between contractions with weights and the scores: the nodes, the one value that tables come to, and the others. */
 interface Cell {
   readonly nodes: ReadonlySet<Node>;
   readonly source: string;
-  readonly hasTable: boolean;
+  readonly others: readonly string[];
 }
 
 function cellBehind(network: Network, operand: string, scores: Node): Cell | undefined {
   const nodes = new Set<Node>([scores]);
   const sources = new Set<string>();
   const pending = [operand];
-  let hasTable = false;
   while (pending.length > 0) {
     const value = pending.pop()!;
     const step = network.producer(value);
@@ -97,14 +107,28 @@ function cellBehind(network: Network, operand: string, scores: Node): Cell | und
     if (nodes.has(step.node)) continue;
     nodes.add(step.node);
     if (nodes.size > LONGEST) return undefined;
-    for (const i of step.node.inputs) {
-      if (network.isActivation(i)) pending.push(i);
-      else if (step.node.operator === "Mul" && (network.constant(i)?.data.length ?? 1) > 1) hasTable = true;
+    for (const i of step.node.inputs) if (network.isActivation(i)) pending.push(i);
+  }
+  const turned = [...sources].filter((s) => meetsTable(network, s, nodes));
+  const [source] = turned;
+  return source !== undefined && turned.length === 1
+    ? { nodes, source, others: [...sources].filter((s) => s !== source) }
+    : undefined;
+}
+
+/** Whether some of these nodes behind a value multiplies by a table. */
+function meetsTable(network: Network, source: string, nodes: ReadonlySet<Node>): boolean {
+  const pending = [source];
+  const seen = new Set<Node>();
+  while (pending.length > 0) {
+    for (const node of network.consumers(pending.pop()!)) {
+      if (!nodes.has(node) || seen.has(node)) continue;
+      seen.add(node);
+      if (node.operator === "Mul" && node.inputs.some((i) => (network.constant(i)?.data.length ?? 1) > 1)) return true;
+      pending.push(...node.outputs);
     }
   }
-  if (sources.size !== 1) return undefined;
-  const [source] = sources;
-  return { nodes, source: source!, hasTable };
+  return false;
 }
 
 function operandOf(network: Network, { nodes, source }: Cell): ScoreOperand | undefined {

@@ -82,7 +82,7 @@ function familyOf(network: Network, scores: Scores): RotaryFamily | undefined {
   const keys = sizes[1]! <= sizes[0]! ? 1 : 0;
   const [heads, queryHeads] = [sizes[keys]!, sizes[1 - keys]!];
   if (queryHeads % heads !== 0) return undefined;
-  const entries = [scores.value, ...operands.map((o) => o.value)].map((v) => elementCount(network.shape(v)));
+  const entries = [scores.value, ...operands.map((o) => o.value), ...scores.others].map((v) => elementCount(network.shape(v)));
   if (entries.some((n) => n > MOST_ENTRIES)) return undefined;
   const check = new Check(network, scores);
   for (const pairing of pairings(depth)) {
@@ -113,11 +113,13 @@ class Check {
     network: Network,
     private readonly scores: Scores,
   ) {
-    this.program = new Program(network, [scores.value], new Set(scores.operands.map((o) => o.value)));
+    this.program = new Program(network, [scores.value], new Set([...scores.operands.map((o) => o.value), ...scores.others]));
     this.shapes = scores.operands.map((o) => network.shape(o.value));
+    this.others = new Map(scores.others.map((o) => [o, network.shape(o)]));
   }
 
   private readonly shapes: readonly (readonly number[])[];
+  private readonly others: ReadonlyMap<string, readonly number[]>;
 
   holds(pairs: readonly [readonly Pair[], readonly Pair[]], count: number): boolean {
     const { program, random, scores, shapes } = this;
@@ -127,10 +129,17 @@ class Check {
       data: random.normals(rows.length),
     }));
     const at = (leaf: string): number => scores.operands.findIndex((o) => o.value === leaf);
-    if (program.leaves.length !== 2 || program.leaves.some((l) => at(l) < 0)) return false;
+    if (program.leaves.length !== 2 + this.others.size || program.leaves.some((l) => at(l) < 0 && !this.others.has(l)))
+      return false;
+    const rest = new Map(
+      [...this.others].map(([name, shape]) => [
+        name,
+        { type: "float64" as const, shape, data: random.normals(elementCount(shape)) },
+      ]),
+    );
     const [scales, turns] = [random.normals(count), random.normals(count)];
     const directions = scores.operands.map(({ rows }, k) => moved(rows, values[k]!.data, pairs[k]!, scales, turns));
-    const slots = program.evaluate((leaf) => values[at(leaf)]);
+    const slots = program.evaluate((leaf) => values[at(leaf)] ?? rest.get(leaf));
     const given = new Map(scores.operands.map((o, k) => [o.value, directions[k]!] as const));
     const change = program.differentiateJointly(slots, given)[0];
     const size = program.results(slots)[0]!.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);

@@ -294,16 +294,35 @@ function generic(scene: Scene, node: Node, change: Float64Array, operand: number
   return known(shape, data, new Int32Array(data.length).fill(MIXED));
 }
 
+/** Whether the entries along an axis are the weights of a softmax, wherever the axis has been moved. */
 function sumsToOne(graph: Graph, value: string, axis: number): boolean {
-  const writer = producers(graph).get(value);
-  if (writer?.operator === "Transpose" && writer.domain === "") {
-    const perm = numbersAttribute(writer, "perm");
-    return perm !== undefined && perm[axis] !== undefined && sumsToOne(graph, writer.inputs[0]!, perm[axis]);
+  const shapeOf = (v: string) => graph.types.get(v)?.shape;
+  let [at, own] = [value, axis];
+  for (;;) {
+    const writer = producers(graph).get(at);
+    if (!writer || writer.domain !== "" || own < 0) return false;
+    const [from] = writer.inputs;
+    switch (writer.operator) {
+      case "Transpose":
+        own = numbersAttribute(writer, "perm")?.[own] ?? -1;
+        break;
+      case "Reshape": {
+        // The axis stays as it is: what is outside of it, and inside, is regrouped.
+        const [before, after] = [shapeOf(from!), shapeOf(at)];
+        if (!before || !after) return false;
+        const inside = elementCount(after.slice(own + 1));
+        own = before.findIndex((n, k) => n === after[own] && elementCount(before.slice(k + 1)) === inside);
+        break;
+      }
+      case "Softmax": {
+        const given = numberAttribute(writer, "axis", -1);
+        return (given < 0 ? given + (shapeOf(at)?.length ?? 0) : given) === own;
+      }
+      default:
+        return false;
+    }
+    at = from!;
   }
-  if (writer?.operator !== "Softmax" || writer.domain !== "") return false;
-  const rank = graph.types.get(value)?.shape?.length ?? 0;
-  const own = numberAttribute(writer, "axis", -1);
-  return (own < 0 ? own + rank : own) === axis;
 }
 
 function convolution(scene: Scene, node: Node, c: Change, operand: number, to: Shape): Change | undefined {

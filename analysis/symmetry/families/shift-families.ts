@@ -153,6 +153,13 @@ class Stations {
     return this.#sources.has(value);
   }
 
+  /** A source held at the first stations of others that it comes to; undefined where it gets past them. */
+  hold(source: Source): Held | undefined {
+    const stops = new Set([...this.#sources].flatMap(([value, own]) => (own.parameter === source.parameter ? [] : [value])));
+    const { arrivals, blocked, lost } = this.#flow.follow(source.start(this.#flow), stops);
+    return lost || blocked.size > 0 || arrivals.size === 0 ? undefined : { source, arrivals, stops };
+  }
+
   /** The parameter that is added to a station's value, held there; undefined where it does not arrive entry by entry. */
   at(value: string): Held | undefined {
     const source = this.#sources.get(value);
@@ -250,6 +257,7 @@ function compensated(
   stations: Stations,
 ): { readonly source: Source; readonly family: ShiftFamily }[] {
   const alive = new Set(all.filter((h) => h.source.size > 0));
+  const early = new Set<Held>();
   for (;;) {
     const places = placesOf(alive);
     const { pivots, uncovered } = choosePivots(places, (value) => stations.at(value));
@@ -261,7 +269,14 @@ function compensated(
         .filter((h) => !chosen.has(h) && !(h.source.isGrouped && isItself(h)))
         .map((h) => ({ source: h.source, family: familyOf(graph, h, places, pivots) }));
     }
-    for (const h of uncovered) alive.delete(h);
+    for (const h of uncovered) {
+      alive.delete(h);
+      // What nobody makes up for in the end (behind a rotation by places) may be made up for where it first meets a bias.
+      const sooner = early.has(h) ? undefined : stations.hold(h.source);
+      if (!sooner) continue;
+      early.add(sooner);
+      alive.add(sooner);
+    }
   }
 }
 

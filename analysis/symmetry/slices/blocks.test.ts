@@ -88,6 +88,39 @@ const LAYOUTS: Record<string, () => Graph> = {
   },
 };
 
+/** Attention of GPT-NeoX behind a norm: the first two of a head's four channels are turned, heads are a batch of products. */
+function partlyTurned(): Graph {
+  const [tokens, width] = [6, 8];
+  const g = new GraphBuilder(21);
+  const x = g.input("x", [BATCH, tokens, width]);
+  const normed = g.add("LayerNormalization", [x, g.parameter("norm.weight", [width]), g.parameter("norm.bias", [width])], {
+    axis: -1,
+  });
+  const y = g.add("Add", [g.add("MatMul", [normed, g.parameter("qkv.weight", [width, 24])]), g.parameter("qkv.bias", [24])]);
+  const apart = g.add("Transpose", [g.add("Reshape", [y, int64(g, BATCH, tokens, 2, 12)])], { perm: [0, 2, 1, 3] });
+  const table = (of: (angle: number) => number): string =>
+    g.constant(
+      [1, 1, tokens, 2],
+      Array.from({ length: 2 * tokens }, (_, i) => of(0.7 * Math.floor(i / 2))),
+    );
+  const turned = (part: string): string => {
+    const [first, rest] = [range(g, part, 3, 0, 2), range(g, part, 3, 2, 4)];
+    const aside = g.add("Concat", [g.add("Neg", [range(g, first, 3, 1, 2)]), range(g, first, 3, 0, 1)], { axis: 3 });
+    const sum = g.add("Add", [g.add("Mul", [first, table(Math.cos)]), g.add("Mul", [aside, table(Math.sin)])]);
+    return g.add("Concat", [sum, rest], { axis: 3 });
+  };
+  const [q, k] = [turned(range(g, apart, 3, 0, 4)), turned(range(g, apart, 3, 4, 8))];
+  const scores = g.add("Softmax", [g.add("MatMul", [q, g.add("Transpose", [k], { perm: [0, 1, 3, 2] })])], { axis: -1 });
+  const [weights, values] = [scores, range(g, apart, 3, 8, 12)].map((value, i) =>
+    g.add("Reshape", [value, int64(g, 2 * BATCH, tokens, i === 0 ? tokens : 4)]),
+  );
+  const mixed = g.add("Reshape", [g.add("MatMul", [weights!, values!]), int64(g, BATCH, 2, tokens, 4)]);
+  const flat = g.add("Reshape", [g.add("Transpose", [mixed], { perm: [0, 2, 1, 3] }), int64(g, BATCH, tokens, width)]);
+  return g.build(
+    g.add("Add", [g.add("MatMul", [flat, g.parameter("out.weight", [width, width])]), g.parameter("out.bias", [width])]),
+  );
+}
+
 describe("queries, keys and values of each head in turn", () => {
   for (const [layout, graph] of Object.entries(LAYOUTS)) {
     it(`${layout}: all that is measured is known by rule, and acts on the whole weights`, () => {
@@ -119,6 +152,30 @@ describe("queries, keys and values of each head in turn", () => {
       assert.ok(Math.abs(a! - b!) < 1e-12 * a!, `${a} and ${b}`);
     });
   }
+
+  it("with biases behind a norm, of each head some channels turned by positions (GPT-NeoX): all that is measured is known by rule", () => {
+    const found = analyse(partlyTurned(), { numeric: false });
+    const network = Network.of(found.normal);
+    const weights = genericWeights(network, new Random(3));
+    const outputs = new Retraction(network, 4);
+    const random = new Random(5);
+    for (const s of found.symmetries) {
+      const moved = new Map([
+        ...weights,
+        ...s.act(
+          weights,
+          s.randomElement(() => random.uniform()),
+        ),
+      ]);
+      assert.ok(outputs.deviation(weights, moved) < 1e-9, `${s.group} on ${s.parameters.join()}`);
+    }
+    const groups = found.symmetries.filter((s) => s.origin === "rule").map((s) => s.group);
+    for (const group of ["GL(2)^2", "GL(4)^2", "SO(2)^2"]) assert.ok(groups.includes(group), group);
+    const explained = increments(found.symmetries, weights).reduce((n, i) => n + i.gained, 0);
+    assert.equal(explained, measureDimension(found.normal, { explained }).dimension);
+    const acts = new Set(found.spaces.flatMap((s) => s.acts.map(formatAddress)));
+    assert.ok(acts.has("qkv.weight.reshape(8, 2, 12)/2[2:4]"), [...acts].join(" "));
+  });
 
   it("stay one weight where something reads all of a head's channels", () => {
     const g = new GraphBuilder(18);
