@@ -39,6 +39,7 @@ export function pickBlocksOfWeights(w: Workspace): boolean {
   const candidates = findShared(w);
   if (candidates.size === 0) return false;
   w.countReaders();
+  const summed = summedTogether(w, candidates);
   const found = new Map<Item, { readonly shared: Shared; readonly place: Omit<Block, "start" | "end"> }>();
   for (const shared of candidates.values()) {
     const { reshape, axis, picks } = shared;
@@ -46,7 +47,7 @@ export function pickBlocksOfWeights(w: Workspace): boolean {
     const place = blockIn(from.type.shape, to.type.shape, axis, [1, to.type.shape![axis]!, 1]);
     const places = new Set([...picks.values()].map(({ pick }) => `${pick.start}:${pick.end}`));
     // Blocks that follow each other are ranges of the weights, which engines tell apart as they are.
-    if (!place || place.split[0] === 1 || places.size < 2 || !areAllReaders(shared)) continue;
+    if (!place || place.split[0] === 1 || places.size < 2 || summed.has(shared) || !areAllReaders(shared)) continue;
     if (!canPick(w, from, place.axis, place.split, { left: MOST_VALUES })) continue;
     for (const item of picks.keys()) found.set(item, { shared, place });
   }
@@ -97,6 +98,39 @@ function findShared(w: Workspace): Map<Item, Shared> {
     }
     known.picks.set(item, { pick, transposes });
     out.set(writer, known);
+  }
+  return out;
+}
+
+/** Operators that leave entries what they are, or multiply them. */
+const PASSING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Concat", "Neg", "Mul", "Div", "Add", "Sub"]);
+
+/** Picks of one reshape that a value is made of, by multiplying and adding. */
+interface Made {
+  readonly shared: Shared;
+  readonly places: ReadonlySet<string>;
+}
+
+/**
+ * Reshapes of which different picks are added to each other: the two coordinates of complex numbers, which positions turn. They
+ * are told as such while one weight makes both.
+ */
+function summedTogether(w: Workspace, candidates: ReadonlyMap<Item, Shared>): ReadonlySet<Shared> {
+  const out = new Set<Shared>();
+  const made = new Map<Value, Made>();
+  for (const shared of candidates.values()) {
+    for (const [item, { pick }] of shared.picks)
+      made.set(item.outputs[0]!, { shared, places: new Set([`${pick.start}:${pick.end}`]) });
+  }
+  for (const { node, inputs, outputs } of w.items) {
+    const value = outputs[0];
+    if (node.domain !== "" || !PASSING.has(node.operator) || !value || made.has(value)) continue;
+    const parts = inputs.flatMap((i) => made.get(i) ?? []);
+    const [first] = parts;
+    if (!first || parts.some((p) => p.shared !== first.shared)) continue;
+    const places = parts.length === 1 ? first.places : new Set(parts.flatMap((p) => [...p.places]));
+    if (parts.length > 1 && places.size > 1 && (node.operator === "Add" || node.operator === "Sub")) out.add(first.shared);
+    made.set(value, { shared: first.shared, places });
   }
   return out;
 }

@@ -194,6 +194,18 @@ describe("queries, keys and values of each head in turn", () => {
     assert.equal(normalForm(g.build(attended(g, q!, k!, v!, 6)), { slices: true }).slices.size, 0);
   });
 
+  it("stay one weight where one is added to the other: coordinates that are turned", () => {
+    const slices = (operator: string) => {
+      const g = new GraphBuilder(18);
+      const y = projected(g, g.input("x", [BATCH, TOKENS, WIDTH]), 12);
+      const apart = g.add("Reshape", [y, int64(g, BATCH, TOKENS, 3, 4)]);
+      const table = g.constant([TOKENS, 1, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
+      const parts = [range(g, apart, 3, 0, 2), g.add("Mul", [range(g, apart, 3, 2, 4), table])];
+      return normalForm(g.build(g.add("Tanh", [g.add(operator, parts)])), { slices: true }).slices.size;
+    };
+    assert.deepEqual([slices("Sub"), slices("Mul")], [0, 4]);
+  });
+
   it("have addresses in the shape that the weight is read in, and axis labels by them", () => {
     const found = analyse(LAYOUTS["an axis of three in front of the channels (BLOOM)"]!(), { numeric: false });
     const acts = found.spaces.map((s) => s.acts.map(formatAddress).sort());
