@@ -51,6 +51,8 @@ export class Network {
   private readonly kinds = new Map<string, ValueKind>();
   /** Values that hang on a weight that trains. */
   private readonly moving = new Set<string>();
+  /** Values that are constant almost everywhere: what comparisons and roundings give, and all that is made of it alone. */
+  private readonly flat = new Set<string>();
   private readonly writer = new Map<string, Step>();
   private readonly readers = new Map<string, Node[]>();
   /** All values that some node reads or the graph returns. */
@@ -91,9 +93,12 @@ export class Network {
         if (this.jumps(step)) for (const i of used) if (this.observable(i)) outputs.add(i);
         const kind = this.kindOfOutputs(used);
         const moves = used.some((i) => this.moving.has(i));
+        const varying = used.filter((i) => this.kinds.get(i) !== "constant");
+        const flat = PIECEWISE.has(node.operator) || (varying.length > 0 && varying.every((i) => this.isFlat(i)));
         for (const o of node.outputs) {
           if (o === "") continue;
           if (moves) this.moving.add(o);
+          if (flat) this.flat.add(o);
           this.kinds.set(o, kind);
           this.writer.set(o, step);
         }
@@ -201,6 +206,11 @@ export class Network {
   /** Whether derivatives flow through the value. */
   isDifferentiable(value: string): boolean {
     return isFloating(this.typeOf(value).type);
+  }
+
+  /** Whether small changes of what the value hangs on leave it as it is: indices, masks, roundings. */
+  isFlat(value: string): boolean {
+    return this.flat.has(value) || !this.isDifferentiable(value);
   }
 
   /** The value's shape. Throws Error for a value of unknown shape, which no computable step reads. */

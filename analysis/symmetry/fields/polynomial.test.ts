@@ -6,6 +6,7 @@ import { Random } from "../../numerics/random";
 import { certificates } from "../counting/jacobian";
 import { Network } from "../counting/network";
 import { genericWeights } from "../counting/sampling";
+import { sketch } from "../counting/testing/models";
 import { actingAxes } from "./axes";
 import { polynomialEnds } from "./polynomial";
 import { stationTangents } from "./trunk";
@@ -33,5 +34,27 @@ describe("polynomial blocks", () => {
     const found = stationTangents(network, weights, actingAxes(graph), 3, polynomialEnds(network), { channelwise: true });
     assert.equal(found.length, 28);
     for (const c of certificates(graph, weights, found, { seed: 9 })) assert.ok(c < 1e-8, `${c}`);
+  });
+
+  it("do not end within the arithmetic of indices, where no other values will do", () => {
+    const graph = sketch({
+      inputs: { x: [5, 2] },
+      parameters: { places: [2, 3], table: [4, 2] },
+      constants: { zero: 0, three: 3 },
+      lines: [
+        ["at", "MatMul", ["x", "places"]],
+        ["below", "Floor", ["at"]],
+        ["least", "Max", ["below", "zero"]],
+        ["most", "Min", ["least", "three"]],
+        ["index", "Cast", ["most"], { to: 7 }],
+        ["row", "Gather", ["table", "index"], { axis: 0 }],
+        ["left", "Sub", ["at", "below"]],
+        ["share", "Tanh", ["left"]],
+      ],
+      outputs: ["row", "share"],
+    });
+    const network = Network.of(graph);
+    assert.deepEqual(polynomialEnds(network), ["left"]);
+    assert.ok(stationTangents(network, genericWeights(network, new Random(4)), actingAxes(graph), 3, polynomialEnds(network)));
   });
 });

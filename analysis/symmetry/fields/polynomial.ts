@@ -28,7 +28,8 @@ export function polynomialEnds(network: Network): string[] {
     if (MULTILINEAR.has(node.operator) || isGlue(network, step)) continue;
     const read = node.operator === "Div" ? node.inputs.slice(1) : node.inputs;
     for (const i of read) {
-      const isOwn = network.isActivation(i) && network.isDifferentiable(i) && network.producer(i) !== undefined;
+      // No other values will do where an index is computed, and no direction moves it.
+      const isOwn = network.isActivation(i) && !network.isFlat(i) && network.producer(i) !== undefined;
       if (isOwn && !observed.has(i)) found.add(i);
     }
   }

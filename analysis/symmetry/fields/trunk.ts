@@ -65,7 +65,7 @@ export function stationsOf(network: Network, inputsPass: boolean): string[] {
     }
     above.push(before);
     // Stations behind what only renames entries say nothing new.
-    if (observed.has(value) || !network.isDifferentiable(value) || RENAMING.has(node.operator)) continue;
+    if (observed.has(value) || network.isFlat(value) || RENAMING.has(node.operator)) continue;
     const inside = (name: string): boolean => {
       const k = index.get(name);
       return k !== undefined && (k === at || before.has(k));
