@@ -83,8 +83,8 @@ export class WantedSpan {
       const factor = this.random.normal() / Math.sqrt(square);
       for (let i = 0; i < row.length; i++) sum[i]! += factor * row[i]!;
     }
-    // Of what is new in one of some tens of rows a part is left, a small one now and then.
-    return seen.leftOf(sum) < 0.01 * LEAST_NEW;
+    // Of what is new in one of some tens of rows a part is left.
+    return seen.leftOf(sum) < 0.1 * LEAST_NEW;
   }
 
   /** Where the rank is what is wanted, keeps it only if it is clear. */
