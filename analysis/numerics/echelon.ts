@@ -44,31 +44,17 @@ export class Echelon {
     return this.used;
   }
 
-  /** Makes a row, of unit length, the one at hand and reduces it; its length, or 0 for one that cannot be new. */
-  private reduce(row: Float64Array): number {
+  /** Adds a row; returns whether it was kept. Rows of zeros, and with entries that are not finite, are not. */
+  add(row: Float64Array): boolean {
     const { columns: n, work, permutation } = this;
     let length = 0;
     for (let i = 0; i < n; i++) length += row[i]! * row[i]!;
     length = Math.sqrt(length);
-    if (!(length > 1e-300) || !Number.isFinite(length) || this.used === n) return 0;
+    this.left = 0;
+    if (!(length > 1e-300) || !Number.isFinite(length) || this.used === n) return false;
     const factor = 1 / length;
     for (let i = 0; i < n; i++) work[i] = row[permutation[i]!]! * factor;
     this.eliminate(0);
-    return length;
-  }
-
-  /** The largest entry of what elimination leaves of a row, of unit length. */
-  leftOf(row: Float64Array): number {
-    return this.reduce(row) === 0 ? 0 : Math.abs(this.work[this.pivotOf(this.work)]!);
-  }
-
-  /** Adds a row; returns whether it was kept. Rows of zeros, and with entries that are not finite, are not. */
-  add(row: Float64Array): boolean {
-    const { columns: n, work, permutation } = this;
-    const length = this.reduce(row);
-    this.left = 0;
-    if (length === 0) return false;
-    const factor = 1 / length;
     const pivot = this.pivotOf(work);
     const left = Math.abs(work[pivot]!);
     this.left = left;

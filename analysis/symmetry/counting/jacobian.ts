@@ -173,22 +173,16 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
   let first: Float64Array[] | undefined = [];
   let scale: Float64Array | undefined;
   let longest = 0;
-  const isLong = (given: Float64Array): boolean => {
+  const add = (given: Float64Array): void => {
     const length = norm(given);
     if (length > longest && Number.isFinite(length)) longest = length;
     for (let i = 0; i < parameters; i++) given[i]! *= scale![i]!;
-    return length > ROUNDING * longest;
-  };
-  const addAll = (given: readonly Float64Array[]): void => {
-    const isNew = given.map(isLong);
-    const long = given.filter((_, k) => isNew[k]);
-    // Once a batch has shown nothing new, all rows of the next are looked at in one.
-    if (quiet >= given.length && long.length > 1 && span.hasAll(long)) quiet += given.length;
-    else given.forEach((r, k) => (quiet = isNew[k] && span.add(r) ? 0 : quiet + 1));
+    if (length > ROUNDING * longest && span.add(given)) quiet = 0;
+    else quiet++;
   };
   const begin = (): void => {
     scale = columnScales(first!, parameters);
-    addAll(first!);
+    for (const r of first!) add(r);
     first = undefined;
   };
   const isDone = (): boolean =>
@@ -206,20 +200,18 @@ function measureAt(network: Network, weights: ParameterValues, random: Random, e
     }
     const chosen = program.targetSize > times * ROWS_PER_BATCH ? sampledEntries(sizes, random, times) : undefined;
     const before = { rows, rank: span.rank };
-    const found: Float64Array[] = [];
     program.gradients(
       values,
       moving,
       (_, gradients) => {
         gradients.forEach((g, k) => row.set(g, offsets[k]!));
         rows++;
-        found.push(row.slice());
+        if (first) first.push(row.slice());
+        else add(row);
       },
       chosen,
     );
-    if (first) first.push(...found);
-    else {
-      addAll(found);
+    if (!first) {
       const share = (span.rank - before.rank) / (rows - before.rows);
       times = share === 1 ? Math.min(MOST_TIMES, 2 * times) : share < WORTHWHILE ? Math.max(1, times / 2) : times;
     }

@@ -3,7 +3,6 @@
  * an orthogonal basis, which is made only where it is not reached or not clear.
  */
 import { Echelon } from "../../numerics/echelon";
-import { Random } from "../../numerics/random";
 import { RowSpan } from "../../numerics/rowSpan";
 
 /** Smallest singular values from here on are no rounding, and such that are that many times as large as rounding may be. */
@@ -16,12 +15,11 @@ const LEAST_NEW = 1e-10;
 export class WantedSpan {
   /** Until it is known that an orthogonal basis is needed. */
   private quick: Echelon | undefined;
-  /** From then on, or from the start where no rank is wanted: most rows that come are combinations of others, which elimination sees at a fraction of the cost. */
+  /** From then on: most rows that come are combinations of others, which elimination sees at a fraction of the cost. */
   private sieve: Echelon | undefined;
   private readonly rows: Float64Array[] = [];
   private readonly careful: RowSpan;
   private clear: number | undefined;
-  private readonly random = new Random(3);
 
   /** Rows of `columns` entries; `tolerance` as in `RowSpan`; the rank that is wanted may be infinite. */
   constructor(
@@ -31,7 +29,6 @@ export class WantedSpan {
   ) {
     this.careful = new RowSpan(columns, tolerance);
     if (wanted <= columns) this.quick = new Echelon(columns);
-    else this.sieve = new Echelon(columns);
   }
 
   /** The rank so far; what is wanted only where it is clear. */
@@ -66,25 +63,6 @@ export class WantedSpan {
     if (quick.left >= LEAST_NEW) this.rows.push(row.slice());
     if (grew) this.look(quick);
     return grew;
-  }
-
-  /**
-   * Whether all of these rows are combinations of others, as one random combination of them tells: what any of them has that is
-   * new, that has too. False where it is not certain.
-   */
-  hasAll(rows: readonly Float64Array[]): boolean {
-    const seen = this.quick ?? this.sieve;
-    if (!seen) return false;
-    const sum = new Float64Array(this.columns);
-    for (const row of rows) {
-      let square = 0;
-      for (let i = 0; i < row.length; i++) square += row[i]! * row[i]!;
-      if (!(square > 0) || !Number.isFinite(square)) return false;
-      const factor = this.random.normal() / Math.sqrt(square);
-      for (let i = 0; i < row.length; i++) sum[i]! += factor * row[i]!;
-    }
-    // Of what is new in one of some tens of rows a part is left.
-    return seen.leftOf(sum) < 0.1 * LEAST_NEW;
   }
 
   /** Where the rank is what is wanted, keeps it only if it is clear. */
