@@ -206,6 +206,18 @@ describe("queries, keys and values of each head in turn", () => {
     assert.deepEqual([slices("Sub"), slices("Mul")], [0, 4]);
   });
 
+  it("have no scale where some of one layer's heads are read together and the others one by one", () => {
+    const g = new GraphBuilder(18);
+    const y = g.add("MatMul", [g.input("x", [BATCH, TOKENS, WIDTH]), g.parameter("qkv", [WIDTH, 12])]);
+    const apart = g.add("Reshape", [y, int64(g, BATCH, TOKENS, 4, 3)]);
+    const parts = [range(g, apart, 2, 0, 2), range(g, apart, 2, 2, 3), range(g, apart, 2, 3, 4)];
+    const found = analyse(g.build(...parts.map((part) => g.add("Tanh", [part]))), { numeric: false });
+    assert.deepEqual(
+      found.symmetries.flatMap((s) => (s.dimension > 0 ? [`${s.kind} ${s.group}`] : [])),
+      [],
+    );
+  });
+
   it("have addresses in the shape that the weight is read in, and axis labels by them", () => {
     const found = analyse(LAYOUTS["an axis of three in front of the channels (BLOOM)"]!(), { numeric: false });
     const acts = found.spaces.map((s) => s.acts.map(formatAddress).sort());

@@ -120,7 +120,7 @@ function placed(whole: TensorCells, part: TensorCells, shift: (axis: number) => 
   const found = part.places.map((places, axis) => {
     const inside = whole.places[axis];
     // One block of a selector is picked: a slice of one entry.
-    if (places && whole.selectors[axis]) return places.map((p) => p.start + shift(axis));
+    if (places && whole.selectors[axis]) return places.map((p) => (p.size === 1 ? p.start + shift(axis) : -1));
     // Blocks that are entries of a pinned axis in the whole belong to the segment that has them.
     if (inside && part.selectors[axis]) {
       return Array.from({ length: part.counts[axis]! }, (_, b) =>
