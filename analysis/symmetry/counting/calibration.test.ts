@@ -96,6 +96,42 @@ describe("calibration", () => {
     }
   });
 
+  it("shows each of what a router chooses from, with a bias and without, and behind a softmax", () => {
+    for (const [bias, softmax] of [
+      [true, false],
+      [false, false],
+      [false, true],
+    ] as const) {
+      const graph = sketch({
+        inputs: { x: [8, 6] },
+        parameters: { w: [6, 8], b: [8], router: [8, 4], offsets: [4], codes: [4, 3] },
+        lines: [
+          ["u", "MatMul", ["x", "w"]],
+          ["s", "Add", ["u", "b"]],
+          ["h", "Relu", ["s"]],
+          ["m", "MatMul", ["h", "router"]],
+          ["l", "Add", ["m", "offsets"]],
+          ["p", "Softmax", [bias ? "l" : "m"], { axis: -1 }],
+          ["k", "ArgMax", [softmax ? "p" : bias ? "l" : "m"], { axis: -1, keepdims: 0 }],
+          ["y", "Gather", ["codes", "k"], { axis: 0 }],
+        ],
+        outputs: ["y"],
+      });
+      const network = Network.of(graph);
+      for (const seed of [1, 2, 3]) {
+        const random = new Random(seed);
+        const weights = genericWeights(network, random);
+        const chosen = new Array<number>(4).fill(0);
+        for (let k = 0; k < 60; k++) {
+          const give = batch(network, weights, random);
+          const values = evaluateGraph(graph, new Map(["x", ...graph.parameters.keys()].map((n) => [n, give(n)!])));
+          for (const expert of values.get("k")!.data) chosen[expert]!++;
+        }
+        assert.ok(Math.min(...chosen) > 0, `bias ${bias}, softmax ${softmax}, seed ${seed}: ${chosen.join(" ")}`);
+      }
+    }
+  });
+
   it("turns rows without a bias that positive inputs would keep off", () => {
     const graph = sketch({
       inputs: { x: [8, 4] },

@@ -41,7 +41,7 @@ const SEEN = 0.1;
  * @param level the quantile of the entries that comes to lie on the kink, where there is one
  */
 export function centreKinks(network: Network, weights: Map<string, Float64Array>, random: Random, level = 0.5): void {
-  const kinked = kinkedValues(network);
+  const { kinked, chosen } = kinkedValues(network);
   const isBiased = ({ node }: Step): boolean => node.operator === "Add" && kinked.has(node.outputs[0]!);
   const isBare = ({ node }: Step): boolean => kinked.has(node.outputs[0]!) && rowsOf(network, node) !== undefined;
   if (!network.steps.some((s) => isBiased(s) || isBare(s))) return;
@@ -75,7 +75,7 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
         const behind = own ? { step, rows: own } : node.operator === "Add" ? rowsBehind(network, step) : undefined;
         if (!behind || moved.has(behind.rows.parameter)) continue;
         moved.add(behind.rows.parameter);
-        const oneSided = own ? ONE_SIDED : Math.max(level, 1 - level) + JITTER;
+        const oneSided = chosen.has(node.outputs[0]!) ? 0 : own ? ONE_SIDED : Math.max(level, 1 - level) + JITTER;
         if (!turnRows(network, { ...behind, sum: node.outputs[0]!, oneSided }, kinks, { weights, runs, random, level })) continue;
         const from = network.steps.indexOf(behind.step);
         const again = network.steps.slice(from, network.steps.indexOf(step) + 1);
@@ -241,9 +241,18 @@ export function isBroken(network: Network, node: Node): boolean {
 
 const RECTIFIERS: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Max"]);
 
-/** Values whose entries a kinked operator reads, directly or after they were moved about, with all their kinks in order. */
-function kinkedValues(network: Network): Map<string, readonly number[]> {
+/** Values that kinked operators read. */
+interface Kinked {
+  /** With all their kinks in order. */
+  readonly kinked: Map<string, readonly number[]>;
+  /** Those of them among whose entries something is chosen. */
+  readonly chosen: ReadonlySet<string>;
+}
+
+/** Values whose entries a kinked operator reads, directly or after they were moved about. */
+function kinkedValues(network: Network): Kinked {
   const out = new Map<string, readonly number[]>();
+  const chosen = new Set<string>();
   const add = (value: string, kinks: readonly number[]): void => {
     out.set(
       value,
@@ -258,10 +267,14 @@ function kinkedValues(network: Network): Map<string, readonly number[]> {
     if (own) for (const i of node.inputs) add(i, [...own, ...bounds]);
     // Each piece of a maximum has to be the largest now and then: all get the same median.
     else if (EXTREMA.has(node.operator)) add(node.inputs[0]!, behind ?? [0]);
-    else if (node.operator === "Concat" && behind) for (const i of node.inputs) add(i, behind);
+    // So has what is chosen (an expert, a code), or weights behind it are read by nothing at that draw.
+    else if (CHOICES.has(node.operator) || (ORDERED.has(node.operator) && chosen.has(node.outputs[0]!))) {
+      add(node.inputs[0]!, [0]);
+      chosen.add(node.inputs[0]!);
+    } else if (node.operator === "Concat" && behind) for (const i of node.inputs) add(i, behind);
     else if (MOVEMENT.has(node.operator) && behind) add(node.inputs[0]!, behind);
   }
-  return out;
+  return { kinked: out, chosen };
 }
 
 /**
@@ -288,6 +301,9 @@ function maximumBehind(
 const MONOTONE: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Clip"]);
 const MAXIMA: ReadonlySet<string> = new Set(["ReduceMax", "MaxPool", "GlobalMaxPool"]);
 const EXTREMA: ReadonlySet<string> = new Set([...MAXIMA, "ReduceMin"]);
+const CHOICES: ReadonlySet<string> = new Set(["TopK", "ArgMax", "ArgMin"]);
+/** What comes out is in the order of what goes in; entries less their mean, and divided by their length, are what normal forms choose among. */
+const ORDERED: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Sigmoid", "Sub", "Div"]);
 
 function evaluateStep(step: Step, values: Map<string, Tensor>): void {
   const out = step.operator.evaluate(
