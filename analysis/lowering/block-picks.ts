@@ -83,13 +83,15 @@ function findShared(w: Workspace): Map<Item, Shared> {
     let { axis } = pick;
     let writer = item.inputs[0]?.writer;
     while (writer && isOf(writer, "Transpose") && transposes.length < MOST_VALUES) {
-      const perm = numbersAttribute(writer.node, "perm");
-      if (!perm) break;
+      const before = numbersAttribute(writer.node, "perm")?.[axis];
+      if (before === undefined) break;
       transposes.unshift(writer);
-      axis = perm[axis]!;
+      axis = before;
       writer = writer.inputs[0]?.writer;
     }
-    if (!writer || !isOf(writer, "Reshape") || refused.has(writer)) continue;
+    // Of graphs that contradict themselves, axes may be none of those that there are.
+    if (!writer || !isOf(writer, "Reshape") || writer.outputs[0]?.type.shape?.[axis] === undefined || refused.has(writer))
+      continue;
     const known = out.get(writer) ?? { reshape: writer, axis, picks: new Map<Item, FoundPick>() };
     if (known.axis !== axis) {
       refused.add(writer);
@@ -220,8 +222,8 @@ function sourcesOf({ node, inputs, outputs }: Item, axis: number, split: SplitAx
         return own < 0 || s![own] === 1 ? undefined : { axis: own, split };
       });
     case "Transpose": {
-      const perm = numbersAttribute(node, "perm");
-      return perm && [{ axis: perm[axis]!, split }];
+      const before = numbersAttribute(node, "perm")?.[axis];
+      return before === undefined ? undefined : [{ axis: before, split }];
     }
     case "Reshape": {
       const block = blockIn(shapes[0], shape, axis, split);
