@@ -45,6 +45,9 @@ export function parameterBehind(
   const writer = flow.writerOf(value);
   if (writer?.operator !== "Transpose" || !flow.graph.parameters.has(writer.inputs[0]!) || uses.get(writer.inputs[0]!) !== 1)
     return undefined;
+  // Nobody has looked at the attributes of an operator that is not understood.
+  const given = writer.attributes["perm"];
+  if (given !== undefined && !Array.isArray(given)) return undefined;
   const rank = flow.shape(value).length;
   const perm = numbersAttribute(writer, "perm") ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   return { parameter: writer.inputs[0]!, axisOf: (axis) => perm[axis]! };
