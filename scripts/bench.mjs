@@ -31,6 +31,6 @@ await build({
   logLevel: "warning",
 });
 // As the server starts the process that analyses (server/hosts.ts).
-const flags = ["--max-semi-space-size=32"];
+const flags = ["--max-semi-space-size=64"];
 const run = spawnSync(process.execPath, [...flags, path.join(out, "main.mjs"), ...process.argv.slice(2)], { stdio: "inherit" });
 process.exit(run.status ?? 1);

@@ -79,7 +79,7 @@ async function inProcesses(
 function inProcess(program: string, request: PartRequest): Promise<FileReport[]> {
   return new Promise((resolve, reject) => {
     // Whoever lints many files makes many short-lived objects (server/hosts.ts says more).
-    const execArgv = [...process.execArgv, "--max-semi-space-size=32"];
+    const execArgv = [...process.execArgv, "--max-semi-space-size=64"];
     const part = fork(program, [PART], { serialization: "advanced", execArgv });
     part.once("message", (reports) => resolve(reports as FileReport[]));
     part.once("error", reject);

@@ -258,7 +258,7 @@ const NO_ATTRIBUTES: Node["attributes"] = {};
 class NodeLowering implements Lowering {
   readonly opset: number;
   readonly node: Node;
-  readonly #inner: Place;
+  #inner: Place | undefined;
 
   constructor(
     private readonly expansion: Expansion,
@@ -268,7 +268,6 @@ class NodeLowering implements Lowering {
   ) {
     this.node = item.node;
     this.opset = place.opset;
-    this.#inner = { ...place, opset: NORMAL_OPSET, depth: place.depth + 1 };
   }
 
   type(value: string): TensorType {
@@ -287,6 +286,7 @@ class NodeLowering implements Lowering {
     const output = this.workspace.fresh(`${this.place.base}/${operator}`);
     const { origin } = this.place;
     const node = { name: output, operator, domain: "", inputs, outputs: [output], attributes, origin };
+    this.#inner ??= { ...this.place, opset: NORMAL_OPSET, depth: this.place.depth + 1 };
     this.expansion.process(this.expansion.open(node), this.#inner);
     return this.workspace.resolve(output);
   }

@@ -337,8 +337,6 @@ export class Workspace extends NamedValues {
       outputs[k] = item.outputs.map(use);
     }
     for (const o of this.outputs) use(this.value(o));
-    const values = this.all;
-    const of = (value: string) => values.get(value)?.number ?? NUMBER_OF_NONE;
     const { name, symbols } = this.source;
     const made = {
       name,
@@ -350,11 +348,22 @@ export class Workspace extends NamedValues {
       constants,
       ...(symbols === undefined ? {} : { symbols }),
     };
-    // Few ask for types by name, and a table of all names is a tenth of the time of a large graph.
-    const graph: Graph = withLazy(made, { types: () => new Map(names.map((value, k) => [value, typeList[k]!])) });
+    const graph: Graph = withLazy(made, { types: typesByName(names, typeList) });
+    const of = numberByName(this.all);
     keepNumbers(graph, { names, types: typeList, constants: constantList, inputs, outputs, parameters, of });
     return graph;
   }
+}
+
+// Functions that are made out here do not keep the whole workspace alive as long as the graph.
+
+/** Few ask for types by name, and a table of all names is a tenth of the time of a large graph. */
+function typesByName(names: readonly string[], types: readonly TensorType[]): () => ReadonlyMap<string, TensorType> {
+  return () => new Map(names.map((value, k) => [value, types[k]!]));
+}
+
+function numberByName(values: ReadonlyMap<string, Value>): (value: string) => number {
+  return (value) => values.get(value)?.number ?? NUMBER_OF_NONE;
 }
 
 function forgetReads(value: Value): void {

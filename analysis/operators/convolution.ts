@@ -41,7 +41,7 @@ function convLayout(node: Node, x: Shape, w: Shape): Layout {
     );
   }
   const windows = slidingWindows(node, x.slice(2), w.slice(2));
-  return { windows, batch: x[0]!, groups, inner: w[1]!, outer: w[0]! / groups, output: [x[0]!, w[0]!, ...windows.output] };
+  return { windows, batch: x[0]!, groups, inner: w[1]!, outer: w[0]! / groups, output: [x[0]!, w[0]!].concat(windows.output) };
 }
 
 /** Layout of ConvTranspose: x [N, C, ..], W [C, O / groups, ..]. */

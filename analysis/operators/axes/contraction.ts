@@ -53,19 +53,25 @@ export function einsumAxes(context: AxisRuleContext): void {
   context.output(output.map((letter) => byLetter.get(letter)!));
 }
 
+/** The first spatial axis, behind batch (or outputs) and channels. */
+const SPATIAL = 2;
+
 /**
- * Spatial axes of a convolution's output. One along which the kernel has a single entry, with stride 1 and nothing added, is the
- * same axis before and after (a map of tokens written as a convolution, gMLP 2105.08050); along any other entries are places.
+ * Axes of a convolution's output, whose channels are `out`. A spatial axis along which the kernel has a single entry, with stride 1
+ * and nothing added, is the same before and after (a map of tokens written as a convolution, gMLP 2105.08050); along any other
+ * entries are places.
  */
-function spatialAxes(context: AxisRuleContext, spatial: readonly Axis[]): Axis[] {
+function convolvedAxes(context: AxisRuleContext, out: Axis): Axis[] {
   const { node } = context;
   const strides = numbersAttribute(node, "strides");
-  const sizes = context.shape(1).slice(2);
-  const before = context.shape(0).slice(2);
-  const after = context.outputShape().slice(2);
+  const kernel = context.shape(1);
+  const before = context.shape(0);
+  const after = context.outputShape();
   // A padded window of one entry makes more places.
-  return spatial.map((axis, i) => {
-    if (sizes[i] === 1 && (strides?.[i] ?? 1) === 1 && before[i] === after[i] && !movesPlaces(node, i)) return axis;
+  return context.input(0).map((axis, i) => {
+    if (i < SPATIAL) return i === 0 ? axis : out;
+    const k = i - SPATIAL;
+    if (kernel[i] === 1 && (strides?.[k] ?? 1) === 1 && before[i] === after[i] && !movesPlaces(node, k)) return axis;
     context.pinPlaces(axis);
     return context.places(after[i]!);
   });
@@ -80,9 +86,10 @@ function movesPlaces(node: Node, axis: number): boolean {
 /** Conv: weight (O, I / group, kernel..); groups are a factor shared by input and output channels. */
 export function convAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
-  const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
-  const [out, inside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of kernel) context.pin(a);
+  const channels = context.input(0)[1]!;
+  const weight = context.input(1);
+  const [out, inside] = weight as readonly [Axis, Axis];
+  for (let i = SPATIAL; i < weight.length; i++) context.pin(weight[i]!);
   if (group === 1) context.unify(channels, inside);
   else {
     const [inputGroups, within] = context.split(channels, [group, context.shape(1)[1]!]) as [Axis, Axis];
@@ -90,22 +97,23 @@ export function convAxes(context: AxisRuleContext): void {
     context.unify(inputGroups, outputGroups);
     context.unify(within, inside);
   }
-  context.output([batch, out, ...spatialAxes(context, spatial)]);
+  context.output(convolvedAxes(context, out));
 }
 
 /** ConvTranspose: weight (I, O / group, kernel..). */
 export function convTransposeAxes(context: AxisRuleContext): void {
   const group = numberAttribute(context.node, "group", 1);
-  const [batch, channels, ...spatial] = context.input(0) as [Axis, Axis, ...Axis[]];
-  const [input, outside, ...kernel] = context.input(1) as [Axis, Axis, ...Axis[]];
-  for (const a of kernel) context.pin(a);
+  const channels = context.input(0)[1]!;
+  const weight = context.input(1);
+  const [input, outside] = weight as readonly [Axis, Axis];
+  for (let i = SPATIAL; i < weight.length; i++) context.pin(weight[i]!);
   context.unify(channels, input);
   let out = outside;
   if (group > 1) {
     const [groups] = context.split(channels, [group, context.shape(1)[0]! / group]) as [Axis, Axis];
     out = context.product([groups, outside]);
   }
-  context.output([batch, out, ...spatialAxes(context, spatial)]);
+  context.output(convolvedAxes(context, out));
 }
 
 /** Pooling: batch and channels pass, space is pinned. */

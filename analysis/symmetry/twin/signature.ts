@@ -63,7 +63,8 @@ export function signatureOf(
     const n = graph.nodes[k]!;
     const inputs = n.inputs.map(name);
     const shapes = n.inputs.map((i) => graph.parameters.get(i)?.shape.join("x") ?? "");
-    const text = (list: readonly string[]) => `${n.domain}.${n.operator}(${list.join(",")})${attributesText(n)}`;
+    const [operator, attributes] = [`${n.domain}.${n.operator}(`, `)${attributesText(n.attributes)}`];
+    const text = (list: readonly string[]) => operator + list.join(",") + attributes;
     parts.push(`${text(inputs)}[${shapes.join(",")}]`);
     const kind = inputs.map((i, k) => (k === 1 && SHAPES.has(n.operator) && i.startsWith("c:") ? "" : i));
     kinds.push(text(kind));
@@ -90,11 +91,24 @@ export function signatureOf(
   };
 }
 
-function attributesText(node: Node): string {
-  return Object.entries(node.attributes)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}=${attributeText(value)}`)
-    .join(",");
+/** Texts of attributes and tensors: twins of one model are made by looking at the same nodes again and again. */
+const texts = new WeakMap<object, string>();
+
+function textOf<T extends object>(of: T, make: (of: T) => string): string {
+  const known = texts.get(of);
+  if (known !== undefined) return known;
+  const made = make(of);
+  texts.set(of, made);
+  return made;
+}
+
+function attributesText(attributes: Node["attributes"]): string {
+  return textOf(attributes, (all) =>
+    Object.entries(all)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, value]) => `${key}=${attributeText(value)}`)
+      .join(","),
+  );
 }
 
 function attributeText(value: Attribute): string {
@@ -104,8 +118,8 @@ function attributeText(value: Attribute): string {
   return "nodes" in value ? value.name : JSON.stringify(value);
 }
 
-function tensorText({ type, shape, data }: Tensor): string {
-  return `${type}:${shape.join("x")}:${Array.from(data).join()}`;
+function tensorText(tensor: Tensor): string {
+  return textOf(tensor, ({ type, shape, data }) => `${type}:${shape.join("x")}:${Array.from(data).join()}`);
 }
 
 /** Distinct values of a table of floats from which on it is told by their number alone. */

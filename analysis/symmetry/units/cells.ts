@@ -67,8 +67,29 @@ const MOST_UNKNOWNS = 4_000_000;
 /** Beyond this many pieces a pinned axis (a table looked up entry by entry) is one: all its entries scale alike. */
 const MOST_PINNED_PIECES = 16;
 
+const NO_FACTORS: SegmentPlace["factors"] = [];
+
 /** Bit sets hold this many slots; those beyond it carry no scale. */
 const MOST_SLOTS = 30;
+
+/** The free factors of the segments of a cell. Lists that grow keep room for more, and there are very many of these. */
+function slotsAlong(places: readonly (SegmentPlace | undefined)[]): Slot[] {
+  let count = 0;
+  for (const place of places) for (const f of place?.factors ?? NO_FACTORS) if (isFree(f)) count++;
+  const slots = new Array<Slot>(count);
+  for (let axis = places.length - 1; axis >= 0; axis--) {
+    const factors = places[axis]?.factors ?? NO_FACTORS;
+    for (let factor = factors.length - 1; factor >= 0; factor--) {
+      const f = factors[factor]!;
+      if (isFree(f)) slots[--count] = { axis, factor, atom: f.atom, size: f.size };
+    }
+  }
+  return slots;
+}
+
+function isFree({ pinned, size }: SegmentPlace["factors"][number]): boolean {
+  return !pinned && size > 1;
+}
 
 /** Numbers the unknowns of all tensors. The axes must be inferred to the end: what their atoms are made of is read once. */
 export class CellTable {
@@ -187,18 +208,9 @@ export class CellTable {
           rest = Math.floor(rest / counts[i]!);
         }
       }
-      const slots: Slot[] = [];
       const chosen = new Array<SegmentPlace | undefined>(rank);
-      for (let i = 0; i < rank; i++) {
-        const place = places[i]?.[segments[i]!] ?? placeInBlock(axes, inBlock, segments, i);
-        chosen[i] = place;
-        if (place === undefined) continue;
-        const { factors } = place;
-        for (let factor = 0; factor < factors.length; factor++) {
-          const f = factors[factor]!;
-          if (!f.pinned && f.size > 1) slots.push({ axis: i, factor, atom: f.atom, size: f.size });
-        }
-      }
+      for (let i = 0; i < rank; i++) chosen[i] = places[i]?.[segments[i]!] ?? placeInBlock(axes, inBlock, segments, i);
+      const slots = slotsAlong(chosen);
       const masks = smallSubsets(Math.min(slots.length, MOST_SLOTS));
       cells[k] = { segments, places: chosen, slots, masks, offset: unknowns };
       unknowns += masks.length;
