@@ -64,6 +64,33 @@ function probe(step: Step, operand: number, x: readonly (Tensor | undefined)[], 
   return sparse(rows, columns, values, y.data.length);
 }
 
+/** Operators that treat all planes of an image (batch, channel) alike and each by itself. */
+const BY_PLANE: ReadonlySet<string> = new Set(["AveragePool"]);
+
+/** The derivative of an operator that treats planes alike: the same entry of all planes at a time. */
+function probePlanes(step: Step, operand: number, x: readonly (Tensor | undefined)[], y: Tensor): Sparse | undefined {
+  const { shape, data } = x[operand]!;
+  const planes = shape[0]! * shape[1]!;
+  const [area, count] = [data.length / planes, y.data.length / planes];
+  if (planes === 0 || !Number.isInteger(count)) return undefined;
+  const direction = new Float64Array(data.length);
+  const rows: number[] = [];
+  const columns: number[] = [];
+  const values: number[] = [];
+  for (let i = 0; i < area; i++) {
+    for (let at = i; at < data.length; at += area) direction[at] = 1;
+    const slopes = tangentAlong(step, operand, x, y, direction)?.data;
+    for (let k = 0; slopes && k < slopes.length; k++) {
+      if (slopes[k] === 0) continue;
+      rows.push(k);
+      columns.push(Math.floor(k / count) * area + i);
+      values.push(slopes[k]!);
+    }
+    for (let at = i; at < data.length; at += area) direction[at] = 0;
+  }
+  return sparse(rows, columns, values, y.data.length);
+}
+
 /** Entries by their rows: where each row begins in the order, and the order. */
 export function byRow(rows: ArrayLike<number>, count: number): { readonly start: Int32Array; readonly order: Int32Array } {
   const start = new Int32Array(count + 1);
@@ -116,7 +143,9 @@ export function sparseOf(step: Step, operand: number, x: readonly (Tensor | unde
     ? moved(step, operand, x, y)
     : SUMMING.has(node.operator)
       ? summed(step, operand, x, y)
-      : undefined;
+      : BY_PLANE.has(node.operator)
+        ? probePlanes(step, operand, x, y)
+        : undefined;
   return guessed && agrees(guessed, step, operand, x, y) ? guessed : probe(step, operand, x, y);
 }
 
