@@ -8,6 +8,8 @@ export interface Bias {
   readonly parameter: string;
   /** Shape of the operand through which it enters. */
   readonly shape: readonly number[];
+  /** Entry of the parameter behind each entry of the operand; undefined where they are in the same order. */
+  readonly source?: ArrayLike<number>;
   /** From the parameter up to and including the sum. */
   readonly path: readonly Step[];
 }
@@ -28,7 +30,13 @@ export function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>):
   return undefined;
 }
 
-/** The parameter behind an operand that is a parameter, reshaped or with others added (a bias that all share) entry by entry. */
+/** Operators that only move entries about, where all but the first input are constants. */
+const MOVING: ReadonlySet<string> = new Set(["Transpose", "Gather", "Slice", "Squeeze", "Unsqueeze", "Flatten", "Expand"]);
+
+/**
+ * The parameter behind an operand that is a parameter, reshaped, transposed, with some entries picked, or with others added (a bias
+ * that all share) entry by entry.
+ */
 function plainBias(network: Network, operand: string): Bias | undefined {
   if (network.kind(operand) !== "parameter") return undefined;
   const shape = network.shape(operand);
@@ -36,13 +44,26 @@ function plainBias(network: Network, operand: string): Bias | undefined {
   const producer = network.producer(operand);
   const { operator, inputs } = producer?.node ?? { operator: "", inputs: [] };
   // What is taken off moves the other way.
-  const added = operator === "Add" ? inputs : operator === "Sub" || operator === "Reshape" ? inputs.slice(0, 1) : [];
+  const added = operator === "Add" ? inputs : inputs.slice(0, 1);
+  const moves = MOVING.has(operator);
+  if (!moves && operator !== "Add" && operator !== "Sub" && operator !== "Reshape") return undefined;
   for (const i of added) {
-    if (operator !== "Reshape" && network.shape(i).join() !== shape.join()) continue;
+    if ((operator === "Add" || operator === "Sub") && network.shape(i).join() !== shape.join()) continue;
     const bias = plainBias(network, i);
-    if (bias && network.trainable.includes(bias.parameter)) return { ...bias, shape, path: [...bias.path, producer!] };
+    if (!bias || !network.trainable.includes(bias.parameter)) continue;
+    const source = moves ? sourceOf(network, producer!, bias) : bias.source;
+    if (moves && source === undefined) return undefined;
+    return { parameter: bias.parameter, shape, path: [...bias.path, producer!], ...(source ? { source } : {}) };
   }
   return undefined;
+}
+
+/** The parameter's entry behind each entry of what a step moves about: entries that hold their own numbers are moved the same way. */
+function sourceOf(network: Network, { node, operator }: Step, { shape, source }: Bias): ArrayLike<number> | undefined {
+  const numbers = Float64Array.from({ length: elementCount(shape) }, (_, k) => source?.[k] ?? k);
+  const others = node.inputs.slice(1).map((i) => (i === "" ? undefined : network.constant(i)));
+  if (others.some((t, k) => t === undefined && node.inputs[k + 1] !== "")) return undefined;
+  return operator.evaluate(node, [{ type: "float64", shape, data: numbers }, ...others], network.graph.opset)[0]?.data;
 }
 
 /** A parameter that multiplies what a bias is added to, entry of the bias by entry. */
@@ -62,6 +83,7 @@ export function scaleOf(network: Network, sum: Step, bias: Bias): Scale | undefi
   const producer = other === undefined ? undefined : network.producer(other);
   if (!producer || sum.node.inputs.every((i) => network.isActivation(i)) || network.consumers(other!).length > 1)
     return undefined;
+  if (bias.source !== undefined) return undefined;
   const { node } = producer;
   const entries = elementCount(bias.shape);
   for (const operand of node.inputs) {

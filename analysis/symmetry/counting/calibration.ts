@@ -9,7 +9,7 @@ import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
 import { randomInput } from "./random-inputs";
-import { biasOf, type Rows, rowsBehind, rowsOf, scaleOf } from "./affine";
+import { type Bias, biasOf, type Rows, rowsBehind, rowsOf, scaleOf } from "./affine";
 
 /** Operators that only move entries about. */
 const MOVEMENT: ReadonlySet<string> = new Set([
@@ -93,7 +93,8 @@ export function centreKinks(network: Network, weights: Map<string, Float64Array>
           const entries = values.get(node.outputs[0]!)!;
           return largest ? largest(entries, values) : entries;
         }),
-        bias.shape,
+        bias,
+        data.length,
       );
       const scale = kinks.length > 1 ? scaleOf(network, step, bias) : undefined;
       const isConstant = !network.isActivation(node.outputs[0]!);
@@ -316,21 +317,21 @@ function evaluateStep(step: Step, values: Map<string, Tensor>): void {
 }
 
 /**
- * The entries of tensors, gathered by the entry of a broadcast operand that is added to them, without those that are not finite: a
- * norm of what is the same everywhere.
+ * The entries of tensors, gathered by the entry of the parameter, of `count` entries, that is added to them, without those that are
+ * not finite: a norm of what is the same everywhere.
  */
-function entriesByBias(tensors: readonly Tensor[], biasShape: readonly number[]): number[][] {
-  const biasStrides = strides(biasShape);
-  const out: number[][] = Array.from({ length: biasShape.reduce((a, b) => a * b, 1) }, () => []);
+function entriesByBias(tensors: readonly Tensor[], bias: Bias, count: number): number[][] {
+  const biasStrides = strides(bias.shape);
+  const out: number[][] = Array.from({ length: count }, () => []);
   for (const { shape, data } of tensors) {
     const own = strides(shape);
     for (let i = 0; i < data.length; i++) {
       let k = 0;
-      for (let axis = 0; axis < biasShape.length; axis++) {
-        const at = shape.length - biasShape.length + axis;
-        if (biasShape[axis]! > 1) k += (Math.floor(i / own[at]!) % shape[at]!) * biasStrides[axis]!;
+      for (let axis = 0; axis < bias.shape.length; axis++) {
+        const at = shape.length - bias.shape.length + axis;
+        if (bias.shape[axis]! > 1) k += (Math.floor(i / own[at]!) % shape[at]!) * biasStrides[axis]!;
       }
-      if (Number.isFinite(data[i]!)) out[k]!.push(data[i]!);
+      if (Number.isFinite(data[i]!)) out[bias.source?.[k] ?? k]!.push(data[i]!);
     }
   }
   return out;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { scalar } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
+import { analyse } from "../analyse";
 import type { Family, ParameterValues } from "../symmetry";
 import { countFamilies, ParameterSpace, Span } from "./families";
 import { indexBounds } from "./index-bounds";
@@ -342,5 +343,30 @@ describe("directions that nobody explains", () => {
     assert.ok(shares.get("c")! + shares.get("d")! > 1 - 1e-9, [...shares].join());
     const all = [...known, ...[0, 1, 2].map((k) => rescaling(found.weights, "c", "d", k))];
     assert.deepEqual(found.beyond(all), []);
+  });
+});
+
+describe("what hangs on one truth value for a whole batch", () => {
+  it("is looked at as if it were false, too, where random batches hardly ever show that", () => {
+    // x > 0 anywhere: among 64 normal numbers always, and yet not for all inputs.
+    const graph = sketch({
+      inputs: { x: [16, 4] },
+      parameters: { w: [4, 3], first: [3], second: [3] },
+      constants: { zero: 0 },
+      lines: [
+        ["positive", "Greater", ["x", "zero"]],
+        ["counted", "Cast", ["positive"], { to: 6 }],
+        ["most", "ReduceMax", ["counted"], { keepdims: 0 }],
+        ["any", "Cast", ["most"], { to: 9 }],
+        ["p", "MatMul", ["x", "w"]],
+        ["h", "Tanh", ["p"]],
+        ["a", "Add", ["h", "first"]],
+        ["chosen", "Where", ["any", "a", "h"]],
+        ["y", "Add", ["chosen", "second"]],
+      ],
+      outputs: ["y"],
+    });
+    assert.equal(measureDimension(graph).dimension, 0);
+    assert.equal(analyse(graph).continuous.total, 0);
   });
 });

@@ -3,7 +3,7 @@
  * what can be computed and differentiated, and where it cannot, what to hold fixed.
  */
 import type { Graph, GraphInput, Node } from "../../graph/graph";
-import { isFloating, type Shape, type Tensor } from "../../graph/tensor";
+import { elementCount, isFloating, type Shape, type Tensor } from "../../graph/tensor";
 import type { Operator, OperatorTable } from "../../operators/operator";
 import { operatorTable } from "../../operators/table";
 
@@ -38,7 +38,7 @@ export class Network {
   readonly graph: Graph;
   /** Nodes that can be computed, in topological order. */
   readonly steps: readonly Step[];
-  /** The graph's inputs and the outputs of opaque nodes, as far as anything computable reads them. */
+  /** The graph's inputs, the outputs of opaque nodes and truth values that decide for all, as far as anything computable reads them. */
   readonly inputs: readonly GraphInput[];
   /**
    * The graph's floating outputs, the floating values that opaque nodes read, and those that comparisons, roundings and index
@@ -88,9 +88,14 @@ export class Network {
     for (const node of graph.nodes) {
       const used = node.inputs.filter((i) => i !== "");
       const step = used.some((i) => beyond.has(i)) ? undefined : this.step(node, lookup);
-      if (step) {
+      if (step && this.jumps(step)) for (const i of used) if (this.observable(i)) outputs.add(i);
+      if (step && this.decides(node)) {
+        const [name] = node.outputs as readonly [string];
+        this.kinds.set(name, "activation");
+        this.flat.add(name);
+        inputs.push({ name, type: "bool", shape: this.shape(name) });
+      } else if (step) {
         steps.push(step);
-        if (this.jumps(step)) for (const i of used) if (this.observable(i)) outputs.add(i);
         const kind = this.kindOfOutputs(used);
         const moves = used.some((i) => this.moving.has(i));
         const varying = used.filter((i) => this.kinds.get(i) !== "constant");
@@ -149,6 +154,17 @@ export class Network {
     if (!this.movesFloats(node)) return false;
     const places = (o: string): boolean => this.used.has(o) && !isFloating(this.typeOf(o).type);
     return !operator.tangent || PIECEWISE.has(node.operator) || node.outputs.some((o) => o !== "" && places(o));
+  }
+
+  /**
+   * Whether the node gives one truth value for all that comes in: what an If asks, or `mask.any()`. It arrives like an input, true or
+   * false by chance: among random inputs it might never be false, as hardly any batch leaves an expert without a token.
+   */
+  private decides(node: Node): boolean {
+    const [name, ...more] = node.outputs;
+    if (name === undefined || more.length > 0 || !this.readsActivation(node)) return false;
+    const { type, shape } = this.typeOf(name);
+    return type === "bool" && shape !== undefined && elementCount(shape) === 1;
   }
 
   private readsActivation(node: Node): boolean {
