@@ -6,7 +6,7 @@ import { numberAttribute, numbersAttribute } from "../graph/graph";
 import type { SplitAxis } from "../graph/slices";
 import type { Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
-import { type Pick, pickOf } from "./picks";
+import { PICKING, type Pick, pickOf } from "./picks";
 import type { Item, Value } from "./values";
 import type { Workspace } from "./workspace";
 
@@ -76,7 +76,7 @@ export function pickBlocksOfWeights(w: Workspace): boolean {
 function findShared(w: Workspace): Map<Item, Shared> {
   const out = new Map<Item, Shared>();
   const refused = new Set<Item>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf(...PICKING)) {
     const pick = pickOf(item);
     if (!pick) continue;
     const transposes: Item[] = [];

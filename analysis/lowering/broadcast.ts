@@ -36,7 +36,7 @@ function broadcastShape(shapes: readonly Shape[]): number[] | undefined {
  * there was an Expand.
  */
 export function dropExpands(w: Workspace): boolean {
-  if (!w.items.some(isExpand)) return false;
+  if (!w.itemsOf("Expand").some(isExpand)) return false;
   w.rewrite((item) => {
     const { node } = item;
     const inner = item.inputs[0]?.writer;

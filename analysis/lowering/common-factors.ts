@@ -25,8 +25,8 @@ const MOST_TERMS = 8;
 
 /** Takes common factors out of sums; true if there was one. */
 export function gatherFactors(w: Workspace): boolean {
-  const sums = w.items.filter(isSum);
-  if (sums.length === 0 || !w.items.some((i) => i.node.operator === "Mul")) return false;
+  const sums = w.itemsOf("Add", "Sub").filter(isSum);
+  if (sums.length === 0 || w.itemsOf("Mul").length === 0) return false;
   w.countReaders();
   const found = new Map<Item, Gathered>();
   for (const item of sums) {

@@ -37,7 +37,7 @@ interface Comparison {
 /** Writes comparisons of places with constants by one-hot codes; true if there was one. */
 export function codePlaces(w: Workspace): boolean {
   const found = new Map<Item, Comparison>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf("Equal")) {
     const comparison = comparisonOf(item);
     if (comparison) found.set(item, comparison);
   }

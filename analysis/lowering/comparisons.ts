@@ -27,7 +27,7 @@ export function isJump(node: Node): boolean {
 
 /** Writes comparisons and searches of what hangs on weights and inputs as those of what they see; true if there was one. */
 export function seeSigns(w: Workspace): boolean {
-  if (!w.items.some(({ node }) => isJump(node))) return false;
+  if (w.itemsOf(...COMPARISONS, ...SEARCHES.keys(), "Sign").length === 0) return false;
   const { weighted, batched } = dependence(w);
   w.countReaders();
   const found = new Map<Item, Value>();

@@ -4,6 +4,7 @@
  * symmetry. Selections move up to where places meet.
  */
 import type { Node } from "../graph/graph";
+import { PICKING } from "./picks";
 import { demandOf, hull, isWhole, type Part, wholeOf } from "./ranges";
 import type { Workspace } from "./workspace";
 import type { Item, Value } from "./values";
@@ -48,7 +49,7 @@ interface Present {
 /** The parts that are needed of the values of which not all is needed. */
 function findParts(w: Workspace): Map<Value, Part> {
   const parts = new Map<Value, Part>();
-  if (!w.items.some(isSelection)) return parts;
+  if (w.itemsOf(...PICKING).length === 0) return parts;
   const isFixed = fixedValues(w);
   const whole = new Set<Value>(w.outputs.map((o) => w.root(w.value(o))));
   const need = (value: Value, part: Part | undefined): void => {

@@ -18,7 +18,7 @@ const MOVEMENT: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand",
 
 /** Removes epsilons; true if there was one. */
 export function removeEpsilons(w: Workspace): boolean {
-  const candidates = w.items.filter((i) => i.node.domain === "" && isCandidate(i));
+  const candidates = w.itemsOf("Add", "Max", "Clip").filter(isCandidate);
   if (candidates.length === 0) return false;
   const readers = readersBehind(w, candidates);
   const outputs = new Set(w.outputs.map((o) => w.value(o)));

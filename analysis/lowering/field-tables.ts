@@ -25,7 +25,7 @@ interface Fields {
 /** Takes tables of several fields apart; true if there was one. */
 export function separateFields(w: Workspace): boolean {
   const found = new Map<Item, Fields>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf("Gather")) {
     const fields = fieldsOf(w, item);
     if (fields) found.set(item, fields);
   }

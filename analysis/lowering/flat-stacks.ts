@@ -13,7 +13,7 @@ const MOST_PARTS = 64;
 /** Rewrites flattened stacks; true if there was one. */
 export function flattenStacks(w: Workspace): boolean {
   const found = new Map<Item, { readonly parts: readonly Value[]; readonly axis: number }>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf("Reshape")) {
     const stack = flattened(item);
     if (stack) found.set(item, stack);
   }

@@ -21,7 +21,7 @@ interface Target {
 /** Takes constants that are added into parameters; returns what was added to which. */
 export function absorbOffsets(w: Workspace): ParameterOffsets {
   const offsets = new Map<string, ParameterOffset>();
-  const sums = w.items.flatMap((item) => {
+  const sums = w.itemsOf("Add", "Sub").flatMap((item) => {
     const sum = constantSum(item);
     return sum ? [{ item, sum }] : [];
   });

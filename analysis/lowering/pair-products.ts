@@ -39,8 +39,8 @@ interface ChosenPairs {
 /** Rewrites what is chosen of products of stacks; true if there was any. */
 export function separatePairs(w: Workspace): boolean {
   const found = new Map<Item, ChosenPairs>();
-  for (const item of w.items) {
-    const chosen = CHOOSING.has(item.node.operator) && item.node.domain === "" ? chosenPairs(item) : undefined;
+  for (const item of w.itemsOf(...CHOOSING)) {
+    const chosen = chosenPairs(item);
     if (chosen) found.set(item, chosen);
   }
   if (found.size === 0) return false;

@@ -16,7 +16,7 @@ export function multiplyPatches(w: Workspace): boolean {
   // By what they write: items that read what was replaced are made anew.
   const found = new Map<Value, Windows>();
   const makers = new Set<Value>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf("Conv")) {
     const windows = windowsOf(item);
     if (!windows) continue;
     const origin = new Origin();

@@ -3,6 +3,9 @@ import type { Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import type { Item, Value } from "./values";
 
+/** Operators that pick entries of their first input. */
+export const PICKING = ["Slice", "Gather"] as const;
+
 /** How a reader picks of a value: entries [start, end) along one axis. */
 export interface Pick {
   readonly axis: number;

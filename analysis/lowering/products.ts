@@ -19,7 +19,7 @@ interface SummedProduct {
 
 /** Rewrites ReduceSum and ReduceMean of products of two tensors into Einsum; true if there was one. */
 export function contractProducts(w: Workspace): boolean {
-  const candidates = w.items.filter((i) => isReduction(i) && isProduct(i.inputs[0]!));
+  const candidates = w.itemsOf("ReduceSum", "ReduceMean").filter((i) => isProduct(i.inputs[0]!));
   if (candidates.length === 0) return false;
   const products = new Set(candidates.map((i) => i.inputs[0]!));
   const readers = new Map<Value, number>();
@@ -38,10 +38,6 @@ export function contractProducts(w: Workspace): boolean {
     else w.add(item.node);
   });
   return true;
-}
-
-function isReduction({ node }: Item): boolean {
-  return node.domain === "" && (node.operator === "ReduceSum" || node.operator === "ReduceMean");
 }
 
 function isProduct({ writer }: Value): boolean {

@@ -38,7 +38,7 @@ function isReduction({ node }: Item): boolean {
 
 /** Rewrites ReduceMean and ReduceSum of squares, and mean of squares minus squared mean; true if there was one. */
 export function quadraticForm(w: Workspace): boolean {
-  if (!w.items.some((i) => isReduction(i) && squareRoot(i.inputs[0]!) !== undefined)) return false;
+  if (!w.itemsOf("ReduceSum", "ReduceMean").some((i) => squareRoot(i.inputs[0]!) !== undefined)) return false;
   w.rewrite((item) => {
     const x = isReduction(item) ? squareRoot(item.inputs[0]!) : undefined;
     if (x !== undefined) sumOfSquares(w, item, x);

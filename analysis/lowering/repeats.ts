@@ -18,7 +18,7 @@ interface Copies {
 
 /** Rewrites concatenations of repeated entries. True if there were any. */
 export function joinRepeats(w: Workspace): boolean {
-  if (!w.items.some((item) => repetition(item) !== undefined)) return false;
+  if (!w.itemsOf("Concat").some((item) => repetition(item) !== undefined)) return false;
   w.rewrite((item) => {
     const repeated = repetition(item);
     if (!repeated) return w.add(item.node);

@@ -7,7 +7,7 @@ import { type ParameterSlice, type ParameterSlices, sliceOf, type SplitAxis, who
 import type { Node, Parameter } from "../graph/graph";
 import { elementCount, type Shape } from "../graph/tensor";
 import { blockIn, pickBlocksOfWeights } from "./block-picks";
-import { type Pick, pickOf } from "./picks";
+import { PICKING, type Pick, pickOf } from "./picks";
 import { sameShape } from "./simplify";
 import { pickBeforeTransposing } from "./transposed-picks";
 import type { Item } from "./values";
@@ -55,7 +55,7 @@ function findPicked(w: Workspace, slices: ReadonlyMap<string, ParameterSlice>): 
   const found = new Map<string, Map<Item, PartPick>>();
   // Reshapes of parameters that read an axis as a product; whatever reads them must pick along one of the factors.
   const views = new Map<Item, string>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf(...PICKING)) {
     const [read] = item.inputs;
     const pick = read && partPickOf(w, item);
     if (!pick) continue;

@@ -23,7 +23,7 @@ interface StackedSum {
 /** Rewrites sums and means over the axis of a stack; true if there was one. */
 export function sumStacks(w: Workspace): boolean {
   const found = new Map<Item, StackedSum>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf("ReduceSum", "ReduceMean")) {
     const sum = stackedSum(item);
     if (sum) found.set(item, sum);
   }

@@ -19,7 +19,7 @@ interface Summed {
 
 /** Writes sums of differences and sums of products as sums of each term; true if there was one. */
 export function sumTerms(w: Workspace): boolean {
-  const candidates = w.items.filter((i) => isReduction(i) && isSumOfTerms(i.inputs[0]!));
+  const candidates = w.itemsOf("ReduceSum", "ReduceMean").filter((i) => isSumOfTerms(i.inputs[0]!));
   if (candidates.length === 0) return false;
   w.countReaders();
   const outputs = new Set(w.outputs.map((o) => w.value(o)));

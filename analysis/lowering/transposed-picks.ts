@@ -4,13 +4,14 @@
  */
 import type { Node } from "../graph/graph";
 import { smallConstant } from "./constants";
+import { PICKING } from "./picks";
 import type { Workspace } from "./workspace";
 import type { Item } from "./values";
 
 /** Moves selections along one axis in front of transposes of parameters; true if there was one. */
 export function pickBeforeTransposing(w: Workspace): boolean {
   const found = new Map<Item, { readonly from: string; readonly perm: readonly number[] }>();
-  for (const item of w.items) {
+  for (const item of w.itemsOf(...PICKING)) {
     const transpose = isSelection(item) ? item.inputs[0]?.writer : undefined;
     const perm = transpose?.node.attributes["perm"];
     if (transpose?.node.operator !== "Transpose" || transpose.node.domain !== "" || !Array.isArray(perm)) continue;

@@ -5,6 +5,7 @@
 import { type ParameterSlice, type ParameterSlices, sliceOf, wholeSlice } from "../graph/slices";
 import type { Parameter } from "../graph/graph";
 import { elementCount, filled, isFloating } from "../graph/tensor";
+import { PICKING } from "./picks";
 import { demandOf, hull, isWhole, type Part, type Range, wholeOf } from "./ranges";
 import type { Workspace } from "./workspace";
 import type { Item, Value } from "./values";
@@ -120,8 +121,7 @@ const EVERYTHING: Read = { parts: new Map(), whole: { has: () => true } };
 /** What outputs hang on of each value. Linear in the nodes. */
 function readParts(w: Workspace): Read {
   const parts = new Map<Value, readonly Part[]>();
-  if (!w.items.some(({ node }) => node.domain === "" && (node.operator === "Slice" || node.operator === "Gather")))
-    return EVERYTHING;
+  if (w.itemsOf(...PICKING).length === 0) return EVERYTHING;
   const whole = new Set<Value>(w.outputs.map((o) => w.root(w.value(o))));
   const read = (value: Value, part: Part | undefined): void => {
     if (whole.has(value) || value.name === "") return;

@@ -10,7 +10,7 @@ const CARRIERS: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueez
 
 /** Reorders products of three so that weights come last; true if there was one. */
 export function multiplyWeightsLast(w: Workspace): boolean {
-  const products = w.items.filter(isProduct);
+  const products = w.itemsOf("Mul");
   if (products.length < 2) return false;
   w.countReaders();
   const isWeight = (v: Value): boolean => {

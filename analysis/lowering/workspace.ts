@@ -8,6 +8,7 @@ import { ABSENT as NUMBER_OF_NONE, keepNumbers } from "../graph/numbering";
 import { elementCount, type Shape, type Tensor, type TensorType } from "../graph/tensor";
 import type { InferenceContext, Operator } from "../operators/operator";
 import { operatorTable } from "../operators/table";
+import { ItemsByOperator } from "./items-by-operator";
 import { NamedValues } from "./named-values";
 import { hashOf, sameComputation } from "./sameness";
 import { simplify } from "./simplify";
@@ -30,6 +31,7 @@ export function isGraph(attribute: Attribute): attribute is Graph {
 /** A graph under rewriting. */
 export class Workspace extends NamedValues {
   items: Item[] = [];
+  readonly #byOperator = new ItemsByOperator();
   outputs: string[];
   readonly inputs: readonly GraphInput[];
   readonly notes: string[] = [];
@@ -198,6 +200,11 @@ export class Workspace extends NamedValues {
     const { outputs } = item;
     for (let k = 0; k < outputs.length; k++) if (outputs[k] !== ABSENT) outputs[k]!.writer = item;
     this.items.push(item);
+  }
+
+  /** The items of the given operators, of ONNX itself, in order. */
+  itemsOf(...operators: readonly string[]): readonly Item[] {
+    return this.#byOperator.of(this.items, operators);
   }
 
   /** Passes over all nodes in order; `visit` adds what is to remain. */
