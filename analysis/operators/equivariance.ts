@@ -69,4 +69,9 @@ export interface Equivariance {
    * their own (Add, Transpose, ReduceMean, ...).
    */
   readonly glue: boolean;
+  /**
+   * For each input the axes along which one entry of the output hangs on all of its entries: contracted and normalised ones. Absent
+   * where there are none, or none that can be in the output.
+   */
+  readonly mixes?: (node: Node, ranks: readonly number[]) => readonly (readonly number[])[];
 }

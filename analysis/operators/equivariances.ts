@@ -16,6 +16,7 @@ import {
   tileAxes,
   transposeAxes,
 } from "./axes/movement";
+import { parseEinsum } from "./einsum";
 import type { Equivariance, Parity, UnitPart, UnitRule } from "./equivariance";
 
 const ZERO: UnitRule = { kind: "zero" };
@@ -45,6 +46,18 @@ function movement(axes: Equivariance["axes"]): Equivariance {
 
 function contraction(axes: Equivariance["axes"]): Equivariance {
   return { axes, units: { kind: "contraction" }, parity: "units", glue: false };
+}
+
+/** The axis of Softmax, from operator set 13 on. */
+function mixesAlong(node: Node, [rank = 0]: readonly number[]): number[][] {
+  const axis = numberAttribute(node, "axis", -1);
+  return [[axis < 0 ? axis + rank : axis]];
+}
+
+/** Letters of an Einsum that the output does not have. */
+function summedLetters(node: Node, ranks: readonly number[]): number[][] {
+  const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), ranks);
+  return inputs.map((letters) => letters.flatMap((l, axis) => (output.includes(l) ? [] : [axis])));
 }
 
 function reduction(factor: number, parity: Parity, glue: boolean): Equivariance {
@@ -167,8 +180,8 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Not: pointwise("none"),
   // Between bounds that mirror each other it is odd (hard tanh).
   Clip: { ...pointwise("odd"), holds: (_node, constant) => clipsSymmetrically(constant(1), constant(2)) },
-  Softmax: pointwise("none"),
-  LogSoftmax: pointwise("none"),
+  Softmax: { ...pointwise("none"), mixes: mixesAlong },
+  LogSoftmax: { ...pointwise("none"), mixes: mixesAlong },
   Mod: RIGID,
   Equal: RIGID,
   Greater: RIGID,
@@ -197,8 +210,11 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   GlobalAveragePool: movement(poolAxes),
   LpPool: { axes: poolAxes, units: PASS, parity: "even", glue: false },
 
-  MatMul: contraction(matMulAxes),
-  Einsum: contraction(einsumAxes),
+  MatMul: {
+    ...contraction(matMulAxes),
+    mixes: (_node, ranks) => ranks.map((rank, i) => [rank - (i === 0 ? 1 : Math.min(rank, 2))]),
+  },
+  Einsum: { ...contraction(einsumAxes), mixes: summedLetters },
   Conv: contraction(convAxes),
   ConvTranspose: contraction(convTransposeAxes),
 };

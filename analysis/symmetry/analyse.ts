@@ -135,7 +135,7 @@ function analyseNormal(
   const regions = once(() => [...solved, ...familyRegions(matrices())]);
 
   const fibred = (spaces: readonly AtomSpace[], axes: InferredAxes) => {
-    const enclosing = enclosingAtoms(normal, axes, spaces);
+    const enclosing = enclosingAtoms(axes, spaces);
     return spaces.map((space, i) => ({ space, axes, enclosing: enclosing[i] }));
   };
   const permutable = fibred(atomSpaces(normal, soft, moving), soft);

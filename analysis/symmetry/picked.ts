@@ -101,7 +101,7 @@ export class PickedAxes {
     if (!without) return undefined;
     const axes = inferAxes(without, { equivariance: this.equivariance, softPins: true });
     const spaces = atomSpaces(without, axes, (p) => p.trainable || p.buffer === true);
-    const enclosing = enclosingAtoms(without, axes, spaces);
+    const enclosing = enclosingAtoms(axes, spaces);
     const shape = (p: string): readonly number[] => without.parameters.get(p)!.shape;
     const actions = spaces.map(() => undefined as PermutationAction | undefined);
     const out: PermutationAction[] = [];

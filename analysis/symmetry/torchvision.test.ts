@@ -35,7 +35,7 @@ function groupsOf(name: string): Groups {
   const axes = inferAxes(normal, { equivariance: equivarianceOf, softPins: true });
   const trained = [...normal.parameters.values()].filter((p) => p.trainable).map((p) => p.name);
   const spaces = atomSpaces(normal, axes, trained);
-  const enclosing = enclosingAtoms(normal, axes, spaces);
+  const enclosing = enclosingAtoms(axes, spaces);
   const isOuter = (s: AtomSpace) => s.atoms.some((a) => enclosing.includes(a));
   return {
     plain: spaces.flatMap((s, i) => (enclosing[i] === undefined && !isOuter(s) ? [s.size] : [])),

@@ -60,7 +60,6 @@ export function matrixFamilies(graph: Graph, axes: InferredAxes, scalings: reado
   const out: MatrixFamily[] = [];
   const atoms = [...alive.keys()].filter((a) => occurrences.has(a));
   const enclosing = enclosingAtoms(
-    graph,
     axes,
     atoms.map((a) => ({ atoms: [a], size: axes.atoms.sizeOf(a), occurrences: occurrences.get(a)! })),
   );

@@ -1,6 +1,6 @@
 /** @file Which spaces are fibred over others: heads over head sizes, blocks of a grouped convolution (ALGORITHM.md 2.4). */
 import type { AxisFactor, AxisLayout } from "../../graph/axes";
-import type { Graph } from "../../graph/graph";
+import { ABSENT } from "../../graph/numbering";
 import type { PlainAxis } from "./atom-table";
 import { type BlockAxis, isPlain, isSelector } from "./blocks";
 import type { InferredAxes } from "./infer";
@@ -10,9 +10,10 @@ import type { AtomSpace } from "./spaces";
 /**
  * For each space the atom over which it is fibred: the same free factor stands beside it in every value that has the space,
  * so that its elements may differ per index of that factor (heads over head sizes, blocks of a grouped convolution).
- * Undefined where some value has the space alone, which makes one element serve all. One pass over all values.
+ * Undefined where some value has the space alone, or some node mixes the indices of that factor (attention among heads, softmax over
+ * experts), which makes one element serve all. One pass over all values, and one over all nodes where that left any.
  */
-export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonly AtomSpace[]): (number | undefined)[] {
+export function enclosingAtoms(axes: InferredAxes, spaces: readonly AtomSpace[]): (number | undefined)[] {
   if (spaces.length === 0) return [];
   const spaceOf = new Map<number, number>();
   spaces.forEach((space, id) => {
@@ -33,6 +34,8 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
       narrow(plain);
     } else for (const layout of blockLayouts(axes, value, own)) narrow(layout);
   }
+  if (candidates.some((c) => c !== undefined && c.length > 0))
+    for (let k = 0; k < axes.graph.nodes.length; k++) narrowByMixing(k);
   return candidates.map((c) => c?.[0]);
 
   function isOpen(segment: readonly AxisFactor[]): boolean {
@@ -41,6 +44,38 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
       if (id !== undefined && candidates[id]?.length !== 0) return true;
     }
     return false;
+  }
+
+  /** Sums along axes that its output still has are inside of a node: these are values without such an axis. */
+  function narrowByMixing(k: number): void {
+    const { numbering } = axes;
+    const node = axes.graph.nodes[k]!;
+    const { mixes } = axes.equivariance(node) ?? {};
+    const written = numbering.outputs[k]!;
+    if (mixes === undefined || written.length === 0) return;
+    const left = plainLayouts(written[0]!);
+    const staying = left && new Set(left.flatMap(atomsIn));
+    const inputs = numbering.inputs[k]!;
+    const mixed = mixes(
+      node,
+      inputs.map((i) => numbering.types[i]?.shape?.length ?? 0),
+    );
+    mixed.forEach((gone, i) => {
+      const value = inputs[i] ?? ABSENT;
+      const own = value === ABSENT ? undefined : axes.axesOf(value);
+      if (own === undefined || gone.length === 0) return;
+      const layouts = plainLayouts(value);
+      // Of blocks it is not known which axes go together: each axis is taken alone, which leaves no space fibred over another axis.
+      if (layouts === undefined) for (const block of blockLayouts(axes, value, own)) for (const axis of block) narrow([axis]);
+      else if (staying === undefined || gone.some((at) => layouts[at] && atomsIn(layouts[at]).some((atom) => staying.has(atom))))
+        narrow(layouts.filter((_, at) => !gone.includes(at)));
+    });
+  }
+
+  /** The layouts of a value's axes; undefined where it has blocks. */
+  function plainLayouts(value: number): readonly AxisLayout[] | undefined {
+    const own = value === ABSENT ? undefined : axes.axesOf(value);
+    return own?.every(isPlain) ? own.map((a) => axes.layoutOf(a as PlainAxis)) : undefined;
   }
 
   function narrow(layout: readonly AxisLayout[]): void {
@@ -62,6 +97,13 @@ export function enclosingAtoms(graph: Graph, axes: InferredAxes, spaces: readonl
       }
     }
   }
+}
+
+/** The free atoms of an axis, those of concatenations inside of products with them. */
+function atomsIn(layout: AxisLayout): number[] {
+  return layout.flatMap((segment) =>
+    segment.flatMap((f) => (f.pinned || f.size < 2 ? [] : [f.atom, ...(f.parts === undefined ? [] : atomsIn(f.parts))])),
+  );
 }
 
 /** The segments of an axis, those of concatenations inside of products with what stands outside before them. */

@@ -28,6 +28,8 @@ export interface InferredAxes extends AxisStructure {
   layoutOf(axis: PlainAxis): AxisLayout;
   /** Nodes without a rule, or with tensors of unknown shape: they pin everything that they touch. */
   readonly opaque: readonly Node[];
+  /** The rules that axes were inferred by. */
+  equivariance(node: Node): Equivariance | undefined;
   /** Whether soft pins have met any operator; where not, inference without them would find the same. */
   readonly feltSoftPins: boolean;
 }
@@ -67,6 +69,7 @@ class Inference implements InferredAxes, AxisScene {
   feltSoftPins = false;
   readonly hasFreePlaces: boolean;
   readonly numbering: Numbering;
+  readonly equivariance: AxisInferenceOptions["equivariance"];
   /** By number of the value, like all that follow. */
   private readonly known: (readonly BlockAxis[] | undefined)[];
   private readonly layouts: (readonly AxisLayout[] | undefined)[];
@@ -81,6 +84,7 @@ class Inference implements InferredAxes, AxisScene {
     private readonly options: AxisInferenceOptions,
   ) {
     this.hasFreePlaces = options.freePlaces === true && !options.softPins;
+    this.equivariance = options.equivariance;
     this.numbering = numberingOf(graph);
     const { count, types, constants } = this.numbering;
     this.known = new Array<readonly BlockAxis[] | undefined>(count).fill(undefined);
@@ -131,7 +135,7 @@ class Inference implements InferredAxes, AxisScene {
     const { known, counts, numbering } = this;
     const node = this.graph.nodes[k]!;
     const [inputs, written] = [numbering.inputs[k]!, numbering.outputs[k]!];
-    const rule = this.options.equivariance(node);
+    const rule = this.equivariance(node);
     if (!rule || !this.areUsable(inputs) || !this.areUsable(written)) return this.makeOpaque(k);
     context.enter(node, inputs, written);
     try {
