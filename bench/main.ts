@@ -13,7 +13,7 @@ import { probeSection } from "./probe";
 import { pythonSection } from "./python";
 import { type Section, table, timed } from "./report";
 import { scaleSection } from "./scale";
-import { baseline } from "./timing";
+import { baseline, memoryBaseline } from "./timing";
 
 const SECTIONS: Readonly<Record<string, () => Section | Promise<Section>>> = {
   inference: inferenceSection,
@@ -50,7 +50,11 @@ async function main(args: readonly string[]): Promise<number> {
 
 function machineSection(machine: string): Section {
   const load = `load ${os.loadavg()[0]!.toFixed(1)}`;
-  return { title: `Machine: ${machine}`, rows: [timed("10 million steps of integer arithmetic", baseline(), { note: load })] };
+  const rows = [
+    timed("10 million steps of integer arithmetic", baseline(), { note: load }),
+    timed("2 million reads of memory, one after another", memoryBaseline()),
+  ];
+  return { title: `Machine: ${machine}`, rows };
 }
 
 process.exitCode = await main(process.argv.slice(2));

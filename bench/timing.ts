@@ -46,6 +46,29 @@ const STEPS = 10_000_000;
 /** Keeps the loop's result, so that it is not left out. */
 let sink = 0;
 
+/** Entries of the table that stands for the machine's memory, a power of two: 64 MB, more than caches hold. */
+const ENTRIES = 1 << 24;
+
+/** Reads of that table, each of which says where the next one is. */
+const READS = 2_000_000;
+
+/**
+ * The baseline of the machine's memory: two million dependent reads, far apart. Large graphs wait for memory most of all, which a
+ * machine shares with others more than its arithmetic.
+ */
+export function memoryBaseline(): Timing {
+  // A linear congruential generator of full period: all entries are on one cycle.
+  const next = Int32Array.from({ length: ENTRIES }, (_, x) => (Math.imul(x, 1_664_525) + 1_013_904_223) & (ENTRIES - 1));
+  return time(
+    () => {
+      let x = sink & (ENTRIES - 1);
+      for (let i = 0; i < READS; i++) x = next[x]!;
+      sink = x;
+    },
+    { runs: 11, warmUp: 1, limit: 5_000 },
+  );
+}
+
 /** The machine's own baseline: ten million dependent steps of integer arithmetic, the same on every machine. */
 export function baseline(): Timing {
   return time(
