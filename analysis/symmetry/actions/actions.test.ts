@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, it } from "node:test";
 import { readOnnx } from "../../frontends/onnx";
+import { int64Vector } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
 import { analyse } from "../analyse";
 import { countFamilies } from "../counting/families";
@@ -10,7 +11,7 @@ import { batch, certifyGenerators } from "../counting/jacobian";
 import { Network } from "../counting/network";
 import { Program } from "../counting/program";
 import { genericWeights } from "../counting/sampling";
-import { zooModel, zooTruth } from "../counting/testing/models";
+import { sketch, zooModel, zooTruth } from "../counting/testing/models";
 import type { ParameterValues, Symmetry } from "../symmetry";
 
 /** Entries that a matrix group may move for its fixed set to be looked at. */
@@ -156,6 +157,34 @@ describe("symmetries of tables of which a batch reads a part act on all of their
   it("FactorisedDeep", () => {
     const { graph } = readOnnx({ path: path.join("testFixtures", "architectures", "onnx", "FactorisedDeep.onnx") });
     const found = analyse(graph);
+    const outputs = outputsOf(new Network(found.normal));
+    const weights = found.genericWeights!;
+    const before = outputs(weights);
+    for (const s of found.symmetries) check(s, weights, outputs, before);
+  });
+});
+
+describe("a space that is both factors of a product", () => {
+  it("moves along one and then along the other", () => {
+    // Products of each two units, as bilinear pooling and factorisation machines make them.
+    const found = analyse(
+      sketch({
+        inputs: { x: [6, 5] },
+        parameters: { a: [5, 3], v: [9, 2] },
+        constants: { column: int64Vector([6, 3, 1]), row: int64Vector([6, 1, 3]), flat: int64Vector([6, 9]) },
+        lines: [
+          ["p", "MatMul", ["x", "a"]],
+          ["h", "Tanh", ["p"]],
+          ["c", "Reshape", ["h", "column"]],
+          ["r", "Reshape", ["h", "row"]],
+          ["o", "Mul", ["c", "r"]],
+          ["f", "Reshape", ["o", "flat"]],
+          ["y", "MatMul", ["f", "v"]],
+        ],
+        outputs: ["y"],
+      }),
+    );
+    assert.ok(found.symmetries.some((s) => s.group === "S(3)"));
     const outputs = outputsOf(new Network(found.normal));
     const weights = found.genericWeights!;
     const before = outputs(weights);

@@ -186,13 +186,15 @@ export class PermutationAction {
   /** Where each position of an axis goes, for a fixed index of the enclosing space along another axis. */
   private targets(length: number, occurrences: readonly Occurrence[], element: PermutationElement, copy: number): Int32Array {
     const to = Int32Array.from({ length }, (_, i) => i);
-    for (const o of occurrences) {
-      const inner = innerOf(o);
-      const size = o.factors[o.factor]!;
-      const start = this.offsets.get(o.atoms[o.factor]!)!;
-      for (let p = 0; p < o.end - o.start; p++) {
-        const unit = start + (Math.floor(p / inner) % size);
-        to[o.start + p] = this.goal(occurrences, o, p, element[this.copyInSegment(o, p) ?? copy]![unit]!);
+    for (const layer of layers(occurrences)) {
+      const at = new Array<Occurrence | undefined>(length);
+      for (const o of layer) at.fill(o, o.start, o.end);
+      for (let k = 0; k < length; k++) {
+        const o = at[to[k]!];
+        if (o === undefined) continue;
+        const p = to[k]! - o.start;
+        const unit = this.offsets.get(o.atoms[o.factor]!)! + (Math.floor(p / innerOf(o)) % o.factors[o.factor]!);
+        to[k] = this.goal(occurrences, o, p, element[this.copyInSegment(o, p) ?? copy]![unit]!);
       }
     }
     return to;
@@ -305,6 +307,20 @@ export class PermutationAction {
     }
     return undefined;
   }
+}
+
+/**
+ * Occurrences along one axis in layers in which no two overlap: where both factors of a product are the space (an outer product of
+ * units with themselves), entries move along one and then along the other.
+ */
+function layers(occurrences: readonly Occurrence[]): readonly (readonly Occurrence[])[] {
+  const out: Occurrence[][] = [];
+  for (const o of [...occurrences].sort((a, b) => a.start - b.start || a.factor - b.factor)) {
+    const free = out.find((layer) => layer.at(-1)!.end <= o.start);
+    if (free) free.push(o);
+    else out.push([o]);
+  }
+  return out;
 }
 
 /** Number of positions of a segment for each entry of the factor that is meant. */
