@@ -52,6 +52,9 @@ export const NO_OPERAND = -1;
  */
 export type Parity = "odd" | "even" | "units" | "none";
 
+/** An index over which an operator sums up: the axes of its inputs along which it runs. */
+export type SummedIndex = readonly (readonly [input: number, axis: number])[];
+
 /** How parameter symmetries pass through one operator. */
 export interface Equivariance {
   /** Engine A: relates, splits or pins the axes of inputs and outputs. */
@@ -70,8 +73,8 @@ export interface Equivariance {
    */
   readonly glue: boolean;
   /**
-   * For each input the axes along which one entry of the output hangs on all of its entries: contracted and normalised ones. Absent
-   * where there are none, or none that can be in the output.
+   * The indices over which one entry of the output sums up (contracts, normalises), each as the axes of inputs that it runs along.
+   * Absent where there are none, or none that could be left in the output.
    */
-  readonly mixes?: (node: Node, ranks: readonly number[]) => readonly (readonly number[])[];
+  readonly sums?: (node: Node, ranks: readonly number[]) => readonly SummedIndex[];
 }

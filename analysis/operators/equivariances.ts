@@ -17,7 +17,7 @@ import {
   transposeAxes,
 } from "./axes/movement";
 import { parseEinsum } from "./einsum";
-import type { Equivariance, Parity, UnitPart, UnitRule } from "./equivariance";
+import type { Equivariance, Parity, SummedIndex, UnitPart, UnitRule } from "./equivariance";
 
 const ZERO: UnitRule = { kind: "zero" };
 const PASS: UnitRule = { kind: "pass" };
@@ -49,15 +49,18 @@ function contraction(axes: Equivariance["axes"]): Equivariance {
 }
 
 /** The axis of Softmax, from operator set 13 on. */
-function mixesAlong(node: Node, [rank = 0]: readonly number[]): number[][] {
+function sumsAlong(node: Node, [rank = 0]: readonly number[]): SummedIndex[] {
   const axis = numberAttribute(node, "axis", -1);
-  return [[axis < 0 ? axis + rank : axis]];
+  return [[[0, axis < 0 ? axis + rank : axis]]];
 }
 
 /** Letters of an Einsum that the output does not have. */
-function summedLetters(node: Node, ranks: readonly number[]): number[][] {
+function summedLetters(node: Node, ranks: readonly number[]): SummedIndex[] {
   const { inputs, output } = parseEinsum(stringAttribute(node, "equation", ""), ranks);
-  return inputs.map((letters) => letters.flatMap((l, axis) => (output.includes(l) ? [] : [axis])));
+  const summed = new Set(inputs.flat().filter((l) => !output.includes(l)));
+  return [...summed].map((l) =>
+    inputs.flatMap((letters, i) => letters.flatMap((m, axis) => (m === l ? [[i, axis] as const] : []))),
+  );
 }
 
 function reduction(factor: number, parity: Parity, glue: boolean): Equivariance {
@@ -180,8 +183,8 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
   Not: pointwise("none"),
   // Between bounds that mirror each other it is odd (hard tanh).
   Clip: { ...pointwise("odd"), holds: (_node, constant) => clipsSymmetrically(constant(1), constant(2)) },
-  Softmax: { ...pointwise("none"), mixes: mixesAlong },
-  LogSoftmax: { ...pointwise("none"), mixes: mixesAlong },
+  Softmax: { ...pointwise("none"), sums: sumsAlong },
+  LogSoftmax: { ...pointwise("none"), sums: sumsAlong },
   Mod: RIGID,
   Equal: RIGID,
   Greater: RIGID,
@@ -212,9 +215,14 @@ export const equivariances: Readonly<Record<string, Equivariance>> = {
 
   MatMul: {
     ...contraction(matMulAxes),
-    mixes: (_node, ranks) => ranks.map((rank, i) => [rank - (i === 0 ? 1 : Math.min(rank, 2))]),
+    sums: (_node, [a = 0, b = 0]) => [
+      [
+        [0, a - 1],
+        [1, Math.max(0, b - 2)],
+      ],
+    ],
   },
-  Einsum: { ...contraction(einsumAxes), mixes: summedLetters },
+  Einsum: { ...contraction(einsumAxes), sums: summedLetters },
   Conv: contraction(convAxes),
   ConvTranspose: contraction(convTransposeAxes),
 };

@@ -157,10 +157,10 @@ const layerNorm: Whole = {
     units: parts(() => LAYER_STATISTICS),
     parity: "units",
     glue: false,
-    mixes: (node, [rank = 0]) => {
+    sums: (node, [rank = 0]) => {
       const axis = numberAttribute(node, "axis", -1);
       const first = axis < 0 ? axis + rank : axis;
-      return [Array.from({ length: rank - first }, (_, k) => first + k)];
+      return Array.from({ length: rank - first }, (_, k) => [[0, first + k]]);
     },
   },
 };

@@ -39,6 +39,22 @@ const CASES: Readonly<Record<string, readonly [graph: ReturnType<typeof blocks>,
     "S(3)",
     "S(4)",
   ],
+  "products of each two blocks": [
+    sketch({
+      inputs: { x: [6, 5] },
+      parameters: { w: [3, 5, 4], v: [3, 3, 2] },
+      lines: [
+        ["h", "Einsum", ["x", "w"], { equation: "bi,gij->bgj" }],
+        ["f", "Tanh", ["h"]],
+        ["t", "Transpose", ["f"], { perm: [0, 2, 1] }],
+        ["m", "MatMul", ["f", "t"]],
+        ["y", "Einsum", ["m", "v"], { equation: "bgh,ghk->bk" }],
+      ],
+      outputs: ["y"],
+    }),
+    "S(3)",
+    "S(4)",
+  ],
   "features mixed by weights, with a residual": [
     blocks(
       [

@@ -34,8 +34,7 @@ export function enclosingAtoms(axes: InferredAxes, spaces: readonly AtomSpace[])
       narrow(plain);
     } else for (const layout of blockLayouts(axes, value, own)) narrow(layout);
   }
-  if (candidates.some((c) => c !== undefined && c.length > 0))
-    for (let k = 0; k < axes.graph.nodes.length; k++) narrowByMixing(k);
+  if (candidates.some((c) => c !== undefined && c.length > 0)) for (let k = 0; k < axes.graph.nodes.length; k++) narrowBySums(k);
   return candidates.map((c) => c?.[0]);
 
   function isOpen(segment: readonly AxisFactor[]): boolean {
@@ -46,30 +45,38 @@ export function enclosingAtoms(axes: InferredAxes, spaces: readonly AtomSpace[])
     return false;
   }
 
-  /** Sums along axes that its output still has are inside of a node: these are values without such an axis. */
-  function narrowByMixing(k: number): void {
+  /**
+   * What a node sums up is a value inside of it: each input less the indices that are summed over, where the output has such an index
+   * again; and before the sum the product of all, which has the output's indices and these.
+   */
+  function narrowBySums(k: number): void {
     const { numbering } = axes;
     const node = axes.graph.nodes[k]!;
-    const { mixes } = axes.equivariance(node) ?? {};
-    const written = numbering.outputs[k]!;
-    if (mixes === undefined || written.length === 0) return;
-    const left = plainLayouts(written[0]!);
-    const staying = left && new Set(left.flatMap(atomsIn));
+    const { sums } = axes.equivariance(node) ?? {};
+    const [written = ABSENT] = numbering.outputs[k]!;
     const inputs = numbering.inputs[k]!;
-    const mixed = mixes(
-      node,
-      inputs.map((i) => numbering.types[i]?.shape?.length ?? 0),
-    );
-    mixed.forEach((gone, i) => {
-      const value = inputs[i] ?? ABSENT;
-      const own = value === ABSENT ? undefined : axes.axesOf(value);
-      if (own === undefined || gone.length === 0) return;
-      const layouts = plainLayouts(value);
+    if (sums === undefined || written === ABSENT) return;
+    const ranks = inputs.map((i) => numbering.types[i]?.shape?.length ?? 0);
+    const summed = sums(node, ranks);
+    if (summed.length === 0) return;
+    const output = plainLayouts(written);
+    const all = inputs.map(plainLayouts);
+    if (output === undefined || summed.some((index) => index.some(([i]) => all[i] === undefined))) {
       // Of blocks it is not known which axes go together: each axis is taken alone, which leaves no space fibred over another axis.
-      if (layouts === undefined) for (const block of blockLayouts(axes, value, own)) for (const axis of block) narrow([axis]);
-      else if (staying === undefined || gone.some((at) => layouts[at] && atomsIn(layouts[at]).some((atom) => staying.has(atom))))
-        narrow(layouts.filter((_, at) => !gone.includes(at)));
+      for (const value of inputs) {
+        const own = value === ABSENT ? undefined : axes.axesOf(value);
+        if (own !== undefined) for (const block of blockLayouts(axes, value, own)) for (const axis of block) narrow([axis]);
+      }
+      return;
+    }
+    const staying = new Set(output.flatMap(atomsIn));
+    all.forEach((layouts, i) => {
+      const gone = new Set(summed.flatMap((index) => index.flatMap(([input, axis]) => (input === i ? [axis] : []))));
+      if (layouts?.some((layout, axis) => gone.has(axis) && atomsIn(layout).some((atom) => staying.has(atom))))
+        narrow(layouts.filter((_, axis) => !gone.has(axis)));
     });
+    const indices = summed.map(([[i, axis] = [0, 0]]) => all[i]![axis]).filter((layout) => layout !== undefined);
+    narrow([...output, ...indices]);
   }
 
   /** The layouts of a value's axes; undefined where it has blocks. */
@@ -92,11 +99,24 @@ export function enclosingAtoms(axes: InferredAxes, spaces: readonly AtomSpace[])
           };
           for (let k = 0; k < position; k++) add(segment[k]!);
           for (let k = 0; k < layout.length; k++) if (k !== at && layout[k]!.length === 1) layout[k]![0]!.forEach(add);
-          candidates[id] = candidates[id]?.filter((c) => beside.includes(c)) ?? beside;
+          const open = candidates[id]?.filter((c) => beside.includes(c)) ?? beside;
+          candidates[id] = open.filter((c) => isOnce(c, segment, layout, at));
         }
       }
     }
   }
+}
+
+/**
+ * Whether an atom stands once beside what is in a segment of an axis: of what hangs on two indices of heads (products of each two heads)
+ * features cannot differ per head.
+ */
+function isOnce(atom: number, segment: readonly AxisFactor[], layout: readonly AxisLayout[], axis: number): boolean {
+  let count = 0;
+  for (const f of segment) if (f.atom === atom) count++;
+  for (let k = 0; k < layout.length; k++)
+    if (k !== axis) for (const s of layout[k]!) for (const f of s) if (f.atom === atom) count++;
+  return count < 2;
 }
 
 /** The free atoms of an axis, those of concatenations inside of products with them. */
