@@ -95,7 +95,7 @@ function axes(w: Workspace, list: readonly number[]): string {
 }
 
 /** A value divided by its length over some axes: a positive number, which no sign sees. */
-function directed(w: Workspace, node: Node, value: string, over: readonly number[]): string {
+export function directed(w: Workspace, node: Node, value: string, over: readonly number[]): string {
   const length = emit(w, node, "Sqrt", [emit(w, node, "ReduceSumSquare", [value, axes(w, over)], REDUCED)]);
   return emit(w, node, "Div", [value, length]);
 }
@@ -127,7 +127,7 @@ const ENTRYWISE: ReadonlySet<string> = new Set(
  * Values that hang on a weight that trains, and those whose first axis is that of independent samples: each entry along it is
  * the same function of the same weights at another input. Only for what is certain: over two equal samples a length sees nothing.
  */
-function dependence(w: Workspace): { readonly weighted: ReadonlySet<Value>; readonly batched: ReadonlySet<Value> } {
+export function dependence(w: Workspace): { readonly weighted: ReadonlySet<Value>; readonly batched: ReadonlySet<Value> } {
   const weighted = new Set<Value>();
   const active = new Set<Value>();
   const batched = new Set<Value>();

@@ -22,6 +22,7 @@ import { separateFields } from "./field-tables";
 import { separatePairs } from "./pair-products";
 import { joinRepeats } from "./repeats";
 import { separateConstants, separateExpands } from "./separate";
+import { seeNormsAsSigns } from "./signs";
 import { separateSlices } from "./slices";
 import { sumStacks } from "./stacks";
 import { sumTerms } from "./sum-terms";
@@ -99,9 +100,10 @@ export function normalForm(graph: Graph, options: NormalFormOptions = {}): Norma
   const isStandardised = options.whole === true && w.items.some(({ node }) => standardises(node));
   const epsilonRemoved = options.epsilon !== "keep" && (removeEpsilons(w) || isStandardised);
   if (epsilonRemoved) w.note("epsilons are taken as zero");
+  const signs = options.epsilon !== "keep" && seeNormsAsSigns(w);
   const broadcasts = dropExpands(w);
   if (options.loss === "softmax") centreOutputs(w);
-  if (squares || products || broadcasts) w.removeDeadCode();
+  if (squares || products || signs || broadcasts) w.removeDeadCode();
   w.keepOutputNames();
   return { graph: separateConstants(separateExpands(w.finish())), notes: w.notes, epsilonRemoved, slices, offsets };
 }
