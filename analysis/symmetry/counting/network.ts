@@ -19,6 +19,9 @@ export interface Step {
 /** Operators with floating outputs that are constant almost everywhere. */
 const PIECEWISE: ReadonlySet<string> = new Set(["Sign", "Floor", "Ceil", "Round", "Hardmax"]);
 
+/** Operators that move entries about, or pick some. */
+const PICKING: ReadonlySet<string> = new Set(["Gather", "Slice", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Cast"]);
+
 /** Options of a network. */
 export interface NetworkOptions {
   /** Names of parameters to hold fixed besides those that do not train. */
@@ -157,14 +160,24 @@ export class Network {
   }
 
   /**
-   * Whether the node gives one truth value for all that comes in: what an If asks, or `mask.any()`. It arrives like an input, true or
-   * false by chance: among random inputs it might never be false, as hardly any batch leaves an expert without a token.
+   * Whether the node gives one truth value for many, by what a reduction leaves of them: `mask.any()`, which an If asks. It arrives like
+   * an input, true or false by chance: among random inputs it might never be false, as hardly any batch leaves an expert without a
+   * token.
    */
   private decides(node: Node): boolean {
     const [name, ...more] = node.outputs;
     if (name === undefined || more.length > 0 || !this.readsActivation(node)) return false;
     const { type, shape } = this.typeOf(name);
-    return type === "bool" && shape !== undefined && elementCount(shape) === 1;
+    return type === "bool" && shape !== undefined && elementCount(shape) === 1 && node.inputs.some((i) => this.sumsUp(i));
+  }
+
+  /** Whether a value is what a reduction leaves of several that jump, or picked from that. */
+  private sumsUp(value: string): boolean {
+    const { node } = this.writer.get(value) ?? {};
+    if (node === undefined) return false;
+    if (PICKING.has(node.operator)) return this.sumsUp(node.inputs[0]!);
+    const [from, to] = [node.inputs[0]!, node.outputs[0]!].map((v) => elementCount(this.typeOf(v).shape ?? []));
+    return node.operator.startsWith("Reduce") && from! > to! && this.isFlat(node.inputs[0]!);
   }
 
   private readsActivation(node: Node): boolean {
