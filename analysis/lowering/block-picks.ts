@@ -7,7 +7,7 @@ import type { SplitAxis } from "../graph/slices";
 import type { Shape } from "../graph/tensor";
 import { smallConstant } from "./constants";
 import { PICKING, type Pick, pickOf } from "./picks";
-import type { Item, Value } from "./values";
+import { isOf, type Item, type Value } from "./values";
 import type { Workspace } from "./workspace";
 
 /** Values between weights and a selection that are looked at. */
@@ -185,11 +185,7 @@ function canPick(w: Workspace, value: Value, axis: number, split: SplitAxis, bud
 }
 
 function isMovement(item: Item): boolean {
-  return isOf(item, "Transpose") || isOf(item, "Reshape");
-}
-
-function isOf({ node }: Item, operator: string): boolean {
-  return node.operator === operator && node.domain === "";
+  return isOf(item, "Transpose", "Reshape");
 }
 
 type Source = Omit<Block, "start" | "end">;

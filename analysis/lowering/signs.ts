@@ -7,7 +7,7 @@ import { elementCount } from "../graph/tensor";
 import { dependence, directed } from "./comparisons";
 import { smallConstant } from "./constants";
 import type { Workspace } from "./workspace";
-import type { Item, Value } from "./values";
+import { isOf, type Item, type Value } from "./values";
 
 /** A division that leaves signs, and their size. */
 interface Signs {
@@ -23,7 +23,7 @@ export function seeNormsAsSigns(w: Workspace): boolean {
     if (signs) found.set(item, signs);
   }
   if (found.size === 0) return false;
-  w.note("a norm over two values is the sign of their difference once its epsilon is zero");
+  w.note("a centred norm over two values, or a norm over one, is a sign once its epsilon is zero");
   const { batched } = dependence(w);
   w.rewrite((item) => {
     const signs = found.get(item);
@@ -80,8 +80,4 @@ function sameAxes(a: Value | undefined, b: Value | undefined, rank: number): boo
       .sort((m, n) => m - n)
       .join();
   return list(a) === list(b);
-}
-
-function isOf(item: Item | undefined, operator: string): item is Item {
-  return item !== undefined && item.node.domain === "" && item.node.operator === operator;
 }

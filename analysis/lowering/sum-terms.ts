@@ -5,7 +5,7 @@
 import type { Node } from "../graph/graph";
 import { elementCount, int64Vector, type Shape } from "../graph/tensor";
 import type { Workspace } from "./workspace";
-import type { Item, Value } from "./values";
+import { isOf, type Item, type Value } from "./values";
 
 /** A sum or mean whose input has several terms, at least one of them a product. */
 interface Summed {
@@ -42,18 +42,14 @@ export function sumTerms(w: Workspace): boolean {
   return true;
 }
 
-function isOperator({ node }: Item, ...operators: readonly string[]): boolean {
-  return node.domain === "" && operators.includes(node.operator);
-}
-
 function isReduction(item: Item): boolean {
-  return isOperator(item, "ReduceSum", "ReduceMean");
+  return isOf(item, "ReduceSum", "ReduceMean");
 }
 
 /** Whether a value is a sum or difference, perhaps times a number. */
 function isSumOfTerms(value: Value): boolean {
   for (let at = value.writer; at; ) {
-    if (isOperator(at, "Add", "Sub")) return at.inputs.every((v) => String(v.type.shape) === String(value.type.shape));
+    if (isOf(at, "Add", "Sub")) return at.inputs.every((v) => String(v.type.shape) === String(value.type.shape));
     const scaled = scaledBy(at);
     if (!scaled) return false;
     at = scaled.value.writer;
@@ -63,8 +59,8 @@ function isSumOfTerms(value: Value): boolean {
 
 /** What an item multiplies with one number, and the number; a negative is times -1. */
 function scaledBy(item: Item): { readonly value: Value; readonly factor: Value | undefined } | undefined {
-  if (isOperator(item, "Neg")) return { value: item.inputs[0]!, factor: undefined };
-  if (!isOperator(item, "Mul")) return undefined;
+  if (isOf(item, "Neg")) return { value: item.inputs[0]!, factor: undefined };
+  if (!isOf(item, "Mul")) return undefined;
   const [a, b] = item.inputs as [Value, Value];
   const [value, factor] = b.constant ? [a, b] : [b, a];
   const isNumber = factor.constant !== undefined && elementCount(factor.constant.shape) === 1;
@@ -83,7 +79,7 @@ function termsOf(of: Value, inner: Set<Value>, outputs: ReadonlySet<Value>): Val
     const { writer } = value;
     const isOwn = writer !== undefined && value.reads === 1 && !outputs.has(value);
     const shape = String(value.type.shape);
-    const isSum = isOwn && isOperator(writer, "Add", "Sub") && writer.inputs.every((v) => String(v.type.shape) === shape);
+    const isSum = isOwn && isOf(writer, "Add", "Sub") && writer.inputs.every((v) => String(v.type.shape) === shape);
     const next = isSum ? writer.inputs : isOwn ? scaledBy(writer)?.value : undefined;
     if (next === undefined) {
       terms.push(value);
@@ -101,8 +97,8 @@ function isProductOfValues(term: Value): boolean {
   let { writer } = term;
   while (writer && isReduction(writer)) ({ writer } = writer.inputs[0]!);
   if (!writer) return false;
-  if (isOperator(writer, "Pow")) return true;
-  return isOperator(writer, "Mul") && writer.inputs.every((v) => v.constant === undefined);
+  if (isOf(writer, "Pow")) return true;
+  return isOf(writer, "Mul") && writer.inputs.every((v) => v.constant === undefined);
 }
 
 function reducedAxes({ inputs }: Item): readonly number[] | undefined {
@@ -141,7 +137,7 @@ function addTerms(w: Workspace, { item, shape, axes, inner }: Summed, weights: R
       return scaled.factor ? value("Mul", [sum, scaled.factor.name]) : value("Neg", [sum]);
     }
     // Sums of sums are one sum.
-    if (writer && isOperator(writer, node.operator)) {
+    if (writer && isOf(writer, node.operator)) {
       const first = reducedAxes(writer);
       const rank = writer.inputs[0]!.type.shape?.length;
       if (first && rank !== undefined) {
@@ -151,7 +147,7 @@ function addTerms(w: Workspace, { item, shape, axes, inner }: Summed, weights: R
       }
     }
     // What sums the columns of a product sums those of its weights.
-    if (writer && isOperator(writer, "MatMul") && axes.length === 1 && axes[0] === shape.length - 1) {
+    if (writer && isOf(writer, "MatMul") && axes.length === 1 && axes[0] === shape.length - 1) {
       const [left, right] = writer.inputs as [Value, Value];
       if (weights.has(right) && right.type.shape?.length === 2) return value("MatMul", [left.name, reduced(right, [1])]);
     }

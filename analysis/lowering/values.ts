@@ -51,6 +51,13 @@ export const ABSENT: Value = {
   number: NUMBER_OF_NONE,
 };
 
+/** Whether an item is there and is one of these operators of ONNX itself. */
+export function isOf(item: Item, ...operators: readonly string[]): boolean;
+export function isOf(item: Item | undefined, ...operators: readonly string[]): item is Item;
+export function isOf(item: Item | undefined, ...operators: readonly string[]): boolean {
+  return item !== undefined && item.node.domain === "" && operators.includes(item.node.operator);
+}
+
 /** A shape as messages show it. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;

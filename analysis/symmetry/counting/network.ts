@@ -20,7 +20,7 @@ export interface Step {
 const PIECEWISE: ReadonlySet<string> = new Set(["Sign", "Floor", "Ceil", "Round", "Hardmax"]);
 
 /** Operators that move entries about, or pick some. */
-const PICKING: ReadonlySet<string> = new Set(["Gather", "Slice", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Cast"]);
+const MOVING: ReadonlySet<string> = new Set(["Gather", "Slice", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Cast"]);
 
 /** Options of a network. */
 export interface NetworkOptions {
@@ -175,7 +175,7 @@ export class Network {
   private sumsUp(value: string): boolean {
     const { node } = this.writer.get(value) ?? {};
     if (node === undefined) return false;
-    if (PICKING.has(node.operator)) return this.sumsUp(node.inputs[0]!);
+    if (MOVING.has(node.operator)) return this.sumsUp(node.inputs[0]!);
     const [from, to] = [node.inputs[0]!, node.outputs[0]!].map((v) => elementCount(this.typeOf(v).shape ?? []));
     return node.operator.startsWith("Reduce") && from! > to! && this.isFlat(node.inputs[0]!);
   }
