@@ -3,6 +3,7 @@
  * pass their input on. What is left out is remembered with the node that it serves.
  */
 import { consumers, type Graph, type Node, producers } from "../graph/graph";
+import { operatorsThat } from "../operators/movers";
 
 /** A graph's nodes as they are drawn. */
 export interface VisibleGraph {
@@ -24,15 +25,10 @@ const MEASURES: ReadonlySet<string> = new Set(["Shape", "Size"]);
 const PASSES: ReadonlySet<string> = new Set(["Identity"]);
 /** Operators that only rearrange: applied to a weight they are a matter of layout. */
 const REARRANGES: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "splits"),
   "Cast",
-  "Identity",
-  "Reshape",
-  "Slice",
-  "Split",
-  "Squeeze",
-  "Transpose",
-  "Unsqueeze",
   "Expand",
+  "Slice",
 ]);
 
 /** Leaves out what nobody wants to see. Linear in the size of the graph. */

@@ -4,6 +4,7 @@
  * than in s: experts that a router chooses by comparing may change places.
  */
 import { type Node, numberAttribute } from "../graph/graph";
+import { operatorsThat } from "../operators/movers";
 import type { Workspace } from "./workspace";
 import type { Item, Value } from "./values";
 
@@ -15,17 +16,7 @@ const SEARCHES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Operators that move entries of their first input about; a Cast keeps places whole numbers. */
-const MOVING: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Reshape",
-  "Squeeze",
-  "Unsqueeze",
-  "Transpose",
-  "Slice",
-  "Gather",
-  "Expand",
-]);
+const MOVING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks", "repeats"), "Cast"]);
 
 /** A comparison of places among `size` with one of them, or with all of them in order along the last axis. */
 interface Comparison {

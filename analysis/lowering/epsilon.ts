@@ -3,6 +3,7 @@
  * scale invariance approximate; without it they are exact, and the notes say so.
  */
 import type { Node } from "../graph/graph";
+import { operatorsThat } from "../operators/movers";
 import { smallConstant } from "./constants";
 import { isNonNegative, sameShape } from "./simplify";
 import type { Workspace } from "./workspace";
@@ -14,7 +15,7 @@ const LARGEST_SUMMAND = 1e-3 * (1 + 1e-6);
 const LARGEST_FLOOR = 1e-6 * (1 + 1e-6);
 
 /** Operators that only move data: an epsilon is looked at through them. */
-const MOVEMENT: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand", "Slice", "Concat", "Gather"]);
+const MOVEMENT: ReadonlySet<string> = operatorsThat("reshapes", "transposes", "picks", "repeats", "joins");
 
 /** Removes epsilons; true if there was one. */
 export function removeEpsilons(w: Workspace): boolean {

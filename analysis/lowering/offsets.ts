@@ -5,12 +5,13 @@
 import type { Parameter } from "../graph/graph";
 import type { ParameterOffset, ParameterOffsets } from "../graph/offsets";
 import { elementCount, isFloating, type Tensor } from "../graph/tensor";
+import { operatorsThat } from "../operators/movers";
 import { smallConstant } from "./constants";
 import type { Item, Value } from "./values";
 import type { Workspace } from "./workspace";
 
 /** Operators that move entries and leave each as it is. */
-const MOVES: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Identity"]);
+const MOVES: ReadonlySet<string> = operatorsThat("reshapes", "transposes");
 
 /** Entries [start, end) of the last axis of a parameter. */
 interface Target {

@@ -4,9 +4,10 @@
  */
 import type { Workspace } from "./workspace";
 import type { Item, Value } from "./values";
+import { operatorsThat } from "../operators/movers";
 
 /** Operators that only carry a weight to where it is used. */
-const CARRIERS: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Identity", "Cast"]);
+const CARRIERS: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes"), "Cast"]);
 
 /** Reorders products of three so that weights come last; true if there was one. */
 export function multiplyWeightsLast(w: Workspace): boolean {

@@ -278,7 +278,7 @@ export const elementwiseOperators: readonly Operator[] = [
   },
   cast("Cast", castTarget),
   cast("CastLike", (_node, other) => other),
-  { name: "Identity", infer: sameAsFirst, evaluate: evaluateIdentity, tangent: (_node, _x, _y, dx) => dx[0] },
+  { name: "Identity", moves: "reshapes", infer: sameAsFirst, evaluate: evaluateIdentity, tangent: (_node, _x, _y, dx) => dx[0] },
   {
     name: "Dropout",
     infer: (node, context) => [

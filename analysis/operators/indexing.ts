@@ -72,6 +72,7 @@ const gather = gathering(
       }
     }
   },
+  { moves: "picks" },
 );
 
 /** Calls `visit(place in indices, place in data)` for each index of GatherElements or ScatterElements. */

@@ -1,9 +1,9 @@
 /** @file Operators that move elements without computing: reshaping, transposing, slicing, joining. */
 import { type Node, numberAttribute, numbersAttribute, stringAttribute } from "../graph/graph";
 import { type Shape, type Tensor, type TensorType, elementCount, strides } from "../graph/tensor";
-import { type Extra, linear } from "./factories";
+import { linear } from "./factories";
 import { broadcastStrides, copyStrided, permute } from "./kernels/strided";
-import type { Operator } from "./operator";
+import type { Movement, Operator } from "./operator";
 import {
   type Known,
   axesOf,
@@ -42,17 +42,18 @@ function shapeBy(rule: ShapeRule, node: Node, x: Tensor, inputs: readonly (Tenso
 }
 
 /** An operator that only gives its data another shape. */
-function relabelling(name: string, rule: ShapeRule, extra: Extra = {}): Operator {
+function relabelling(name: string, rule: ShapeRule): Operator {
   const evaluate: Evaluate = (node, inputs) => {
     const x = required(node, inputs, 0);
     return [{ type: x.type, shape: shapeBy(rule, node, x, inputs), data: x.data }];
   };
-  return linear(name, inferBy(rule), evaluate, [0], extra);
+  return linear(name, inferBy(rule), evaluate, [0], { moves: "reshapes" });
 }
 
 /** An operator that copies data to other places, without arithmetic. */
 function moving(
   name: string,
+  moves: Movement,
   rule: ShapeRule,
   move: (node: Node, x: Tensor, shape: Shape, known: Known) => Float64Array,
 ): Operator {
@@ -61,7 +62,7 @@ function moving(
     const shape = shapeBy(rule, node, x, inputs);
     return [{ type: x.type, shape, data: move(node, x, shape, knownInputs(inputs)) }];
   };
-  return linear(name, inferBy(rule), evaluate, [0]);
+  return linear(name, inferBy(rule), evaluate, [0], { moves });
 }
 
 /** Reshape: 0 copies an axis (unless allowzero), one -1 takes what remains. */
@@ -212,6 +213,7 @@ const evaluateSplit: Evaluate = (node, inputs) => {
 
 const split: Operator = {
   name: "Split",
+  moves: "splits",
   infer(node, context) {
     const type = elementType(context, 0);
     const shape = inputShape(context, 0);
@@ -276,6 +278,8 @@ const concat: Operator = linear(
     return [{ type, shape: concatShape(node, shapes) }];
   },
   evaluateConcat,
+  undefined,
+  { moves: "joins" },
 );
 
 const expanded: ShapeRule = (node, shape, known) => {
@@ -333,15 +337,16 @@ export const movementOperators: readonly Operator[] = [
   relabelling("Unsqueeze", unsqueezed),
   moving(
     "Transpose",
+    "transposes",
     (node, shape) => permutationOf(node, shape.length).map((axis) => shape[axis]!),
     (node, x) => permute(x.data, x.shape, permutationOf(node, x.shape.length)),
   ),
   concat,
-  moving("Slice", (node, shape, known) => slicedAxes(node, shape, known)?.map((part) => part.count), slice),
+  moving("Slice", "picks", (node, shape, known) => slicedAxes(node, shape, known)?.map((part) => part.count), slice),
   split,
-  moving("Expand", expanded, (_node, x, shape) => copyStrided(x.data, shape, broadcastStrides(x.shape, shape))),
-  moving("Tile", tiled, tile),
-  moving("DepthToSpace", depthToSpace, (node, x, shape) => {
+  moving("Expand", "repeats", expanded, (_node, x, shape) => copyStrided(x.data, shape, broadcastStrides(x.shape, shape))),
+  moving("Tile", "repeats", tiled, tile),
+  moving("DepthToSpace", "regroups", depthToSpace, (node, x, shape) => {
     const b = numberAttribute(node, "blocksize", 1);
     const [n, c, h, w] = [x.shape[0]!, shape[1]!, x.shape[2]!, x.shape[3]!];
     // Channels are (block row, block column, channel) in mode DCR, and (channel, block row, block column) in mode CRD.
@@ -349,7 +354,7 @@ export const movementOperators: readonly Operator[] = [
       ? permute(x.data, [n, c, b, b, h, w], [0, 1, 4, 2, 5, 3])
       : permute(x.data, [n, b, b, c, h, w], [0, 3, 4, 1, 5, 2]);
   }),
-  moving("SpaceToDepth", spaceToDepth, (node, x, shape) => {
+  moving("SpaceToDepth", "regroups", spaceToDepth, (node, x, shape) => {
     const b = numberAttribute(node, "blocksize", 1);
     return permute(x.data, [x.shape[0]!, x.shape[1]!, shape[2]!, b, shape[3]!, b], [0, 3, 5, 1, 2, 4]);
   }),

@@ -74,6 +74,19 @@ export interface Gradient extends Builder {
   ): string;
 }
 
+/**
+ * Where an operator that computes nothing puts the entries of its data (its first input, or all inputs where it joins them):
+ * - reshapes: all of them, in the same order, under another shape;
+ * - transposes: all of them, the axes in another order;
+ * - regroups: all of them, blocks of one axis as places along others;
+ * - picks: some of them, as whole slices along axes; one slice may be picked several times;
+ * - splits: all of them, in parts: the only ones with several outputs;
+ * - repeats: all of them, each equally often;
+ * - joins: all entries of all inputs.
+ * A Cast is none of them: it may round.
+ */
+export type Movement = "reshapes" | "transposes" | "regroups" | "picks" | "splits" | "repeats" | "joins";
+
 /** One entry of the operator table. */
 export interface Operator {
   /** ONNX op_type. */
@@ -82,6 +95,8 @@ export interface Operator {
   readonly domain?: string;
   /** Its outputs differ from run to run: it is never evaluated, so never taken for a constant, and two of it are not one. */
   readonly random?: true;
+  /** What it does with the entries of its data, where it computes nothing. */
+  readonly moves?: Movement;
   /**
    * Types of the outputs. Return a type with an undefined shape where it cannot be known.
    * Throws Error with a plain sentence when the inputs do not fit ("MatMul: inner sizes 4 and 5 differ").

@@ -6,7 +6,7 @@ import { elementCount, int64Vector } from "../graph/tensor";
 import { normalForm } from "../lowering/normal-form";
 import { findInertParameters, type InertParameter } from "../symmetry/inert/inert";
 import type { CheckedFile, CheckedModel } from "./checked";
-import { linearStructure } from "./contractions";
+import { LAYOUT, linearStructure } from "./contractions";
 import { inertParameters } from "./inert";
 import { layerName, layerOf, placeOf } from "./layers";
 import type { Detection, Rule } from "./rule";
@@ -76,16 +76,15 @@ function outputBiases(normal: Graph): OutputBias[] {
   const writers = producers(normal);
   const readers = consumers(normal);
   const linear = linearStructure(normal);
-  const moves = new Set(["Reshape", "Transpose", "Cast", "Identity", "Squeeze", "Unsqueeze"]);
   const isSoftmax = (value: string, depth = 0): boolean => {
     const node = writers.get(value);
     if (!node || depth > 8) return false;
-    return node.operator === "Softmax" || (moves.has(node.operator) && isSoftmax(node.inputs[0]!, depth + 1));
+    return node.operator === "Softmax" || (LAYOUT.has(node.operator) && isSoftmax(node.inputs[0]!, depth + 1));
   };
   const out: OutputBias[] = [];
   for (const node of normal.nodes) {
     if (node.operator === "MatMul" && isSoftmax(node.inputs[0]!)) softmaxed.add(node.outputs[0]!);
-    else if (moves.has(node.operator) && softmaxed.has(node.inputs[0]!)) softmaxed.add(node.outputs[0]!);
+    else if (LAYOUT.has(node.operator) && softmaxed.has(node.inputs[0]!)) softmaxed.add(node.outputs[0]!);
     const c = linear.contractions.get(node);
     if (!c || !softmaxed.has(c.data)) continue;
     for (const add of readers.get(node.outputs[0]!) ?? []) {

@@ -1,5 +1,6 @@
 /** @file The products of attention: which weights only count together, per head. */
 import { consumers, type Graph, type Node, producers } from "../graph/graph";
+import { operatorsThat } from "../operators/movers";
 import { linearStructure } from "./contractions";
 
 /** Two weights whose product is all that the function sees; they may be parts of one fused weight. */
@@ -10,18 +11,7 @@ export interface AttentionProduct {
 }
 
 /** Linear operators that do not mix the coordinates inside a head. */
-const CARRIES: ReadonlySet<string> = new Set([
-  "Reshape",
-  "Transpose",
-  "Slice",
-  "Split",
-  "Squeeze",
-  "Unsqueeze",
-  "Identity",
-  "Cast",
-  "Gather",
-  "Expand",
-]);
+const CARRIES: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks", "splits", "repeats"), "Cast"]);
 const SCALES: ReadonlySet<string> = new Set(["Mul", "Div", "Add", "Sub", "Where"]);
 
 const known = new WeakMap<Graph, readonly AttentionProduct[]>();

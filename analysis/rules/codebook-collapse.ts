@@ -3,6 +3,7 @@ import { examplesFrom } from "./examples";
 import { say } from "../texts/say";
 import { type Graph, producers } from "../graph/graph";
 import type { CheckedFile, CheckedModel } from "./checked";
+import { LAYOUT } from "./contractions";
 import { layerName, placeOf } from "./layers";
 import { withoutComments } from "./python-code";
 import type { Detection, Rule } from "./rule";
@@ -151,7 +152,7 @@ function lookedUp(graph: Graph, positions: readonly string[]): Set<string> {
       if (hot.has(first) && graph.parameters.has(second)) out.add(second);
     } else if (n.operator === "OneHot" || n.operator === "ScatterElements" || n.operator === "Equal") {
       if (n.inputs.some((i) => at.has(i))) for (const o of n.outputs) hot.add(o);
-    } else if (["Reshape", "Cast", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Transpose", "Slice"].includes(n.operator)) {
+    } else if (LAYOUT.has(n.operator) || n.operator === "Slice") {
       if (at.has(first)) for (const o of n.outputs) at.add(o);
       if (hot.has(first)) for (const o of n.outputs) hot.add(o);
     }

@@ -1,6 +1,7 @@
 /** @file Linear maps by trained weights, and which of them follow each other without a nonlinearity. */
 import { consumers, type Graph, type Node, numberAttribute, type Parameter, producers } from "../graph/graph";
 import { elementCount } from "../graph/tensor";
+import { operatorsThat } from "../operators/movers";
 
 /** One application of a trained matrix or kernel to a value. */
 export interface Contraction {
@@ -22,8 +23,8 @@ export interface FactorMatrix {
   readonly rows: "in" | "out";
 }
 
-/** Operators that hand a weight on in another layout. */
-const LAYOUT: ReadonlySet<string> = new Set(["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze"]);
+/** Operators that hand all entries of their input on, in another layout. */
+export const LAYOUT: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes"), "Cast"]);
 
 /** Linear operators that do not mix channels and have one operand. */
 const TRANSPARENT: ReadonlySet<string> = new Set([

@@ -4,24 +4,14 @@
  * and backward for gradients; whatever is not understood is taken as non-zero, so that nothing is claimed too much.
  */
 import type { Graph, Node } from "../graph/graph";
+import { operatorsThat } from "../operators/movers";
 
 /** Operators that are zero where all their (first) operands are, and hand gradients on. */
 const HOMOGENEOUS: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "picks", "splits", "repeats", "joins"),
   "Add",
   "Sub",
-  "Concat",
-  "Reshape",
-  "Transpose",
-  "Identity",
   "Cast",
-  "Slice",
-  "Split",
-  "Squeeze",
-  "Unsqueeze",
-  "Flatten",
-  "Expand",
-  "Tile",
-  "Gather",
   "Neg",
   "ReduceSum",
   "ReduceMean",

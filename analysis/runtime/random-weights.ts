@@ -4,6 +4,7 @@
  */
 import { consumers, type Graph, type Node, numberAttribute, type Parameter } from "../graph/graph";
 import { elementCount, isFloating, type Shape } from "../graph/tensor";
+import { operatorsThat } from "../operators/movers";
 import { Random } from "../numerics/random";
 import type { ParameterValues } from "../symmetry/symmetry";
 
@@ -80,18 +81,8 @@ function symmetric(random: Random, count: number, deviation: number): Float64Arr
 }
 
 const MOVEMENT: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "picks", "splits", "repeats", "joins"),
   "Cast",
-  "Concat",
-  "Expand",
-  "Flatten",
-  "Gather",
-  "Identity",
-  "Reshape",
-  "Slice",
-  "Split",
-  "Squeeze",
-  "Transpose",
-  "Unsqueeze",
 ]);
 /** Uses looked at per parameter. */
 const MAX_STEPS = 64;

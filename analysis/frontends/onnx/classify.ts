@@ -4,6 +4,7 @@
  */
 import type { Node } from "../../graph/graph";
 import { elementCount, isFloating, type Tensor } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import type { FileTensor } from "./tensors";
 
 /** What an initializer is in the Graph. */
@@ -145,18 +146,8 @@ const WEIGHTS: Readonly<Record<string, readonly number[]>> = {
   "com.microsoft.SkipSimplifiedLayerNormalization": [2, 3],
 };
 
-const PASSING: ReadonlySet<string> = new Set([
-  "Cast",
-  "Expand",
-  "Flatten",
-  "Identity",
-  "Reshape",
-  "Slice",
-  "Split",
-  "Squeeze",
-  "Transpose",
-  "Unsqueeze",
-]);
+/** Operators that are looked through; not Gather, which says that its data is a table. */
+const PASSING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "splits"), "Cast", "Expand", "Slice"]);
 /** Steps back through movement, and values looked at forward through it. */
 const STEPS = 8;
 const MAX_PASSED = 64;

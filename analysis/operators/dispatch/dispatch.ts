@@ -5,6 +5,7 @@
  */
 import { type Graph, type Node, numberAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, int64Vector, type Tensor, type TensorType } from "../../graph/tensor";
+import { operatorsThat } from "../movers";
 import type { Builder } from "../operator";
 import { inferShapes } from "../inference";
 import { operatorTable } from "../table";
@@ -22,7 +23,7 @@ const FOLDING_LIMIT = 262_144;
 const MOST_TURNS = 6;
 
 /** Operators that leave all entries in their order. */
-const RESHAPES: ReadonlySet<string> = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"]);
+const RESHAPES: ReadonlySet<string> = operatorsThat("reshapes");
 
 const ABSENT: TensorType = { type: "other", shape: undefined };
 

@@ -4,6 +4,7 @@
  */
 import { type Node, numberAttribute } from "../../graph/graph";
 import { elementCount, filled, type Tensor, type TensorType } from "../../graph/tensor";
+import { operatorsThat } from "../movers";
 import { operatorTable } from "../table";
 
 /** What is known of a graph's values. */
@@ -14,12 +15,15 @@ export interface KnownValues {
 }
 
 /** Operators that give zero where all they read is zero, and never less for more: their first input is the data. */
-const MONOTONE: ReadonlySet<string> = new Set(
-  `Identity Cast Reshape Flatten Squeeze Unsqueeze Transpose Slice Gather Expand ReduceSum ReduceMax`.split(" "),
-);
+const MONOTONE: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "picks", "repeats"),
+  "Cast",
+  "ReduceSum",
+  "ReduceMax",
+]);
 
 /** Operators that move places about; their first input is the places. */
-const MOVING: ReadonlySet<string> = new Set(["Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"]);
+const MOVING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes"), "Cast"]);
 
 /** How far back a mask is followed. */
 const MOST_STEPS = 12;

@@ -1,6 +1,7 @@
 /** @file Which parameters shift and scale a sum entry by entry: the bias that it adds, and the gain or rows of weights behind it. */
 import { type Node, numberAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import type { Network, Step } from "./network";
 
 /** A bias that enters a sum, and the steps that carry it there. */
@@ -30,8 +31,10 @@ export function biasOf(network: Network, sum: Step, moved: ReadonlySet<string>):
   return undefined;
 }
 
-/** Operators that only move entries about, where all but the first input are constants. */
-const MOVING: ReadonlySet<string> = new Set(["Transpose", "Gather", "Slice", "Squeeze", "Unsqueeze", "Flatten", "Expand"]);
+/** Operators that leave entries in their order: the k-th is that of the k-th before. */
+const RESHAPES: ReadonlySet<string> = operatorsThat("reshapes");
+/** Operators that move entries to other places, where all but the first input are constants. */
+const MOVING: ReadonlySet<string> = operatorsThat("transposes", "picks", "repeats");
 
 /**
  * The parameter behind an operand that is a parameter, reshaped, transposed, with some entries picked, or with others added (a bias
@@ -46,7 +49,7 @@ function plainBias(network: Network, operand: string): Bias | undefined {
   // What is taken off moves the other way.
   const added = operator === "Add" ? inputs : inputs.slice(0, 1);
   const moves = MOVING.has(operator);
-  if (!moves && operator !== "Add" && operator !== "Sub" && operator !== "Reshape") return undefined;
+  if (!moves && operator !== "Add" && operator !== "Sub" && !RESHAPES.has(operator)) return undefined;
   for (const i of added) {
     if ((operator === "Add" || operator === "Sub") && network.shape(i).join() !== shape.join()) continue;
     const bias = plainBias(network, i);

@@ -5,22 +5,15 @@
  */
 import { strides, type Tensor } from "../../graph/tensor";
 import type { Node } from "../../graph/graph";
+import { operatorsThat } from "../../operators/movers";
 import type { Random } from "../../numerics/random";
 import { kinksOf } from "./kinks";
 import type { Network, Step } from "./network";
 import { randomInput } from "./random-inputs";
 import { type Bias, biasOf, type Rows, rowsBehind, rowsOf, scaleOf } from "./affine";
 
-/** Operators that only move entries about. */
-const MOVEMENT: ReadonlySet<string> = new Set([
-  "Reshape",
-  "Transpose",
-  "DepthToSpace",
-  "SpaceToDepth",
-  "Slice",
-  "Gather",
-  "Concat",
-]);
+/** Operators that move entries of their first input and leave each by itself, so that its kink is that of the entry behind it. */
+const MOVEMENT: ReadonlySet<string> = operatorsThat("reshapes", "transposes", "regroups", "picks");
 /** Random batches that a kink is set by, and so many more that there are at least this many samples. */
 const BATCHES = 6;
 const SAMPLES = 24;

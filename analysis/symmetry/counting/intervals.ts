@@ -3,22 +3,13 @@
  * comparison. Rows of a table outside are never read, whatever the inputs.
  */
 import type { Node } from "../../graph/graph";
+import { operatorsThat } from "../../operators/movers";
 import type { Network } from "./network";
 
 /** Operators that move or copy entries of their first input and leave them as they are. */
 export const MOVEMENT: ReadonlySet<string> = new Set([
-  "Identity",
+  ...operatorsThat("reshapes", "transposes", "picks", "repeats", "joins"),
   "Cast",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Flatten",
-  "Slice",
-  "Expand",
-  "Concat",
-  "Gather",
-  "Tile",
 ]);
 
 /** From the least to the largest. */

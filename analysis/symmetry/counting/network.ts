@@ -4,6 +4,7 @@
  */
 import type { Graph, GraphInput, Node } from "../../graph/graph";
 import { elementCount, isFloating, type Shape, type Tensor } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import type { Operator, OperatorTable } from "../../operators/operator";
 import { operatorTable } from "../../operators/table";
 
@@ -20,7 +21,7 @@ export interface Step {
 const PIECEWISE: ReadonlySet<string> = new Set(["Sign", "Floor", "Ceil", "Round", "Hardmax"]);
 
 /** Operators that move entries about, or pick some. */
-const MOVING: ReadonlySet<string> = new Set(["Gather", "Slice", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Cast"]);
+const MOVING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks"), "Cast"]);
 
 /** Options of a network. */
 export interface NetworkOptions {

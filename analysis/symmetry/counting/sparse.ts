@@ -5,6 +5,7 @@
 import { numbersAttribute } from "../../graph/graph";
 import { elementCount, strides, type Tensor } from "../../graph/tensor";
 import { Random } from "../../numerics/random";
+import { operatorsThat } from "../../operators/movers";
 import type { Step } from "./network";
 
 /** The tangent along one input only. */
@@ -125,12 +126,10 @@ export function pullSparse({ start, source, value }: Sparse, gy: Float64Array, g
 }
 
 /** Operators of which each output entry is an input entry, or zero; which one it is may hang on the values. */
-const MOVING: ReadonlySet<string> = new Set(
-  (
-    "Reshape Transpose Slice Concat Gather Expand Pad Tile DepthToSpace SpaceToDepth Squeeze Unsqueeze Flatten Trilu " +
-    "MaxPool GlobalMaxPool ReduceMax ReduceMin"
-  ).split(" "),
-);
+const MOVING: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "regroups", "picks", "repeats", "joins"),
+  ..."Pad Trilu MaxPool GlobalMaxPool ReduceMax ReduceMin".split(" "),
+]);
 /** Operators of which each output entry is a multiple of the sum of some input entries, or of their squares. */
 const SUMMING: ReadonlySet<string> = new Set(["ReduceSum", "ReduceMean", "ReduceSumSquare"]);
 /** Largest relative error of a derivative that was guessed. */

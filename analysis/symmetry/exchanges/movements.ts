@@ -368,6 +368,7 @@ function remaining(shape: Shape, at: ReadonlyMap<number, number>): string {
 
 type Placing = (to: Map<number, number>, layout: string) => Place;
 
+/** The operators that `back` knows the way through; a new one needs a case there. */
 const MOVEMENTS: ReadonlySet<string> = new Set([
   "Identity",
   "Transpose",

@@ -17,7 +17,7 @@ import {
   withoutRuns,
 } from "./change";
 
-/** Operators that `moved` knows. */
+/** The operators that `moved` knows; a new one needs a case there. */
 export const MOVEMENT: ReadonlySet<string> = new Set([
   "Identity",
   "Cast",

@@ -4,6 +4,7 @@
  * W - (W delta) n' / (n (beta + delta)).
  */
 import type { Graph, Node } from "../../graph/graph";
+import { operatorsThat } from "../../operators/movers";
 import type { ParameterValues } from "../symmetry";
 import { annihilator, type ConstantSum, constantSums } from "./constant-sums";
 import { Flow } from "./follow";
@@ -29,7 +30,7 @@ interface NormalisedBias {
 }
 
 /** Operators that choose places, move them, or take their mean: what adds up to a constant along the features still does. */
-const PLACES: ReadonlySet<string> = new Set(["Identity", "Cast", "Gather", "Slice", "Reshape", "Transpose", "ReduceMean"]);
+const PLACES: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks"), "Cast", "ReduceMean"]);
 
 /** Families of norms' biases that products make up for, at least one of them without a bias; `taken` are free anyway. */
 export function normalisedBiasFamilies(graph: Graph, flow: Flow, taken: ReadonlySet<string>): ShiftFamily[] {

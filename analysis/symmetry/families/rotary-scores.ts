@@ -4,6 +4,7 @@
  */
 import { type Node, numbersAttribute, stringAttribute } from "../../graph/graph";
 import { elementCount, type Tensor } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import { operatorTable } from "../../operators/table";
 import type { Network } from "../counting/network";
 import { isGlue } from "../fields/edges";
@@ -36,7 +37,7 @@ export interface Scores {
 }
 
 /** Operators that show entries of their first input in other places. */
-const SHOWING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Gather", "Squeeze", "Unsqueeze", "Identity"]);
+const SHOWING: ReadonlySet<string> = operatorsThat("reshapes", "transposes", "picks");
 
 /** Nodes between a weight and its scores at most. */
 const LONGEST = 60;

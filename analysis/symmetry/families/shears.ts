@@ -242,7 +242,7 @@ class Streams {
   }
 }
 
-/** Operators that move or sum entries of other axes than the last. */
+/** Operators that move or sum entries of other axes than the last, as `isElsewhere` tells; a new one needs a case there. */
 const MOVING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Expand", "ReduceMean", "ReduceSum"]);
 
 /** The families as Symmetries. */

@@ -1,6 +1,7 @@
 /** @file What can be changed: parameters, whole or in part, and what their change does first. */
 import { numberAttribute } from "../../graph/graph";
 import { elementCount } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import type { InferredAxes } from "../spaces/infer";
 import { type Change, NONE, type Runs, stretched, unknown } from "./change";
 import type { Flow } from "./follow";
@@ -27,7 +28,7 @@ export interface Source {
 export const MOST_ENTRIES = 2_000_000;
 
 /** Operators that let a parameter's entries pass as they are. */
-const PASSING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Identity", "Cast", "Expand", "Concat", "Slice", "Gather"]);
+const PASSING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks", "repeats", "joins"), "Cast"]);
 const PRODUCTS: ReadonlySet<string> = new Set(["MatMul", "Einsum", "Conv", "ConvTranspose"]);
 
 /** How a parameter is read. */

@@ -5,6 +5,7 @@
  */
 import { CAPTURED_INPUTS, consumers, type Graph, type Node, type Parameter, producers } from "../../graph/graph";
 import { isFloating, type Shape } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import { pass } from "./rules";
 import { Patterns, type Shift } from "./shift";
 
@@ -159,8 +160,15 @@ class Search {
   }
 }
 
-/** Operators through which a mean stays one for the purpose of its name. */
-const MOVING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Expand", "Neg", "Mul", "Div", "Slice", "Identity", "Cast"]);
+/** Operators through which a mean stays one for the purpose of its name; of those that pick, Gather may read places by data. */
+const MOVING: ReadonlySet<string> = new Set([
+  ...operatorsThat("reshapes", "transposes", "repeats"),
+  "Slice",
+  "Cast",
+  "Neg",
+  "Mul",
+  "Div",
+]);
 
 /** Nodes to visit, in graph order and each once: a binary heap. */
 class Agenda {

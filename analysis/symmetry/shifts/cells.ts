@@ -4,6 +4,7 @@
  * shifts a row of scores by a function of the query), it only has to be gone, or constant, when the next reader sees it.
  */
 import { elementCount, type Shape, type Tensor } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import type { Random } from "../../numerics/random";
 import type { Network, Step } from "../counting/network";
 import { Program, type SlotValues } from "../counting/program";
@@ -55,16 +56,7 @@ export function readers(network: Network): Step[] {
 }
 
 /** Operators that rename the entries of their input. */
-export const RENAMING: ReadonlySet<string> = new Set([
-  "Identity",
-  "Cast",
-  "Neg",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Flatten",
-]);
+export const RENAMING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes"), "Cast", "Neg"]);
 
 /**
  * The value of which a reader's input is a copy, moved about or multiplied by one number: cutting there keeps all its readers

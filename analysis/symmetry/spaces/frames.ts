@@ -6,6 +6,7 @@
 import { type Graph, type GraphInput, type Node, stringAttribute } from "../../graph/graph";
 import { ABSENT, type Numbering } from "../../graph/numbering";
 import { isFloating } from "../../graph/tensor";
+import { operatorsThat } from "../../operators/movers";
 import { parseEinsum } from "../../operators/einsum";
 
 /** Which axes of inputs, and which outputs, are frames in which something may act. */
@@ -16,17 +17,7 @@ export interface Frames {
 }
 
 const CONTRACTIONS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose"]);
-const MOVEMENT: ReadonlySet<string> = new Set([
-  "Identity",
-  "Reshape",
-  "Transpose",
-  "Slice",
-  "Concat",
-  "Gather",
-  "Expand",
-  "Pad",
-  "Tile",
-]);
+const MOVEMENT: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes", "picks", "repeats", "joins"), "Pad"]);
 
 /**
  * The frames of a graph. Where an input only enters contractions, or a contraction alone writes an output, nothing can act

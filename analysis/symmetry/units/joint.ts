@@ -43,8 +43,8 @@ export function jointCells(graph: Graph, table: CellTable, position: number): re
   return aligned(graph, table, position);
 }
 
-/** Operators whose output axes are not those of the input in the same order. */
-const MOVING: ReadonlySet<string> = new Set(
+/** Operators whose output axes are not those of the input in the same order, whether they move entries or compute. */
+const REALIGNING: ReadonlySet<string> = new Set(
   `Reshape DepthToSpace SpaceToDepth Tile Slice Concat Gather Conv ConvTranspose MatMul Einsum Transpose MaxPool AveragePool
   GlobalMaxPool GlobalAveragePool LpPool Resize Upsample Gemm BatchNormalization LayerNormalization GatherElements
   ScatterElements`.split(/\s+/),
@@ -52,7 +52,7 @@ const MOVING: ReadonlySet<string> = new Set(
 
 /** Whether every entry of the output comes from the entry in the same place, so that equal axes correspond in order. */
 export function isEntrywise(node: Node): boolean {
-  return !MOVING.has(node.operator) && !node.operator.startsWith("Reduce");
+  return !REALIGNING.has(node.operator) && !node.operator.startsWith("Reduce");
 }
 
 /** Operators of whose tensors some cells may meet none of the others. */

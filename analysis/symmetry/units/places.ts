@@ -9,6 +9,7 @@ import { typeOf } from "../../graph/numbering";
 import { type Graph, type Node, stringAttribute } from "../../graph/graph";
 import { parseEinsum } from "../../operators/einsum";
 import type { Equivariance } from "../../operators/equivariance";
+import { operatorsThat } from "../../operators/movers";
 import { type InferredAxes, inferAxes } from "../spaces/infer";
 import type { Cell, CellTable, SegmentPlace } from "./cells";
 import type { Scaling } from "./scalings";
@@ -16,7 +17,7 @@ import type { Scaling } from "./scalings";
 /** How many operators that move entries may stand between a weight and what multiplies it. */
 const MOST_MOVES = 4;
 
-const MOVING: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Unsqueeze", "Squeeze", "Expand", "Identity"]);
+const MOVING: ReadonlySet<string> = operatorsThat("reshapes", "transposes", "repeats");
 
 /** Graphs of more nodes are not looked at a second time. */
 const MOST_NODES = 5_000;
