@@ -11,6 +11,7 @@ import { Matrix, norm } from "../../numerics/matrix";
 import type { Network } from "../counting/network";
 import { Program } from "../counting/program";
 import type { Generator, ParameterValues } from "../symmetry";
+import { type MatrixView, productViews, viewed } from "./product-views";
 
 /** A contraction of two weights with the group that acts between them. */
 export interface WeightProduct {
@@ -31,23 +32,26 @@ export interface WeightProduct {
 }
 
 const FITS = 1e-9;
+const PRODUCTS: ReadonlySet<string> = new Set(["MatMul", "Einsum"]);
 
 /** All products of two weights that are made of different parameters, read by nothing else. */
 export function weightProducts(network: Network, weights: ParameterValues, axes: AxisStructure): WeightProduct[] {
   return network.steps.flatMap(({ node }) => {
     const [left, right] = node.inputs;
-    if (node.operator !== "MatMul" || left === undefined || right === undefined) return [];
+    if (left === undefined || right === undefined || !PRODUCTS.has(node.operator)) return [];
     if (network.kind(left) !== "parameter" || network.kind(right) !== "parameter") return [];
-    const first = factor(network, weights, left, node);
-    const second = factor(network, weights, right, node);
+    const views = productViews(node, network.shape(left), network.shape(right));
+    const first = views && factor(network, weights, left, node, views.left);
+    const second = views && factor(network, weights, right, node, views.right);
     if (!first || !second || first.parameters.some((p) => second.parameters.includes(p))) return [];
-    const atoms = (axes.layout(left)?.at(-1) ?? []).flatMap((segment) => segment.map((f) => f.atom));
-    const side = (operand: string) => (values: ParameterValues) => {
-      const at = factor(network, values, operand, node);
+    const layout = axes.layout(left);
+    const atoms = views.summed.flatMap((axis) => (layout?.[axis] ?? []).flatMap((segment) => segment.map((f) => f.atom)));
+    const side = (operand: string, view: MatrixView) => (values: ParameterValues) => {
+      const at = factor(network, values, operand, node, view);
       if (!at) throw new Error(`${left} and ${right} are no product of weights`);
       return at;
     };
-    const sides = [side(left), side(right)] as const;
+    const sides = [side(left, views.left), side(right, views.right)] as const;
     return between(first, second).map(({ batch, size, generators, entries }) => ({
       factors: [left, right] as const,
       atoms,
@@ -64,7 +68,7 @@ export function weightProducts(network: Network, weights: ParameterValues, axes:
   });
 }
 
-/** One operand: its value, and how its own parameters move it. */
+/** One operand: its value as a stack of matrices, and how its own parameters move it. */
 interface Factor {
   readonly value: Tensor;
   readonly parameters: readonly string[];
@@ -76,7 +80,7 @@ interface Factor {
 type FactorAt = (weights: ParameterValues) => Factor;
 
 /** The operand, if everything that its trainable parameters reach goes through it into this node. */
-function factor(network: Network, weights: ParameterValues, operand: string, node: Node): Factor | undefined {
+function factor(network: Network, weights: ParameterValues, operand: string, node: Node, view: MatrixView): Factor | undefined {
   if (network.consumers(operand).some((n) => n !== node) || network.outputs.includes(operand)) return undefined;
   const program = new Program(network, [operand]);
   const parameters = program.leaves.filter((p) => network.trainable.includes(p) && leadsOnlyTo(network, p, operand));
@@ -85,7 +89,7 @@ function factor(network: Network, weights: ParameterValues, operand: string, nod
     const p = network.graph.parameters.get(leaf);
     return p && { type: "float64", shape: p.shape, data: weights.get(leaf)! };
   });
-  const value = program.results(values)[0]!;
+  const value = viewed(program.results(values)[0]!, view);
   const columns: Float64Array[] = [];
   const sizes: number[] = [];
   for (const p of parameters) {
@@ -93,9 +97,8 @@ function factor(network: Network, weights: ParameterValues, operand: string, nod
     sizes.push(direction.length);
     for (let k = 0; k < direction.length; k++) {
       direction[k] = 1;
-      columns.push(
-        Float64Array.from(program.differentiate(values, p, direction)[0]?.data ?? new Float64Array(value.data.length)),
-      );
+      const change = program.differentiate(values, p, direction)[0];
+      columns.push(change ? viewed(change, view).data : new Float64Array(value.data.length));
       direction[k] = 0;
     }
   }
