@@ -21,7 +21,7 @@ export interface WeightProduct {
   readonly size: number;
   /** Atoms of the summed axis. */
   readonly atoms: readonly number[];
-  /** Directions a -> a X, b -> -X b for X = E_ij, as far as both factors can follow. */
+  /** Directions a -> a X, b -> -X b for all X = E_ij. */
   readonly generators: readonly Generator[];
   /** The entries (i, j) of X, one per generator. */
   readonly entries: readonly (readonly [number, number])[];
@@ -124,7 +124,7 @@ function leadsOnlyTo(network: Network, parameter: string, target: string): boole
   return true;
 }
 
-/** Directions a -> a X, b -> -X b for every entry of X where both factors can follow, per batch index. */
+/** Directions a -> a X, b -> -X b per batch index where both factors can follow every entry of X: a part is no matrix group. */
 function between(a: Factor, b: Factor): (Pick<WeightProduct, "size" | "generators" | "entries"> & { readonly batch: number })[] {
   const left = a.value.shape;
   const right = b.value.shape;
@@ -143,7 +143,7 @@ function between(a: Factor, b: Factor): (Pick<WeightProduct, "size" | "generator
       }
     }
     return { batch, size, generators, entries };
-  }).filter((p) => p.generators.length > 0);
+  }).filter((p) => p.generators.length === p.size ** 2);
 }
 
 /** X = E_ij: column j of the left factor gets its column i, row i of the right one loses its row j. */
