@@ -5,6 +5,7 @@
 import { elementCount } from "../../graph/tensor";
 import { Matrix } from "../../numerics/matrix";
 import { nullSpace } from "../../numerics/rank";
+import { operatorsThat } from "../../operators/movers";
 import type { ParameterSpace } from "../counting/families";
 import type { Network, Step } from "../counting/network";
 import { Program } from "../counting/program";
@@ -94,11 +95,14 @@ function redundancies(cut: CutNetwork, last: Step, parameters: readonly string[]
   return Array.from({ length: columns === kernel.rows ? kernel.columns : 0 }, (_, c) => kernel.column(c));
 }
 
+/** Operators that hand on every entry of their input, once. */
+const CARRYING: ReadonlySet<string> = new Set([...operatorsThat("reshapes", "transposes"), "Cast"]);
+
 /** Whether a value is one parameter, entry by entry. */
 function isCarried(network: Network, value: string): boolean {
   let at = value;
   for (let producer = network.producer(at); producer; producer = network.producer(at)) {
-    if (!["Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze"].includes(producer.node.operator)) return false;
+    if (!CARRYING.has(producer.node.operator)) return false;
     at = producer.node.inputs[0]!;
   }
   return network.graph.parameters.has(at);
